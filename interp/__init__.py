@@ -1,0 +1,26 @@
+"""Look inside recurrent networks.
+
+The public names stand in ``__init__.pyi``; each is loaded when it is first used, so ``import interp``
+loads neither torch nor xarray nor holoviews.
+"""
+
+import sys
+from types import ModuleType
+
+import lazy_loader
+
+from interp._version import __version__ as __version__
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
+
+
+class _Package(ModuleType):
+    """Keeps ``interp.capture`` a function also after ``interp/capture.py`` was imported by another module."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in __all__):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

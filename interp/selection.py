@@ -1,0 +1,118 @@
+"""Select tokens and units by label, reshape to a padded cube, split by source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp.errors import OptionError, unknown
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def pick(acts: xr.Dataset, **labels: Any) -> xr.Dataset:
+    """Select on either axis by label: ``pick(acts, input="t", module="lstm", quantity=["i", "f"])``.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Dims among ``token`` and ``unit``.
+    **labels : value, list of values, slice or callable
+        For a coord of ``token`` or ``unit``: a value, some values, a half-open range, or a function of
+        the coord's array that returns a boolean array.
+
+    Returns
+    -------
+    Dataset
+        The same variables and attrs, fewer rows or columns; order is kept.
+
+    Raises
+    ------
+    UnknownNameError
+        For a label that the dataset does not have.
+    """
+    masks: dict[str, np.ndarray] = {}
+    for name, wanted in labels.items():
+        if name not in acts.coords or len(acts.coords[name].dims) != 1:
+            raise unknown("label", name, (str(coord) for coord in acts.coords))
+        dim = str(acts.coords[name].dims[0])
+        masks[dim] = masks.get(dim, True) & matches(acts.coords[name].values, wanted)
+    return acts.isel({dim: np.flatnonzero(mask) for dim, mask in masks.items()}) if masks else acts
+
+
+def matches(values: np.ndarray, wanted: Any) -> np.ndarray:
+    """Return where an array has a wanted value: a scalar, a collection, a half-open slice or a predicate."""
+    if callable(wanted):
+        return np.asarray(wanted(values), dtype=bool)
+    if isinstance(wanted, slice):
+        low = values >= wanted.start if wanted.start is not None else np.ones(values.shape, bool)
+        return np.asarray(low & (values < wanted.stop) if wanted.stop is not None else low)
+    if isinstance(wanted, str) or not np.iterable(wanted):
+        return np.asarray(values == wanted)
+    return np.isin(values, np.asarray(list(wanted)))
+
+
+def match_labels(labels: Mapping[str, np.ndarray], where: Any, n: int) -> np.ndarray:
+    """Return the tokens whose labels match ``where``: a mapping as for `pick`, a function of all labels, or None.
+
+    Raises
+    ------
+    UnknownNameError
+        For a label that is not there.
+    OptionError
+        For a function that does not return one boolean a token.
+    """
+    if where is None:
+        return np.ones(n, dtype=bool)
+    if callable(where):
+        mask = np.asarray(where(labels))
+        if mask.shape != (n,) or mask.dtype != bool:
+            raise OptionError(f"where= must return {n} booleans, one a token; got {mask.dtype} of shape {mask.shape}.")
+        return mask
+    mask = np.ones(n, dtype=bool)
+    for name, wanted in where.items():
+        if name not in labels:
+            raise unknown("label", name, labels)
+        mask &= matches(labels[name], wanted)
+    return mask
+
+
+def grid(acts: xr.Dataset) -> xr.DataArray:
+    """Return the padded cube ``(sample, step, unit)``; NaN where a sample has no such token.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Dims ``(token, unit)``.
+    """
+    import xarray as xr
+
+    samples, rows = np.unique(acts["sample"].values, return_inverse=True)
+    steps, columns = np.unique(acts["step"].values, return_inverse=True)
+    cube = np.full((samples.size, steps.size, acts.sizes["unit"]), np.nan, dtype=acts.activation.dtype)
+    cube[rows, columns] = acts.activation.values
+    coords = {name: coord for name, coord in acts.coords.items() if coord.dims == ("unit",)}
+    return xr.DataArray(cube, {**coords, "sample": samples, "step": steps}, ("sample", "step", "unit"), "activation")
+
+
+def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+    """Split by a stable hash of ``source``: choose on the first (even) half, measure on the second (odd) one.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Dims ``(token, unit)``.
+    """
+    sources, inverse = np.unique(acts["source"].values, return_inverse=True)
+    odd = (source_hash(sources) >> np.uint64(32)) % np.uint64(2) == 1
+    return acts.isel(token=np.flatnonzero(~odd[inverse])), acts.isel(token=np.flatnonzero(odd[inverse]))
+
+
+def source_hash(sources: np.ndarray) -> np.ndarray:
+    """Return a stable 64-bit hash of each source (uint64): groups use the low bits, halves the high ones."""
+    digests = (blake2b(str(source).encode(), digest_size=8).digest() for source in sources.tolist())
+    return np.frombuffer(b"".join(digests), dtype="<u8")

@@ -1,0 +1,112 @@
+"""The host: what registers, who owns it, what goes wrong and what the message names."""
+
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+
+import pytest
+
+import interp
+from interp import registry as host
+from interp.errors import PluginError, UnknownNameError
+from interp.registry import Registry
+
+
+def plugin_with(*probes):
+    @interp.hookimpl
+    def register_probes(register):
+        for value in probes:
+            register(value)
+
+    return SimpleNamespace(register_probes=register_probes)
+
+
+@interp.probe(requires=("output",))
+def mean_size(acts):
+    return acts
+
+
+def test_a_function_registers_under_its_own_name_in_kebab_case():
+    registry = Registry({"mine": plugin_with(mean_size)})
+    assert registry.get("probe", "mean-size") is mean_size
+    assert registry.table("probe")["mean-size"].owner == "mine"
+
+
+def test_the_decorator_leaves_the_function_as_it_is():
+    assert mean_size("acts") == "acts"
+    assert mean_size.interp.requires == ("output",)
+
+
+def test_an_unknown_name_says_what_is_near_and_what_there_is():
+    registry = Registry({"mine": plugin_with(mean_size)})
+    with pytest.raises(UnknownNameError) as error:
+        registry.get("probe", "mean-sise")
+    assert str(error.value) == "No probe named 'mean-sise'. Did you mean 'mean-size'? Registered: mean-size."
+
+
+def test_a_misspelt_hook_names_the_plugin_and_the_hooks():
+    @interp.hookimpl
+    def register_prob(register):
+        """Wrong on purpose."""
+
+    with pytest.raises(PluginError, match=r"'mine'.*register_prob.*register_probes"):
+        Registry({"mine": SimpleNamespace(register_prob=register_prob)})
+
+
+def test_a_hook_with_another_signature_names_the_plugin():
+    @interp.hookimpl
+    def register_probes(registry):
+        """Wrong on purpose."""
+
+    with pytest.raises(PluginError, match="'mine'"):
+        Registry({"mine": SimpleNamespace(register_probes=register_probes)})
+
+
+def test_two_owners_of_a_name_are_both_named():
+    with pytest.raises(PluginError, match=r"'mean-size': 'mine' and 'yours'"):
+        Registry({"mine": plugin_with(mean_size), "yours": plugin_with(mean_size)})
+
+
+def test_a_name_that_is_not_kebab_case_is_refused_with_the_right_one():
+    @interp.probe(name="Mean Size")
+    def odd(acts):
+        return acts
+
+    with pytest.raises(PluginError, match="'Mean Size' is not kebab-case"):
+        Registry({"mine": plugin_with(odd)})
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    points = [
+        EntryPoint("good", "interp_summaries", "interp"),
+        EntryPoint("broken", "no_such_module_anywhere", "interp"),
+    ]
+    monkeypatch.setattr(host, "entry_points", lambda group: points)
+
+
+def test_a_plugin_that_fails_to_import_is_a_warning_that_names_it(installed):
+    with pytest.warns(UserWarning, match=r"'broken' \(no_such_module_anywhere\)"):
+        registry = host.discover({})
+    assert list(registry.plugins) == ["good"]
+
+
+def test_variables_restrict_and_drop(installed):
+    assert list(host.discover({"INTERP_PLUGINS": "good"}).plugins) == ["good"]
+    assert list(host.discover({"INTERP_DISABLE": "broken"}).plugins) == ["good"]
+
+
+def test_a_variable_that_names_no_plugin_is_an_error(installed):
+    with pytest.raises(UnknownNameError, match="INTERP_PLUGINS"):
+        host.discover({"INTERP_PLUGINS": "goood"})
+
+
+def test_tracing_prints_the_hook_calls(installed, capsys):
+    host.discover({"INTERP_PLUGINS": "good", "INTERP_TRACE": "1"})
+    assert "register_probes" in capsys.readouterr().err
+
+
+def test_the_built_in_plugins_are_found_like_anybodys():
+    assert interp.tasks()["transliteration"] == "transliteration"
+    assert interp.models()["armenian-bilstm"] == "armenian-models"
+    assert interp.probes()["hellinger"] == "hellinger"
+    assert {"layered-graph", "cell-strips", "histogram-pair"} <= set(interp.viewers())
