@@ -1,0 +1,95 @@
+"""Batches of one split: sentences as they are, or chunks of running text for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interp_transliteration.romanise import Encoded, split_samples
+
+if TYPE_CHECKING:
+    from interp_transliteration.task import TextBatch, TransliterationTask
+
+
+class Batches:
+    """The batches of one split, limit and seed; iterating again gives the same.
+
+    Attributes
+    ----------
+    attrs : dict
+        Provenance: task, language, rules, split, limit, seed.
+    fingerprint : str
+        Changes with the text, the rules, the limit or the seed.
+    """
+
+    def __init__(self, task: TransliterationTask, split: str, limit: int | None, seed: int) -> None:
+        self.task, self.split, self.limit, self.seed = task, split, limit, seed
+        self.attrs: dict[str, str | int] = {
+            "task": task.name,
+            "language": task.pack.name,
+            "rules": task.rules,
+            "corpus": task.corpus.name if task.corpus and split != "demo" else "demo",
+            "split": split,
+            "limit": -1 if limit is None else limit,
+            "seed": seed,
+        }
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = sha256(repr(sorted(self.attrs.items())).encode())
+        for text in self.task.sentences(self.split):
+            digest.update(text.encode() + b"\n")
+        return digest.hexdigest()
+
+    def __iter__(self) -> Iterator[TextBatch]:
+        return self._chunks() if self.split == "train" else self._sentences()
+
+    def __len__(self) -> int:
+        """Return the number of samples; of ``train``, which has no fixed one, the number of sentences."""
+        return self.limit or len(self.task.sentences(self.split))
+
+    def _sentences(self) -> Iterator[TextBatch]:
+        samples = sorted(self._samples(), key=lambda sample: len(sample[2]))  # stable; little padding in a batch
+        for start in range(0, len(samples), self.task.batch_size):
+            yield self.task.batch(*zip(*samples[start : start + self.task.batch_size], strict=True))
+
+    def _samples(self) -> Iterator[tuple[np.ndarray, np.ndarray, str, int]]:
+        texts = self.task.sentences(self.split)
+        order = np.arange(len(texts))
+        if self.limit is not None and self.limit < len(texts):
+            order = np.sort(np.random.default_rng([self.seed, 2]).permutation(len(texts))[: self.limit])
+        left = self.limit or len(texts)
+        for replica in range(-(-left // len(order))):
+            chosen = order[: left - replica * len(order)]
+            encoded = self.task.romaniser.encode([texts[i] for i in chosen], seed=self.seed + 1_000_003 * replica)
+            for source, sample in zip(chosen.tolist(), split_samples(encoded), strict=True):
+                yield (*sample, source)
+
+    def _chunks(self) -> Iterator[TextBatch]:
+        """Yield running text, shuffled and cut in pieces; another spelling and other cuts for each seed."""
+        generator = np.random.default_rng([self.seed, 3])
+        texts = self.task.sentences(self.split)
+        order = generator.permutation(len(texts))
+        encoded = self.task.romaniser.encode([texts[i] + " " for i in order], self.seed)
+        size, skip = self.task.chunk, int(generator.integers(self.task.chunk))
+        pieces = (encoded.inputs.size - skip) // size
+        rows = self._scripted_enough(encoded, skip, pieces)
+        generator.shuffle(rows)
+        rows = rows[: self.limit]
+        source = np.repeat(order, encoded.lengths)
+        for start in range(0, len(rows), self.task.batch_size):
+            cuts = [slice(skip + row * size, skip + (row + 1) * size) for row in rows[start : start + self.task.batch_size]]
+            yield self.task.batch(
+                [encoded.inputs[cut] for cut in cuts],
+                [encoded.outputs[cut] for cut in cuts],
+                [encoded.typed[cut] for cut in cuts],
+                [int(source[cut.start]) for cut in cuts],
+            )
+
+    def _scripted_enough(self, encoded: Encoded, skip: int, pieces: int) -> np.ndarray:
+        symbols = encoded.outputs[skip : skip + pieces * self.task.chunk].reshape(pieces, self.task.chunk)
+        return np.flatnonzero((symbols <= len(self.task.pack.units)).mean(1) >= 1 / 3)  # `_` and the units come first

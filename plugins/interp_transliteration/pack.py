@@ -1,0 +1,201 @@
+"""Language packs: the units of a script, how people spell them in Latin letters, and the alphabets that follow."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+from interp import CorpusError, UnknownNameError
+
+PLACEHOLDER = "_"
+UNKNOWN = "#"
+FOLDER = Path(__file__).parent / "data"
+
+Spellings = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How a writer spells units in Latin letters.
+
+    Parameters
+    ----------
+    name : str
+    anywhere : mapping of str to mapping of str to float
+        For each unit, its spellings and their probabilities; units without an entry stay as they are.
+    initial : mapping
+        The same at the start of a word, where it differs.
+    lower_case : float
+        Share of samples typed without capitals, 0..1.
+    """
+
+    name: str
+    anywhere: Mapping[str, Spellings]
+    initial: Mapping[str, Spellings]
+    lower_case: float = 0.0
+
+    def spellings(self, unit: str, *, starts_word: bool) -> Spellings:
+        """Return the spellings of a unit with their probabilities; itself where there is no rule."""
+        chosen = self.initial.get(unit) if starts_word else None
+        return chosen or self.anywhere.get(unit) or {unit: 1.0}
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A language as data: see ``data/hy.toml`` for each key.
+
+    Attributes
+    ----------
+    units : tuple of str
+        Symbols of the script, capitals after their lower-case unit.
+    kept : str
+        Characters that stay as they are.
+    inputs, outputs : tuple of str
+        The closed alphabets of a network: the kept characters and ``#``; and ``_``, the units, the inputs.
+    """
+
+    name: str
+    title: str
+    units: tuple[str, ...]
+    kept: str
+    inside_word: str
+    confusable: tuple[str, ...]
+    rules: Mapping[str, Rules]
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The input symbols of a network; the last is ``#``."""
+        return (*self.kept, UNKNOWN)
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """The output symbols of a network; the first is ``_``."""
+        return (PLACEHOLDER, *self.units, *self.inputs)
+
+    @cached_property
+    def letters(self) -> frozenset[str]:
+        """The single characters of the script."""
+        return frozenset("".join(self.units))
+
+    @cached_property
+    def _splitter(self) -> re.Pattern[str]:
+        long_first = sorted((unit for unit in self.units if len(unit) > 1), key=len, reverse=True)
+        return re.compile("|".join([*map(re.escape, long_first), "."]), re.DOTALL)
+
+    def split(self, text: str) -> list[str]:
+        """Cut a text into units and single characters, the longest unit first; joined they give the text."""
+        return self._splitter.findall(text)
+
+    def share(self, text: str) -> float:
+        """Return the share of a text's characters that are letters of the script, 0..1."""
+        return sum(char in self.letters for char in text) / max(1, len(text))
+
+    def choose(self, name: str) -> Rules:
+        """Return a rule set by name, or raise `UnknownNameError`."""
+        if name not in self.rules:
+            raise UnknownNameError(f"Language pack {self.name!r} has no rules {name!r}; it has {', '.join(self.rules)}.")
+        return self.rules[name]
+
+
+def languages() -> list[str]:
+    """Return the names of the packs that are shipped."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load_pack(language: str) -> Pack:
+    """Load a shipped pack by name, or a pack from a ``.toml`` file.
+
+    Raises
+    ------
+    UnknownNameError
+        No such language.
+    CorpusError
+        A pack that is malformed; the text lists every fault.
+    """
+    path = Path(language) if language.endswith(".toml") else FOLDER / f"{language}.toml"
+    if not path.is_file():
+        raise UnknownNameError(f"No language {language!r}; shipped: {', '.join(languages())}. Or give the path of a .toml pack.")
+    try:
+        pack = _parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise CorpusError(f"Language pack {path.name} is malformed: {error!r}.") from error
+    faults = _faults(pack)
+    if faults:
+        raise CorpusError(f"Language pack {path.name}:" + "".join(f"\n  - {fault}" for fault in faults))
+    return pack
+
+
+def _parse(data: Mapping[str, Any]) -> Pack:
+    special = data.get("capitals", {})
+    capitals = {unit: special.get(unit, [unit.upper()]) for unit in data["units"]}
+    units = [form for unit in data["units"] for form in (unit, *capitals[unit])]
+    tables = data["rules"]
+    return Pack(
+        name=data["name"],
+        title=data["title"],
+        units=tuple(dict.fromkeys(units)),
+        kept=data["kept"],
+        inside_word=data.get("inside_word", ""),
+        confusable=tuple(data.get("confusable", ())),
+        rules={name: _rules(name, tables, capitals) for name in tables},
+    )
+
+
+def _rules(name: str, tables: Mapping[str, Any], capitals: Mapping[str, list[str]]) -> Rules:
+    table = tables[name]
+    parent = tables[table["extends"]] if "extends" in table else {}
+    merged = {
+        place: _mirrored({**parent.get(place, {}), **table.get(place, {})}, capitals) for place in ("anywhere", "initial")
+    }
+    return Rules(name, merged["anywhere"], merged["initial"], float(table.get("lower_case", 0.0)))
+
+
+def _mirrored(table: Mapping[str, Spellings], capitals: Mapping[str, list[str]]) -> dict[str, Spellings]:
+    full: dict[str, Spellings] = dict(table)
+    for unit, spellings in table.items():
+        for capital in capitals.get(unit, []):
+            full.setdefault(capital, _capitalised(spellings))
+    return full
+
+
+def _capitalised(spellings: Spellings) -> Spellings:
+    capital: dict[str, float] = {}
+    for latin, probability in spellings.items():
+        forms = {latin.capitalize(), latin.upper()}
+        for form in sorted(forms):
+            capital[form] = capital.get(form, 0.0) + probability / len(forms)
+    return capital
+
+
+def _faults(pack: Pack) -> list[str]:
+    faults = []
+    if len(set(pack.kept)) != len(pack.kept):
+        faults.append("'kept' names a character twice")
+    if PLACEHOLDER in pack.kept or UNKNOWN in pack.kept:
+        faults.append(f"'kept' must not hold {PLACEHOLDER!r} or {UNKNOWN!r}")
+    if set(pack.kept) & set(pack.units):
+        faults.append("a unit stands in 'kept' too")
+    for rules in pack.rules.values():
+        for unit, spellings in [*rules.anywhere.items(), *rules.initial.items()]:
+            faults += _spelling_faults(pack, f"rules {rules.name!r}, unit {unit!r}", unit, spellings)
+        bare = [unit for unit in pack.units if unit not in rules.anywhere]
+        faults += [f"rules {rules.name!r} have no spelling for the unit {unit!r}" for unit in bare]
+    return faults
+
+
+def _spelling_faults(pack: Pack, where: str, unit: str, spellings: Spellings) -> list[str]:
+    faults = []
+    if unit not in pack.units and unit not in pack.kept:
+        faults.append(f"{where}: neither a unit nor a kept character")
+    if not isclose(sum(spellings.values()), 1.0, abs_tol=1e-9) or min(spellings.values(), default=0) <= 0:
+        faults.append(f"{where}: probabilities must be positive and sum to 1, got {dict(spellings)}")
+    for latin in spellings:
+        if not latin or set(latin) - set(pack.kept):
+            faults.append(f"{where}: {latin!r} is empty or has characters outside 'kept'")
+    return faults

@@ -1,0 +1,214 @@
+"""The task: text to batches of codes with labels, and predictions back to text and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from interp import Batch, CorpusError, OptionError, load_model
+from interp_transliteration.batches import Batches
+from interp_transliteration.corpora import read_documents, read_split, split_of
+from interp_transliteration.pack import FOLDER, Pack, load_pack
+from interp_transliteration.romanise import Romaniser
+from interp_transliteration.scoring import Counts
+
+if TYPE_CHECKING:
+    import torch
+
+SPLITS = ("demo", "train", "validation", "test")
+IGNORED = -100  # what torch's cross entropy leaves out
+
+
+@dataclass(frozen=True)
+class TextBatch(Batch):
+    """A batch with the text behind it.
+
+    Attributes
+    ----------
+    typed : tuple of str
+        What was typed, a string for each sample.
+    targets : LongTensor (sample, step)
+        Positions in ``pack.outputs``; -100 at padding.
+    """
+
+    typed: tuple[str, ...] = ()
+    targets: Any = field(default=None, repr=False)
+
+
+class TransliterationTask:
+    """Romanised text to its script, letter by letter.
+
+    Parameters
+    ----------
+    language : str
+        A shipped language pack, or the path of one.
+    corpus : path, optional
+        A text file, a Wikipedia dump, or a directory of them; gives ``train``, ``validation`` and ``test``.
+    rules : str
+        A rule set of the pack; ``article+chat`` draws one for each sample.
+    batch_size : int
+        Samples a batch.
+    chunk : int
+        Letters of each sample of ``train``, which is running text cut in pieces.
+    """
+
+    name: ClassVar[str] = "transliteration"
+
+    def __init__(
+        self,
+        *,
+        language: str = "hy",
+        corpus: str | Path | None = None,
+        rules: str = "article",
+        batch_size: int = 64,
+        chunk: int = 100,
+    ) -> None:
+        self.pack: Pack = load_pack(language)
+        self.corpus = Path(corpus) if corpus is not None else None
+        self.rules = rules
+        self.batch_size = batch_size
+        self.chunk = chunk
+        self.romaniser = Romaniser(self.pack, [self.pack.choose(name) for name in rules.split("+")])
+        self._texts: dict[str, list[str]] = {}
+
+    def sentences(self, split: str) -> list[str]:
+        """Return the distinct sentences of a split with at least a third of letters of the script.
+
+        Raises
+        ------
+        OptionError
+            No such split, or one that needs a corpus.
+        CorpusError
+            No sentence is left.
+        """
+        if split not in SPLITS:
+            raise OptionError(f"No split {split!r}; there are {', '.join(SPLITS)}.")
+        if split not in self._texts:
+            self._texts[split] = self._read(split)
+        return self._texts[split]
+
+    def _read(self, split: str) -> list[str]:
+        if split == "demo":
+            path: Path = FOLDER / f"demo-{self.pack.name}.txt"
+            found = [text for _, text in read_split(path, None)]
+        elif self.corpus is None:
+            raise OptionError(f"The split {split!r} needs a corpus: load_task('transliteration', corpus=PATH).")
+        else:
+            path, found = self.corpus, self._split(split)
+        kept = [text for text in dict.fromkeys(found) if self.pack.share(text) >= 1 / 3]
+        if not kept:
+            raise CorpusError(
+                f"{path} has no sentence in {self.pack.title} script for the split {split!r} "
+                f"({len(found)} sentences read); give another corpus or split."
+            )
+        return kept
+
+    def _split(self, split: str) -> list[str]:
+        held_out = self._corpus["validation"] + self._corpus["test"]
+        unseen = set(held_out) if split == "train" else set()  # some sentences stand in several articles
+        return [text for text in self._corpus[split] if text not in unseen]
+
+    @cached_property
+    def _corpus(self) -> dict[str, list[str]]:
+        assert self.corpus is not None  # noqa: S101
+        texts: dict[str, list[str]] = {split: [] for split in SPLITS[1:]}
+        for document in read_documents(self.corpus):
+            texts[document.split or split_of(document.name)] += document.sentences
+        return texts
+
+    def batches(self, split: str, *, limit: int | None = None, seed: int = 0) -> Batches:
+        """Return batches that can be iterated again, the same each time.
+
+        Parameters
+        ----------
+        split : str
+            ``demo``; with a corpus ``train`` (chunks of running text), ``validation`` and ``test`` (sentences).
+        limit : int, optional
+            Samples; distinct sentences first, then further spellings of them, which share their ``source``.
+            By default one spelling of each sentence.
+        seed : int
+            Of the spellings, and of the choice of sentences where the limit leaves some out.
+        """
+        if limit is not None and limit < 1:
+            raise OptionError(f"limit must be at least 1, got {limit}.")
+        self.sentences(split)
+        return Batches(self, split, limit, seed)
+
+    def batch(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], typed: Sequence[str],
+              sources: Sequence[int]) -> TextBatch:  # fmt: skip
+        """Return a batch of samples given as codes."""
+        import torch
+
+        lengths = [codes.size for codes in inputs]
+        codes = torch.zeros(len(inputs), max(lengths), dtype=torch.long)
+        targets = torch.full_like(codes, IGNORED)
+        for row, (letters, symbols) in enumerate(zip(inputs, outputs, strict=True)):
+            codes[row, : letters.size] = torch.from_numpy(letters.astype(np.int64))
+            targets[row, : symbols.size] = torch.from_numpy(symbols.astype(np.int64))
+        labels = {
+            "input": self._input_symbols[np.concatenate(inputs)],
+            "output": self._output_symbols[np.concatenate(outputs)],
+            "source": np.repeat(np.asarray(sources, dtype=np.int32), lengths),
+        }
+        return TextBatch(
+            inputs=(codes, torch.tensor(lengths)),
+            lengths=lengths,
+            labels=labels,
+            decode=lambda output: [symbol for sample in self._decode(output, lengths) for symbol in sample],
+            typed=tuple(typed),
+            targets=targets,
+        )
+
+    @cached_property
+    def _input_symbols(self) -> np.ndarray:
+        return np.array(self.pack.inputs)
+
+    @cached_property
+    def _output_symbols(self) -> np.ndarray:
+        return np.array(self.pack.outputs)
+
+    def typed_batch(self, lines: Sequence[str]) -> TextBatch:
+        """Return a batch of lines as somebody typed them, with no known outputs (``#`` stands in their place)."""
+        unknown = len(self.pack.inputs) - 1
+        known = {letter: code for code, letter in enumerate(self.pack.inputs)}
+        inputs = [np.array([known.get(char, unknown) for char in line], dtype=np.int64) for line in lines]
+        outputs = [np.full(codes.size, len(self.pack.outputs) - 1) for codes in inputs]
+        return self.batch(inputs, outputs, lines, range(len(lines)))
+
+    def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Return the mean cross entropy a token, in nats."""
+        from torch.nn.functional import cross_entropy
+
+        assert isinstance(batch, TextBatch)  # noqa: S101 (the task makes its own batches)
+        return cross_entropy(output.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORED)
+
+    def decode(self, output: torch.Tensor, batch: Batch) -> list[list[str]]:
+        """Return the most probable symbol of each token, a list for each sample."""
+        return self._decode(output, batch.lengths or [])
+
+    def _decode(self, output: torch.Tensor, lengths: Sequence[int]) -> list[list[str]]:
+        best = output.detach().argmax(-1).cpu().numpy()
+        return [self._output_symbols[row[:length]].tolist() for row, length in zip(best, lengths, strict=True)]
+
+    def score(self, predicted: Sequence[Sequence[str]], batch: Batch) -> Mapping[str, float]:
+        """Return character error rate, share of words right, and confusions of ambiguous letters."""
+        return self.count(predicted, batch).figures()
+
+    def count(self, predicted: Sequence[Sequence[str]], batch: Batch) -> Counts:
+        """Return the counts behind `score`; counts of several batches add up."""
+        assert isinstance(batch, TextBatch)  # noqa: S101
+        assert batch.labels is not None  # noqa: S101
+        counts, stop = Counts(self.pack.confusable), 0
+        for typed, symbols in zip(batch.typed, predicted, strict=True):
+            start, stop = stop, stop + len(typed)
+            counts.add(typed, batch.labels["output"][start:stop].tolist(), symbols)
+        return counts
+
+    def build_model(self, name: str) -> torch.nn.Module:
+        """Return a fresh network of a registered architecture."""
+        return load_model(name, untrained=0)
