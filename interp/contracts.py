@@ -148,7 +148,9 @@ class Adapter(ABC):
     cell: ClassVar[bool] = False
 
     @abstractmethod
-    def step(self, weights: Any, x: torch.Tensor, state: tuple[torch.Tensor, ...], tap: Tap) -> tuple[torch.Tensor, ...]:
+    def step(
+        self, weights: Any, x: torch.Tensor, state: tuple[torch.Tensor, ...], tap: Tap
+    ) -> tuple[torch.Tensor, ...]:
         """Return the next state, handing each quantity to ``tap`` on the way.
 
         Parameters
@@ -263,22 +265,25 @@ class Reducer(ABC):
         Names of reducers whose results over the same source are handed to `start`, each as a keyword.
     version : str
         Raise it when numbers change.
+    unitwise : bool
+        True where each unit's result depends on that unit alone: the units may then come in blocks.
     """
 
     name: ClassVar[str]
-    requires: ClassVar[tuple[str, ...]] = ()
+    requires: tuple[str, ...] = ()
     needs: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[str] = "1"
+    unitwise: ClassVar[bool] = False
 
     @abstractmethod
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:
+    def start(self, units: xr.Dataset, *args: Any, **needed: Any) -> State:
         """Return the empty state for these units; override it with one keyword for each name in `needs`.
 
         Parameters
         ----------
         units : Dataset
             Dims ``unit``: the coords of the units, without data.
-        **needed : Dataset
+        *args, **needed : Dataset
             The results named in `needs`.
         """
 

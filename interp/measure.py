@@ -1,0 +1,191 @@
+"""Measure: a probe over a dataset, several of them, or a stream; results carry how they came about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from inspect import Parameter, cleandoc, signature
+from itertools import count
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp._version import __version__
+from interp.contracts import Reducer, Stream
+from interp.errors import OptionError
+from interp.reducers import provenance, reduce
+from interp.registry import registry
+from interp.schema import RESULT, SCHEMA_VERSION, check_labels
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Probe = Reducer | Callable[..., "xr.Dataset"]
+
+
+def measure(name_or_probe: str | Probe | type[Reducer], source: Any, /, **options: Any) -> xr.Dataset:
+    """Run a probe.
+
+    Parameters
+    ----------
+    name_or_probe : str, reducer or function
+        The name of a registered probe, a `Reducer` (class or object), or a function under ``@interp.probe``.
+    source : Dataset, sequence of them, or Stream
+        Activations ``(token, unit)``. Several give a result with a dim ``model``, named by their attrs. Reducers
+        take streams too, which are iterated once for each level of `Reducer.needs`.
+    **options
+        Of the probe. The reducers that it needs get those of the same name.
+
+    Returns
+    -------
+    Dataset
+        Schema ``interp.result``: dims among ``unit``, ``pair``, ``token``, ``model`` and the probe's own; attrs
+        name the probe, its version, its options (JSON) and a paragraph of method.
+
+    Raises
+    ------
+    UnknownNameError
+        No such probe.
+    OptionError
+        An option that the probe does not have, or a stream for a probe that is not a reducer.
+    SchemaError
+        Labels that the probe reads and the source lacks.
+    """
+    probe, given = resolve(name_or_probe, options)
+    if not isinstance(source, Sequence) or isinstance(source, str):
+        return _stamped(_measured(probe, given, source), probe, given)
+    if not source:
+        raise OptionError("Expected at least one dataset in the list; got none.")
+    results = [_measured(probe, given, one) for one in source]
+    names = unique_names(str(result.attrs.pop("model", "model")) for result in results)
+    return _stamped(stacked(results, names), probe, given)
+
+
+def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict[str, Any]]:
+    """Return a probe, a reducer with its options set, and all options with their values."""
+    probe = registry().get("probe", name_or_probe) if isinstance(name_or_probe, str) else name_or_probe
+    if isinstance(probe, type) and issubclass(probe, Reducer):
+        _known_options(probe.name, probe, options)
+        reducer = probe(**options)
+        return reducer, reducer.options()
+    if isinstance(probe, Reducer):
+        if options:
+            raise OptionError(f"This {probe.name!r} has its options already: pass its class, or no options.")
+        return probe, probe.options()
+    if not hasattr(probe, "interp"):
+        raise OptionError(f"Expected the name of a probe, a Reducer, or a function under @interp.probe; got {probe!r}.")
+    return probe, _known_options(probe.interp.name, probe, options) | dict(options)
+
+
+def _known_options(name: str, called: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = signature(called).parameters
+    known = {key: held.default for key, held in parameters.items() if held.kind is Parameter.KEYWORD_ONLY}
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            listed = ", ".join(str(parameters[key].replace(annotation=Parameter.empty)) for key in known) or "none"
+            raise OptionError(f"Probe {name!r} has no option {option!r}.{hint} Options: {listed}.")
+    return known
+
+
+def _measured(probe: Probe, options: Mapping[str, Any], source: Any) -> xr.Dataset:
+    import xarray as xr
+
+    if not isinstance(source, xr.Dataset | Stream) or isinstance(source, str | PathLike):
+        hint = f": pass interp.open({str(source)!r})" if isinstance(source, str | PathLike) else ""
+        raise OptionError(f"Expected a Dataset, a list of them, or a stream; got a {type(source).__name__}{hint}.")
+    if isinstance(probe, Reducer):
+        return reduce(probe, source)
+    info = probe.interp  # type: ignore[attr-defined]
+    if not isinstance(source, xr.Dataset):
+        table = registry().table("probe")
+        able = ", ".join(name for name in sorted(table) if isinstance(table[name].value, type))
+        raise OptionError(
+            f"Probe {info.name!r} reads a whole dataset and can't take a stream: pass it interp.capture(…). "
+            f"Reducers take streams: {able or 'none is registered'}."
+        )
+    check_labels(source, info.requires, f"Probe {info.name!r}")
+    result = probe(source, **options)
+    return result.assign_attrs(provenance(source) | result.attrs)
+
+
+def _stamped(result: xr.Dataset, probe: Probe, options: Mapping[str, Any]) -> xr.Dataset:
+    info = probe if isinstance(probe, Reducer) else probe.interp  # type: ignore[attr-defined]
+    first = cleandoc(probe.__doc__ or "").split("\n\n")[0]
+    made = {
+        "schema": RESULT,
+        "schema_version": SCHEMA_VERSION,
+        "interp_version": __version__,
+        "probe": info.name,
+        "probe_version": info.version,
+        "options": json.dumps(dict(options), ensure_ascii=False, default=_described),
+    }
+    return result.assign_attrs({"method": " ".join(first.split())} | result.attrs | made)
+
+
+def _described(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else f"<{type(value).__name__}>"
+
+
+def stacked(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
+    """Return results along a new dim ``model``, aligned by label: counts are 0 and floats NaN where a label is missing.
+
+    Parameters
+    ----------
+    results : sequence of Dataset
+        The same variables; labelled dims may differ in their labels, which keep the order in which they come.
+    names : sequence of str
+        Of the models, unique.
+
+    Raises
+    ------
+    OptionError
+        When a dim without labels differs in length.
+    """
+    import xarray as xr
+
+    labels = {dim: _union(results, str(dim)) for dim in _each(result.indexes for result in results)}
+    for dim in _each(result.dims for result in results):
+        if dim not in labels and len({result.sizes.get(dim) for result in results}) > 1:
+            raise OptionError(f"Results differ in the length of {dim!r}, which has no labels: measure one at a time.")
+    fill = {name: 0 if held.dtype.kind in "biu" else np.nan for name, held in results[0].data_vars.items()}
+    bare = [result.drop_vars(set(result.coords) - set(result.indexes)) for result in results]
+    alike = [result.reindex({dim: held[dim] for dim, held in labels.items()}, fill_value=fill) for result in bare]
+    model = xr.Variable("model", list(names))
+    together = xr.concat(alike, model, data_vars="all", join="exact", combine_attrs="drop")
+    for held in labels.values():
+        together = together.assign_coords(held.coords)
+    shared = set.intersection(*(set(result.attrs.items()) for result in results))
+    return together.assign_attrs({key: value for key, value in results[0].attrs.items() if (key, value) in shared})
+
+
+def _each(groups: Iterable[Iterable[Any]]) -> list[Any]:
+    return list(dict.fromkeys(value for group in groups for value in group))
+
+
+def _union(results: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
+    """Return the coords along a dim of all results, each label once."""
+    import xarray as xr
+
+    told = [result.coords.to_dataset() for result in results if dim in result.indexes]
+    told = [held.drop_vars([name for name, coord in held.coords.items() if coord.dims != (dim,)]) for held in told]
+    every = xr.concat(told, dim)
+    return every.isel({dim: np.flatnonzero(~every.indexes[dim].duplicated())})
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return the names, ``-2``, ``-3``, … added where one comes again.
+
+    Examples
+    --------
+    >>> unique_names(["lstm", "gru", "lstm"])
+    ['lstm', 'gru', 'lstm-2']
+    """
+    unique: list[str] = []
+    for name in names:
+        numbered = (f"{name}-{number}" for number in count(2))
+        unique.append(name if name not in unique else next(new for new in numbered if new not in unique))
+    return unique

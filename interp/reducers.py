@@ -1,0 +1,182 @@
+"""Run reducers: what needs what, whole samples in chunks of bounded size, blocks of units, one pass a level."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from inspect import signature
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interp.contracts import Reducer, State, Stream
+from interp.errors import OptionError, PluginError, SchemaError
+from interp.registry import registry
+from interp.schema import check_labels
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+CHUNK = 2**24  # values at once: 64 MiB of float32
+BLOCK = 256  # units at once, where a reducer is unitwise: states stay small, and rows of a block are read in one piece
+
+
+@dataclass(frozen=True)
+class Step:
+    """A reducer in a plan: the keys of the steps it needs, by keyword of `start`, and its level above the source."""
+
+    reducer: Reducer
+    needs: Mapping[str, str]
+    level: int
+
+
+def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
+    """Return the result of a reducer over a dataset or a stream, after the reducers that it needs.
+
+    Parameters
+    ----------
+    reducer : Reducer
+        With its options. Those that it needs get its options of the same name.
+    source : Dataset or Stream
+        Dims ``(token, unit)``. A stream is iterated once for each level of needs.
+
+    Raises
+    ------
+    SchemaError
+        For labels that are missing, or a stream without a chunk.
+    """
+    import xarray as xr
+
+    steps: dict[str, Step] = {}
+    last = plan(reducer, steps)
+    if isinstance(source, Iterator) and steps[last].level:
+        raise OptionError(
+            f"Probe {reducer.name!r} reads its source more than once; an iterator can't: pass a list or stream."
+        )
+    if isinstance(source, xr.Dataset):
+        check_labels(source, reducer.requires, f"Probe {reducer.name!r}")
+    results: dict[str, xr.Dataset] = {}
+    for level in range(steps[last].level + 1):
+        now = {key: step for key, step in steps.items() if step.level == level}
+        if isinstance(source, xr.Dataset):
+            results |= {key: _over_dataset(key, step, results, source) for key, step in now.items()}
+        else:
+            results |= run(now, results, gathered(source))
+    return results[last]
+
+
+def plan(reducer: Reducer, steps: dict[str, Step], asking: tuple[str, ...] = ()) -> str:
+    """Add a reducer to ``steps``, after all that it needs, each once; return its key."""
+    key = f"{reducer.name} {json.dumps(reducer.options(), sort_keys=True, default=repr)}"
+    if key in asking:
+        raise PluginError(f"Reducer {reducer.name!r} needs itself: {' > '.join([*asking, key])}.")
+    if key not in steps:
+        needs = {name.replace("-", "_"): plan(_needed(reducer, name), steps, (*asking, key)) for name in reducer.needs}
+        steps[key] = Step(reducer, needs, 1 + max((steps[other].level for other in needs.values()), default=-1))
+    return key
+
+
+def _needed(asking: Reducer, name: str) -> Reducer:
+    kind = registry().get("probe", name)
+    if not (isinstance(kind, type) and issubclass(kind, Reducer)):
+        raise PluginError(f"Reducer {asking.name!r} needs {name!r}, which is no reducer.")
+    known = asking.options()
+    return kind(**{option: known[option] for option in signature(kind).parameters if option in known})
+
+
+def run(
+    steps: Mapping[str, Step], results: Mapping[str, xr.Dataset], chunks: Iterable[xr.Dataset]
+) -> dict[str, xr.Dataset]:
+    """Run some reducers side by side over chunks, once; return the result of each, with the coords of the units."""
+    states: dict[str, State] = {}
+    units = None
+    for chunk in chunks:
+        if units is None:
+            units = unit_coords(chunk)
+            states = {key: _start(step, results, units) for key, step in steps.items()}
+        for key, step in steps.items():
+            check_labels(chunk, step.reducer.requires, f"Probe {step.reducer.name!r}")
+            states[key] = step.reducer.update(states[key], chunk)
+    if units is None:
+        raise SchemaError("The source has no tokens: it gave not one chunk.")
+    return {key: _labelled(step.reducer.finish(states[key]), units) for key, step in steps.items()}
+
+
+def _start(step: Step, results: Mapping[str, xr.Dataset], units: xr.Dataset) -> State:
+    return step.reducer.start(units, **{keyword: results[key] for keyword, key in step.needs.items()})
+
+
+def unit_coords(acts: xr.Dataset) -> xr.Dataset:
+    """Return the coords of ``unit`` and the attrs, without data."""
+    return acts.drop_vars([name for name, held in acts.variables.items() if held.dims != ("unit",)])
+
+
+def _labelled(result: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
+    labelled = result.assign_coords(units.coords) if "unit" in result.dims else result
+    return labelled.assign_attrs(provenance(units))
+
+
+def provenance(acts: xr.Dataset) -> dict[str, str | int | float]:
+    """Return those attrs of activations that their results carry on."""
+    return {name: acts.attrs[name] for name in ("model", "model_sha256", "task", "seed") if name in acts.attrs}
+
+
+def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts: xr.Dataset) -> xr.Dataset:
+    samples = acts["sample"].values
+    if not together(samples):
+        acts = acts.isel(token=np.argsort(samples, kind="stable"))
+    bounds = sample_bounds(acts["sample"].values)
+    width = BLOCK if step.reducer.unitwise else max(acts.sizes["unit"], 1)
+    parts = []
+    for first in range(0, max(acts.sizes["unit"], 1), width):
+        block = slice(first, first + width)
+        here = {name: held.isel(unit=block) if "unit" in held.dims else held for name, held in results.items()}
+        parts.append(run({key: step}, here, cut(acts.isel(unit=block), bounds))[key])
+    return _concat(parts, "unit")
+
+
+def together(samples: np.ndarray) -> bool:
+    """Return whether the tokens of each sample stand together."""
+    return np.unique(samples).size == sample_bounds(samples).size - 1
+
+
+def sample_bounds(samples: np.ndarray) -> np.ndarray:
+    """Return where samples begin, and the end."""
+    change = np.flatnonzero(samples[1:] != samples[:-1]) + 1
+    return np.concatenate([[0], change, [samples.size]]) if samples.size else np.zeros(1, np.int64)
+
+
+def cut(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
+    """Yield views of whole samples, as many as keep to `CHUNK` values, one at least; of no tokens, one empty view."""
+    room = max(CHUNK // max(acts.sizes["unit"], 1), 1)
+    first, end = 0, bounds.size - 1
+    while True:
+        reach = int(np.searchsorted(bounds, bounds[first] + room, side="right")) - 1
+        last = min(max(reach, first + 1), end)
+        yield acts.isel(token=slice(int(bounds[first]), int(bounds[last])))
+        first = last
+        if first >= end:
+            return
+
+
+def gathered(stream: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+    """Yield the chunks of a stream, small ones together, up to `CHUNK` values: states are fetched less often."""
+    waiting: list[xr.Dataset] = []
+    for chunk in stream:
+        if waiting and sum(held.activation.size for held in waiting) + chunk.activation.size > CHUNK:
+            yield _concat(waiting, "token")
+            waiting = []
+        waiting.append(chunk)
+    if waiting:
+        yield _concat(waiting, "token")
+
+
+def _concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
+    """Join parts that differ along one dim only."""
+    import xarray as xr
+
+    if len(parts) == 1:
+        return parts[0]
+    alike = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "join": "override"}
+    return xr.concat(parts, dim, combine_attrs="override", **alike)  # type: ignore[call-overload,no-any-return]

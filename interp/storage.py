@@ -1,0 +1,200 @@
+"""Datasets on disk: Zarr version 3, labels as codes, opened lazily, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp.errors import OptionError, SchemaError
+from interp.schema import ACTIVATIONS, RESULT, SCHEMA_VERSION, validate
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Upgrade = Callable[["xr.Dataset"], "xr.Dataset"]
+
+UPGRADES: dict[tuple[str, int], Upgrade] = {}
+"""For a schema and a version, the pure function that gives the next version."""
+
+CHUNK = {"token": 32_768, "unit": 16}  # a column of one unit is what viewers read
+SHARD = {"token": 32_768, "unit": 512}  # 64 MiB of float32 to a file
+LABELS = 2**18  # tokens of a label in a chunk
+VOCABULARY = "vocabulary"
+ORDER = "variables"
+
+
+def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write activations or a result to a Zarr store.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Of schema ``interp.activations`` or ``interp.result``.
+    path : str or path
+        A directory that does not exist yet; the ones above it are made.
+    overwrite : bool
+        Replace a store that is there.
+
+    Returns
+    -------
+    Path
+        Where it is. A store appears there whole or not at all.
+
+    Raises
+    ------
+    OptionError
+        When there is something at ``path`` already, and ``overwrite`` is not given or it is no store.
+    SchemaError
+        For a dataset of another schema.
+    """
+    path = Path(path)
+    _check_target(path, overwrite)
+    encoded = _encoded(_checked(dataset))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        layout = {str(name): _layout(held) for name, held in encoded.variables.items()}
+        encoded.to_zarr(aside / "new", zarr_format=3, consolidated=False, encoding=layout, mode="w-")
+        if path.exists():
+            path.rename(aside / "old")
+        (aside / "new").rename(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return path
+
+
+def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
+    """Open a store: labels are read, data is read when used.
+
+    Parameters
+    ----------
+    path : str or path
+        What `save`, or ``capture(store=…)``, wrote.
+
+    Returns
+    -------
+    Dataset
+        In the newest version of its schema.
+
+    Raises
+    ------
+    SchemaError
+        When there is no store, when it is not one of ours, or when it is of a newer version than this one reads.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    if not (path / "zarr.json").is_file():  # version 2 could hold pickled objects
+        there = "is no Zarr store of version 3" if path.exists() else "does not exist"
+        raise SchemaError(f"{path} {there}. interp.open takes a directory that interp.save(dataset, path) wrote.")
+    options = {"decode_times": False, "mask_and_scale": False, "consolidated": False, "zarr_format": 3}
+    stored = xr.open_dataset(path, engine="zarr", chunks=None, **options)  # type: ignore[arg-type]
+    return upgraded(_decoded(stored), str(path))
+
+
+def upgraded(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    """Return a dataset in the newest version of its schema; ``where`` it is from is named in errors."""
+    schema, version = dataset.attrs.get("schema"), dataset.attrs.get("schema_version")
+    if schema not in (ACTIVATIONS, RESULT) or not isinstance(version, int):
+        raise SchemaError(f"{where} has schema {schema!r} version {version!r}; expected {ACTIVATIONS!r} or {RESULT!r}.")
+    if version > SCHEMA_VERSION:
+        raise SchemaError(
+            f"{where} has version {version} of {schema}, written by interp {dataset.attrs.get('interp_version')}; this "
+            f"interp reads up to version {SCHEMA_VERSION}. Upgrade it: pip install --upgrade interp."
+        )
+    for older in range(version, SCHEMA_VERSION):
+        dataset = UPGRADES[schema, older](dataset).assign_attrs(schema_version=older + 1)
+    return dataset
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    if not overwrite:
+        raise OptionError(f"{path} exists. Replace it with overwrite=True, or choose another path.")
+    if not (path / "zarr.json").is_file():
+        raise OptionError(f"{path} is no store of interp, and is not replaced. Choose another path.")
+
+
+def _checked(dataset: xr.Dataset) -> xr.Dataset:
+    if dataset.attrs.get("schema") == ACTIVATIONS:
+        return validate(dataset)
+    if dataset.attrs.get("schema") != RESULT:
+        raise SchemaError(
+            f"Expected activations or a result of interp.measure (attrs['schema'] {ACTIVATIONS!r} or {RESULT!r}); "
+            f"got schema {dataset.attrs.get('schema')!r}."
+        )
+    return dataset
+
+
+def _encoded(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with every variable of strings as int32 codes and a vocabulary in its attrs."""
+    coded = {name: _coded(held) for name, held in dataset.variables.items()}
+    order = json.dumps([str(name) for name in coded], ensure_ascii=False)  # a store has none of its own
+    return _with_variables(dataset, coded).assign_attrs({ORDER: order})
+
+
+def _coded(held: xr.Variable) -> xr.Variable:
+    import xarray as xr
+
+    if held.dtype.kind in "biuf":
+        return xr.Variable(held.dims, held.data, held.attrs)
+    words, codes = np.unique(held.values.astype(str), return_inverse=True)
+    attrs = {**held.attrs, VOCABULARY: words.tolist()}
+    return xr.Variable(held.dims, codes.reshape(held.shape).astype(np.int32), attrs)
+
+
+def _decoded(stored: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with strings for codes, coords in memory and in order, data still on disk."""
+    order = json.loads(stored.attrs.get(ORDER, "[]"))
+    rank = {name: place for place, name in enumerate(order)}
+    names = sorted(map(str, stored.variables), key=lambda name: (rank.get(name, len(rank)), name))
+    plain = _with_variables(stored.drop_encoding(), {name: _plain(stored.variables[name]) for name in names})
+    for coord in plain.coords.values():
+        coord.load()
+    plain.attrs.pop(ORDER, None)
+    return plain
+
+
+def _plain(held: xr.Variable) -> xr.Variable:
+    import xarray as xr
+
+    if VOCABULARY not in held.attrs:
+        return held
+    attrs = dict(held.attrs)
+    words = np.array(attrs.pop(VOCABULARY), dtype=str)
+    return xr.Variable(held.dims, words[held.values] if held.size else np.zeros(held.shape, "<U1"), attrs)
+
+
+def _with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
+    import xarray as xr
+
+    coords = {name: held for name, held in variables.items() if name in dataset.coords}
+    data = {name: held for name, held in variables.items() if name not in dataset.coords}
+    return xr.Dataset(data, coords, dataset.attrs)
+
+
+def _layout(held: xr.Variable) -> dict[str, Any]:
+    """Return the encoding of a variable: matrices of tokens and units in sharded chunks, the rest in few chunks."""
+    from zarr.codecs import BloscCodec
+
+    codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=held.dtype.itemsize)
+    layout: dict[str, Any] = {"_FillValue": None, "compressors": (codec,)}
+    matrix = {"token", "unit"} <= set(held.dims)
+    if held.ndim:
+        layout["chunks"] = _sizes(held, CHUNK if matrix else {"token": LABELS})
+    if matrix:
+        pairs = zip(_sizes(held, SHARD), layout["chunks"], strict=True)
+        layout["shards"] = tuple(-(-shard // chunk) * chunk for shard, chunk in pairs)
+    return layout
+
+
+def _sizes(held: xr.Variable, limits: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(max(min(limits.get(str(dim), size), size), 1) for dim, size in held.sizes.items())

@@ -1,0 +1,26 @@
+"""How well each unit tells apart what an input may become: the Hellinger distance of its two histograms."""
+
+from collections.abc import Callable
+from typing import Any
+
+from interp import hookimpl
+from interp_hellinger.contrasts import pairs
+from interp_hellinger.distance import hellinger
+from interp_hellinger.reducer import Hellinger
+
+__all__ = ["Hellinger", "hellinger", "pairs"]
+
+
+@hookimpl
+def register_probes(register: Callable[[Any], None]) -> None:
+    """Register ``hellinger``."""
+    register(Hellinger)
+
+
+@hookimpl
+def register_viewers(register: Callable[[Any], None]) -> None:
+    """Register ``histogram-pair`` and ``top-pairs``."""
+    from interp_hellinger.viewers import histogram_pair, top_pairs
+
+    register(histogram_pair)
+    register(top_pairs)

@@ -1,0 +1,296 @@
+"""Viewers of a distance: the two histograms behind one number, and the pairs that one unit tells apart best."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp import OptionError, SceneView, captions, lettering, one_pair, one_unit, palette, scene, viewer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+LEFT, TOP, WIDTH, HEIGHT = 64.0, 74.0, 760.0, 300.0
+SIDES = ("with", "without")
+COLORS = {"with": "positive", "without": "negative"}
+DASHES: dict[str, tuple[float, ...]] = {"with": (), "without": (5.0, 3.0)}
+
+
+def histograms(
+    values: np.ndarray, here: np.ndarray, low: float, high: float, bins: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of equal bins and the counts on both sides.
+
+    Parameters
+    ----------
+    values : array (token,)
+        Activations of one unit.
+    here : boolean array (token,)
+        Which tokens are of the pair; the others are the other side.
+    low, high : float
+        The range; a constant unit gets one bin around its value.
+    bins : int
+        How many.
+
+    Returns
+    -------
+    edges : array (bin + 1,)
+    counts : int array (2, bin)
+        With, without.
+    """
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, bins + 1)
+    counts = [np.histogram(values[side], edges)[0] for side in (here, ~here)]
+    return edges, np.stack(counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistogramPair(SceneView):
+    """Two histograms over one axis: the tokens of a pair, and the other tokens of its input."""
+
+    names: Mapping[str, str]
+    counts: Mapping[str, str]
+    enough: Mapping[str, bool]
+    unit: str
+
+    def compose(self) -> scene.Scene:
+        """Return both histograms in shares, as steps."""
+        bins: Any = self.data["bins"]
+        top = max(float(bins[f"share_{side}"].max()) for side in SIDES) * 1.08 or 1.0
+        low, high = float(bins["low"].iloc[0]), float(bins["high"].iloc[-1])
+        across = lambda value: LEFT + (value - low) / (high - low) * WIDTH  # noqa: E731
+        up = lambda share: TOP + HEIGHT * (1 - share / top)  # noqa: E731
+        shapes = _axes(low, high, top, across, up)
+        for side in SIDES:
+            steps = _steps(bins, side, across, up)
+            shapes.append(scene.Area(steps, COLORS[side], 0.32, COLORS[side], DASHES[side]))
+        shapes += [*_targets(bins, across), *self._legend()]
+        shapes.append(
+            scene.Text(
+                LEFT + WIDTH / 2, TOP + HEIGHT + 50, f"activation of {lettering.short(self.unit, 60)}", 14, "middle"
+            )
+        )
+        return scene.Scene(LEFT + WIDTH + 24, TOP + HEIGHT + 66, tuple(shapes))
+
+    def _legend(self) -> list[scene.Shape]:
+        shapes: list[scene.Shape] = []
+        for row, side in enumerate(SIDES):
+            y = 12 + row * 26.0
+            corners = ((LEFT, y - 8), (LEFT + 32, y - 8), (LEFT + 32, y + 8), (LEFT, y + 8), (LEFT, y - 8))
+            shapes.append(scene.Area(corners, COLORS[side], 0.32, COLORS[side], DASHES[side]))
+            shapes.append(scene.Text(LEFT + 44, y, self.names[side], 15))
+            color = "ink" if self.enough[side] else "muted"
+            shapes.append(scene.Text(LEFT + 200, y, f"n = {self.counts[side]}", 14, color=color))
+        return shapes
+
+    def holoviews(self) -> Any:
+        """Return the histograms as an overlay of HoloViews ``Histogram``."""
+        import holoviews as hv
+
+        bins: Any = self.data["bins"]
+        edges = np.append(bins["low"].to_numpy(), bins["high"].iloc[-1])
+        drawn = [
+            hv.Histogram(
+                (edges, bins[f"share_{side}"].to_numpy()), kdims="activation", vdims="share", label=self.names[side]
+            )
+            for side in SIDES
+        ]
+        return drawn[0] * drawn[1]
+
+
+def _steps(bins: pd.DataFrame, side: str, across: Any, up: Any) -> tuple[tuple[float, float], ...]:
+    points = [(across(bins["low"].iloc[0]), up(0.0))]
+    for low, high, share in bins[["low", "high", f"share_{side}"]].itertuples(index=False):
+        points += [(across(low), up(share)), (across(high), up(share))]
+    return (*points, (across(bins["high"].iloc[-1]), up(0.0)))
+
+
+def _targets(bins: pd.DataFrame, across: Any) -> list[scene.Shape]:
+    """Return a see-through column over each bin, for the tooltip."""
+    shapes: list[scene.Shape] = []
+    for at, row in enumerate(bins.to_dict("records")):
+        note = f"{row['low']:.3f} to {row['high']:.3f}\nof the pair: {row['n_with']:,}\nothers: {row['n_without']:,}"
+        x, wide = across(row["low"]), across(row["high"]) - across(row["low"])
+        shapes.append(scene.Box(x, TOP, wide, HEIGHT, "panel", alpha=0.0, key=f"bin {at}", note=note))
+    return shapes
+
+
+def _axes(low: float, high: float, top: float, across: Any, up: Any) -> list[scene.Shape]:
+    shapes: list[scene.Shape] = []
+    for share in scene.ticks(0.0, top, 5):
+        y = up(share)
+        shapes.append(scene.Edge(LEFT, y, LEFT + WIDTH, y, width=1))
+        shapes.append(scene.Text(LEFT - 10, y, f"{100 * share:.3g} %", 13, "end", "muted"))
+    for value in scene.ticks(low, high, 8):
+        x = across(value)
+        shapes.append(scene.Edge(x, TOP + HEIGHT, x, TOP + HEIGHT + 6, "muted", 1))
+        shapes.append(scene.Text(x, TOP + HEIGHT + 20, f"{value:.3g}".replace("-", "−"), 13, "middle", "muted"))
+    return shapes
+
+
+@viewer(requires=("source",), name="histogram-pair")
+def histogram_pair(
+    acts: xr.Dataset, dist: xr.Dataset, *, unit: str, pair: str | Sequence[str], bins: int = 40
+) -> HistogramPair:
+    """Draw a unit's activations where an input has one output, against those where it has another.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Dims ``(token, unit)``, with the two labels that the distance contrasts.
+    dist : Dataset
+        What the probe ``hellinger`` returned: ``distance (unit, pair)``.
+    unit : str
+        ``lstm.0.backward.h.55``.
+    pair : str or (str, str)
+        ``("t", "ծ")`` or ``"t=>ծ"``.
+    bins : int
+        How many are drawn; the distance has its own, which the caption names.
+
+    Raises
+    ------
+    UnknownNameError
+        No such unit or pair.
+    OptionError
+        Fewer than two bins, or no token of the pair.
+    """
+    if bins < 2:
+        raise OptionError(f"bins= is at least 2; got {bins}.")
+    one = one_pair(one_unit(dist, unit), pair)
+    given, becomes = json.loads(dist.attrs.get("options") or "{}").get("labels") or ("input", "output")
+    letter, output = str(one["pair_input"].values), str(one["pair_output"].values)
+    values = one_unit(acts, unit)["activation"].values.astype(float)
+    among = acts[given].values == letter
+    here = (acts[becomes].values == output)[among]
+    if not here.any() or here.all():
+        raise OptionError(
+            f"There is nothing to contrast: of {here.size} tokens with input {letter!r}, {int(here.sum())} have "
+            f"output {output!r}. Capture more, or type another pair=."
+        )
+    edges, counted = histograms(values[among], here, float(values.min()), float(values.max()), bins)
+    return _histogram_view(acts, one, edges, counted, {"unit": unit, "bins": bins}, acts["source"].values[among], here)
+
+
+def _histogram_view(
+    acts: xr.Dataset,
+    one: xr.Dataset,
+    edges: np.ndarray,
+    counted: np.ndarray,
+    options: dict[str, Any],
+    source: np.ndarray,
+    here: np.ndarray,
+) -> HistogramPair:
+    import pandas as pd
+
+    letter, output = (lettering.visible(str(one[f"pair_{side}"].values)) for side in ("input", "output"))
+    sizes = {
+        side: (int(mask.sum()), np.unique(source[mask]).size) for side, mask in zip(SIDES, (here, ~here), strict=True)
+    }
+    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:]})
+    for side, row in zip(SIDES, counted, strict=True):
+        table[f"n_{side}"], table[f"share_{side}"] = row, row / max(row.sum(), 1)
+    n = " against ".join(captions.counts(*sizes[side]) for side in SIDES)
+    measured = json.loads(one.attrs.get("options") or "{}").get("bins")
+    unit = str(options["unit"])
+    said = f"Hellinger distance {float(one['distance']):.3f}" + (f" ({measured:,} bins)" if measured else "")
+    what = f"the activations of {lettering.short(unit)} where {letter} becomes {output} and where it does not"
+    return HistogramPair(
+        title=f"{letter} ⇒ {output} · {lettering.short(unit)}",
+        caption=captions.caption(acts, f"pair {letter}=>{output}, n = {n} tokens / sources", said, **options),
+        summary=f"{said} between {what}.",
+        data={"bins": table},
+        names={"with": f"{letter} ⇒ {lettering.short(output, 8)}", "without": f"{letter}, other outputs"},
+        counts={side: captions.counts(*sizes[side]) for side in SIDES},
+        enough={side: captions.enough(*sizes[side]) for side in SIDES},
+        unit=unit,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopPairs(SceneView):
+    """The pairs that a unit tells apart best, as bars from 0 to 1."""
+
+    def compose(self) -> scene.Scene:
+        """Return a bar, its value and its n for each pair."""
+        pairs: Any = self.data["pairs"]
+        shapes: list[scene.Shape] = [
+            scene.Text(0, 12, "pair", 13, color="muted"),
+            scene.Text(122, 12, "distance, 0 to 1", 13, color="muted"),
+            scene.Text(590, 12, "n with", 13, "end", "muted"),
+            scene.Text(760, 12, "n without", 13, "end", "muted"),
+        ]
+        for place, row in enumerate(pairs.to_dict("records")):
+            shapes += _bar(row, 44 + place * 34.0)
+        return scene.Scene(770, 44 + max(len(pairs), 1) * 34, tuple(shapes))
+
+    def holoviews(self) -> Any:
+        """Return the distances as HoloViews ``Bars``."""
+        import holoviews as hv
+
+        return hv.Bars(self.data["pairs"], "pair", "distance", label=self.title)
+
+
+def _bar(row: Mapping[Any, Any], y: float) -> list[scene.Shape]:
+    sides = [(row[f"n_{side}"], row[f"sources_{side}"]) for side in SIDES]
+    known = all(captions.enough(*side) for side in sides)
+    color, ink = (palette.sequential(row["distance"]), "ink") if known else ("missing", "muted")
+    name = " ⇒ ".join(lettering.short(lettering.visible(row[f"pair_{end}"]), 5) for end in ("input", "output"))
+    shares = [captions.counts(*side) for side in sides]
+    note = f"{row['pair']}\ndistance {row['distance']:.4f}\nn = {shares[0]} against {shares[1]}"
+    length = 280 * min(max(row["distance"], 0.0), 1.0)
+    return [
+        scene.Text(0, y, name, 17, color=ink, mono=True),
+        scene.Box(122, y - 11, 280, 22, "panel"),
+        scene.Box(122, y - 11, length, 22, color, key=row["pair"], note=note),
+        scene.Text(412, y, f"{row['distance']:.4f}", 14, color=ink, mono=True),
+        scene.Text(590, y, shares[0], 13, "end", ink, mono=True),
+        scene.Text(760, y, shares[1], 13, "end", ink, mono=True),
+    ]
+
+
+@viewer(name="top-pairs")
+def top_pairs(dist: xr.Dataset, *, unit: str, n: int = 15) -> TopPairs:
+    """Draw the pairs that one unit tells apart best.
+
+    Parameters
+    ----------
+    dist : Dataset
+        What the probe ``hellinger`` returned: ``distance (unit, pair)``.
+    unit : str
+        ``lstm.0.forward.h.70``.
+    n : int
+        How many pairs, 1 at least.
+
+    Raises
+    ------
+    UnknownNameError
+        No such unit.
+    OptionError
+        ``n`` below 1.
+    """
+    if n < 1:
+        raise OptionError(f"n= is at least 1; got {n}.")
+    one = one_unit(dist, unit)
+    names = [
+        "pair",
+        "pair_input",
+        "pair_output",
+        "distance",
+        *(f"{what}_{side}" for side in SIDES for what in ("n", "sources")),
+    ]
+    frame = one[names[3:]].to_dataframe().reset_index()[names]
+    frame = frame.sort_values("distance", ascending=False, kind="stable").head(n).reset_index(drop=True)
+    best = ", ".join(f"{row.pair} {row.distance:.2f}" for row in frame.head(4).itertuples())
+    method = f"{len(frame)} of {one.sizes['pair']} pairs, n in tokens / sources"
+    return TopPairs(
+        title=lettering.short(unit),
+        caption=captions.caption(dist, method, n=n),
+        summary=f"The pairs that {lettering.short(unit)} tells apart best: {best or 'none'}.",
+        data={"pairs": frame},
+    )

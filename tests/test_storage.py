@@ -1,0 +1,186 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+import interp
+from interp import storage
+
+
+@pytest.fixture(scope="module")
+def results(drawn_acts):
+    return {name: interp.measure(name, drawn_acts) for name in ("range", "moments", "histogram", "labels")} | {
+        "hellinger": interp.measure("hellinger", drawn_acts, minimum=50),
+        "several": interp.measure("range", [drawn_acts, drawn_acts]),
+    }
+
+
+def kinds(dataset):
+    return {name: "str" if held.dtype.kind == "U" else held.dtype for name, held in dataset.variables.items()}
+
+
+def test_activations_come_back(drawn_acts, tmp_path):
+    path = interp.save(drawn_acts, tmp_path / "deep" / "acts.zarr")
+    back = interp.open(path)
+    assert list(back.variables) == list(drawn_acts.variables)
+    assert not back.variables["activation"]._in_memory, "data stays on disk until used"
+    assert back.activation.dtype == np.float32
+    assert back.identical(drawn_acts)
+    assert interp.validate(back).output.dtype == drawn_acts.output.dtype
+
+
+@pytest.mark.parametrize("name", ["range", "moments", "histogram", "labels", "hellinger", "several"])
+def test_results_come_back(results, name, tmp_path):
+    interp.save(results[name], tmp_path / "result.zarr")
+    back = interp.open(tmp_path / "result.zarr")
+    assert back.identical(results[name])
+    assert list(back.variables) == list(results[name].variables)
+    assert kinds(back) == kinds(results[name])
+    assert interp.methods(back) == interp.methods(results[name])
+
+
+def test_measuring_what_was_opened(drawn_acts, tmp_path, monkeypatch):
+    back = interp.open(interp.save(drawn_acts, tmp_path / "acts.zarr"))
+    monkeypatch.setattr("interp.reducers.CHUNK", 100_000)
+    monkeypatch.setattr("interp.reducers.BLOCK", 100)
+    found = interp.measure("hellinger", back, minimum=50)
+    assert not back.variables["activation"]._in_memory, "chunks are read, the whole is not"
+    monkeypatch.undo()
+    assert found.identical(interp.measure("hellinger", drawn_acts, minimum=50))
+    assert back.identical(drawn_acts)
+
+
+def test_the_same_bytes(drawn_acts, tmp_path):
+    def bytes_of(path):
+        return {file.relative_to(path): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+
+    first, second = (interp.save(drawn_acts, tmp_path / name) for name in "ab")
+    assert bytes_of(first) == bytes_of(second)
+    again = interp.save(interp.open(first), tmp_path / "c")
+    assert bytes_of(first) == bytes_of(again)
+
+
+def test_layout(drawn_acts, tmp_path):
+    rows = np.arange(40_000) % drawn_acts.sizes["token"]
+    units = np.arange(600) % drawn_acts.sizes["unit"]
+    wide = drawn_acts.isel(token=rows, unit=units)
+    wide = wide.assign_coords(unit=[f"unit.{i}" for i in range(600)])
+    group = zarr.open_group(interp.save(wide, tmp_path / "wide.zarr"), mode="r")
+    assert group.metadata.zarr_format == 3
+    assert group["activation"].chunks == (32_768, 16)
+    assert group["activation"].shards == (32_768, 512)
+    assert group["output"].dtype == np.int32
+    assert "ու" in group["output"].attrs["vocabulary"]
+    assert interp.open(tmp_path / "wide.zarr").isel(unit=550).identical(wide.isel(unit=550))
+
+
+@pytest.mark.parametrize("sizes", [(0, 5), (5, 0), (0, 0), (1, 1), (3, 17)])
+def test_small_and_empty(drawn_acts, sizes, tmp_path):
+    small = drawn_acts.isel(token=slice(sizes[0]), unit=slice(sizes[1]))
+    assert interp.open(interp.save(small, tmp_path / "small.zarr")).identical(small)
+
+
+def test_nan_infinity_and_other_types(tmp_path):
+    odd = xr.Dataset(
+        {
+            "x": ("k", [np.nan, np.inf, -0.0]),
+            "flag": ("k", [True, False, True]),
+            "word": ("k", np.array(["", "ու", "a b"], object)),
+            "half": ("k", np.arange(3, dtype=np.float16)),
+            "one": "ու",
+            "small": np.int8(3),
+        },
+        attrs={"schema": "interp.result", "schema_version": 1, "text": "ծ"},
+    )
+    back = interp.open(interp.save(odd, tmp_path / "odd.zarr"))
+    assert back.identical(odd)
+    assert np.signbit(back.x.values[2])
+
+
+def test_nothing_is_overwritten_unasked(results, tmp_path):
+    path = interp.save(results["range"], tmp_path / "a.zarr")
+    with pytest.raises(interp.OptionError, match="overwrite=True"):
+        interp.save(results["moments"], path)
+    assert interp.open(path).identical(results["range"])
+    interp.save(results["moments"], path, overwrite=True)
+    assert interp.open(path).identical(results["moments"])
+    assert [one.name for one in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_only_stores_are_replaced(results, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter.txt").write_text("keep me")
+    (tmp_path / "file").write_text("keep me too")
+    for name in ("home", "file"):
+        with pytest.raises(interp.OptionError, match="no store"):
+            interp.save(results["range"], tmp_path / name, overwrite=True)
+    assert (tmp_path / "home" / "letter.txt").read_text() == "keep me"
+
+
+def test_a_store_can_replace_what_it_is_read_from(drawn_acts, tmp_path):
+    path = interp.save(drawn_acts, tmp_path / "a.zarr")
+    interp.save(interp.pick(interp.open(path), input="t"), path, overwrite=True)
+    assert interp.open(path).identical(interp.pick(drawn_acts, input="t"))
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_failure_leaves_nothing_behind(results, tmp_path, monkeypatch, existing):
+    path = tmp_path / "a.zarr"
+    if existing:
+        interp.save(results["range"], path)
+
+    def fail(*_, **__):
+        (tmp_path / "seen").write_text("".join(one.name for one in tmp_path.iterdir()))
+        raise OSError("disk full")
+
+    monkeypatch.setattr(xr.Dataset, "to_zarr", fail)
+    with pytest.raises(OSError, match="disk full"):
+        interp.save(results["moments"], path, overwrite=existing)
+    monkeypatch.undo()
+    (tmp_path / "seen").unlink()
+    assert [one.name for one in tmp_path.iterdir()] == (["a.zarr"] if existing else [])
+    assert not existing or interp.open(path).identical(results["range"])
+
+
+def test_only_our_datasets(drawn_acts, tmp_path):
+    with pytest.raises(interp.SchemaError, match=r"interp\.measure"):
+        interp.save(drawn_acts.drop_attrs(), tmp_path / "a.zarr")
+    with pytest.raises(interp.SchemaError, match="'source'"):
+        interp.save(drawn_acts.drop_vars("source"), tmp_path / "a.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_store(tmp_path):
+    with pytest.raises(interp.SchemaError, match="does not exist"):
+        interp.open(tmp_path / "none.zarr")
+    xr.Dataset({"x": 1}).to_zarr(tmp_path / "two.zarr", zarr_format=2)
+    with pytest.raises(interp.SchemaError, match="version 3"):
+        interp.open(tmp_path / "two.zarr")
+    xr.Dataset({"x": 1}).to_zarr(tmp_path / "foreign.zarr", zarr_format=3, consolidated=False)
+    with pytest.raises(interp.SchemaError, match="schema None"):
+        interp.open(tmp_path / "foreign.zarr")
+
+
+def with_version(path, version):
+    meta = json.loads((path / "zarr.json").read_text())
+    meta["attributes"] |= {"schema_version": version, "interp_version": "9.0"}
+    (path / "zarr.json").write_text(json.dumps(meta))
+
+
+def test_a_newer_store_is_refused(results, tmp_path):
+    path = interp.save(results["range"], tmp_path / "a.zarr")
+    with_version(path, 2)
+    with pytest.raises(interp.SchemaError, match=r"interp 9\.0.*pip install --upgrade interp"):
+        interp.open(path)
+
+
+def test_older_stores_are_upgraded_in_order(results, tmp_path, monkeypatch):
+    path = interp.save(results["range"], tmp_path / "a.zarr")
+    monkeypatch.setattr(storage, "SCHEMA_VERSION", 3)
+    monkeypatch.setitem(storage.UPGRADES, ("interp.result", 1), lambda old: old.rename(minimum="low"))
+    monkeypatch.setitem(storage.UPGRADES, ("interp.result", 2), lambda old: old.rename(low="lowest"))
+    new = interp.open(path)
+    assert new.attrs["schema_version"] == 3
+    np.testing.assert_array_equal(new.lowest, results["range"].minimum)
