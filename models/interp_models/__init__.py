@@ -29,6 +29,8 @@ def _spec(path: Path) -> ModelSpec:
     def build() -> nn.Module:
         from interp_models.networks import CharacterBiLSTM
 
-        return CharacterBiLSTM(tuple(described["inputs"]), tuple(described["outputs"]), cells=described["cells"], name=name)
+        return CharacterBiLSTM(
+            tuple(described["inputs"]), tuple(described["outputs"]), cells=described["cells"], name=name
+        )
 
     return ModelSpec(name, build, path.parent / "weights.safetensors", described["sha256"], described["task"])
