@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, lettering, one_pair, one_unit, palette, scene, viewer
+from interp import OptionError, SceneView, captions, lettering, one_pair, one_unit, palette, pick, scene, viewer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 LEFT, TOP, WIDTH, HEIGHT = 64.0, 74.0, 760.0, 300.0
 SIDES = ("with", "without")
+PAIR = ("pair", "pair_input", "pair_output")
+COUNTS = ("n_with", "sources_with", "n_without", "sources_without")
 COLORS = {"with": "positive", "without": "negative"}
 DASHES: dict[str, tuple[float, ...]] = {"with": (), "without": (5.0, 3.0)}
 
 
-def histograms(
-    values: np.ndarray, here: np.ndarray, low: float, high: float, bins: int
-) -> tuple[np.ndarray, np.ndarray]:
+def histograms(values: np.ndarray, here: np.ndarray, low: float, high: float, bins: int) -> tuple[np.ndarray, ...]:
     """Return the edges of equal bins and the counts on both sides.
 
     Parameters
@@ -33,15 +33,14 @@ def histograms(
     here : boolean array (token,)
         Which tokens are of the pair; the others are the other side.
     low, high : float
-        The range; a constant unit gets one bin around its value.
+        The range; a constant unit gets a range around its value.
     bins : int
         How many.
 
     Returns
     -------
-    edges : array (bin + 1,)
-    counts : int array (2, bin)
-        With, without.
+    edges, counts : array (bin + 1,), int array (2, bin)
+        The counts with the pair, and without.
     """
     if not high > low:
         low, high = low - 0.5, high + 0.5
@@ -63,19 +62,13 @@ class HistogramPair(SceneView):
         """Return both histograms in shares, as steps."""
         bins: Any = self.data["bins"]
         top = max(float(bins[f"share_{side}"].max()) for side in SIDES) * 1.08 or 1.0
-        low, high = float(bins["low"].iloc[0]), float(bins["high"].iloc[-1])
-        across = lambda value: LEFT + (value - low) / (high - low) * WIDTH  # noqa: E731
-        up = lambda share: TOP + HEIGHT * (1 - share / top)  # noqa: E731
-        shapes = _axes(low, high, top, across, up)
+        axes = _Axes(float(bins["low"].iloc[0]), float(bins["high"].iloc[-1]), top)
+        shapes = axes.shapes()
         for side in SIDES:
-            steps = _steps(bins, side, across, up)
-            shapes.append(scene.Area(steps, COLORS[side], 0.32, COLORS[side], DASHES[side]))
-        shapes += [*_targets(bins, across), *self._legend()]
-        shapes.append(
-            scene.Text(
-                LEFT + WIDTH / 2, TOP + HEIGHT + 50, f"activation of {lettering.short(self.unit, 60)}", 14, "middle"
-            )
-        )
+            shapes.append(scene.Area(_steps(bins, side, axes), COLORS[side], 0.32, COLORS[side], DASHES[side]))
+        name = f"activation of {lettering.short(self.unit, 60)}"
+        shapes += [*_targets(bins, axes), *self._legend()]
+        shapes.append(scene.Text(LEFT + WIDTH / 2, TOP + HEIGHT + 50, name, 14, "middle"))
         return scene.Scene(LEFT + WIDTH + 24, TOP + HEIGHT + 66, tuple(shapes))
 
     def _legend(self) -> list[scene.Shape]:
@@ -86,7 +79,7 @@ class HistogramPair(SceneView):
             shapes.append(scene.Area(corners, COLORS[side], 0.32, COLORS[side], DASHES[side]))
             shapes.append(scene.Text(LEFT + 44, y, self.names[side], 15))
             color = "ink" if self.enough[side] else "muted"
-            shapes.append(scene.Text(LEFT + 200, y, f"n = {self.counts[side]}", 14, color=color))
+            shapes.append(scene.Text(LEFT + 260, y, f"n = {self.counts[side]}", 14, color=color))
         return shapes
 
     def holoviews(self) -> Any:
@@ -95,42 +88,53 @@ class HistogramPair(SceneView):
 
         bins: Any = self.data["bins"]
         edges = np.append(bins["low"].to_numpy(), bins["high"].iloc[-1])
-        drawn = [
-            hv.Histogram(
-                (edges, bins[f"share_{side}"].to_numpy()), kdims="activation", vdims="share", label=self.names[side]
-            )
-            for side in SIDES
-        ]
+        names = {"kdims": "activation", "vdims": "share"}
+        shares = {side: (edges, bins[f"share_{side}"].to_numpy()) for side in SIDES}
+        drawn = [hv.Histogram(shares[side], label=self.names[side], **names) for side in SIDES]
         return drawn[0] * drawn[1]
 
 
-def _steps(bins: pd.DataFrame, side: str, across: Any, up: Any) -> tuple[tuple[float, float], ...]:
-    points = [(across(bins["low"].iloc[0]), up(0.0))]
+@dataclass(frozen=True)
+class _Axes:
+    """From activations ``low`` to ``high`` and shares 0 to ``top``, to pixels."""
+
+    low: float
+    high: float
+    top: float
+
+    def x(self, value: float) -> float:
+        return LEFT + (value - self.low) / (self.high - self.low) * WIDTH
+
+    def y(self, share: float) -> float:
+        return TOP + HEIGHT * (1 - share / self.top)
+
+    def shapes(self) -> list[scene.Shape]:
+        shapes: list[scene.Shape] = []
+        for share in scene.ticks(0.0, self.top, 5):
+            y = self.y(share)
+            shapes.append(scene.Edge(LEFT, y, LEFT + WIDTH, y))
+            shapes.append(scene.Text(LEFT - 10, y, f"{100 * share:.3g} %", 13, "end", "muted"))
+        for value in scene.ticks(self.low, self.high, 8):
+            x = self.x(value)
+            shapes.append(scene.Edge(x, TOP + HEIGHT, x, TOP + HEIGHT + 6, "muted"))
+            shapes.append(scene.Text(x, TOP + HEIGHT + 20, f"{value:.3g}".replace("-", "−"), 13, "middle", "muted"))
+        return shapes
+
+
+def _steps(bins: pd.DataFrame, side: str, axes: _Axes) -> tuple[tuple[float, float], ...]:
+    points = [(axes.x(axes.low), axes.y(0.0))]
     for low, high, share in bins[["low", "high", f"share_{side}"]].itertuples(index=False):
-        points += [(across(low), up(share)), (across(high), up(share))]
-    return (*points, (across(bins["high"].iloc[-1]), up(0.0)))
+        points += [(axes.x(low), axes.y(share)), (axes.x(high), axes.y(share))]
+    return (*points, (axes.x(axes.high), axes.y(0.0)))
 
 
-def _targets(bins: pd.DataFrame, across: Any) -> list[scene.Shape]:
+def _targets(bins: pd.DataFrame, axes: _Axes) -> list[scene.Shape]:
     """Return a see-through column over each bin, for the tooltip."""
     shapes: list[scene.Shape] = []
     for at, row in enumerate(bins.to_dict("records")):
-        note = f"{row['low']:.3f} to {row['high']:.3f}\nof the pair: {row['n_with']:,}\nothers: {row['n_without']:,}"
-        x, wide = across(row["low"]), across(row["high"]) - across(row["low"])
+        note = f"{row['low']:.3g} to {row['high']:.3g}\nof the pair: {row['n_with']:,}\nothers: {row['n_without']:,}"
+        x, wide = axes.x(row["low"]), axes.x(row["high"]) - axes.x(row["low"])
         shapes.append(scene.Box(x, TOP, wide, HEIGHT, "panel", alpha=0.0, key=f"bin {at}", note=note))
-    return shapes
-
-
-def _axes(low: float, high: float, top: float, across: Any, up: Any) -> list[scene.Shape]:
-    shapes: list[scene.Shape] = []
-    for share in scene.ticks(0.0, top, 5):
-        y = up(share)
-        shapes.append(scene.Edge(LEFT, y, LEFT + WIDTH, y, width=1))
-        shapes.append(scene.Text(LEFT - 10, y, f"{100 * share:.3g} %", 13, "end", "muted"))
-    for value in scene.ticks(low, high, 8):
-        x = across(value)
-        shapes.append(scene.Edge(x, TOP + HEIGHT, x, TOP + HEIGHT + 6, "muted", 1))
-        shapes.append(scene.Text(x, TOP + HEIGHT + 20, f"{value:.3g}".replace("-", "−"), 13, "middle", "muted"))
     return shapes
 
 
@@ -165,51 +169,57 @@ def histogram_pair(
     one = one_pair(one_unit(dist, unit), pair)
     given, becomes = json.loads(dist.attrs.get("options") or "{}").get("labels") or ("input", "output")
     letter, output = str(one["pair_input"].values), str(one["pair_output"].values)
-    values = one_unit(acts, unit)["activation"].values.astype(float)
-    among = acts[given].values == letter
-    here = (acts[becomes].values == output)[among]
+    column = one_unit(acts, unit)
+    among, values = pick(column, **{given: letter}), column["activation"].values
+    pick(among, **{becomes: output})  # says so where there is no such label
+    here = among[becomes].values == output
     if not here.any() or here.all():
-        raise OptionError(
-            f"There is nothing to contrast: of {here.size} tokens with input {letter!r}, {int(here.sum())} have "
-            f"output {output!r}. Capture more, or type another pair=."
-        )
-    edges, counted = histograms(values[among], here, float(values.min()), float(values.max()), bins)
-    return _histogram_view(acts, one, edges, counted, {"unit": unit, "bins": bins}, acts["source"].values[among], here)
+        what = f"of {here.size} tokens with {given} {letter!r}, {int(here.sum())} have {becomes} {output!r}"
+        raise OptionError(f"There is nothing to contrast: {what}. Capture more, or type another pair=.")
+    drawn, source = among["activation"].values.astype(float), among["source"].values
+    table = _table(*histograms(drawn, here, float(values.min()), float(values.max()), bins))
+    masks = zip(SIDES, (here, ~here), strict=True)
+    sizes = {side: (int(mask.sum()), np.unique(source[mask]).size) for side, mask in masks}
+    return _view(acts, one, table, sizes, {"unit": unit, "bins": bins})
 
 
-def _histogram_view(
-    acts: xr.Dataset,
-    one: xr.Dataset,
-    edges: np.ndarray,
-    counted: np.ndarray,
-    options: dict[str, Any],
-    source: np.ndarray,
-    here: np.ndarray,
-) -> HistogramPair:
+def _table(edges: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
     import pandas as pd
 
-    letter, output = (lettering.visible(str(one[f"pair_{side}"].values)) for side in ("input", "output"))
-    sizes = {
-        side: (int(mask.sum()), np.unique(source[mask]).size) for side, mask in zip(SIDES, (here, ~here), strict=True)
-    }
     table = pd.DataFrame({"low": edges[:-1], "high": edges[1:]})
-    for side, row in zip(SIDES, counted, strict=True):
+    for side, row in zip(SIDES, counts, strict=True):
         table[f"n_{side}"], table[f"share_{side}"] = row, row / max(row.sum(), 1)
-    n = " against ".join(captions.counts(*sizes[side]) for side in SIDES)
-    measured = json.loads(one.attrs.get("options") or "{}").get("bins")
-    unit = str(options["unit"])
-    said = f"Hellinger distance {float(one['distance']):.3f}" + (f" ({measured:,} bins)" if measured else "")
+    return table
+
+
+def _view(
+    acts: xr.Dataset, one: xr.Dataset, table: pd.DataFrame, sizes: dict[str, tuple[int, int]], options: dict[str, Any]
+) -> HistogramPair:
+    letter, output = (lettering.visible(str(one[f"pair_{side}"].values)) for side in ("input", "output"))
+    given, unit, said = lettering.short(letter, 8), str(options["unit"]), _measured(one, sizes)
+    shown = {side: captions.counts(*sizes[side]) for side in SIDES}
+    enough = {side: captions.enough(*sizes[side]) for side in SIDES}
+    n = f"pair {letter}=>{output}, n = {shown['with']} against {shown['without']} tokens / sources"
     what = f"the activations of {lettering.short(unit)} where {letter} becomes {output} and where it does not"
     return HistogramPair(
         title=f"{letter} ⇒ {output} · {lettering.short(unit)}",
-        caption=captions.caption(acts, f"pair {letter}=>{output}, n = {n} tokens / sources", said, **options),
+        caption=captions.caption(acts, n, said, *[captions.GREY] * (not all(enough.values())), **options),
         summary=f"{said} between {what}.",
         data={"bins": table},
-        names={"with": f"{letter} ⇒ {lettering.short(output, 8)}", "without": f"{letter}, other outputs"},
-        counts={side: captions.counts(*sizes[side]) for side in SIDES},
-        enough={side: captions.enough(*sizes[side]) for side in SIDES},
+        names={"with": f"{given} ⇒ {lettering.short(output, 8)}", "without": f"{given}, other outputs"},
+        counts=shown,
+        enough=enough,
         unit=unit,
     )
+
+
+def _measured(one: xr.Dataset, sizes: Mapping[str, tuple[int, int]]) -> str:
+    """Return the distance in words: with its bins, and with its n where that is of other tokens than those drawn."""
+    bins = json.loads(one.attrs.get("options") or "{}").get("bins")
+    own = {side: (int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in SIDES}
+    other = " against ".join(captions.counts(*own[side]) for side in SIDES) if own != sizes else ""
+    inside = ", ".join(filter(None, (bins and f"{bins:,} bins", other and f"measured on n = {other}")))
+    return f"Hellinger distance {float(one['distance']):.3f}" + (f" ({inside})" if inside else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +252,7 @@ def _bar(row: Mapping[Any, Any], y: float) -> list[scene.Shape]:
     color, ink = (palette.sequential(row["distance"]), "ink") if known else ("missing", "muted")
     name = " ⇒ ".join(lettering.short(lettering.visible(row[f"pair_{end}"]), 5) for end in ("input", "output"))
     shares = [captions.counts(*side) for side in sides]
-    note = f"{row['pair']}\ndistance {row['distance']:.4f}\nn = {shares[0]} against {shares[1]}"
+    note = f"{lettering.short(row['pair'])}\ndistance {row['distance']:.4f}\nn = {shares[0]} against {shares[1]}"
     length = 280 * min(max(row["distance"], 0.0), 1.0)
     return [
         scene.Text(0, y, name, 17, color=ink, mono=True),
@@ -277,17 +287,10 @@ def top_pairs(dist: xr.Dataset, *, unit: str, n: int = 15) -> TopPairs:
     if n < 1:
         raise OptionError(f"n= is at least 1; got {n}.")
     one = one_unit(dist, unit)
-    names = [
-        "pair",
-        "pair_input",
-        "pair_output",
-        "distance",
-        *(f"{what}_{side}" for side in SIDES for what in ("n", "sources")),
-    ]
-    frame = one[names[3:]].to_dataframe().reset_index()[names]
+    frame = one[["distance", *COUNTS]].to_dataframe().reset_index()[[*PAIR, "distance", *COUNTS]]
     frame = frame.sort_values("distance", ascending=False, kind="stable").head(n).reset_index(drop=True)
     best = ", ".join(f"{row.pair} {row.distance:.2f}" for row in frame.head(4).itertuples())
-    method = f"{len(frame)} of {one.sizes['pair']} pairs, n in tokens / sources"
+    method = f"{len(frame)} of {one.sizes['pair']} pairs, n in tokens / sources, {captions.GREY} on a side"
     return TopPairs(
         title=lettering.short(unit),
         caption=captions.caption(dist, method, n=n),

@@ -55,10 +55,21 @@ def test_the_caption_quotes_the_bins_of_the_distance(drawn_acts, drawn_dist):
     assert "(1,000 bins)" in interp.draw(histogram_pair, drawn_acts, dist, unit=UNIT, pair="t=>ծ").caption
 
 
+def test_a_distance_of_other_tokens_names_its_own_n(drawn_acts, drawn_dist):
+    half = drawn_acts.isel(token=drawn_acts.source.values < 50)
+    said = interp.draw(histogram_pair, half, drawn_dist, unit=UNIT, pair="t=>ծ").caption
+    assert "(measured on n = 209 / 90 against 986 / 100)" in said
+
+
 def test_other_labels_are_read_from_the_result(drawn_acts, drawn_dist):
     acts = drawn_acts.rename(input="given", output="becomes")
     dist = drawn_dist.assign_attrs(options=json.dumps({"labels": ["given", "becomes"]}))
     assert interp.draw(histogram_pair, acts, dist, unit=UNIT, pair="t=>ծ").data["bins"]["n_with"].sum() == 209
+
+
+def test_a_missing_label_is_named(drawn_acts, drawn_dist):
+    with pytest.raises(UnknownNameError, match="No label named 'output'"):
+        interp.draw(histogram_pair, drawn_acts.drop_vars("output"), drawn_dist, unit=UNIT, pair="t=>ծ")
 
 
 def test_few_tokens_are_grey(pair_view):

@@ -1,0 +1,49 @@
+"""What stands under a picture: model, dataset, n, window, options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+NAMES = ("task", "language", "rules", "corpus", "split")  # attrs that say what the text was
+FEWEST_TOKENS, FEWEST_SOURCES = 300, 50
+GREY = f"grey: under {FEWEST_TOKENS} tokens or {FEWEST_SOURCES} sources"
+
+
+def counts(tokens: int, sources: int) -> str:
+    """Return n as tokens / sources: ``1,112 / 214``."""
+    return f"{tokens:,} / {sources:,}"
+
+
+def enough(tokens: int, sources: int) -> bool:
+    """Return whether a figure rests on 300 tokens and 50 sources; below it is drawn grey."""
+    return tokens >= FEWEST_TOKENS and sources >= FEWEST_SOURCES
+
+
+def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
+    """Return a caption: model and dataset, n, then what the viewer adds, then its options.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Activations, or a result: model and text are named by its attrs, and its tokens counted where it has any.
+    *parts : str
+        What else there is to say: the window, the method.
+    **options : value
+        The viewer's options as used.
+    """
+    said = [f"Model {acts.attrs.get('model') or 'not named'}", f"data {_dataset(acts)}"]
+    if "source" in acts.coords:
+        import numpy as np
+
+        captured = counts(acts.sizes["token"], np.unique(acts["source"].values).size)
+        said.append(f"n = {captured} tokens / sources captured")
+    chosen = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    return "; ".join([*said, *parts]) + (f". Options: {chosen}." if chosen else ".")
+
+
+def _dataset(acts: xr.Dataset) -> str:
+    known = [str(acts.attrs[name]) for name in NAMES if acts.attrs.get(name)]
+    return " ".join(dict.fromkeys(known)) or "not named"

@@ -1,0 +1,16 @@
+"""The layered graph: from an input letter over gates, h and hidden units up to what it can become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from interp import hookimpl
+
+
+@hookimpl
+def register_viewers(register: Callable[[Any], None]) -> None:
+    """Register the viewer ``layered-graph``."""
+    from interp_layered_graph.viewer import layered_graph
+
+    register(layered_graph)

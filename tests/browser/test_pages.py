@@ -1,0 +1,190 @@
+"""Saved pages, opened from disk in a browser that has no network."""
+
+import pytest
+
+import interp
+from interp_cell_strips.viewer import cell_strips
+from interp_hellinger.viewers import histogram_pair, top_pairs
+from interp_layered_graph.viewer import layered_graph
+
+SIZES = [(1440, "light"), (1440, "dark"), (800, "light"), (800, "dark")]
+UNIT = "lstm.0.backward.h.11"
+NAMES = ["layered-graph", "cell-strips", "histogram-pair", "top-pairs"]
+TIP = ".tip:not([hidden])"
+
+
+@pytest.fixture(scope="session")
+def pages(drawn_acts, drawn_dist, drawn_links, tmp_path_factory):
+    """The page of each view, by name."""
+    folder = tmp_path_factory.mktemp("pages")
+    units = ["lstm.0.backward.c.6", "lstm.0.backward.c_prev.12", "hidden.out.7", "lstm.0.forward.f.9"]
+    views = [
+        interp.draw(layered_graph, drawn_acts, drawn_dist, wiring=drawn_links, pair=("t", "ծ")),
+        interp.draw(cell_strips, drawn_acts, units=units, around="tyun"),
+        interp.draw(histogram_pair, drawn_acts, drawn_dist, unit=UNIT, pair=("t", "ծ")),
+        interp.draw(top_pairs, drawn_dist, unit=UNIT),
+    ]
+    return {name: view.save(folder / f"{name}.html") for name, view in zip(NAMES, views, strict=True)}
+
+
+@pytest.mark.parametrize("visit", SIZES, indirect=True, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_opens_alone_and_fits(visit, pages, name):
+    page = visit.open(pages[name])
+    assert page.locator("h1").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.querySelectorAll('*').length") < 5000
+    assert visit.requests == [pages[name].as_uri()]
+
+
+# Every text in the page, what is cut by its box, and what lies on another text.
+COLLISIONS = """() => {
+  const shown = [...document.querySelectorAll("main *")].filter(e =>
+    [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.checkVisibility());
+  const boxes = shown.map(e => {
+    const range = document.createRange();
+    range.selectNodeContents(e);
+    return [e.tagName === "text" ? e.getBoundingClientRect() : range.getBoundingClientRect(), e.textContent, e];
+  });
+  const found = [];
+  boxes.forEach(([a, s, e], i) => boxes.slice(i + 1).forEach(([b, t, f]) => {
+    const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+    const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+    if (wide > 1 && high > Math.min(a.height, b.height) / 3 && !e.contains(f)) found.push(`${s} | ${t}`);
+  }));
+  return found;
+}"""
+CUT = """() => [...document.querySelectorAll("main *")]
+  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== "visible")
+  .map(e => e.textContent)"""
+
+
+@pytest.mark.parametrize("visit", SIZES[::2], indirect=True, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_is_cut_or_lies_on_another(visit, pages, name):
+    page = visit.open(pages[name])
+    assert page.evaluate(COLLISIONS) == []
+    assert page.evaluate(CUT) == []
+
+
+# The contrast of every text with what is painted behind it, nearest background first.
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = color => {
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return canvas.getImageData(0, 0, 1, 1).data;
+  };
+  const light = color => [...rgb(color)].slice(0, 3).map(v => v / 255)
+    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const clear = color => color === "transparent" || color.endsWith(", 0)");
+  const behind = e => {
+    const rect = e.tagName === "text" && e.previousElementSibling;
+    if (rect && rect.tagName === "rect" && rect.parentNode.matches("g.node")) return getComputedStyle(rect).fill;
+    for (let at = e.tagName === "text" ? e.closest("svg") : e; at; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if (!clear(color)) return color;
+    }
+  };
+  return [...document.querySelectorAll("main *")].filter(e =>
+    [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.checkVisibility()).map(e => {
+      const style = getComputedStyle(e), ink = e.tagName === "text" ? style.fill : style.color;
+      const [a, b] = [light(ink), light(behind(e))].sort((x, y) => x - y);
+      return [(b + .05) / (a + .05), e.textContent];
+    }).filter(([ratio]) => ratio < 4.5);
+}"""
+
+
+@pytest.mark.parametrize("visit", SIZES[:2], indirect=True, ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_text_can_be_read(visit, pages, name):
+    assert visit.open(pages[name]).evaluate(CONTRAST) == []
+
+
+def test_pointing_at_a_node_lights_its_edges(visit, pages):
+    page = visit.open(pages["layered-graph"])
+    node = page.locator(".node[data-key^='hidden.out']").first
+    key = node.get_attribute("data-key")
+    node.hover()
+    lit = page.locator("line.lit")
+    assert lit.count() == page.locator(f"line[data-lower='{key}'], line[data-upper='{key}']").count() > 0
+    assert key in page.locator(TIP).inner_text()
+    assert "pushe" in page.locator(TIP).inner_text()
+    page.mouse.move(2, 2)
+    assert page.locator(TIP).count() == 0
+    assert page.locator(".pointing").count() == 0
+
+
+def test_a_node_is_reached_by_keyboard(visit, pages):
+    page = visit.open(pages["layered-graph"])
+    page.keyboard.press("Tab")
+    first = page.evaluate("document.activeElement.dataset.key")
+    assert first.startswith("output.out")
+    assert first in page.locator(TIP).inner_text()
+    page.keyboard.press("ArrowRight")
+    second = page.evaluate("document.activeElement.dataset.key")
+    assert second != first
+    assert second.startswith("output.out")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.dataset.key").startswith("hidden.out")
+    page.keyboard.press("Escape")
+    assert page.locator(TIP).count() == 0
+
+
+def test_pointing_at_a_letter_reads_its_column(visit, pages):
+    page = visit.open(pages["cell-strips"])
+    page.locator(".strips .unit td").nth(3).hover()
+    told = page.locator(TIP).inner_text()
+    assert "lstm.0.backward.c.6" in told
+    assert "step" in told
+    assert page.locator("td.chosen").count() == 6
+
+
+def test_letters_are_reached_by_keyboard(visit, pages):
+    page = visit.open(pages["cell-strips"])
+    page.keyboard.press("Tab")
+    first = page.locator(TIP).inner_text()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(TIP).inner_text() != first
+    page.keyboard.press("ArrowDown")  # the next line of text
+    assert page.evaluate("document.activeElement.closest('table').previousElementSibling !== null")
+
+
+def test_the_table_twin_opens(visit, pages):
+    page = visit.open(pages["top-pairs"])
+    page.locator("details summary").first.click()
+    assert page.locator("details table").is_visible()
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "\u202e",
+    "a\u0301",
+    "\ue000",
+    "x" * 10_000,
+    "&lt;",
+    " ",
+]
+
+
+def test_hostile_text_shows_as_text(visit, drawn_acts, tmp_path):
+    acts = drawn_acts.isel(token=slice(0, len(HOSTILE))).assign_attrs(model=HOSTILE[0], task=HOSTILE[1])
+    labels = dict.fromkeys(("input", "output", "predicted"), ("token", HOSTILE))
+    names = acts.unit.values.astype(object)
+    names[:2] = [HOSTILE[1], HOSTILE[5]]
+    acts = acts.drop_vars("unit").assign_coords(labels | {"unit": names.astype(str)})
+    view = interp.draw(cell_strips, acts, units=[HOSTILE[1], HOSTILE[5]])
+    page = visit.open(view.save(tmp_path / "a.html"))
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 1
+    assert "<img" in page.locator("th").nth(2).inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_notebook_frame_shows_the_page(visit, drawn_dist, tmp_path):
+    frame = interp.draw(top_pairs, drawn_dist, unit=UNIT)._repr_html_()
+    (tmp_path / "a.html").write_text(f"<!doctype html><meta charset=utf-8>{frame}")
+    page = visit.open(tmp_path / "a.html")
+    assert page.frame_locator("iframe").locator("h1").inner_text() == UNIT

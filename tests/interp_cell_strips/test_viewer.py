@@ -1,0 +1,202 @@
+"""Cell strips: what is shown, its colours, and what it says when something is missing."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import interp
+from interp import OptionError, UnknownNameError, palette, scene
+from interp_cell_strips.tables import MAX_CELLS, ranges
+from interp_cell_strips.viewer import cell_strips
+
+UNITS = ["lstm.0.backward.c.6", "lstm.0.forward.h.14", "hidden.out.7", "lstm.0.forward.f.9"]
+
+
+@pytest.fixture(scope="module")
+def strips(drawn_acts):
+    return interp.draw(cell_strips, drawn_acts, units=UNITS, around="tyun")
+
+
+def acts_of(text, values=None, **labels):
+    n = len(text)
+    units = {"unit": ["a.0.forward.h.0", "a.0.backward.i.1"], "module": ["a", "a"], "layer": [0, 0]}
+    units |= {"direction": ["forward", "backward"], "quantity": ["h", "i"], "index": [0, 1]}
+    tokens = {"sample": [0] * n, "step": range(n), "source": [0] * n, "input": list(text), "output": list(text)}
+    data = np.zeros((n, 2), "float32") if values is None else np.array(values, "float32")
+    return interp.dataset(data, units, tokens | labels)
+
+
+def test_what_is_shown_is_what_was_captured(strips, drawn_acts):
+    data = strips.data["strips"]
+    assert data.unit.values.tolist() == UNITS
+    for at in (0, 50, -1):
+        place = (drawn_acts["sample"] == data["sample"][at]) & (drawn_acts.step == data.step[at])
+        row = drawn_acts.sel(unit=UNITS).isel(token=np.flatnonzero(place))
+        assert data.activation.values[at].tolist() == row.activation.values[0].tolist()
+        assert str(row.input.values[0]) == str(data.input.values[at])
+
+
+def test_windows_hold_the_text(strips):
+    data = strips.data["strips"]
+    inside = "".join(data.input.values[data.inside.values].tolist())
+    assert inside == "tyun" * (len(inside) // 4)
+    assert inside
+    assert data.sizes["character"] == 160
+
+
+def test_one_passage_of_each_source_first(drawn_acts):
+    data = interp.draw(cell_strips, drawn_acts, units=UNITS, limit=400).data["strips"]
+    assert len(set(data.source.values.tolist())) == len(set(data["sample"].values.tolist()))
+
+
+@pytest.mark.parametrize("units", [1, 4, 12])
+def test_a_page_stays_small(drawn_acts, units):
+    names = drawn_acts.unit.values[:units].tolist()
+    view = interp.draw(cell_strips, drawn_acts, units=names, limit=10_000)
+    shown = view.data["strips"].sizes["character"]
+    assert shown <= 400
+    assert shown * (units + 2) <= MAX_CELLS
+    assert len(re.findall("<[a-z]", view.html())) < 5000
+    assert len(view.html()) < 1.5e6
+
+
+def test_samples_and_sources_are_kept(drawn_acts):
+    data = interp.draw(cell_strips, drawn_acts, units=UNITS, samples=[3, 5]).data["strips"]
+    assert set(data["sample"].values.tolist()) == {3, 5}
+    data = interp.draw(cell_strips, drawn_acts, units=UNITS, sources=[4]).data["strips"]
+    assert set(data.source.values.tolist()) == {4}
+
+
+def test_the_scale_is_of_the_whole_dataset(drawn_acts):
+    values = np.abs(drawn_acts.activation.sel(unit="hidden.out.7").values.astype(float))
+    few = interp.draw(cell_strips, drawn_acts, units=UNITS, samples=[0])
+    assert float(few.data["strips"].full.sel(unit="hidden.out.7")) == pytest.approx(
+        np.percentile(values, 99.5), rel=1e-6
+    )
+
+
+def test_gates_have_a_fixed_scale_and_groups_share_one():
+    values = np.array([[0.2, 3.0, 1.0, 0.1], [0.9, -4.0, 0.5, 0.3]])
+    full = ranges(values, ["i", "c", "c", "h"], np.array([True, False, False, False]))
+    assert full[0] == 1
+    assert full[1] == full[2] == pytest.approx(np.percentile([3, 4, 1, 0.5], 99.5))
+    assert full[3] == pytest.approx(np.percentile([0.1, 0.3], 99.5))
+
+
+def test_constant_and_missing_values_have_a_scale():
+    assert ranges(np.zeros((3, 1)), ["h"], np.array([False])).tolist() == [1.0]
+    assert ranges(np.full((3, 1), np.nan), ["h"], np.array([False])).tolist() == [1.0]
+
+
+def test_colours_clipping_and_nan():
+    values = [[0.0, 0.0], [1.0, 0.5], [-1.0, 1.0], [float("nan"), 0.2]]
+    view = interp.draw(cell_strips, acts_of("abcd", values), units=["a.0.forward.h.0", "a.0.backward.i.1"])
+    _, _, h, gate = view._rows()[0]
+    full = float(view.data["strips"].full[0])
+    assert [cell.color for cell in h.cells] == [
+        "d0",
+        palette.diverging(1 / full),
+        palette.diverging(-1 / full),
+        "missing",
+    ]
+    assert [cell.color for cell in gate.cells] == ["s0", "s16", "s32", palette.sequential(0.2)]
+    assert (h.arrow, gate.arrow) == ("→", "←")
+
+
+def test_what_is_clipped_is_marked():
+    values = np.zeros((1000, 2), "float32")
+    values[:, 0] = 0.5
+    values[0, 0] = 9
+    acts = acts_of("a" * 1000, values)
+    row = interp.draw(cell_strips, acts, units="a.0.forward.h.0")._rows()[0][2]
+    assert row.cells[0].mark == "clipped"
+    assert {cell.mark for cell in row.cells[1:]} == {""}
+
+
+def test_a_wrong_output_is_framed():
+    acts = acts_of("abc", predicted=["a", "x", "c"])
+    view = interp.draw(cell_strips, acts, units="a.0.forward.h.0")
+    output = view._rows()[0][1]
+    assert [(cell.letter, cell.mark) for cell in output.cells] == [("a", ""), ("x", "framed"), ("c", "")]
+    assert output.cells[1].note == "right: b"
+    assert "framed" in view.html()
+    assert [shape for shape in view.compose().shapes if getattr(shape, "outline", "") == "wrong"]
+
+
+def test_without_predictions_the_right_output_is_shown():
+    row = interp.draw(cell_strips, acts_of("ab"), units="a.0.forward.h.0")._rows()[0][1]
+    assert [(cell.letter, cell.mark) for cell in row.cells] == [("a", ""), ("b", "")]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.text(st.characters(exclude_categories=()), min_size=1, max_size=4), min_size=1, max_size=12))
+def test_any_letters_make_a_safe_page(letters):
+    acts = acts_of(letters)
+    html = interp.draw(cell_strips, acts, units="a.0.forward.h.0").picture()
+    assert set(re.findall(r"<(\w+)", html)) <= {"div", "table", "tr", "th", "td", "bdi", "span", "i", "b"}
+    html.encode()
+
+
+def test_hostile_letters_are_text(tmp_path):
+    letters = ["<script>", "<img onerror=1>", "\u202e", "a\u0301", "\ue000", "x" * 10_000, "$", "&amp;", " "]
+    view = interp.draw(cell_strips, acts_of(letters), units="a.0.forward.h.0")
+    assert "<script>" not in view.picture()
+    assert "<img" not in view.html()
+    for suffix in ("html", "png", "svg"):
+        assert view.save(tmp_path / f"a.{suffix}").stat().st_size
+
+
+def test_words(strips):
+    assert strips.title == "tyun"
+    assert "160 characters" in strips.caption
+    assert "around='tyun'" in strips.caption
+    assert "lstm.0.backward.c.6" in strips.summary
+
+
+def test_table_twin(strips):
+    frame = strips.tables()["characters"]
+    assert len(frame) == 160
+    assert set(UNITS) <= set(frame.columns)
+    assert frame["hidden.out.7"].tolist() == strips.data["strips"].activation.sel(unit="hidden.out.7").values.tolist()
+
+
+def test_holoviews_goes_by_position_not_by_letter(strips):
+    drawn = strips.holoviews()
+    assert drawn.dimension_values("character", expanded=False).size == 160
+
+
+def test_letters_stay_in_their_cells(strips):
+    drawn = strips.compose()
+    for shape in drawn.shapes:
+        if isinstance(shape, scene.Box) and shape.label:
+            assert len(shape.label) * shape.label_size * 0.61 <= shape.width
+            assert shape.x >= 0
+            assert shape.x + shape.width <= drawn.width
+
+
+@pytest.mark.parametrize("suffix", [".html", ".png", ".svg"])
+def test_it_saves_itself_the_same_each_time(strips, tmp_path, suffix):
+    first = strips.save(tmp_path / f"a{suffix}").read_bytes()
+    assert strips.save(tmp_path / f"b{suffix}").read_bytes() == first
+
+
+def test_one_token_and_one_unit(tmp_path):
+    view = interp.draw(cell_strips, acts_of("a"), units="a.0.forward.h.0")
+    view.save(tmp_path / "a.png")
+    assert view.data["strips"].sizes == {"character": 1, "unit": 1}
+
+
+def test_what_is_missing_is_named(drawn_acts):
+    with pytest.raises(UnknownNameError, match=r"No unit named 'lstm.0.forward.h.99'"):
+        interp.draw(cell_strips, drawn_acts, units=["lstm.0.forward.h.99"])
+    with pytest.raises(OptionError, match=r"1 to 12 units; got 0. Type units=\['lstm"):
+        interp.draw(cell_strips, drawn_acts, units=[])
+    with pytest.raises(OptionError, match="no text with 'qqq'"):
+        interp.draw(cell_strips, drawn_acts, units=UNITS, around="qqq")
+    with pytest.raises(OptionError, match="no text"):
+        interp.draw(cell_strips, drawn_acts, units=UNITS, samples=[10**6])
+    with pytest.raises(OptionError, match="columns >= 8"):
+        interp.draw(cell_strips, drawn_acts, units=UNITS, columns=2)

@@ -1,0 +1,46 @@
+"""Letters made safe and visible."""
+
+from xml.dom.minidom import parseString
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interp import lettering
+
+
+@pytest.mark.parametrize(
+    ("symbol", "shown"),
+    [
+        (" ", "␣"),
+        ("\n", "⏎"),
+        ("\t", "⇥"),
+        ("ու", "ու"),
+        ("\u0301", "◌\u0301"),
+        ("\x00", "␀"),
+        ("\u202e", "\ufffd"),
+        ("\u200b", "\ufffd"),
+        ("\ud800", "\ufffd"),
+        ("", ""),
+    ],
+)
+def test_what_cannot_be_seen_is_shown(symbol, shown):
+    assert lettering.visible(symbol) == shown
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_any_text_is_well_formed_markup(text):
+    parsed = parseString(f'<a b="{lettering.escape(text)}">{lettering.escape(text)}</a>'.encode())
+    assert parsed.documentElement.nodeName == "a"
+
+
+def test_markup_is_text():
+    escaped = lettering.escape("<script>alert('x')</script>\"&")
+    assert not set("<>\"'") & set(escaped)
+
+
+def test_a_long_name_keeps_both_ends():
+    assert lettering.short("lstm" + "x" * 100 + "147", 12).startswith("lstmx")
+    assert lettering.short("lstm" + "x" * 100 + "147", 12).endswith("147")
+    assert len(lettering.short("x" * 10_000, 12)) == 12
+    assert lettering.short("ու", 12) == "ու"

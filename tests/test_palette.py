@@ -1,0 +1,109 @@
+"""Colours: letters can be read on every one, and signs be told apart by everybody."""
+
+import numpy as np
+import pytest
+
+from interp import palette
+
+# Machado, Oliveira and Fernandes (2009), severity 1, on linear sRGB.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+TO_XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+THEMES = {"light": palette.LIGHT, "dark": palette.DARK}
+
+
+def lab(linear):
+    """CIELAB of linear sRGB, white D65."""
+    xyz = np.array(TO_XYZ) @ linear / [0.95047, 1, 1.08883]
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def difference(a, b, vision):
+    """The dE76 of two colours as somebody sees them."""
+    seen = [lab(np.clip(np.array(VISION[vision]) @ palette.linear(color), 0, 1)) for color in (a, b)]
+    return float(np.linalg.norm(seen[0] - seen[1]))
+
+
+def test_contrast_of_known_colours():
+    assert palette.contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert palette.contrast("#ffffff", "#ffffff") == 1
+    assert palette.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # the grey that just fails
+
+
+def test_the_difference_of_known_colours():
+    assert difference("#000000", "#ffffff", "normal") == pytest.approx(100, abs=0.01)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_letters_can_be_read_on_every_colour(theme):
+    for name, color in THEMES[theme].items():
+        assert palette.contrast(palette.readable(color), color) >= 4.5, name
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("ground", ["ground", "panel"])
+def test_text_can_be_read_on_the_page(theme, ground):
+    for name in ("ink", "muted"):
+        assert palette.contrast(THEMES[theme][name], THEMES[theme][ground]) >= 4.5
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("vision", VISION)
+def test_signs_are_told_apart(theme, vision):
+    colors, steps = THEMES[theme], palette.DIVERGING_STEPS
+    assert difference(colors["positive"], colors["negative"], vision) >= 40
+    for step in range(steps // 2, steps + 1):  # from half strength on
+        assert difference(colors[f"d{step}"], colors[f"d-{step}"], vision) >= 40, step
+
+
+def test_the_edges_have_the_colours_of_the_specification():
+    assert (palette.POSITIVE, palette.NEGATIVE, palette.MISSING) == ("#e69f00", "#00665a", "#bdbdbd")
+
+
+@pytest.mark.parametrize(("theme", "sign"), [("light", -1), ("dark", 1)])
+def test_more_is_further_from_the_page(theme, sign):
+    levels = [palette.luminance(THEMES[theme][f"s{step}"]) for step in range(palette.SEQUENTIAL_STEPS + 1)]
+    assert (sign * np.diff(levels) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "one", "two"),
+    [(0.0, "s0", "d0"), (1.0, "s32", "d24"), (-1.0, "s0", "d-24"), (7.0, "s32", "d24"), (0.5, "s16", "d12")],
+)
+def test_values_get_steps_and_are_clipped(value, one, two):
+    assert (palette.sequential(value), palette.diverging(value)) == (one, two)
+
+
+def test_nan_is_missing():
+    assert palette.sequential(float("nan")) == palette.diverging(float("nan")) == "missing"
+
+
+def test_every_step_has_a_rule_in_both_themes():
+    css = palette.css()
+    for name in palette.LIGHT:
+        assert css.count(f".{name}{{fill:") == 2
+    assert "prefers-color-scheme: dark" in css
+
+
+def test_a_ramp_keeps_its_ends_and_mixes_between():
+    mixed = palette.ramp(["#000000", "#ffffff"], 3)
+    assert mixed[0] == "#000000"
+    assert mixed[2] == "#ffffff"
+    assert len({mixed[1][1:3], mixed[1][3:5], mixed[1][5:7]}) == 1  # grey stays grey
