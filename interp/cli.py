@@ -22,14 +22,18 @@ def _version(wanted: bool) -> None:
 
 
 def _top(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Look inside recurrent networks."""
 
 
 def build_app() -> typer.Typer:
     """Return the application with the verbs of all installed packages; one that can't be imported is a warning."""
-    app = typer.Typer(name="interp", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        name="interp", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
     app.callback()(_top)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
@@ -49,5 +53,5 @@ def main() -> None:
         sys.exit(1)
 
 
-def _one_line(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+def _one_line(message: Warning | str, *_: object, **__: object) -> None:
     typer.echo(f"interp: {message}", err=True)

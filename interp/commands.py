@@ -18,7 +18,9 @@ def plugins() -> None:
     known = registry()
     table = Table("plugin", "version", "brings", box=None)
     for name in known.plugins:
-        brings = [f"{kind} {owned.name}" for kind in KINDS for owned in known.table(kind).values() if owned.owner == name]
+        brings = [
+            f"{kind} {owned.name}" for kind in KINDS for owned in known.table(kind).values() if owned.owner == name
+        ]
         table.add_row(name, known.versions.get(name, ""), ", ".join(brings) or "-")
     Console().print(table)
 
@@ -29,9 +31,15 @@ def train(
     model: Annotated[str, typer.Option(help="The architecture, as `interp plugins` lists it.")] = "armenian-bilstm",
     language: Annotated[str, typer.Option(help="Language pack.")] = "hy",
     rules: Annotated[str, typer.Option(help="Rule set, or several with + between.")] = "article",
-    output: Annotated[Path, typer.Option(help="Weights are written here; a checkpoint beside it.")] = Path("weights.safetensors"),
-    minutes: Annotated[float, typer.Option(help="Time to train; turned into a number of batches, which is printed.")] = 10.0,
-    budget: Annotated[int | None, typer.Option(help="Batches, instead of minutes; with a seed it gives the same weights again.")] = None,
+    output: Annotated[Path, typer.Option(help="Weights are written here; a checkpoint beside it.")] = Path(
+        "weights.safetensors"
+    ),
+    minutes: Annotated[
+        float, typer.Option(help="Time to train; turned into a number of batches, which is printed.")
+    ] = 10.0,
+    budget: Annotated[
+        int | None, typer.Option(help="Batches, instead of minutes; with a seed it gives the same weights again.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, spellings and order.")] = 0,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     threads: Annotated[int, typer.Option(help="Cores to use; part of what makes a run repeatable.")] = 1,
@@ -46,7 +54,11 @@ def train(
     loaded = interp.load_task(task, language=language, corpus=corpus, rules=rules)
     network = interp.load_model(model, untrained=seed)
     checkpoint = output.with_name(output.name + ".checkpoint")
-    number = budget or checkpoint_budget(checkpoint) or time_budget(network, loaded, seconds=60 * minutes, precision=precision)
+    number = (
+        budget
+        or checkpoint_budget(checkpoint)
+        or time_budget(network, loaded, seconds=60 * minutes, precision=precision)
+    )
     typer.echo(f"Training {model} for {number} batches (--budget {number} --seed {seed} gives it again).")
     interp.train(network, loaded, seed=seed, budget=number, precision=precision, checkpoint=checkpoint)
     typer.echo(f"Weights: {output} (sha256 {save_weights(network, output)})")

@@ -119,22 +119,18 @@ class Tap(Protocol):
 class Adapter(ABC):
     """How to read the quantities of one type of recurrent module, exactly.
 
-    The engine calls `step` instead of the module, so the formula must be the module's own; every capture
-    compares the two. Ten lines do for a custom cell: the class attributes and `step`.
-
-    A sequence module is called like ``nn.LSTM``: ``forward(input, state=None) -> (output, state)``, with
-    ``batch_first`` where it has that attribute. A cell (``cell = True``) is called like ``nn.LSTMCell``:
-    ``forward(input, state=None)`` returns the new state, a tuple where it has several parts.
+    The engine calls `step` instead of the module, so the formula must be the module's own; every capture compares the
+    two. A sequence module is called like ``nn.LSTM``, ``forward(input, state=None) -> (output, state)``, with
+    ``batch_first`` where it has that attribute; a cell like ``nn.LSTMCell``, ``forward(input, state=None) -> state``.
 
     Attributes
     ----------
     name : str
         Kebab-case, such as ``peephole-lstm``.
     module : str
-        The dotted name of the module's class, so that registering imports nothing: ``package.module.Class``.
-        Subclasses that keep its ``forward`` are read too.
+        The dotted name of the module's class. Subclasses that keep its ``forward`` are read too.
     quantities : tuple of str
-        In the order of the units; values after their activation functions. ``c_prev`` comes last if at all.
+        In the order of the units, after their activation functions; ``c_prev``, if at all, last.
     state : tuple of str
         Those that go on to the next step; the first is the output.
     cell : bool

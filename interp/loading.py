@@ -53,7 +53,9 @@ def _fill(model: torch.nn.Module, spec: ModelSpec, weights: Path | None) -> None
         raise WeightsError(f"The weights of {spec.name!r} are missing: {path}. Reinstall, or give weights=PATH.")
     data = path.read_bytes()
     if weights is None and sha256(data).hexdigest() != spec.sha256:
-        raise WeightsError(f"The weights of {spec.name!r} are altered: {path} has another sha256. Reinstall, or give weights=PATH.")
+        raise WeightsError(
+            f"The weights of {spec.name!r} are altered: {path} has another sha256. Reinstall, or give weights=PATH."
+        )
     try:
         model.load_state_dict(load(data))
     except (SafetensorError, RuntimeError) as error:

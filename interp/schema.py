@@ -57,7 +57,8 @@ def dataset(
     activation : array (token, unit)
         Values as the model computed them.
     units : mapping
-        Coords of ``unit``: ``unit``, ``module``, ``layer``, ``direction``, ``quantity``, ``index``; ``symbol`` may be left out.
+        Coords of ``unit``: ``unit``, ``module``, ``layer``, ``direction``, ``quantity``, ``index``, and ``symbol``
+        where units stand for one.
     tokens : mapping
         Coords of ``token``; ``sample``, ``step`` and ``source`` at least.
     attrs : mapping, optional
@@ -136,4 +137,6 @@ def check_labels(acts: xr.Dataset, needed: Sequence[str], who: str) -> None:
     missing = [name for name in needed if name not in acts.coords]
     if missing:
         there = ", ".join(str(name) for name, coord in acts.coords.items() if coord.dims == ("token",))
-        raise SchemaError(f"{who} reads the label {', '.join(map(repr, missing))}, which these activations lack. Labels: {there}.")
+        raise SchemaError(
+            f"{who} reads the label {', '.join(map(repr, missing))}, which these activations lack. Labels: {there}."
+        )

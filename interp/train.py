@@ -99,7 +99,9 @@ def train(
     return _history(run.losses)
 
 
-def time_budget(model: torch.nn.Module, task: Task, *, seconds: float, precision: str = "float32", batches: int = 30) -> int:
+def time_budget(
+    model: torch.nn.Module, task: Task, *, seconds: float, precision: str = "float32", batches: int = 30
+) -> int:
     """Return the number of batches that training can do in a time, measured on a copy of the model.
 
     Parameters
@@ -167,9 +169,7 @@ def _batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[in
         epoch += 1
 
 
-def _shown(
-    batches: Iterator[tuple[int, Batch]], run: _Run, budget: int, progress: bool
-) -> Iterator[tuple[int, Batch]]:
+def _shown(batches: Iterator[tuple[int, Batch]], run: _Run, budget: int, progress: bool) -> Iterator[tuple[int, Batch]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -225,7 +225,9 @@ def _resume(run: _Run, path: Path, mark: dict[str, str]) -> None:
     try:
         with safe_open(path, "pt") as stored:
             if stored.metadata() != mark:
-                raise WeightsError(f"{path} is a checkpoint of another run; remove it, or give the options it was made with.")
+                raise WeightsError(
+                    f"{path} is a checkpoint of another run; remove it, or give the options it was made with."
+                )
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a checkpoint: {error}. Remove it to start again.") from error

@@ -6,13 +6,19 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+import interp
 from interp import cli
 
 
 def run(*arguments, stdin=""):
     code = "from interp.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], input=stdin, capture_output=True, text=True, encoding="utf-8", check=False
+        [sys.executable, "-c", code, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
 
 
@@ -48,7 +54,10 @@ def test_wrong_usage_is_exit_code_2():
 
 
 def test_a_verb_that_cannot_be_loaded_is_a_warning_and_the_rest_works(monkeypatch):
-    points = [EntryPoint("good", "interp.commands:plugins", cli.GROUP), EntryPoint("bad", "no_such_module:verb", cli.GROUP)]
+    points = [
+        EntryPoint("good", "interp.commands:plugins", cli.GROUP),
+        EntryPoint("bad", "no_such_module:verb", cli.GROUP),
+    ]
     monkeypatch.setattr(cli, "entry_points", lambda group: points)
     with pytest.warns(UserWarning, match="'bad'"):
         app = cli.build_app()
@@ -57,15 +66,13 @@ def test_a_verb_that_cannot_be_loaded_is_a_warning_and_the_rest_works(monkeypatc
 
 def test_training_from_the_command_line_gives_weights_that_load(tmp_path):
     corpus = tmp_path / "small-train.txt"
-    corpus.write_text("Այսօր եղանակը շատ լավ է, և մենք գնում ենք այգի։\n" * 3 + "Վաղը կգա մյուս ընկերս։\n" * 3, encoding="utf-8")
+    corpus.write_text("\n".join(interp.load_task("transliteration").sentences("demo")[:40]), encoding="utf-8")
     weights = tmp_path / "weights.safetensors"
     result = run(
         "train", "transliteration", "--corpus", str(corpus), "--budget", "2", "--seed", "5", "--output", str(weights)
     )
     assert result.returncode == 0, result.stderr
     assert "--budget 2 --seed 5" in result.stdout
-    import interp
-
     trained = interp.load_model("armenian-bilstm", weights=weights)
     fresh = interp.load_model("armenian-bilstm", untrained=5)
     assert any((a != b).any() for a, b in zip(trained.parameters(), fresh.parameters(), strict=True))

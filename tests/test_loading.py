@@ -2,7 +2,7 @@
 
 import json
 from hashlib import sha256
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 import torch
@@ -12,6 +12,13 @@ import interp
 from interp import loading
 from interp.errors import OptionError, UnknownNameError, WeightsError
 from interp.registry import Registry
+
+
+def module_with(**hooks):
+    """Return a module with these hook implementations."""
+    module = ModuleType("mine")
+    vars(module).update(hooks)
+    return module
 
 
 @pytest.fixture
@@ -25,7 +32,7 @@ def toy(monkeypatch, tmp_path):
     def register_models(register):
         register(spec)
 
-    monkeypatch.setattr(loading, "registry", lambda: Registry({"mine": SimpleNamespace(register_models=register_models)}))
+    monkeypatch.setattr(loading, "registry", lambda: Registry({"mine": module_with(register_models=register_models)}))
     return path
 
 

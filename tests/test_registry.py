@@ -1,7 +1,7 @@
 """The host: what registers, who owns it, what goes wrong and what the message names."""
 
 from importlib.metadata import EntryPoint
-from types import SimpleNamespace
+from types import ModuleType
 
 import pytest
 
@@ -11,13 +11,20 @@ from interp.errors import PluginError, UnknownNameError
 from interp.registry import Registry
 
 
+def module_with(**hooks):
+    """Return a module with these hook implementations."""
+    module = ModuleType("mine")
+    vars(module).update(hooks)
+    return module
+
+
 def plugin_with(*probes):
     @interp.hookimpl
     def register_probes(register):
         for value in probes:
             register(value)
 
-    return SimpleNamespace(register_probes=register_probes)
+    return module_with(register_probes=register_probes)
 
 
 @interp.probe(requires=("output",))
@@ -49,7 +56,7 @@ def test_a_misspelt_hook_names_the_plugin_and_the_hooks():
         """Wrong on purpose."""
 
     with pytest.raises(PluginError, match=r"'mine'.*register_prob.*register_probes"):
-        Registry({"mine": SimpleNamespace(register_prob=register_prob)})
+        Registry({"mine": module_with(register_prob=register_prob)})
 
 
 def test_a_hook_with_another_signature_names_the_plugin():
@@ -58,7 +65,7 @@ def test_a_hook_with_another_signature_names_the_plugin():
         """Wrong on purpose."""
 
     with pytest.raises(PluginError, match="'mine'"):
-        Registry({"mine": SimpleNamespace(register_probes=register_probes)})
+        Registry({"mine": module_with(register_probes=register_probes)})
 
 
 def test_two_owners_of_a_name_are_both_named():

@@ -12,22 +12,39 @@ from interp.selection import match_labels, source_hash
 
 @pytest.fixture
 def acts():
-    units = [("lstm", 0, "forward", "h", 0), ("lstm", 0, "forward", "h", 1), ("lstm", 0, "backward", "c", 0), ("hidden", 0, "", "out", 0)]
+    units = [
+        ("lstm", 0, "forward", "h", 0),
+        ("lstm", 0, "forward", "h", 1),
+        ("lstm", 0, "backward", "c", 0),
+        ("hidden", 0, "", "out", 0),
+    ]
     names = ("module", "layer", "direction", "quantity", "index")
     columns = dict(zip(names, zip(*units, strict=True), strict=True))
     unit = [interp.unit_name(m, q, i, layer, d) for m, layer, d, q, i in units]
-    tokens = {"sample": [0, 0, 1], "step": [0, 1, 0], "source": [7, 7, 3], "input": ["t", "s", "t"], "output": ["ծ", "_", "թ"]}
-    return interp.dataset(np.arange(12, dtype="float32").reshape(3, 4), {"unit": unit, **columns}, tokens, {"model": "toy"})
+    tokens = {
+        "sample": [0, 0, 1],
+        "step": [0, 1, 0],
+        "source": [7, 7, 3],
+        "input": ["t", "s", "t"],
+        "output": ["ծ", "_", "թ"],
+    }
+    return interp.dataset(
+        np.arange(12, dtype="float32").reshape(3, 4), {"unit": unit, **columns}, tokens, {"model": "toy"}
+    )
 
 
 def test_units_are_named_by_module_layer_direction_quantity_index(acts):
-    assert acts.unit.values.tolist() == ["lstm.0.forward.h.0", "lstm.0.forward.h.1", "lstm.0.backward.c.0", "hidden.out.0"]
+    assert acts.unit.values.tolist() == [
+        "lstm.0.forward.h.0",
+        "lstm.0.forward.h.1",
+        "lstm.0.backward.c.0",
+        "hidden.out.0",
+    ]
 
 
 def test_the_dtypes_are_those_of_the_schema(acts):
-    assert {name: acts[name].dtype.kind + str(acts[name].dtype.itemsize) for name in ("sample", "step", "source", "layer", "index")} == {
-        "sample": "i4", "step": "i4", "source": "i4", "layer": "i2", "index": "i4",
-    }  # fmt: skip
+    for name, dtype in {"sample": "i4", "step": "i4", "source": "i4", "layer": "i2", "index": "i4"}.items():
+        assert acts[name].dtype == dtype
     assert acts.attrs["schema"] == "interp.activations"
 
 
@@ -40,7 +57,7 @@ def test_all_faults_stand_in_one_message(acts):
 
 
 def test_twice_the_same_unit_is_a_fault(acts):
-    with pytest.raises(SchemaError, match="not unique: hidden.out.0"):
+    with pytest.raises(SchemaError, match=r"not unique: hidden\.out\.0"):
         interp.validate(xr.concat([acts, acts.isel(unit=[3])], "unit"))
 
 

@@ -1,0 +1,195 @@
+"""How to read torch's own recurrent modules: LSTM, GRU, RNN and their cells.
+
+A built-in plugin, registered like anybody's. The formulas are those of the PyTorch documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from interp.contracts import Adapter, Tap
+from interp.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class Weights(NamedTuple):
+    """Weights of one layer and direction, ready to multiply from the right."""
+
+    input: Tensor
+    recurrent: Tensor
+    bias: Tensor | None
+    reset_bias: Tensor | None = None
+    projection: Tensor | None = None
+    relu: bool = False
+
+
+class Stock(Adapter):
+    """What torch's sequence modules and cells have in common: names and shapes of their weights."""
+
+    feeds: ClassVar[tuple[str, ...]] = ("i", "f", "g")
+
+    def layers(self, module: torch.nn.Module) -> int:
+        """Return the number of layers."""
+        return 1 if self.cell else int(module.num_layers)  # type: ignore[arg-type]
+
+    def directions(self, module: torch.nn.Module) -> tuple[str, ...]:
+        """Return the directions of every layer."""
+        return ("forward", "backward") if getattr(module, "bidirectional", False) else ("forward",)
+
+    def weights(self, module: torch.nn.Module, layer: int, direction: str) -> Weights:
+        """Return the weights of a layer and direction."""
+        suffix = "" if self.cell else f"_l{layer}" + ("_reverse" if direction == "backward" else "")
+        biases = [getattr(module, name + suffix, None) for name in ("bias_ih", "bias_hh")]
+        bias = biases[0] + biases[1] if biases[0] is not None and biases[1] is not None else None
+        mode = getattr(module, "nonlinearity", "tanh")
+        projection = getattr(module, "weight_hr" + suffix, None)
+        return Weights(
+            getattr(module, "weight_ih" + suffix),
+            getattr(module, "weight_hh" + suffix).t(),
+            bias,
+            projection=None if projection is None else projection.t(),
+            relu=mode == "relu",
+        )
+
+    def project(self, weights: Weights, x: Tensor) -> Tensor:
+        """Return the inputs times their weights, with all biases that can be added before."""
+        from torch.nn.functional import linear
+
+        return linear(x, weights.input, weights.bias)
+
+    def fused(
+        self, module: torch.nn.Module, layer: int, rows: Tensor, sizes: Tensor | None, state: tuple[Tensor, ...]
+    ) -> Any:
+        """Run one layer in torch's kernel: packed rows with sizes, or ``(step, sample, feature)``."""
+        import torch
+
+        sides = len(self.directions(module))
+        names = [name for group in module._all_weights[layer * sides : (layer + 1) * sides] for name in group]  # type: ignore[index]
+        kernel: Any = getattr(torch, str(module.mode).lower())
+        begin = state if len(state) > 1 else state[0]
+        given = (rows, begin) if sizes is None else (rows, sizes, begin)
+        tail = (bool(module.bias), 1, 0.0, False, sides == 2)
+        return kernel(*given, [getattr(module, name) for name in names], *tail, *((False,) if sizes is None else ()))
+
+    def carry(self, gates: Sequence[Tensor], before: Tensor, out: Tensor) -> None:
+        """Write ``c = f * c_prev + i * g``."""
+        import torch
+
+        i, f, g = gates
+        torch.mul(f, before, out=out).addcmul_(i, g)
+
+
+class LSTM(Stock):
+    """``c = f * c_prev + i * g``, ``h = o * tanh(c)``, then projected where ``proj_size`` is set."""
+
+    name = "lstm"
+    module = "torch.nn.modules.rnn.LSTM"
+    quantities = ("h", "c", "i", "f", "g", "o", "c_prev")
+    state = ("h", "c")
+
+    def sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
+        """Return the width of each quantity; ``h`` is as wide as its projection."""
+        hidden = int(module.hidden_size)  # type: ignore[arg-type]
+        return dict.fromkeys(self.quantities, hidden) | {"h": int(getattr(module, "proj_size", 0)) or hidden}
+
+    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: Tap) -> tuple[Tensor, ...]:
+        """Return the next state."""
+        import torch
+
+        h, c = state
+        c = tap("c_prev", c)
+        i, f, g, o = torch.addmm(x, h, weights.recurrent).chunk(4, 1)
+        i, f, g, o = (
+            tap("i", torch.sigmoid, i),
+            tap("f", torch.sigmoid, f),
+            tap("g", torch.tanh, g),
+            tap("o", torch.sigmoid, o),
+        )
+        c = tap("c", torch.addcmul, f * c, i, g)
+        if weights.projection is None:
+            return tap("h", torch.mul, o, c.tanh()), c
+        return tap("h", torch.mm, o * c.tanh(), weights.projection), c
+
+
+class LSTMCell(LSTM):
+    """One step of an LSTM a call."""
+
+    name = "lstm-cell"
+    module = "torch.nn.modules.rnn.LSTMCell"
+    cell: ClassVar[bool] = True
+
+
+class GRU(Stock):
+    """``n = tanh(W x + b + r * (U h + b'))``, ``h = n + z * (h_prev - n)``."""
+
+    name = "gru"
+    module = "torch.nn.modules.rnn.GRU"
+    quantities = ("h", "r", "z", "n")
+
+    def weights(self, module: torch.nn.Module, layer: int, direction: str) -> Weights:
+        """Return the weights of a layer and direction."""
+        import torch
+
+        found = super().weights(module, layer, direction)
+        if found.bias is None:
+            return found
+        suffix = "" if self.cell else f"_l{layer}" + ("_reverse" if direction == "backward" else "")
+        outer, inner = getattr(module, "bias_ih" + suffix), getattr(module, "bias_hh" + suffix)
+        cut = 2 * int(module.hidden_size)  # type: ignore[arg-type]
+        bias = torch.cat([found.bias[:cut], outer[cut:]])  # the reset gate multiplies the inner bias of n
+        return found._replace(bias=bias, reset_bias=torch.cat([torch.zeros_like(inner[:cut]), inner[cut:]]))
+
+    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: Tap) -> tuple[Tensor, ...]:
+        """Return the next state."""
+        import torch
+
+        (h,) = state
+        width = h.shape[1]
+        inner = torch.nn.functional.linear(h, weights.recurrent.t(), weights.reset_bias)
+        gates = x[:, : 2 * width] + inner[:, : 2 * width]
+        r = tap("r", torch.sigmoid, gates[:, :width])
+        z = tap("z", torch.sigmoid, gates[:, width:])
+        n = tap("n", torch.tanh, torch.addcmul(x[:, 2 * width :], r, inner[:, 2 * width :]))
+        return (tap("h", torch.lerp, n, h, z),)
+
+
+class GRUCell(GRU):
+    """One step of a GRU a call."""
+
+    name = "gru-cell"
+    module = "torch.nn.modules.rnn.GRUCell"
+    cell: ClassVar[bool] = True
+
+
+class RNN(Stock):
+    """``h = tanh(W x + U h_prev + b)``, or relu."""
+
+    name = "rnn"
+    module = "torch.nn.modules.rnn.RNN"
+
+    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: Tap) -> tuple[Tensor, ...]:
+        """Return the next state."""
+        import torch
+
+        total = torch.addmm(x, state[0], weights.recurrent)
+        return (tap("h", total.relu()) if weights.relu else tap("h", torch.tanh, total),)
+
+
+class RNNCell(RNN):
+    """One step of an RNN a call."""
+
+    name = "rnn-cell"
+    module = "torch.nn.modules.rnn.RNNCell"
+    cell: ClassVar[bool] = True
+
+
+@hookimpl
+def register_adapters(register: Register) -> None:
+    """Register the adapters of torch's own modules."""
+    kinds: tuple[Any, ...] = (LSTM, LSTMCell, GRU, GRUCell, RNN, RNNCell)
+    for kind in kinds:
+        register(kind())

@@ -1,0 +1,119 @@
+"""After a forward: what was kept loose and what modules gave out goes into its rows and columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interp.errors import CaptureError
+from interp.plan import Block, Reading
+from interp.recording import Recording
+from interp.timeline import loose_rows, read_rows
+from interp.tokens import Tokens
+
+
+def assemble(recording: Recording) -> Tokens:
+    """Finish a recording: every kept token has all its values; return the tokens.
+
+    Raises
+    ------
+    CaptureError
+        Where modules have different time axes; the text lists the groups and what to type.
+    """
+    if recording.tokens is None:
+        calls = call_lengths(recording)
+        recording.know(calls.sum(0), calls)
+    tokens, rows = recording.tokens, recording.rows
+    assert tokens is not None and rows is not None  # noqa: S101, PT018
+    check_groups(recording, tokens)
+    for reading in recording.plan.readings:
+        if reading.adapter is None:
+            block = reading.blocks[0] if reading.blocks else None
+            if block is not None:
+                put(
+                    rows,
+                    block,
+                    read_rows(recording.outputs[reading.name], reading.layout, tokens, recording.reference()),
+                )
+            continue
+        for block in reading.blocks:
+            watches = recording.loose.get((reading.name, block.layer, block.direction))
+            if watches:
+                axes = recording.axes(reading)
+                values = [watch.joined(block.quantity) for watch in watches]
+                put(rows, block, torch.cat(values)[loose_rows(axes, tokens)])
+    return tokens
+
+
+def put(rows: Tensor, block: Block, values: Tensor) -> None:
+    """Write values ``(row, width)`` into the columns of a block."""
+    rows[:, block.start : block.stop] = values if block.picks is None else values[:, block.picks]
+
+
+def call_lengths(recording: Recording) -> np.ndarray:
+    """Return the steps of each sample in each call, ``(call, sample)``, as the first module read has them."""
+    stated = recording.piece.lengths
+    for reading in recording.plan.readings:
+        axes = recording.axes(reading)
+        if reading.blocks and axes:
+            lengths = np.stack([axis.lengths.numpy() for axis in axes])
+            fits = stated is not None and all(stated.max() <= axis.steps and axis.even for axis in axes)
+            whole = stated is not None and np.array_equal(lengths.sum(0), stated)
+            return np.stack([stated] * len(axes)) if fits and not whole else lengths  # type: ignore[list-item]
+    if stated is not None:
+        return stated[None]
+    for reading in recording.plan.readings:
+        if reading.blocks and reading.name in recording.outputs:
+            samples, steps = shape_of(recording.outputs[reading.name], reading.layout, recording)
+            return np.full((1, samples), steps)
+    raise CaptureError("The model called none of the modules to read on these inputs.")
+
+
+def shape_of(outputs: list[Tensor], layout: str, recording: Recording) -> tuple[int, int]:
+    """Return the number of samples and steps of an output."""
+    first = outputs[0]
+    if layout in ("batch", "time"):
+        shape = first.shape[:2] if layout == "batch" else first.shape[1::-1]
+        return int(shape[0]), int(shape[1])
+    if layout == "call":
+        return first.shape[0], len(outputs)
+    if layout == "single":
+        return 1, first.shape[0]
+    axis = recording.reference()
+    samples = axis.samples if axis is not None else recording.piece.samples or 1
+    return samples, axis.steps if layout == "packed" and axis is not None else first.shape[0] // samples
+
+
+def check_groups(recording: Recording, tokens: Tokens) -> None:
+    """Raise `CaptureError` where what was read has different numbers of steps."""
+    groups: dict[int, list[str]] = {}
+    longest = int(tokens.lengths.max())
+    allowed = {longest, recording.padded}
+    for reading in recording.plan.readings:
+        if not reading.blocks:
+            continue
+        for axis in recording.axes(reading):
+            if axis.samples != tokens.lengths.size:
+                raise CaptureError(
+                    f"{reading.name!r} ran {axis.samples} samples and the batch has {tokens.lengths.size}; "
+                    "leave it out of modules=."
+                )
+        steps = steps_of(recording, reading)
+        groups.setdefault(longest if steps in allowed and steps >= longest else steps, []).append(reading.name)
+    if len(groups) > 1:
+        listed = "".join(f"\n  {steps} steps: modules={names!r}" for steps, names in sorted(groups.items()))
+        raise CaptureError(f"The modules do not share one time axis; capture one group at a time:{listed}")
+
+
+def steps_of(recording: Recording, reading: Reading) -> int:
+    """Return the number of steps, over all calls, that a module ran."""
+    axes = recording.axes(reading)
+    if axes:
+        return sum(axis.steps for axis in axes)
+    outputs = recording.outputs.get(reading.name, [])
+    if not outputs:
+        raise CaptureError(f"The model did not call {reading.name!r} this time; leave it out of modules=.")
+    if reading.layout == "call":
+        return len(outputs)
+    return sum(shape_of([output], reading.layout, recording)[1] for output in outputs)

@@ -1,0 +1,238 @@
+"""Run batches through a model and keep what every unit did: one matrix (token, unit)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from torch import Tensor, nn
+
+from interp.assembly import assemble
+from interp.batching import Piece, call_model, each_batch, join_outputs, pieces
+from interp.contracts import Batch
+from interp.errors import CaptureError, OptionError
+from interp.hooks import eager, recorded
+from interp.labels import flatten, join_labels
+from interp.matrix import Matrix, check_dtype
+from interp.plan import Plan
+from interp.planning import make_plan
+from interp.progress import tracked
+from interp.provenance import check_model, describe, undisturbed
+from interp.recording import Recording
+from interp.schema import dataset
+from interp.scout import unwrap
+from interp.selfcheck import SelfCheck
+from interp.tokens import Tokens
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Where: TypeAlias = Mapping[str, Any] | Callable[[Mapping[str, np.ndarray]], np.ndarray] | None
+
+
+def capture(
+    model: nn.Module,
+    batches: Any,
+    *,
+    modules: Sequence[str] | None = None,
+    quantities: Sequence[str] | str = "all",
+    units: Any = None,
+    where: Where = None,
+    batch_size: int = 64,
+    dtype: str = "float32",
+    check: str = "sample",
+    progress: bool = True,
+) -> xr.Dataset:
+    """Run batches through a model and return what every unit and gate did at every token.
+
+    While the model runs, the engine stands in for its recurrent modules; every result is compared with the
+    module's own on a sample. The model is as before afterwards, also after an error.
+
+    Parameters
+    ----------
+    model : Module
+        In eval mode.
+    batches : Batch, Tensor, PackedSequence, or iterable of those
+        Samples with their labels.
+    modules : sequence of str, optional
+        Dotted names; by default every recurrent module and every ``nn.Linear`` (and subclass) with a time axis.
+    quantities : "all" or sequence of str
+        Of recurrent modules: all but ``c_prev``, or exactly those named. The ``out`` of others is kept either way.
+    units : sequence of str, mapping or Dataset, optional
+        Keep only these units: names, labels as for `pick`, or those of a dataset.
+    where : mapping or callable, optional
+        Keep only tokens whose labels match: ``{"input": "t"}`` as for `pick`, or a function of all labels
+        (name to array) that returns a boolean a token. Labels known before the model runs.
+    batch_size : int
+        The most samples at once. Larger batches are cut; one with ``call`` goes as it is.
+    dtype : str
+        Of the matrix: ``float32``, ``float64`` or ``float16``.
+    check : {"sample", "all"}
+        How much is compared with the modules' own results.
+    progress : bool
+        Show a bar on a terminal.
+
+    Returns
+    -------
+    Dataset
+        Dims ``(token, unit)``; see `interp.validate`.
+
+    Raises
+    ------
+    CaptureError
+        Where the model can't be read exactly, or batches and labels do not fit it.
+    UnknownNameError
+        For a module, quantity, unit or label that does not exist.
+    """
+    options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
+    session = Session(model, batches, options)
+    labels = list(session.run())
+    if session.matrix is None or not session.matrix.used:
+        raise CaptureError(session.nothing())
+    return session.dataset(session.matrix.finish(), join_labels(labels))
+
+
+def stream(
+    model: nn.Module,
+    batches: Any,
+    *,
+    modules: Sequence[str] | None = None,
+    quantities: Sequence[str] | str = "all",
+    units: Any = None,
+    where: Where = None,
+    batch_size: int = 64,
+    dtype: str = "float32",
+    check: str = "sample",
+    progress: bool = True,
+) -> Captured:
+    """Return what `capture` would, as chunks that are made when asked for and not kept.
+
+    Parameters
+    ----------
+    model, batches, modules, quantities, units, where, batch_size, dtype, check, progress
+        As of `capture`. Iterating again runs the model again, so ``batches`` has to be iterable again.
+
+    Returns
+    -------
+    Stream
+        Yields datasets ``(token, unit)`` of whole samples, at most ``batch_size`` of them (a batch that is
+        decoded comes whole); without a dataset where no token of a piece matches ``where``.
+    """
+    return Captured(model, batches, Options(modules, quantities, units, where, batch_size, dtype, check, progress))
+
+
+class Captured:
+    """A `Stream` of captured chunks."""
+
+    def __init__(self, model: nn.Module, batches: Any, options: Options) -> None:
+        if isinstance(batches, Iterator):
+            raise CaptureError(
+                "A stream may be read more than once, and an iterator only once. Give a list or a re-iterable."
+            )
+        self.model, self.batches, self.options = model, batches, options
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        session = Session(self.model, self.batches, self.options, streaming=True)
+        for labels in session.run():
+            matrix, session.matrix = session.matrix, None
+            if matrix is not None and matrix.used:
+                yield session.dataset(matrix.finish(), labels)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options that `capture` and `stream` share."""
+
+    modules: Sequence[str] | None = None
+    quantities: Sequence[str] | str = "all"
+    units: Any = None
+    where: Where = None
+    batch_size: int = 64
+    dtype: str = "float32"
+    check: str = "sample"
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise OptionError(f"batch_size= must be at least 1; got {self.batch_size}.")
+        check_dtype(self.dtype)
+
+
+class Session:
+    """One pass over the batches: runs them piece by piece, and knows the plan once the first has been seen."""
+
+    def __init__(self, model: nn.Module, batches: Any, options: Options, *, streaming: bool = False) -> None:
+        check_model(model)
+        self.model, self.batches, self.options = unwrap(model), batches, options
+        self.plan: Plan | None = None
+        self.matrix: Matrix | None = None
+        self.check = SelfCheck(options.check)
+        self.samples = self.seen = 0
+        self.streaming = streaming
+        self.random: dict[str, Any] = {}
+        self.attrs = describe(model, batches)
+
+    def run(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the labels of each batch or piece of one, when its rows are filled."""
+        for batch in tracked(each_batch(self.batches), self.options.progress):
+            plan = self._planned(batch)
+            cuts = pieces(batch, self.options.batch_size, plan.axis)
+            if batch.decode is None:
+                for piece in cuts:
+                    yield self._forward(plan, piece)[0].labels
+            else:
+                yield self._decoded(batch, [self._forward(plan, piece) for piece in cuts])
+
+    def _reserve(self, rows: int) -> Tensor:
+        if self.matrix is None:
+            assert self.plan is not None  # noqa: S101
+            self.matrix = Matrix(self.plan.width, self.options.dtype, rows if self.streaming else None)
+        return self.matrix.reserve(rows)
+
+    def first_plan(self) -> Plan:
+        """Return the plan that the first batch gives."""
+        for batch in each_batch(self.batches):
+            return self._planned(batch)
+        raise CaptureError(self.nothing())
+
+    def _planned(self, batch: Batch) -> Plan:
+        if self.plan is None:
+            options = self.options
+            with undisturbed({}), eager():
+                self.plan = make_plan(self.model, batch, options.modules, options.quantities, options.units)
+        return self.plan
+
+    def _forward(self, plan: Plan, piece: Piece) -> tuple[Tokens, Any]:
+        recording = Recording(plan, piece, self.options.where, self.samples, self._reserve)
+        with undisturbed(self.random), eager(), recorded(recording, self.check):
+            output = call_model(self.model, piece)
+        tokens = assemble(recording)
+        self.samples += tokens.lengths.size
+        self.seen += tokens.keep.size
+        return tokens, output
+
+    def _decoded(self, batch: Batch, done: list[tuple[Tokens, Any]]) -> dict[str, np.ndarray]:
+        """Return the labels of a batch with ``predicted``, decoded from the output of the whole batch."""
+        assert batch.decode is not None  # noqa: S101
+        labels = join_labels([tokens.labels for tokens, _ in done])
+        predicted = batch.decode(
+            join_outputs([output for _, output in done], [tokens.lengths.size for tokens, _ in done])
+        )
+        lengths = np.concatenate([tokens.lengths for tokens, _ in done])
+        keep = np.concatenate([tokens.keep for tokens, _ in done])
+        return {**labels, "predicted": flatten("predicted", predicted, lengths)[keep]}
+
+    def dataset(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> xr.Dataset:
+        """Return rows and their labels as a dataset."""
+        assert self.plan is not None  # noqa: S101
+        symbols = getattr(self.model, "symbols", None) or {}
+        checked = {"max_abs_error": self.check.worst, "checked_rows": self.check.rows}
+        return dataset(values, self.plan.units(symbols), labels, {**self.attrs, **checked, **self.plan.notes})
+
+    def nothing(self) -> str:
+        """Return the sentence that says why there is no row."""
+        if not self.seen:
+            return "batches= is empty: expected at least one Batch, tensor or PackedSequence."
+        return f"where={self.options.where!r} matches none of the {self.seen} tokens."

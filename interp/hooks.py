@@ -1,0 +1,79 @@
+"""The engine in place of a model's recurrent modules, for the time of one forward."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from interp.plan import Reading
+from interp.recording import Recording
+from interp.recurrence import run, run_cell
+from interp.replay import replay, suits
+from interp.selfcheck import SelfCheck
+
+Forward = Callable[..., Any]
+
+
+@contextmanager
+def replaced(module: nn.Module, forward: Forward) -> Iterator[None]:
+    """Let a module compute with another function; afterwards it is as before."""
+    had = module.__dict__.get("forward")
+    module.__dict__["forward"] = forward
+    try:
+        yield
+    finally:
+        if had is None:
+            del module.__dict__["forward"]
+        else:
+            module.__dict__["forward"] = had
+
+
+@contextmanager
+def recorded(recording: Recording, check: SelfCheck) -> Iterator[None]:
+    """Have everything in the plan recorded while the model runs."""
+    with ExitStack() as stack:
+        for reading in recording.plan.readings:
+            module = reading.module
+            if reading.adapter is None:
+                handle = module.register_forward_hook(lambda _m, _a, out, r=reading: recording.output(r, out))
+                stack.callback(handle.remove)
+            elif not reading.blocks:
+                handle = module.register_forward_pre_hook(lambda _m, args, r=reading: recording.note(r, args[0]))
+                stack.callback(handle.remove)
+            else:
+                stack.enter_context(replaced(module, stand_in(reading, recording, check)))
+        yield
+
+
+def stand_in(reading: Reading, recording: Recording, check: SelfCheck) -> Forward:
+    """Return a ``forward`` that runs the engine, records, and compares with the module's own."""
+    adapter, module, own = reading.adapter, reading.module, reading.module.forward
+    assert adapter is not None  # noqa: S101
+    name, engine = reading.name, run_cell if adapter.cell else run
+
+    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the modules' own names)
+        most = check.due(name, input, hx)
+        if recording.direct(reading) and suits(adapter, module, input, {block.quantity for block in reading.blocks}):
+            close = partial(check.close, name) if most else None
+            result = replay(adapter, module, input, hx, recording.watcher(reading), close)
+        else:
+            result = engine(adapter, module, input, hx, recording.watcher(reading))
+        if most:
+            check.compare(name, own, adapter, module, (input, hx), result, most)
+        return result
+
+    return forward
+
+
+def eager() -> AbstractContextManager[Any]:
+    """Return a context in which compiled modules run as they were written, so that hooks see them."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing the compiler takes seconds
+        return nullcontext()
+    stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
+    return stance

@@ -1,0 +1,205 @@
+"""Makes the plan of a capture from what a scouting forward saw."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from interp.batching import Piece, leading, pieces, sample_count
+from interp.contracts import Batch
+from interp.errors import CaptureError, InterpError, unknown
+from interp.layout import Axis, read_input
+from interp.plan import Block, Plan, Reading, blocks_of, check_quantities, place
+from interp.scout import Seen, layout_of, looks_recurrent, named_modules, observe, tensor_of, time_axes
+from interp.selection import matches
+from interp.tokens import Tokens
+from interp.wiring import segments
+
+FEW = 16
+
+
+def make_plan(model: nn.Module, batch: Batch, modules: Sequence[str] | None, quantities: Any, units: Any) -> Plan:
+    """Run a few samples and decide what is read.
+
+    Parameters
+    ----------
+    model : Module
+        Runs once, unchanged, on at most 16 samples where the batch can be cut.
+    batch : Batch
+        The first one.
+    modules, quantities, units
+        As of `capture`.
+
+    Raises
+    ------
+    CaptureError
+        Where nothing can be read, or what was named can't.
+    UnknownNameError
+        For a module, quantity or unit that does not exist.
+    """
+    if hasattr(units, "coords"):
+        units = units["unit"].values.tolist()
+    seen, axis, piece = scout(model, batch, modules)
+    axes = time_axes(seen, piece)
+    readings, left_out = readings_of(seen, axes, modules, quantities)
+    if units is not None and not isinstance(units, Mapping) and quantities == "all":
+        everything = sorted({name for entry in seen.values() if entry.adapter for name in entry.adapter.quantities})
+        readings, left_out = readings_of(seen, axes, modules, [*everything, "out"])
+    place(readings)
+    plan = Plan(readings, axis)
+    if not plan.width:
+        raise CaptureError(
+            "Nothing to read: no recurrent module and no nn.Linear with a time axis was called; name modules=."
+        )
+    if units is not None:
+        place(readings, chosen_units(plan, units))
+    plan.notes = {
+        "wiring": json.dumps(wired(seen, axes, piece, {reading.name for reading in readings if reading.blocks}))
+    }
+    if left_out:
+        plan.notes["left_out"] = ", ".join(left_out)
+    return plan
+
+
+def scout(model: nn.Module, batch: Batch, modules: Sequence[str] | None) -> tuple[dict[str, Seen], int | None, Piece]:
+    """Run a few samples; return what was seen, on which dim the leading input has the samples, and the few."""
+    for axis in guesses(model, batch):
+        count = sample_count(batch, axis)
+        if count is None or count <= FEW or batch.call is not None:
+            continue
+        first = leading(batch.inputs)
+        sizes = set(first.shape) if isinstance(first, Tensor) else set()
+        few = next(few for few in range(FEW, 0, -1) if few not in sizes)
+        piece = next(iter(pieces(batch, few, axis)))
+        seen = tried(model, piece, modules) if piece.samples == few else None
+        if seen and all(found.samples == few and found.kind != "single" for found in time_axes(seen, piece)):
+            return seen, axis, piece
+    whole = Piece.whole(batch)
+    try:
+        seen = observe(model, whole, modules)
+    except InterpError:
+        raise
+    except Exception as error:  # whatever a stranger's model raises
+        raise CaptureError(f"The model itself fails on these inputs: {type(error).__name__}: {error}") from error
+    return seen, sample_axis(model, batch, seen, whole), whole
+
+
+def wired(seen: Mapping[str, Seen], axes: Sequence[Axis], piece: Piece, captured: set[str]) -> list[dict[str, Any]]:
+    """Return the segments of the wiring, as far as modules share a time axis."""
+    if not axes:
+        return []
+    first = next((entry for entry in seen.values() if entry.adapter is not None and not entry.adapter.cell), None)
+    if first is not None and len(first.inputs) > 1:
+        calls = np.stack([read_input(first.module, data)[1].lengths.numpy() for data in first.inputs])
+        return segments(seen, captured, axes, Tokens(calls.sum(0), {}, None, 0, calls))
+    lengths = piece.lengths if piece.lengths is not None else axes[0].lengths.numpy()
+    return segments(seen, captured, axes, Tokens(lengths, {}, None, 0))
+
+
+def tried(model: nn.Module, piece: Piece, modules: Sequence[str] | None) -> dict[str, Seen] | None:
+    """Return what was seen, or None where the model does not take such a piece."""
+    try:
+        return observe(model, piece, modules)
+    except InterpError:
+        raise
+    except Exception:  # the piece was a guess: the whole batch will tell
+        return None
+
+
+def guesses(model: nn.Module, batch: Batch) -> list[int | None]:
+    """Return the dims on which the leading input may have its samples, the likeliest first."""
+    first = leading(batch.inputs)
+    if isinstance(first, PackedSequence):
+        return [None]
+    if not isinstance(first, Tensor) or first.dim() < 1:
+        return []
+    flags = [bool(module.batch_first) for module in named_modules(model).values() if hasattr(module, "batch_first")]
+    order = [0, 1] if any(flags) or not flags else [1, 0]
+    count = sample_count(batch, None)
+    return [dim for dim in order if dim < first.dim() and count in (None, first.shape[dim])]
+
+
+def sample_axis(model: nn.Module, batch: Batch, seen: Mapping[str, Seen], piece: Piece) -> int | None:
+    """Return the dim of the leading input that is as large as the recurrent modules had samples."""
+    first = leading(batch.inputs)
+    axes = time_axes(seen, piece)
+    if not isinstance(first, Tensor) or not axes or axes[0].kind == "single":
+        return None
+    return next((dim for dim in guesses(model, batch) if dim is not None and first.shape[dim] == axes[0].samples), None)
+
+
+def readings_of(
+    seen: Mapping[str, Seen], axes: Sequence[Axis], modules: Sequence[str] | None, quantities: Any
+) -> tuple[list[Reading], list[str]]:
+    """Return the modules to read with their blocks, and the names of those without a time axis."""
+    warn_unread(seen, modules, quantities)
+    check_quantities(quantities, [entry.adapter for entry in seen.values() if entry.adapter is not None])
+    readings, left_out = [], []
+    for name, entry in seen.items():
+        mine = modules is None or name in modules
+        if entry.adapter is not None:
+            blocks = blocks_of(entry.adapter, entry.module, quantities) if mine else []
+            readings.append(Reading(name, entry.module, entry.adapter, "", len(entry.outputs), blocks))
+        elif mine:
+            layout = next((found for axis in axes if (found := layout_of(entry, axis)) is not None), None)
+            if layout is None:
+                left_out.append(name)
+            else:
+                readings.append(
+                    Reading(name, entry.module, None, layout, len(entry.outputs), [out_block(entry, layout)])
+                )
+    if modules is not None and left_out:
+        raise CaptureError(
+            f"The output of {', '.join(map(repr, left_out))} has no time axis; leave it out of modules=."
+        )
+    return readings, left_out
+
+
+def out_block(entry: Seen, layout: str) -> Block:
+    """Return the block of an output that is read as it stands."""
+    output = tensor_of(entry.outputs[0])
+    assert output is not None  # noqa: S101 (it has a layout)
+    return Block(0, "", "out", output.shape[2 if layout in ("batch", "time") else 1 :].numel())
+
+
+def warn_unread(seen: Mapping[str, Seen], modules: Sequence[str] | None, quantities: Any) -> None:
+    """Warn of recurrent modules without an adapter; raise where their gates were asked for by name."""
+    unread = [entry for entry in seen.values() if entry.adapter is None and looks_recurrent(entry.module)]
+    unread = [entry for entry in unread if modules is None or entry.name in modules]
+    read = any(entry.adapter is not None for entry in seen.values())
+    for entry in unread:
+        kind = type(entry.module)
+        hint = f"Register an interp.Adapter for {kind.__module__}.{kind.__qualname__} in the hook register_adapters."
+        if quantities != "all" and set(quantities) != {"out"} and (modules is not None or not read):
+            raise CaptureError(
+                f"The gates of {entry.name!r} can't be read: no adapter knows {kind.__qualname__}. {hint}"
+            )
+        warnings.warn(
+            f"Only the output of {entry.name!r} is read: no adapter knows {kind.__qualname__}. {hint}", stacklevel=5
+        )
+
+
+def chosen_units(plan: Plan, units: Any) -> np.ndarray:
+    """Return which units are kept: a boolean for each."""
+    coords = {name: np.asarray(values) for name, values in plan.units({}).items()}
+    if isinstance(units, Mapping):
+        keep = np.ones(plan.width, dtype=bool)
+        for label, wanted in units.items():
+            if label not in coords:
+                raise unknown("unit label", str(label), coords)
+            keep &= matches(coords[label], wanted)
+        if not keep.any():
+            raise CaptureError(f"units={dict(units)!r} matches none of the {plan.width} units.")
+        return keep
+    names = [units] if isinstance(units, str) else list(units)
+    there = set(coords["unit"].tolist())
+    for name in names:
+        if name not in there:
+            raise unknown("unit", str(name), there)
+    return np.isin(coords["unit"], names)

@@ -1,0 +1,71 @@
+"""Which model made a capture, and whether it is fit to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import nn
+
+from interp.errors import CaptureError
+from interp.scout import named_modules, unwrap
+
+
+def describe(model: nn.Module, batches: Any) -> dict[str, str | int | float]:
+    """Return attrs: the model's name and the hash of its weights, and what the batches say of themselves."""
+    inner = unwrap(model)
+    given = getattr(batches, "attrs", None) or {}
+    known = {str(name): value for name, value in given.items() if isinstance(value, str | int | float)}
+    name = getattr(inner, "name", None)
+    return {
+        **known,
+        "model": name if isinstance(name, str) and name else type(inner).__name__,
+        "model_sha256": weights_hash(inner),
+    }
+
+
+def weights_hash(model: nn.Module) -> str:
+    """Return the SHA-256 of the names, dtypes and bytes of a model's state."""
+    digest = sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized:
+            flat = value.detach().cpu().contiguous().reshape(-1)
+            digest.update(f"{name}:{flat.dtype}:{tuple(value.shape)}".encode())
+            digest.update(flat.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def check_model(model: Any) -> None:
+    """Raise `CaptureError` for what is no module, for active dropout, and for NaN weights."""
+    if not isinstance(model, nn.Module):
+        raise CaptureError(f"model= takes a torch.nn.Module; got {type(model).__name__}.")
+    for name, module in named_modules(model).items():
+        rate = getattr(module, "p" if isinstance(module, nn.modules.dropout._DropoutNd) else "dropout", 0)
+        if module.training and isinstance(rate, float | int) and rate and isinstance(module, DROPPING):
+            raise CaptureError(f"Dropout is active in {name!r} (the model is in train mode). Call model.eval() first.")
+        if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise CaptureError(
+                f"{name!r} would learn from the data (the model is in train mode). Call model.eval() first."
+            )
+    for name, value in unwrap(model).named_parameters():
+        if value.is_floating_point() and bool(torch.isnan(value).any()):
+            raise CaptureError(f"The weights {name!r} have NaN values; load or train the model again.")
+
+
+DROPPING = (nn.modules.dropout._DropoutNd, nn.RNNBase)
+
+
+@contextmanager
+def undisturbed(state: dict[str, Any]) -> Iterator[None]:
+    """Run with random numbers of its own, kept in ``state`` from one time to the next; those of the user stay."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng(devices=devices), torch.no_grad():
+        if "cpu" in state:
+            torch.set_rng_state(state["cpu"])
+        try:
+            yield
+        finally:
+            state["cpu"] = torch.get_rng_state()

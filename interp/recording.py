@@ -1,0 +1,127 @@
+"""One forward of some samples: their tokens, and the watches that write what the engine computes into the matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from interp.batching import Piece, leading
+from interp.errors import CaptureError
+from interp.layout import Axis, read_input
+from interp.plan import Plan, Reading
+from interp.recurrence import Watch
+from interp.scout import tensor_of
+from interp.tokens import Tokens
+from interp.watches import LooseWatch, RowWatch
+
+
+class Recording:
+    """What one forward of a piece leaves in the matrix.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is read, and where it goes.
+    piece : Piece
+        The samples.
+    where : mapping, callable or None
+        Which tokens are kept.
+    first : int
+        The number of the first sample.
+    reserve : callable
+        ``reserve(rows)`` gives the rows to fill: ``(rows, unit)``.
+    """
+
+    def __init__(self, plan: Plan, piece: Piece, where: Any, first: int, reserve: Callable[[int], Tensor]) -> None:
+        self.plan, self.piece, self.where, self.first, self.reserve = plan, piece, where, first, reserve
+        self.tokens: Tokens | None = None
+        self.rows: Tensor | None = None
+        self.calls: dict[str, list[Axis]] = {}
+        self.loose: dict[tuple[str, int, str], list[LooseWatch]] = {}
+        self.outputs: dict[str, list[Tensor]] = {}
+        if piece.lengths is not None and all(reading.calls == 1 or reading.stepwise for reading in plan.readings):
+            self.know(piece.lengths)
+
+    def know(self, lengths: np.ndarray, calls: np.ndarray | None = None) -> None:
+        """Be told the tokens of each sample; from now on values go straight into the matrix."""
+        stop = self.piece.start + lengths.size
+        labels = self.piece.labels.of(lengths, self.piece.start, stop)
+        self.tokens = Tokens(lengths, labels, self.where, self.first, calls)
+        self.rows = self.reserve(self.tokens.rows)
+
+    def watcher(self, reading: Reading) -> Callable[[int, str, Axis], Watch]:
+        """Return what gives the engine its watches for one more call of a module."""
+        return partial(self._watch, reading, [])
+
+    def _watch(self, reading: Reading, started: list[bool], layer: int, direction: str, axis: Axis) -> Watch:
+        if not started:
+            started.append(True)
+            self.calls.setdefault(reading.name, []).append(axis)
+            if self.tokens is None and self.direct(reading):
+                self.know(axis.lengths.numpy())
+        blocks = reading.of(layer, direction)
+        if not self.direct(reading) or self.tokens is None or self.rows is None:
+            if not blocks:
+                return Watch()
+            watch = LooseWatch(blocks)
+            self.loose.setdefault((reading.name, layer, direction), []).append(watch)
+            return watch
+        if len(self.calls[reading.name]) > 1:
+            raise CaptureError(
+                f"{reading.name!r} was called once on the first batch and again on a later one; "
+                "put a batch with several calls first."
+            )
+        check_axis(reading.name, axis, self.tokens)
+        return RowWatch(blocks, self.rows, axis, self.tokens)
+
+    def direct(self, reading: Reading) -> bool:
+        """Return whether the values of a module can go straight into the matrix."""
+        return reading.calls == 1 and not reading.stepwise
+
+    def output(self, reading: Reading, value: Any) -> None:
+        """Take the output of a module that is read as it stands."""
+        found = tensor_of(value)
+        if found is None:
+            raise CaptureError(f"The output of {reading.name!r} is no tensor this time; leave it out of modules=.")
+        self.outputs.setdefault(reading.name, []).append(found.detach())
+
+    def note(self, reading: Reading, data: Any) -> None:
+        """Take the time axis of a recurrent call that is not read itself."""
+        self.calls.setdefault(reading.name, []).append(read_input(reading.module, data)[1])
+
+    def axes(self, reading: Reading) -> list[Axis]:
+        """Return the time axes of a module's calls; calls of a cell are the steps of one."""
+        axes = self.calls.get(reading.name, [])
+        if axes and reading.stepwise:
+            return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
+        return axes
+
+    def reference(self) -> Axis | None:
+        """Return the axis that outputs in rows follow: the first recurrent call's, a packed one before others."""
+        axes = [axis for calls in self.calls.values() for axis in calls if axis.kind != "cell"]
+        return next((axis for axis in axes if axis.kind == "packed"), axes[0] if axes else None)
+
+    @property
+    def padded(self) -> int:
+        """The steps of the leading input with its padding."""
+        first = leading(self.piece.inputs)
+        if not isinstance(first, Tensor) or first.dim() < 2 or self.plan.axis is None:
+            return 0
+        return int(first.shape[1 - self.plan.axis])
+
+
+def check_axis(name: str, axis: Axis, tokens: Tokens) -> None:
+    """Raise `CaptureError` where a recurrent call has other steps than the tokens."""
+    if axis.samples != tokens.lengths.size or axis.steps < tokens.lengths.max():
+        raise CaptureError(
+            f"{name!r} ran {axis.samples} samples of {axis.steps} steps, but the batch has "
+            f"{tokens.lengths.size} samples of up to {tokens.lengths.max()} tokens."
+        )
+    if axis.kind == "packed" and not np.array_equal(axis.lengths.numpy(), tokens.lengths):
+        raise CaptureError(
+            f"{name!r} ran a PackedSequence whose lengths are not those of the batch; give lengths= as packed."
+        )

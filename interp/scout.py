@@ -1,0 +1,218 @@
+"""Looks at a model with a few samples before the capture: which modules are called, in what order and layout."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from interp.batching import Piece, call_model, leading
+from interp.contracts import Adapter
+from interp.errors import CaptureError, unknown
+from interp.layout import Axis, read_input
+from interp.registry import registry
+
+RECURRENT = re.compile(r"(LSTM|GRU|RNN|Recurrent|SRU|Cell$)")
+WRAPPED = "_orig_mod"
+
+
+@dataclass
+class Seen:
+    """What was seen of one module during one forward.
+
+    Attributes
+    ----------
+    inputs, outputs : list
+        Of each call: the first argument, and the whole result.
+    """
+
+    name: str
+    module: nn.Module
+    adapter: Adapter | None
+    inputs: list[Any] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """Return the module inside a ``torch.compile`` wrapper, or the model itself."""
+    inner = getattr(model, WRAPPED, model)
+    return inner if isinstance(inner, nn.Module) else model
+
+
+def named_modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Return all modules by the names that units have: without compile wrappers; the model itself is ``model``."""
+    found: dict[str, nn.Module] = {}
+    for name, module in unwrap(model).named_modules():
+        plain = ".".join(part for part in name.split(".") if part != WRAPPED)
+        found.setdefault(plain or "model", unwrap(module))
+    return found
+
+
+def adapters() -> list[Adapter]:
+    """Return the registered adapters."""
+    return [owned.value for owned in registry().table("adapter").values()]
+
+
+def adapter_of(module: nn.Module, known: Sequence[Adapter]) -> Adapter | None:
+    """Return the adapter of a module: that of its class, or of a base whose ``forward`` it keeps."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return None
+    by_class = {resolve(adapter.module): adapter for adapter in known}
+    for base in type(module).__mro__:
+        adapter = by_class.get(base) or by_class.get(f"{base.__module__}.{base.__qualname__}")
+        if adapter is not None:
+            return adapter if type(module).forward is getattr(base, "forward", None) else None
+    return None
+
+
+def resolve(name: str) -> type | str:
+    """Return the class of a dotted name where it is imported already (else no model has it), or the name."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, name)
+
+
+def looks_recurrent(module: nn.Module) -> bool:
+    """Return whether a module without adapter seems to be recurrent itself, by the name of its class or of a base."""
+    inner = any(sounds_recurrent(part) for part in module.modules() if part is not module)
+    return sounds_recurrent(module) and not inner
+
+
+def sounds_recurrent(module: nn.Module) -> bool:
+    """Return whether the class or a base has a name like those of recurrent modules."""
+    names = [base.__name__ for base in type(module).__mro__]
+    if isinstance(module, torch.jit.ScriptModule):
+        names = [module.original_name]
+    return any(RECURRENT.search(name) for name in names)
+
+
+def candidates(model: nn.Module, names: Sequence[str] | None) -> dict[str, Seen]:
+    """Return the modules to look at: those named, every recurrent one and every ``nn.Linear``.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that the model does not have.
+    """
+    there, known = named_modules(model), adapters()
+    found: dict[str, Seen] = {}
+    for name in names or ():
+        if name not in there:
+            raise unknown("module", name, there)
+        found[name] = Seen(name, there[name], adapter_of(there[name], known))
+    for name, module in there.items():
+        adapter = adapter_of(module, known)
+        inside = any(_contains(outer, name) for outer, seen in found.items() if seen.adapter is not None)
+        if not inside and (adapter is not None or isinstance(module, nn.Linear) or looks_recurrent(module)):
+            found[name] = Seen(name, module, adapter)
+    return found
+
+
+def _contains(outer: str, name: str) -> bool:
+    return name.startswith(f"{outer}.") or (outer == "model" and name != "model")
+
+
+@contextmanager
+def watching(seen: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
+    """Note the inputs and outputs of modules, and the order in which they are first called."""
+    handles = []
+
+    def hook(entry: Seen) -> Any:
+        def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:  # noqa: ARG001
+            if entry.name not in order:
+                order.append(entry.name)
+            entry.inputs.append(args[0] if args else next(iter(kwargs.values()), None))
+            entry.outputs.append(output)
+
+        return note
+
+    try:
+        handles += [entry.module.register_forward_hook(hook(entry), with_kwargs=True) for entry in seen.values()]
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def observe(model: nn.Module, piece: Piece, names: Sequence[str] | None) -> dict[str, Seen]:
+    """Run a piece and return what was seen of each candidate, in the order of their first calls."""
+    seen, order = candidates(model, names), []  # type: ignore[var-annotated]
+    with watching(seen, order), torch.no_grad():
+        call_model(unwrap(model), piece)
+    idle = [name for name in (names or ()) if name not in order]
+    if idle:
+        raise CaptureError(
+            f"The model did not call {', '.join(map(repr, idle))} on these inputs; leave it out of modules=."
+        )
+    return {name: seen[name] for name in order}
+
+
+def time_axes(seen: Mapping[str, Seen], piece: Piece) -> list[Axis]:
+    """Return the time axes of a forward: of each recurrent module's first call, else that of the inputs."""
+    axes = []
+    for entry in seen.values():
+        first = entry.inputs[0]
+        if entry.adapter is not None and entry.adapter.cell:
+            axes.append(Axis((first.shape[0] if first.dim() > 1 else 1,) * len(entry.inputs), None, "cell"))
+        elif entry.adapter is not None or sequence_like(entry.module, first):
+            axes.append(read_input(entry.module, first)[1])
+    return axes or input_axes(piece)
+
+
+def sequence_like(module: nn.Module, data: Any) -> bool:
+    """Return whether a module without adapter is called as torch's sequence modules are."""
+    fits = isinstance(data, PackedSequence) or (isinstance(data, Tensor) and data.dim() == 3)
+    return fits and hasattr(module, "batch_first") and looks_recurrent(module)
+
+
+def input_axes(piece: Piece) -> list[Axis]:
+    """Return the time axis of the leading input, which is taken for (sample, step, …)."""
+    first = leading(piece.inputs)
+    if isinstance(first, PackedSequence):
+        return [Axis(tuple(first.batch_sizes.tolist()), first.sorted_indices, "packed")]
+    if isinstance(first, Tensor) and first.dim() > 1:
+        return [Axis((first.shape[0],) * first.shape[1], None, "batch")]
+    return []
+
+
+def tensor_of(output: Any) -> Tensor | None:
+    """Return the tensor of an output: itself, a packed one's data, or the first of a tuple."""
+    if isinstance(output, PackedSequence):
+        return output.data
+    if isinstance(output, tuple | list) and output:
+        return tensor_of(output[0])
+    return output if isinstance(output, Tensor) else None
+
+
+def layout_of(entry: Seen, axis: Axis) -> str | None:
+    """Return how an output is laid out in time, or None where it has no time axis."""
+    output = tensor_of(entry.outputs[0])
+    if output is None or output.dim() < 2 or not output.is_floating_point():
+        return None
+    first, second = output.shape[0], output.shape[1]
+    if axis.kind == "single":
+        return "single" if first == axis.steps else None
+    if output.dim() > 2:
+        batch, time = first == axis.samples, second == axis.samples
+        return (
+            ("time" if axis.kind == "time" else "batch")
+            if batch and time
+            else "batch"
+            if batch
+            else "time"
+            if time
+            else None
+        )
+    if first == axis.starts[-1] and axis.kind == "packed":
+        return "packed"
+    if first == axis.samples and (len(entry.outputs) > 1 or axis.steps == 1):
+        return "call"
+    if first == axis.samples * axis.steps:
+        return "flat-time" if axis.kind == "time" else "flat-batch"
+    return None

@@ -1,0 +1,157 @@
+"""What a capture costs: ratios to the plain forward of the same batches, measured in turns in one run.
+
+``python tests/benchmarks/bench_capture.py`` prints the table of the README. Rows: ``interp.capture`` with a fresh
+dataset, all quantities and the default self-check; the same with ``check="all"``; a bare forward hook, which sees only
+the last layer's h; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, where it is installed, on the fused module
+(no gates) and on the cell loop. Peers run on fewer batches where they are slow.
+"""
+
+import argparse
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import interp
+
+WIDTH, CELLS, STEPS = 96, 228, 128
+PEERS = ("interp", 'interp, check="all"', "forward hook (h only)", "cell loop (gates)", "TorchLens (no gates)", "TorchLens, cells")
+Run = Callable[[list[Tensor]], Any]
+
+
+def build(kind: str, layers: int) -> nn.Module:
+    """Return a bidirectional module of the size of the 2017 network."""
+    torch.manual_seed(0)
+    return getattr(nn, kind)(WIDTH, CELLS, layers, bidirectional=True, batch_first=True).eval()
+
+
+def plain(module: nn.Module) -> Run:
+    """Return the forward alone."""
+
+    def run(batches: list[Tensor]) -> None:
+        with torch.no_grad():
+            for x in batches:
+                module(x)
+
+    return run
+
+
+def ours(module: nn.Module, batch: int, **options: Any) -> Run:
+    """Return the whole call of `interp.capture`."""
+    return lambda batches: interp.capture(module, batches, batch_size=batch, progress=False, **options)
+
+
+def hooked(module: nn.Module) -> Run:
+    """Return the forward with a hook that keeps the output."""
+
+    def run(batches: list[Tensor]) -> None:
+        kept: list[Tensor] = []
+        handle = module.register_forward_hook(lambda _module, _args, output: kept.append(output[0]))
+        plain(module)(batches)
+        handle.remove()
+
+    return run
+
+
+class Cells(nn.Module):
+    """One layer in both directions as a loop of LSTM cells, written out so that its gates can be kept."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module, self.kept = module, []  # type: ignore[var-annotated]
+
+    def forward(self, x: Tensor) -> Tensor:
+        outs = []
+        for suffix in ("_l0", "_l0_reverse"):
+            h = c = x.new_zeros(len(x), CELLS)
+            steps = range(x.shape[1]) if suffix == "_l0" else reversed(range(x.shape[1]))
+            hs = []
+            for t in steps:
+                h, c = self.cell(suffix, x[:, t], h, c)
+                hs.append(h)
+            outs.append(torch.stack(hs, 1))
+        return torch.cat(outs, 2)
+
+    def cell(self, suffix: str, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """Return one step, and keep its gates."""
+        part = {name: getattr(self.module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        a = nn.functional.linear(x, part["weight_ih"], part["bias_ih"])
+        i, f, g, o = (a + nn.functional.linear(h, part["weight_hh"], part["bias_hh"])).chunk(4, 1)
+        i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+        c = f * c + i * g
+        self.kept.append((i, f, g, o, c))
+        return o * c.tanh(), c
+
+
+def lens(module: nn.Module) -> Run:
+    """Return TorchLens on a module, saving every operation."""
+    import torchlens
+
+    return lambda batches: [torchlens.log_forward_pass(module, x) for x in batches]
+
+
+def peers(kind: str, layers: int, batch: int) -> Iterator[tuple[str, Run, int]]:
+    """Yield (name, what to run, on how many batches at most)."""
+    module = build(kind, layers)
+    yield PEERS[0], ours(module, batch), 10**9
+    yield PEERS[1], ours(module, batch, check="all"), 10**9
+    yield PEERS[2], hooked(module), 10**9
+    if kind == "LSTM" and layers == 1:
+        yield PEERS[3], plain(Cells(module)), 2
+    if importlib.util.find_spec("torchlens") is not None:
+        yield PEERS[4], lens(module), 2
+        if kind == "LSTM" and layers == 1:
+            yield PEERS[5], lens(Cells(module)), 1
+
+
+def seconds(run: Run, batches: list[Tensor]) -> float:
+    """Return how long a run takes."""
+    start = time.perf_counter()
+    run(batches)
+    return time.perf_counter() - start
+
+
+def ratios(kind: str, layers: int, batch: int, sequences: int, repeat: int) -> dict[str, float]:
+    """Return the median ratio of each peer to the plain forward, taken in turns."""
+    batches = [torch.randn(batch, STEPS, WIDTH) for _ in range(max(1, sequences // batch))]
+    base, found = plain(build(kind, layers)), {}
+    for name, run, most in peers(kind, layers, batch):
+        some = batches[:most]
+        for warm in (base, run):
+            warm(some[:1])
+        found[name] = statistics.median(seconds(run, some) / seconds(base, some) for _ in range(repeat))
+    return found
+
+
+def table(rows: list[tuple[str, dict[str, float]]]) -> str:
+    """Return the ratios as a Markdown table."""
+    names = [name for name in PEERS if any(name in found for _, found in rows)]
+    lines = ["| x plain forward | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for title, found in rows:
+        cells = [f"{found[name]:.2f}" if name in found else "" for name in names]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kind", nargs="+", default=["LSTM", "GRU"])
+    parser.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8, 64, 256])
+    parser.add_argument("--sequences", type=int, default=1024)
+    parser.add_argument("--repeat", type=int, default=3)
+    chosen = parser.parse_args()
+    rows = [
+        (f"{kind}, {layers} layers, batch {batch}", ratios(kind, layers, batch, chosen.sequences, chosen.repeat))
+        for kind in chosen.kind for layers in chosen.layers for batch in chosen.batch
+    ]  # fmt: skip
+    print(table(rows))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

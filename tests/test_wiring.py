@@ -1,0 +1,140 @@
+"""Wiring: columns of linear layers matched bit for bit with captured units."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import interp
+
+
+class Chain(nn.Module):
+    """biLSTM, two dense layers, the second with a skip of the input; ``between`` is applied in the middle."""
+
+    def __init__(self, between=lambda x: x):
+        super().__init__()
+        self.lstm = nn.LSTM(3, 4, 2, bidirectional=True, batch_first=True)
+        self.hidden, self.output = nn.Linear(8, 5), nn.Linear(5 + 3, 2)
+        self.between = between
+
+    def forward(self, x):
+        return self.output(torch.cat([self.between(self.hidden(self.lstm(x)[0])), x], -1))
+
+
+@pytest.fixture
+def x():
+    torch.manual_seed(0)
+    return torch.randn(6, 9, 3)
+
+
+def test_concat_chain_and_input_skip(x):
+    torch.manual_seed(1)
+    model = Chain().eval()
+    found = interp.wiring(model, x)
+    assert found.weight.dims == ("lower_unit", "upper_unit")
+    assert found.lower_unit.values[[0, 4, -1]].tolist() == ["lstm.1.forward.h.0", "lstm.1.backward.h.0", "hidden.out.4"]
+    assert found.upper_unit.values.tolist() == [f"hidden.out.{k}" for k in range(5)] + ["output.out.0", "output.out.1"]
+    weight = found.weight.values
+    assert np.array_equal(weight[:8, :5], model.hidden.weight.detach().numpy().T)
+    assert np.array_equal(weight[8:, 5:], model.output.weight[:, :5].detach().numpy().T)
+    assert np.isnan(weight[:8, 5:]).all()
+    assert np.isnan(weight[8:, :5]).all()
+    assert found.attrs["input"] == "output[5:8]"
+    assert found.attrs["unmatched"] == found.attrs["ambiguous"] == ""
+
+
+def test_a_function_between_layers_is_unmatched(x):
+    found = interp.wiring(Chain(torch.tanh).eval(), x)
+    assert found.attrs["unmatched"] == "output[0:5]"
+    assert not any(name.startswith("hidden") for name in found.lower_unit.values)
+    assert "output.out.0" in found.upper_unit.values
+
+
+def test_the_segments_are_those_of_the_capture(x):
+    model = Chain().eval()
+    acts = interp.capture(model, x, progress=False)
+    attrs = acts.attrs
+    assert interp.wiring(model, acts).identical(interp.wiring(model, x))
+    part = interp.wiring(model, interp.pick(acts, index=[0, 1]))
+    assert part.identical(
+        interp.wiring(model, x).sel(lower_unit=part.lower_unit.values, upper_unit=part.upper_unit.values)
+    )
+    with pytest.raises(interp.CaptureError, match="'hidden', which this model lacks"):
+        interp.wiring(model.lstm, acts)
+    assert json.loads(attrs["wiring"]) == json.loads(interp.wiring(model, x).attrs["wiring"])
+    assert json.loads(attrs["wiring"])[-1] == {
+        "module": "output", "start": 5, "stop": 8, "kind": "input", "lower": "input of lstm", "first": 0,
+    }  # fmt: skip
+
+
+def test_a_permuted_concatenation_is_followed(x):
+    class Swapped(Chain):
+        def forward(self, x):
+            h = self.lstm(x)[0]
+            return self.hidden(torch.cat([h[..., 4:], h[..., :4].flip(-1)], -1))
+
+    model = Swapped().eval()
+    weight = interp.wiring(model, x).weight
+    column = model.hidden.weight.detach().numpy()
+    assert np.array_equal(weight.sel(lower_unit="lstm.1.backward.h.1").values, column[:, 1])
+    assert np.array_equal(weight.sel(lower_unit="lstm.1.forward.h.0").values, column[:, 7])
+
+
+def test_equal_units_go_with_their_neighbours_or_are_listed(x):
+    model = Chain().eval()
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            getattr(model.hidden, name)[[1, 3]] = 0  # two units that are always 0
+    assert interp.wiring(model, x).attrs["ambiguous"] == ""
+
+    class Scattered(Chain):
+        def forward(self, x):
+            hidden = self.hidden(self.lstm(x)[0])
+            return self.output(torch.cat([hidden[..., [1, 0, 3, 2, 4]], x], -1))
+
+    torch.manual_seed(1)
+    scattered = Scattered().eval()
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            getattr(scattered.hidden, name)[[1, 3]] = 0
+    assert interp.wiring(scattered, x).attrs["ambiguous"] == "output[0:1], output[2:3]"
+
+
+def test_a_unit_that_is_read_twice_has_the_sum(x):
+    class Twice(Chain):
+        def forward(self, x):
+            h = self.lstm(x)[0][..., :4]
+            return self.hidden(torch.cat([h, h], -1))
+
+    model = Twice().eval()
+    weight = model.hidden.weight.detach().numpy()
+    np.testing.assert_allclose(interp.wiring(model, x).weight.values, (weight[:, :4] + weight[:, 4:]).T, atol=1e-7)
+
+
+class Decoder(nn.Module):
+    """A cell in a loop; h and c are read."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.read = nn.LSTMCell(3, 4), nn.Linear(8, 2)
+
+    def forward(self, x):
+        state, outs = None, []
+        for t in range(x.shape[1]):
+            state = self.cell(x[:, t], state)
+            outs.append(self.read(torch.cat(state, -1)))
+        return torch.stack(outs, 1)
+
+
+def test_cells_hand_on_h_and_c(x):
+    found = json.loads(interp.wiring(Decoder().eval(), x).attrs["wiring"])
+    assert [(part["lower"], part["stop"]) for part in found] == [("cell.0.forward.h", 4), ("cell.0.forward.c", 8)]
+
+
+def test_a_model_without_linear_layers_has_no_wiring(x):
+    found = interp.wiring(nn.GRU(3, 4, batch_first=True).eval(), x)
+    assert found.sizes == {"lower_unit": 0, "upper_unit": 0}
+    with pytest.raises(interp.CaptureError, match="batches= is empty"):
+        interp.wiring(Chain().eval(), [])
