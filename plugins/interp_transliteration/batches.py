@@ -40,6 +40,7 @@ class Batches:
 
     @cached_property
     def fingerprint(self) -> str:
+        """A sha256 of the text and of `attrs`."""
         digest = sha256(repr(sorted(self.attrs.items())).encode())
         for text in self.task.sentences(self.split):
             digest.update(text.encode() + b"\n")
@@ -82,7 +83,9 @@ class Batches:
         rows = rows[: self.limit]
         source = np.repeat(order, encoded.lengths)
         for start in range(0, len(rows), self.task.batch_size):
-            cuts = [slice(skip + row * size, skip + (row + 1) * size) for row in rows[start : start + self.task.batch_size]]
+            cuts = [
+                slice(skip + row * size, skip + (row + 1) * size) for row in rows[start : start + self.task.batch_size]
+            ]
             yield self.task.batch(
                 [encoded.inputs[cut] for cut in cuts],
                 [encoded.outputs[cut] for cut in cuts],

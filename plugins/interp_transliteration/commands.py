@@ -11,7 +11,9 @@ import typer
 
 
 def transliterate(
-    text: Annotated[list[str] | None, typer.Argument(help="Text; without it, lines are read from standard input.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Text; without it, lines are read from standard input.")
+    ] = None,
     model: Annotated[str, typer.Option(help="A model, as `interp plugins` lists it.")] = "armenian-bilstm",
     language: Annotated[str, typer.Option(help="Language pack.")] = "hy",
 ) -> None:

@@ -99,7 +99,9 @@ class Pack:
     def choose(self, name: str) -> Rules:
         """Return a rule set by name, or raise `UnknownNameError`."""
         if name not in self.rules:
-            raise UnknownNameError(f"Language pack {self.name!r} has no rules {name!r}; it has {', '.join(self.rules)}.")
+            raise UnknownNameError(
+                f"Language pack {self.name!r} has no rules {name!r}; it has {', '.join(self.rules)}."
+            )
         return self.rules[name]
 
 
@@ -120,12 +122,14 @@ def load_pack(language: str) -> Pack:
     """
     path = Path(language) if language.endswith(".toml") else FOLDER / f"{language}.toml"
     if not path.is_file():
-        raise UnknownNameError(f"No language {language!r}; shipped: {', '.join(languages())}. Or give the path of a .toml pack.")
+        raise UnknownNameError(
+            f"No language {language!r}; shipped: {', '.join(languages())}. Or give the path of a .toml pack."
+        )
     try:
         pack = _parse(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        faults = _faults(pack)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # ValueError: not UTF-8, not TOML, not a number
         raise CorpusError(f"Language pack {path.name} is malformed: {error!r}.") from error
-    faults = _faults(pack)
     if faults:
         raise CorpusError(f"Language pack {path.name}:" + "".join(f"\n  - {fault}" for fault in faults))
     return pack
@@ -151,7 +155,8 @@ def _rules(name: str, tables: Mapping[str, Any], capitals: Mapping[str, list[str
     table = tables[name]
     parent = tables[table["extends"]] if "extends" in table else {}
     merged = {
-        place: _mirrored({**parent.get(place, {}), **table.get(place, {})}, capitals) for place in ("anywhere", "initial")
+        place: _mirrored({**parent.get(place, {}), **table.get(place, {})}, capitals)
+        for place in ("anywhere", "initial")
     }
     return Rules(name, merged["anywhere"], merged["initial"], float(table.get("lower_case", 0.0)))
 
@@ -181,7 +186,11 @@ def _faults(pack: Pack) -> list[str]:
         faults.append(f"'kept' must not hold {PLACEHOLDER!r} or {UNKNOWN!r}")
     if set(pack.kept) & set(pack.units):
         faults.append("a unit stands in 'kept' too")
+    if any(not unit or set(unit) & {PLACEHOLDER, UNKNOWN} for unit in pack.units):
+        faults.append(f"a unit is empty or holds {PLACEHOLDER!r} or {UNKNOWN!r}")
     for rules in pack.rules.values():
+        if not 0 <= rules.lower_case <= 1:
+            faults.append(f"rules {rules.name!r}: lower_case must be 0..1, got {rules.lower_case:g}")
         for unit, spellings in [*rules.anywhere.items(), *rules.initial.items()]:
             faults += _spelling_faults(pack, f"rules {rules.name!r}, unit {unit!r}", unit, spellings)
         bare = [unit for unit in pack.units if unit not in rules.anywhere]
@@ -195,7 +204,5 @@ def _spelling_faults(pack: Pack, where: str, unit: str, spellings: Spellings) ->
         faults.append(f"{where}: neither a unit nor a kept character")
     if not isclose(sum(spellings.values()), 1.0, abs_tol=1e-9) or min(spellings.values(), default=0) <= 0:
         faults.append(f"{where}: probabilities must be positive and sum to 1, got {dict(spellings)}")
-    for latin in spellings:
-        if not latin or set(latin) - set(pack.kept):
-            faults.append(f"{where}: {latin!r} is empty or has characters outside 'kept'")
-    return faults
+    odd = [latin for latin in spellings if not latin or set(latin) - set(pack.kept)]
+    return faults + [f"{where}: {latin!r} is empty or has characters outside 'kept'" for latin in odd]

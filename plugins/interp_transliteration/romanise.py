@@ -145,7 +145,9 @@ class Romaniser:
         style = (choice[:, 0] * len(self.rules)).astype(int)
         small = choice[:, 1] < np.array([rules.lower_case for rules in self.rules])[style]
         rows = rows + np.repeat(style, counts) * 2 * len(self.pack.outputs)
-        option = np.searchsorted(self._edges, rows + draws.random(rows.size), side="right")
+        largest = np.nextafter(rows + 1.0, 0)  # the sum may round up to the next row
+        drawn = np.minimum(rows + draws.random(rows.size), largest)
+        option = np.searchsorted(self._edges, drawn, side="right")
         strange = [char for _, strangers in parsed for char in strangers]
         return self._spell(option, counts, np.repeat(small, counts), strange)
 
@@ -163,7 +165,7 @@ class Romaniser:
         return Encoded(inputs, outputs, self._typed(inputs, strange), np.diff(reached))
 
     def _typed(self, inputs: np.ndarray, strange: list[str]) -> str:
-        typed = np.array(self.pack.inputs)[inputs]
+        typed = np.array(self.pack.inputs, dtype=object)[inputs]  # arrays of str would drop a NUL
         typed[inputs == self._letter[UNKNOWN]] = strange
         return "".join(typed.tolist())
 

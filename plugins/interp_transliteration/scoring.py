@@ -71,7 +71,11 @@ class Counts:
         )
 
     def figures(self) -> dict[str, float]:
-        """Return ``cer`` (character errors / reference characters), ``words`` (share right), ``confusion a>b`` (share of a)."""
+        """Return shares, 0..1 (``cer`` may exceed 1).
+
+        ``cer`` is character errors by reference characters, ``words`` the share right, ``confusion a>b`` the
+        share of a's that became b.
+        """
         result = {"cer": self.errors / max(1, self.characters), "words": self.words_right / max(1, self.words)}
         for (right, got), number in sorted(self.confusions.items()):
             result[f"confusion {right}>{got}"] = number / self.symbols[right]

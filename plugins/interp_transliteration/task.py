@@ -206,7 +206,7 @@ class TransliterationTask:
         counts, stop = Counts(self.pack.confusable), 0
         for typed, symbols in zip(batch.typed, predicted, strict=True):
             start, stop = stop, stop + len(typed)
-            counts.add(typed, batch.labels["output"][start:stop].tolist(), symbols)
+            counts.add(typed, list(batch.labels["output"][start:stop]), symbols)
         return counts
 
     def build_model(self, name: str) -> torch.nn.Module:

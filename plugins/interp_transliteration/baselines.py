@@ -1,0 +1,167 @@
+"""What a network has to beat: rules with priors, and a character n-gram behind a noisy channel."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from heapq import nlargest
+from math import inf, log
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from interp import OptionError
+from interp_transliteration.channel import Channel, Option
+from interp_transliteration.ngram import EDGE, NGram
+from interp_transliteration.pack import Pack, Rules
+
+if TYPE_CHECKING:
+    from interp_transliteration.task import TextBatch
+
+
+class Baseline(ABC):
+    """Restores script from Latin letters without a network; called with a batch it is a predictor.
+
+    Parameters
+    ----------
+    pack : Pack
+    rules : sequence of Rules
+        As of a `Romaniser`, for example ``task.romaniser.rules``.
+    """
+
+    def __init__(self, pack: Pack, rules: Sequence[Rules]) -> None:
+        self.pack = pack
+        self.channel = Channel(pack, rules)
+
+    def __call__(self, batch: TextBatch) -> list[tuple[str, ...]]:
+        """Return the symbols of every sample of a batch."""
+        return [self.predict(typed) for typed in batch.typed]
+
+    @abstractmethod
+    def fit(self, texts: Iterable[str]) -> Self:
+        """Count texts in the script, instead of earlier ones. Return self."""
+
+    @abstractmethod
+    def predict(self, typed: str) -> tuple[str, ...]:
+        """Return a symbol for each letter: a unit, ``_``, or ``#`` where the letter is outside the alphabet."""
+
+
+class GreedyRules(Baseline):
+    """From left to right the longest spelling, and of its units the one with the largest P(unit) P(spelling | unit).
+
+    Every unit has one count more than the text gives it. Equal products go to the one that is first in
+    ``pack.outputs``.
+
+    Parameters
+    ----------
+    pack : Pack
+    rules : sequence of Rules
+
+    Raises
+    ------
+    OptionError
+        `predict` before `fit`.
+    """
+
+    def __init__(self, pack: Pack, rules: Sequence[Rules]) -> None:
+        super().__init__(pack, rules)
+        self._prior: np.ndarray | None = None  # log P(unit)
+
+    def fit(self, texts: Iterable[str]) -> Self:
+        """Count the units of texts in the script, instead of earlier ones. Return self."""
+        counts = np.ones(len(self.pack.outputs))
+        for text in texts:
+            counts += np.bincount(self.channel.codes(text), minlength=counts.size)
+        self._prior = np.log(counts / counts.sum())
+        return self
+
+    def predict(self, typed: str) -> tuple[str, ...]:
+        """Return a symbol for each letter of what was typed."""
+        if self._prior is None:
+            raise OptionError("GreedyRules has no counts yet; call fit(texts) first.")
+        prior = self._prior.tolist()
+        choices: list[tuple[int, int]] = []
+        start, place = 0, -2
+        while start < len(typed):
+            found = [option for option in self.channel.options(typed, start) if option.chances[place] > -inf]
+            longest = [option for option in found if option.length == found[0].length]
+            best = max(longest, key=lambda option: prior[option.code] + option.chances[place])
+            choices.append((best.length, best.code))
+            start, place = start + best.length, -1 if best.goes_on else -2
+        return self.channel.symbols(choices)
+
+
+class CharacterNGram(Baseline):
+    """The units and the style with the largest P(style) P(units) P(letters | units, style), sought with a beam.
+
+    The noisy channel of Knight and Graehl (1998), "Machine transliteration": an n-gram over the units of the script,
+    Latin ones among them, and the rules. A style is a rule set with or without capitals, for the text as a whole.
+
+    Parameters
+    ----------
+    pack : Pack
+    rules : sequence of Rules
+    order : int
+        Units in the longest n-gram, at least 2.
+    beam : int
+        Paths kept at each letter, at least 1, where those that agree in ``order - 1`` units and style are one.
+
+    Raises
+    ------
+    OptionError
+        A wrong order or beam, or `predict` before `fit`.
+    """
+
+    def __init__(self, pack: Pack, rules: Sequence[Rules], order: int = 6, beam: int = 12) -> None:
+        super().__init__(pack, rules)
+        if beam < 1:
+            raise OptionError(f"beam must be at least 1, got {beam}.")
+        self.beam = beam
+        self.language = NGram(len(pack.outputs), order)  # code 0, its mark of both ends, is `_`: no text has it
+
+    def fit(self, texts: Iterable[str]) -> Self:
+        """Count the n-grams of texts in the script, instead of earlier ones. Return self."""
+        self.language.fit(self.channel.codes(text) for text in texts)
+        return self
+
+    def predict(self, typed: str) -> tuple[str, ...]:
+        """Return a symbol for each letter of what was typed."""
+        if not self.language.fitted:
+            raise OptionError("CharacterNGram has no counts yet; call fit(texts) first.")
+        ahead: _Ahead = {0: {(0, n): (log(style.share), 2 * n, None) for n, style in enumerate(self.channel.styles)}}
+        for at in range(len(typed)):
+            if at in ahead:
+                self._extend(ahead, at, self.channel.options(typed, at))
+        ends = ahead[len(typed)].items()
+        best = max(ends, key=lambda end: end[1][0] + self.language.log(end[0][0], EDGE))[1]
+        return self.channel.symbols(_choices(best))
+
+    def _extend(self, ahead: _Ahead, at: int, options: list[Option]) -> None:
+        """Lengthen the best paths that end before a letter by every unit that can begin there."""
+        best = nlargest(self.beam, ahead.pop(at).items(), key=lambda item: item[1][0])
+        for (context, style), path in best:
+            score, row, _ = path
+            for option in options:
+                length, code, chances, goes_on = option
+                if chances[row] == -inf:
+                    continue
+                total = score + chances[row] + self.language.log(context, code)
+                state = self.language.push(context, code), style
+                reached = ahead.setdefault(at + length, {})
+                if state not in reached or reached[state][0] < total:
+                    reached[state] = total, 2 * style + goes_on, (option, path)
+
+
+# Log probability, place in `Option.chances` of the next unit, and the last unit with the path before it.
+_Path = tuple[float, int, "tuple[Option, _Path] | None"]
+_Ahead = dict[int, dict[tuple[int, int], _Path]]  # for each letter the path to each (context, style)
+
+
+def _choices(path: _Path) -> list[tuple[int, int]]:
+    """Return length and code of the units of a path, the first one first."""
+    found, step = [], path[2]
+    while step is not None:
+        option, before = step
+        found.append((option.length, option.code))
+        step = before[2]
+    return found[::-1]

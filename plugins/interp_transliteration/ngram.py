@@ -1,0 +1,149 @@
+"""A smoothed n-gram over codes: counted with arrays, looked up in dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from interp import OptionError
+
+EDGE = 0  # stands before the first and after the last code of every sequence
+
+
+class NGram:
+    """Interpolated n-gram probabilities with modified Kneser-Ney discounts.
+
+    Parameters
+    ----------
+    size : int
+        Codes are 0..size-1; 0 is the mark of both ends, so that no sequence holds it.
+    order : int
+        Length of the longest n-gram, at least 2.
+
+    Raises
+    ------
+    OptionError
+        An order below 2, or keys of ``order`` codes that don't fit into 63 bits.
+
+    Notes
+    -----
+    Chen and Goodman (1999), "An empirical study of smoothing techniques for language modeling", section 3:
+    ``p(w | h) = (c(hw) - D(c(hw))) / c(h) + g(h) p(w | h')``, where ``h'`` is ``h`` without its first code, ``g``
+    makes the sum 1, and below the highest order ``c`` counts the different codes seen in front. The n-grams that
+    begin with the mark keep their plain counts, since nothing else stands in front of it. The last ``h'`` is the
+    uniform law.
+    """
+
+    def __init__(self, size: int, order: int = 6) -> None:
+        self.size, self.order, self.bits = size, order, max(1, (size - 1).bit_length())
+        if order < 2 or order * self.bits > 63:
+            raise OptionError(f"order must be 2..{63 // self.bits} with {size} symbols, got {order}.")
+        self._masks = [(1 << self.bits * length) - 1 for length in range(order + 1)]
+        self._logs: list[dict[int, float]] = []
+        self._weights: list[dict[int, float]] = []
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there are counts."""
+        return bool(self._logs)
+
+    def fit(self, sequences: Iterable[np.ndarray]) -> None:
+        """Count sequences of codes; earlier counts are forgotten."""
+        keys, counts = np.unique(self._windows(list(sequences)), return_counts=True)
+        plain = [(keys, counts)]
+        for length in range(self.order - 1, 0, -1):
+            plain.insert(0, _summed(keys & self._masks[length], counts))
+        lower: tuple[np.ndarray, np.ndarray] | None = None
+        self._logs, self._weights = [], []
+        for length in range(1, self.order + 1):
+            keys, counts = self._evidence(plain, length)
+            probability, contexts, weight = self._smooth(keys, counts, length, lower)
+            self._logs.append(dict(zip(keys.tolist(), np.log(probability).tolist(), strict=True)))
+            self._weights.append(dict(zip(contexts.tolist(), np.log(weight).tolist(), strict=True)))
+            lower = keys, probability
+        (weight_of_nothing,) = self._weights[0].values()
+        for code in range(self.size):
+            self._logs[0].setdefault(code, weight_of_nothing - float(np.log(self.size)))
+
+    def push(self, context: int, code: int) -> int:
+        """Return the context after one more code; the context before the first is 0."""
+        return (context << self.bits | code) & self._masks[self.order - 1]
+
+    def log(self, context: int, code: int) -> float:
+        """Return the natural logarithm of the probability of a code after a context."""
+        key, total = context << self.bits | code, 0.0
+        for length in range(self.order - 1, -1, -1):
+            found = self._logs[length].get(key)
+            if found is not None:
+                return total + found
+            total += self._weights[length].get(key >> self.bits, 0.0)
+            key &= self._masks[length]
+        raise ValueError(f"code {code} is outside 0..{self.size - 1}")
+
+    def _windows(self, sequences: list[np.ndarray]) -> np.ndarray:
+        """Return the key of the last ``order`` codes at every code and at the mark after every sequence."""
+        pad = np.zeros(self.order - 1, dtype=np.int64)
+        end = np.zeros(1, dtype=np.int64)
+        stream = np.concatenate([part for codes in sequences for part in (pad, codes, end)] or [pad, end])
+        lengths = np.array([codes.size for codes in sequences] or [0])
+        wanted = np.ones(stream.size, dtype=bool)
+        starts = np.concatenate([[0], np.cumsum(lengths + self.order)[:-1]])
+        wanted[(starts[:, None] + np.arange(self.order - 1)).ravel()] = False
+        ends = np.flatnonzero(wanted)
+        keys = np.zeros(ends.size, dtype=np.int64)
+        for back in range(self.order - 1, -1, -1):
+            keys = keys << self.bits | stream[ends - back]
+        return keys
+
+    def _evidence(self, plain: list[tuple[np.ndarray, np.ndarray]], length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the keys of a length and their counts: of codes in front of them, or plain ones."""
+        keys, counts = plain[length - 1]
+        if length == self.order:
+            return keys, counts
+        in_front = np.unique(plain[length][0] & self._masks[length], return_counts=True)[1]
+        return keys, np.where(keys >> self.bits * (length - 1) == EDGE, counts, in_front)
+
+    def _smooth(
+        self, keys: np.ndarray, counts: np.ndarray, length: int, lower: tuple[np.ndarray, np.ndarray] | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return p(w | h) of every n-gram, the contexts, and the weight g(h) of the shorter context."""
+        contexts, group = np.unique(keys >> self.bits, return_inverse=True)
+        taken = discounts(counts)[np.minimum(counts, 3)]
+        totals = np.bincount(group, counts)
+        weight = np.bincount(group, taken) / totals
+        shorter: np.ndarray | float = 1 / self.size
+        if lower is not None:
+            shorter = lower[1][np.searchsorted(lower[0], keys & self._masks[length - 1])]
+        return (counts - taken) / totals[group] + weight[group] * shorter, contexts, weight
+
+
+def discounts(counts: np.ndarray) -> np.ndarray:
+    """Return what is taken from n-grams of count 0, 1, 2, and 3 or more: four numbers, 0 the first.
+
+    Parameters
+    ----------
+    counts : array (n-gram,)
+        At least 1 each.
+
+    Returns
+    -------
+    array (4,)
+        By Chen and Goodman (1999), equation 17, from the numbers ``n1..n4`` of n-grams with these counts; one half
+        where a number that it divides by is 0, or the result would not be between 0 and the count.
+    """
+    n = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
+    found = np.array([0.0, 0.5, 0.5, 0.5])
+    if n[0] == 0:
+        return found
+    share = n[0] / (n[0] + 2 * n[1])
+    for count in (1, 2, 3):
+        if n[count - 1] > 0:
+            value = count - (count + 1) * share * n[count] / n[count - 1]
+            found[count] = value if 0 < value < count else 0.5
+    return found
+
+
+def _summed(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    different, group = np.unique(keys, return_inverse=True)
+    return different, np.bincount(group, counts).astype(np.int64)
