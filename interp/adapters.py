@@ -103,16 +103,12 @@ class LSTM(Stock):
         h, c = state
         c = tap("c_prev", c)
         i, f, g, o = torch.addmm(x, h, weights.recurrent).chunk(4, 1)
-        i, f, g, o = (
-            tap("i", torch.sigmoid, i),
-            tap("f", torch.sigmoid, f),
-            tap("g", torch.tanh, g),
-            tap("o", torch.sigmoid, o),
-        )
-        c = tap("c", torch.addcmul, f * c, i, g)
+        i, f, o = tap("i", torch.sigmoid, i), tap("f", torch.sigmoid, f), tap("o", torch.sigmoid, o)
+        c = tap("c", torch.addcmul, f * c, i, tap("g", torch.tanh, g))
+        squashed = tap("tanh c", torch.tanh, c)
         if weights.projection is None:
-            return tap("h", torch.mul, o, c.tanh()), c
-        return tap("h", torch.mm, o * c.tanh(), weights.projection), c
+            return tap("h", torch.mul, o, squashed), c
+        return tap("h", torch.mm, o * squashed, weights.projection), c
 
 
 class LSTMCell(LSTM):

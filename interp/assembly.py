@@ -13,8 +13,8 @@ from interp.timeline import loose_rows, read_rows
 from interp.tokens import Tokens
 
 
-def assemble(recording: Recording) -> Tokens:
-    """Finish a recording: every kept token has all its values; return the tokens.
+def assemble(recording: Recording) -> None:
+    """Finish a recording: every kept token has all its values.
 
     Raises
     ------
@@ -23,32 +23,28 @@ def assemble(recording: Recording) -> Tokens:
     """
     if recording.tokens is None:
         calls = call_lengths(recording)
-        recording.know(calls.sum(0), calls)
+        recording.know(calls.sum(0), calls if recording.plan.several else None)
     tokens, rows = recording.tokens, recording.rows
     assert tokens is not None and rows is not None  # noqa: S101, PT018
     check_groups(recording, tokens)
     for reading in recording.plan.readings:
-        if reading.adapter is None:
-            block = reading.blocks[0] if reading.blocks else None
-            if block is not None:
-                put(
-                    rows,
-                    block,
-                    read_rows(recording.outputs[reading.name], reading.layout, tokens, recording.reference()),
-                )
-            continue
         for block in reading.blocks:
-            watches = recording.loose.get((reading.name, block.layer, block.direction))
-            if watches:
-                axes = recording.axes(reading)
-                values = [watch.joined(block.quantity) for watch in watches]
-                put(rows, block, torch.cat(values)[loose_rows(axes, tokens)])
-    return tokens
+            values = values_of(recording, reading, block, tokens)
+            if values is not None:
+                rows[:, block.start : block.stop] = values if block.picks is None else values[:, block.picks]
 
 
-def put(rows: Tensor, block: Block, values: Tensor) -> None:
-    """Write values ``(row, width)`` into the columns of a block."""
-    rows[:, block.start : block.stop] = values if block.picks is None else values[:, block.picks]
+def values_of(recording: Recording, reading: Reading, block: Block, tokens: Tokens) -> Tensor | None:
+    """Return the values ``(row, width)`` of a block, or None where the engine has written them."""
+    if reading.adapter is None:
+        outputs = recording.outputs[reading.name]
+        axes = recording.packing(sum(len(output) for output in outputs)) if reading.layout == "packed" else []
+        return read_rows(outputs, reading.layout, tokens, axes)
+    watches = recording.loose.get((reading.name, block.layer, block.direction))
+    if not watches:
+        return None
+    values = torch.cat([watch.joined(block.quantity) for watch in watches])
+    return values[loose_rows(recording.axes(reading), tokens)]
 
 
 def call_lengths(recording: Recording) -> np.ndarray:
@@ -80,9 +76,9 @@ def shape_of(outputs: list[Tensor], layout: str, recording: Recording) -> tuple[
         return first.shape[0], len(outputs)
     if layout == "single":
         return 1, first.shape[0]
-    axis = recording.reference()
-    samples = axis.samples if axis is not None else recording.piece.samples or 1
-    return samples, axis.steps if layout == "packed" and axis is not None else first.shape[0] // samples
+    axes = recording.packing(len(first)) if layout == "packed" else []
+    samples = axes[0].samples if axes else recording.piece.samples or 1
+    return samples, axes[0].steps if axes else len(first) // samples
 
 
 def check_groups(recording: Recording, tokens: Tokens) -> None:
@@ -101,9 +97,11 @@ def check_groups(recording: Recording, tokens: Tokens) -> None:
                 )
         steps = steps_of(recording, reading)
         groups.setdefault(longest if steps in allowed and steps >= longest else steps, []).append(reading.name)
-    if len(groups) > 1:
+    if len(groups) > 1 or min(groups) < longest:
         listed = "".join(f"\n  {steps} steps: modules={names!r}" for steps, names in sorted(groups.items()))
-        raise CaptureError(f"The modules do not share one time axis; capture one group at a time:{listed}")
+        raise CaptureError(
+            f"The modules do not share the time axis of up to {longest} tokens; capture one group at a time:{listed}"
+        )
 
 
 def steps_of(recording: Recording, reading: Reading) -> int:
@@ -116,4 +114,6 @@ def steps_of(recording: Recording, reading: Reading) -> int:
         raise CaptureError(f"The model did not call {reading.name!r} this time; leave it out of modules=.")
     if reading.layout == "call":
         return len(outputs)
+    if reading.layout == "packed":
+        return sum(axis.steps for axis in recording.packing(sum(len(output) for output in outputs)))
     return sum(shape_of([output], reading.layout, recording)[1] for output in outputs)

@@ -98,7 +98,9 @@ def as_batch(value: Any) -> Batch:
 def known_lengths(batch: Batch) -> np.ndarray | None:
     """Return the lengths that a batch states, or those of its ``PackedSequence``."""
     if batch.lengths is not None:
-        return np.asarray(batch.lengths, dtype=np.int64).reshape(-1)
+        stated: Any = batch.lengths
+        stated = stated.cpu() if isinstance(stated, Tensor) else stated
+        return np.asarray(stated, dtype=np.int64).reshape(-1)
     packed = batch.inputs if isinstance(batch.inputs, PackedSequence) else None
     if packed is None and isinstance(batch.inputs, tuple | list) and len(batch.inputs):
         packed = batch.inputs[0] if isinstance(batch.inputs[0], PackedSequence) else None

@@ -25,6 +25,7 @@ from interp.schema import dataset
 from interp.scout import unwrap
 from interp.selfcheck import SelfCheck
 from interp.tokens import Tokens
+from interp.watches import Sheets
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -172,6 +173,7 @@ class Session:
         self.samples = self.seen = 0
         self.streaming = streaming
         self.random: dict[str, Any] = {}
+        self.sheets = Sheets()
         self.attrs = describe(model, batches)
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
@@ -205,10 +207,14 @@ class Session:
         return self.plan
 
     def _forward(self, plan: Plan, piece: Piece) -> tuple[Tokens, Any]:
-        recording = Recording(plan, piece, self.options.where, self.samples, self._reserve)
-        with undisturbed(self.random), eager(), recorded(recording, self.check):
-            output = call_model(self.model, piece)
-        tokens = assemble(recording)
+        recording = Recording(plan, piece, self.options.where, self.samples, self._reserve, self.sheets)
+        output = None
+        if not recording.idle or piece.batch.decode is not None:
+            with undisturbed(self.random), eager(), recorded(recording, self.check):
+                output = call_model(self.model, piece)
+            assemble(recording)
+        tokens = recording.tokens
+        assert tokens is not None  # noqa: S101
         self.samples += tokens.lengths.size
         self.seen += tokens.keep.size
         return tokens, output

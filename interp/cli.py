@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from importlib.metadata import entry_points
@@ -46,6 +47,7 @@ def build_app() -> typer.Typer:
 def main() -> None:
     """Run the command line; exit code 1 for an error of ours, 2 for wrong usage, 130 when interrupted."""
     warnings.showwarning = _one_line
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin halve the speed on a machine that is shared
     try:
         build_app()()
     except InterpError as error:

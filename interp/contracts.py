@@ -109,7 +109,8 @@ class Tap(Protocol):
     """What an `Adapter` calls with every quantity as it arises, and whose answer it goes on with.
 
     ``tap("i", torch.sigmoid, x)`` is ``torch.sigmoid(x)``, recorded (perhaps written straight to its place) and
-    perhaps edited; ``tap("i", value)`` is the same for a value that is there already.
+    perhaps edited; ``tap("i", value)`` is the same for a value that is there already. A name that is no quantity of the
+    adapter is only computed.
     """
 
     def __call__(self, quantity: str, function: Any, *args: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +18,8 @@ class Matrix:
     """Rows of one width that are reserved piece by piece.
 
     numpy allocates it: it asks for huge pages, and the first touch of fresh memory is a large part of the cost of a
-    capture. Memory that is not touched costs nothing, so where the number of rows is not known the address space for many
-    is taken, and what was not used is given back. Growing beyond that works, but writes zeros first.
+    capture. Memory that is not touched costs nothing, so where the number of rows is not known the address space for
+    many is taken, and what was not used is given back. Growing beyond that works, but writes zeros first.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ class Matrix:
         return self.values
 
 
-def check_dtype(name: str) -> np.dtype[np.floating]:
+def check_dtype(name: str) -> np.dtype[Any]:
     """Return a dtype that a matrix can have, or raise `OptionError`."""
     if name not in DTYPES:
         raise OptionError(f"dtype= must be one of {', '.join(DTYPES)}; got {name!r}.")

@@ -94,6 +94,11 @@ class Plan:
         """The number of columns."""
         return sum(block.stop - block.start for reading in self.readings for block in reading.blocks)
 
+    @property
+    def several(self) -> bool:
+        """Whether some module is called several times in one forward, each time with steps of its own."""
+        return any(reading.calls > 1 and not reading.stepwise for reading in self.readings)
+
     def units(self, symbols: dict[str, Sequence[str]]) -> dict[str, Any]:
         """Return the coords of ``unit`` for the kept columns; ``symbols`` names output units by module."""
         rows = [

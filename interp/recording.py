@@ -16,7 +16,7 @@ from interp.plan import Plan, Reading
 from interp.recurrence import Watch
 from interp.scout import tensor_of
 from interp.tokens import Tokens
-from interp.watches import LooseWatch, RowWatch
+from interp.watches import LooseWatch, RowWatch, Sheets
 
 
 class Recording:
@@ -34,17 +34,27 @@ class Recording:
         The number of the first sample.
     reserve : callable
         ``reserve(rows)`` gives the rows to fill: ``(rows, unit)``.
+    sheets : Sheets
+        Working memory.
     """
 
-    def __init__(self, plan: Plan, piece: Piece, where: Any, first: int, reserve: Callable[[int], Tensor]) -> None:
-        self.plan, self.piece, self.where, self.first, self.reserve = plan, piece, where, first, reserve
+    def __init__(
+        self, plan: Plan, piece: Piece, where: Any, first: int, reserve: Callable[[int], Tensor], sheets: Sheets
+    ) -> None:
+        self.plan, self.piece, self.where, self.first = plan, piece, where, first
+        self.reserve, self.sheets = reserve, sheets
         self.tokens: Tokens | None = None
         self.rows: Tensor | None = None
         self.calls: dict[str, list[Axis]] = {}
         self.loose: dict[tuple[str, int, str], list[LooseWatch]] = {}
         self.outputs: dict[str, list[Tensor]] = {}
-        if piece.lengths is not None and all(reading.calls == 1 or reading.stepwise for reading in plan.readings):
+        if piece.lengths is not None and not plan.several:
             self.know(piece.lengths)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is known before the run that no token is kept."""
+        return self.tokens is not None and not self.tokens.rows
 
     def know(self, lengths: np.ndarray, calls: np.ndarray | None = None) -> None:
         """Be told the tokens of each sample; from now on values go straight into the matrix."""
@@ -76,7 +86,7 @@ class Recording:
                 "put a batch with several calls first."
             )
         check_axis(reading.name, axis, self.tokens)
-        return RowWatch(blocks, self.rows, axis, self.tokens)
+        return RowWatch(blocks, self.rows, axis, self.tokens, self.sheets)
 
     def direct(self, reading: Reading) -> bool:
         """Return whether the values of a module can go straight into the matrix."""
@@ -100,10 +110,12 @@ class Recording:
             return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
         return axes
 
-    def reference(self) -> Axis | None:
-        """Return the axis that outputs in rows follow: the first recurrent call's, a packed one before others."""
-        axes = [axis for calls in self.calls.values() for axis in calls if axis.kind != "cell"]
-        return next((axis for axis in axes if axis.kind == "packed"), axes[0] if axes else None)
+    def packing(self, rows: int) -> list[Axis]:
+        """Return the axes of the recurrent module whose calls had so many packed rows."""
+        for axes in self.calls.values():
+            if all(axis.kind == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
+                return axes
+        return []
 
     @property
     def padded(self) -> int:

@@ -7,6 +7,8 @@ they hand in, which sees every quantity of every step and may record it, write i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +19,7 @@ from interp.layout import Axis, State, check_width, read_input, read_state, writ
 if TYPE_CHECKING:
     from interp.contracts import Adapter
 
-BLOCK = 1 << 21  # numbers in one block of projected inputs: 8 MB of float32, which stay near the processor
+ROWS = 1 << 10  # rows of one block: enough for a good product of matrices, few enough to stay near the processor
 
 
 class Watch:
@@ -31,6 +33,9 @@ class Watch:
     """
 
     readers: Watch | None = None
+
+    def block(self, low: int, high: int) -> None:
+        """Be told that the steps ``low`` to ``high`` come next, in the direction's order."""
 
     def begin(self, step: int, samples: int) -> None:
         """Be told which step comes, and how many samples (the first in the axis' order) it has."""
@@ -79,29 +84,20 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watche
     for layer in range(adapter.layers(module)):
         if layer and module.training and getattr(module, "dropout", 0):
             rows = torch.nn.functional.dropout(rows, float(module.dropout))  # type: ignore[arg-type]
-        output = _Output(axis, rows, adapter.sizes(module)[adapter.state[0]], len(directions))
+        output = Output(rows, adapter.sizes(module)[adapter.state[0]], len(directions))
         for side, direction in enumerate(directions):
-            weights = adapter.weights(module, layer, direction)
-            watch = watcher(layer, direction, axis)
-            begin = initial[layer * len(directions) + side]
-            finals.append(scan(adapter, weights, rows, axis, begin, watch, output.side(side), direction == "backward"))
+            lane = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
+            first = initial[layer * len(directions) + side]
+            finals.append(lane.run(first, watcher(layer, direction, axis), partial(output.take, side)))
         rows = output.joined()
     return write_output(module, data, rows, axis), write_state(finals, axis)
 
 
-def scan(
-    adapter: Adapter,
-    weights: Any,
-    rows: Tensor,
-    axis: Axis,
-    initial: State,
-    watch: Watch,
-    emit: Callable[[int, Tensor], None],
-    backward: bool = False,
-) -> State:
-    """Run one layer in one direction.
+@dataclass(frozen=True)
+class Lane:
+    """One layer in one direction of one call.
 
-    Parameters
+    Attributes
     ----------
     adapter, weights
         The formula and what it reads.
@@ -109,78 +105,102 @@ def scan(
         Inputs, step after step.
     axis : Axis
         How many rows each step has.
-    initial : tuple of Tensor (sample, size)
-        The state before the first step, in the order of the axis.
-    watch : Watch
-        Sees every quantity.
-    emit : callable
-        ``emit(step, h)`` takes the output of a step.
     backward : bool
         From each sample's last step to its first.
-
-    Returns
-    -------
-    tuple of Tensor (sample, size)
-        The state after the last step of each sample.
     """
-    state, left = tuple(part[: axis.sizes[-1 if backward else 0]] for part in initial), []
-    for step, x in projected(adapter, weights, rows, axis, backward):
-        size, had = axis.sizes[step], state[0].shape[0]
-        if size > had:  # samples that start later in reverse
-            state = tuple(torch.cat([part, first[had:size]]) for part, first in zip(state, initial, strict=True))
-        elif size < had:  # samples that end earlier
-            left.append(tuple(part[size:].clone() for part in state))
-            state = tuple(part[:size] for part in state)
-        watch.begin(step, size)
-        before, state = state, adapter.step(weights, x, state, watch)
-        if watch.readers is not None:
-            watch.readers.begin(step, size)
-            emit(step, adapter.step(weights, x, before, watch.readers)[0])
-        else:
-            emit(step, state[0])
-    final = [tuple(part.clone() for part in state), *reversed(left)]
-    watch.end()
-    return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
 
+    adapter: Adapter
+    weights: Any
+    rows: Tensor
+    axis: Axis
+    backward: bool = False
 
-def projected(adapter: Adapter, weights: Any, rows: Tensor, axis: Axis, backward: bool) -> Iterator[tuple[int, Tensor]]:
-    """Yield each step with its projected inputs, which are made for many steps at once."""
-    steps = range(axis.steps - 1, -1, -1) if backward else range(axis.steps)
-    block: Tensor | None = None
-    low = high = 0
-    for step in steps:
-        if not low <= step < high or block is None:
-            room = max(1, BLOCK // max(1, axis.samples * rows.shape[1] * 4))
-            low, high = (max(0, step + 1 - room), step + 1) if backward else (step, min(axis.steps, step + room))
-            block = adapter.project(weights, rows[axis.starts[low] : axis.starts[high]])
-        first = axis.starts[step] - axis.starts[low]
-        yield step, block[first : first + axis.sizes[step]]
+    def blocks(self, rows: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges of steps of about so many rows, in the direction's order."""
+        room = max(1, rows // self.axis.samples)
+        starts = range(0, self.axis.steps, room)
+        for low in reversed(starts) if self.backward else starts:
+            yield low, min(self.axis.steps, low + room)
 
-
-class _Output:
-    """Takes the outputs of both directions: written into one array, or, with autograd on, kept and joined."""
-
-    def __init__(self, axis: Axis, like: Tensor, width: int, sides: int) -> None:
-        self.axis, self.width = axis, width
-        self.kept: list[list[Tensor | None]] = [[None] * axis.steps for _ in range(sides)]
-        self.whole = None if torch.is_grad_enabled() else like.new_empty(axis.starts[-1], sides * width)
-
-    def side(self, side: int) -> Callable[[int, Tensor], None]:
-        if self.whole is None:
-            return self.kept[side].__setitem__
-        column = self.whole[:, side * self.width : (side + 1) * self.width]
+    def inputs(self, low: int, high: int) -> Tensor:
+        """Return the projected inputs of the steps ``low`` to ``high``."""
         starts = self.axis.starts
+        return self.adapter.project(self.weights, self.rows[starts[low] : starts[high]])
 
-        def emit(step: int, h: Tensor) -> None:
-            column[starts[step] : starts[step + 1]] = h
+    def run(self, first: State, watch: Watch, take: Callable[[int, list[Tensor]], None]) -> State:
+        """Run all steps.
 
-        return emit
+        Parameters
+        ----------
+        first : tuple of Tensor (sample, size)
+            The state before the first step, in the order of the axis.
+        watch : Watch
+            Sees every quantity.
+        take : callable
+            ``take(row, outputs)`` gets the outputs of some steps and the row of the first.
+
+        Returns
+        -------
+        tuple of Tensor (sample, size)
+            The state after the last step of each sample.
+        """
+        state, ended = first, []
+        for low, high in self.blocks(ROWS):
+            inputs = torch.split(self.inputs(low, high), list(self.axis.sizes[low:high]))
+            watch.block(low, high)
+            outputs = []
+            for step in range(high - 1, low - 1, -1) if self.backward else range(low, high):
+                size = self.axis.sizes[step]
+                if size != state[0].shape[0]:
+                    state, left = fit(state, first, size, self.backward)
+                    ended += left
+                state, output = self.step(inputs[step - low], state, watch, step)
+                outputs.append(output)
+            take(self.axis.starts[low], outputs[::-1] if self.backward else outputs)
+        final = [tuple(part.clone() for part in state), *reversed(ended)]
+        watch.end()
+        return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
+
+    def step(self, x: Tensor, state: State, watch: Watch, step: int) -> tuple[State, Tensor]:
+        """Run one step; return the state and what the readers of the output see."""
+        watch.begin(step, x.shape[0])
+        after = self.adapter.step(self.weights, x, state, watch)
+        if watch.readers is None:
+            return after, after[0]
+        watch.readers.begin(step, x.shape[0])
+        return after, self.adapter.step(self.weights, x, state, watch.readers)[0]
+
+
+def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
+    """Return the state for another number of samples, and the states of samples that have ended."""
+    had = state[0].shape[0]
+    if size > had:  # samples that start later in reverse
+        return tuple(torch.cat([part, begin[had:size]]) for part, begin in zip(state, first, strict=True)), []
+    kept = tuple(part[:size] for part in state)
+    return kept, [] if backward else [tuple(part[size:].clone() for part in state)]
+
+
+class Output:
+    """Takes the outputs of all directions: written into one array, or, with autograd on, kept and joined."""
+
+    def __init__(self, like: Tensor, width: int, sides: int) -> None:
+        self.width = width
+        self.kept: list[dict[int, Tensor]] = [{} for _ in range(sides)]
+        self.whole = None if torch.is_grad_enabled() else like.new_empty(like.shape[0], sides * width)
+
+    def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
+        """Take the outputs of some steps, which begin at a row."""
+        joined = torch.cat(outputs)
+        if self.whole is None:
+            self.kept[side][row] = joined
+        else:
+            self.whole[row : row + joined.shape[0], side * self.width : (side + 1) * self.width] = joined
 
     def joined(self) -> Tensor:
+        """Return the outputs of all steps and directions, ``(row, feature)``."""
         if self.whole is not None:
             return self.whole
-        sides = [torch.cat([h for h in side if h is not None]) for side in self.kept]
-        return torch.cat(sides, 1)
+        return torch.cat([torch.cat([side[row] for row in sorted(side)]) for side in self.kept], 1)
 
 
 def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, watcher: Watcher) -> Any:
@@ -194,13 +214,11 @@ def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any
         parts = tuple(x.new_zeros(x.shape[0], sizes[name]) for name in adapter.state)
     elif single:
         parts = tuple(part[None] for part in parts)
-    weights = adapter.weights(module, 0, "forward")
-    watch = watcher(0, "forward", Axis((x.shape[0],), None, "cell"))
-    watch.begin(0, x.shape[0])
-    after = adapter.step(weights, adapter.project(weights, x), tuple(parts), watch)
-    if watch.readers is not None:
-        watch.readers.begin(0, x.shape[0])
-        after = (adapter.step(weights, adapter.project(weights, x), tuple(parts), watch.readers)[0], *after[1:])
+    axis = Axis((x.shape[0],), None, "cell")
+    lane, watch = Lane(adapter, adapter.weights(module, 0, "forward"), x, axis), watcher(0, "forward", axis)
+    watch.block(0, 1)
+    after, output = lane.step(lane.inputs(0, 1), tuple(parts), watch, 0)
     watch.end()
-    after = tuple(part[0] for part in after) if single else tuple(after)
-    return after if len(adapter.state) > 1 else after[0]
+    handed = (output, *after[1:])
+    handed = tuple(part[0] for part in handed) if single else handed
+    return handed if len(adapter.state) > 1 else handed[0]

@@ -7,7 +7,7 @@ fused kernel gives ``h`` of every step; then the adapter's own `step` runs once 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from interp.layout import Axis, State, read_input, read_state, write_output, write_state
+from interp.recurrence import Lane, fit
 
 if TYPE_CHECKING:
     from interp.contracts import Adapter
@@ -76,15 +77,9 @@ def replay(
         output, final = run_fused(adapter, module, layer, rows, axis, first)
         finals += final
         for side, direction in enumerate(directions):
-            h = output.chunk(len(directions), 1)[side]
-            weights = adapter.weights(module, layer, direction)
+            lane = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
             watch = watcher(layer, direction, axis)
-            if watch.names <= {adapter.state[0]}:
-                watch.span(0, h.shape[0], 0, axis.steps)
-                watch(adapter.state[0], h)
-                watch.end()
-            else:
-                Worked(adapter, watch, axis, first[side], direction == "backward", close).out(weights, rows, h)
+            Worked(lane, watch, first[side], close).out(output.chunk(len(directions), 1)[side])
         rows = output
     return write_output(module, data, rows, axis), write_state(finals, axis)
 
@@ -102,43 +97,34 @@ def run_fused(
 
 
 class Worked:
-    """Works out the gates of one layer and direction, block by block; a `Tap` for the adapter's `step`."""
+    """Works out the quantities of one layer and direction, block by block; a `Tap` for the adapter's `step`."""
 
-    def __init__(
-        self, adapter: Any, watch: RowWatch, axis: Axis, first: State, backward: bool, close: Close | None
-    ) -> None:
-        self.adapter, self.watch, self.axis, self.first = adapter, watch, axis, first
-        self.backward, self.close = backward, close
-        self.inner = adapter.state[1] if len(first) > 1 else ""
-        self.carried: Tensor | None = first[1] if len(first) > 1 else None
+    def __init__(self, lane: Lane, watch: RowWatch, first: State, close: Close | None) -> None:
+        self.lane, self.watch, self.first, self.close = lane, watch, first, close
+        self.adapter: Any = lane.adapter
+        self.outer, self.inner = (*lane.adapter.state, "")[:2]
+        self.carried = first[-1]
         self.gates: dict[str, Tensor] = {}
-        self.sizes: Sequence[int] = ()
+        self.sizes: list[int] = []
         self.h = first[0]
         self.checked: Tensor | None = None
 
-    def out(self, weights: Any, rows: Tensor, h: Tensor) -> None:
-        """Hand the quantities of all rows to the watch."""
-        earlier = before(h, self.first[0], self.axis, self.backward)
-        for low, high in self.blocks():
-            start, stop = self.axis.starts[low], self.axis.starts[high]
-            self.sizes, self.h = self.axis.sizes[low:high], h[start:stop]
-            self.checked = self.some(low, high) if self.close is not None else None
-            self.watch.span(start, stop, low, high)
-            state = (earlier[start:stop], *(part[:1] for part in self.first[1:]))  # c is made on the way
-            self.adapter.step(weights, self.adapter.project(weights, rows[start:stop]), state, self)
+    def out(self, h: Tensor) -> None:
+        """Hand the quantities of all rows to the watch, given the outputs ``(row, size)``."""
+        axis, idle = self.lane.axis, self.watch.names <= {self.outer}
+        earlier = h if idle else before(h, self.first[0], axis, self.lane.backward)
+        for low, high in self.lane.blocks(ROWS):
+            start, stop = axis.starts[low], axis.starts[high]
+            self.sizes, self.h = [stop - start], h[start:stop]
+            self.watch.whole(low, high)
+            if idle:
+                self.watch(self.outer, self.h)
+                continue
+            self.sizes = list(axis.sizes[low:high])
+            self.checked = some(self.sizes) if self.close is not None else None
+            state = (earlier[start:stop], *(part[:1] for part in self.first[1:]))  # the rest is made on the way
+            self.adapter.step(self.lane.weights, self.lane.inputs(low, high), state, self)
         self.watch.end()
-
-    def blocks(self) -> Iterator[tuple[int, int]]:
-        """Yield ranges of steps, in the direction's order."""
-        room = max(1, ROWS // self.axis.samples)
-        starts = range(0, self.axis.steps, room)
-        for low in reversed(starts) if self.backward else starts:
-            yield low, min(self.axis.steps, low + room)
-
-    def some(self, low: int, high: int) -> Tensor:
-        """Return the rows of the first samples in a block; the longest is the first."""
-        places = torch.cat([torch.arange(size) for size in self.axis.sizes[low:high]])
-        return torch.nonzero(places < CHECKED)[:, 0]
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:
         """Take a quantity of all rows of the block."""
@@ -146,7 +132,7 @@ class Worked:
             return function  # type: ignore[no-any-return]
         if quantity == self.inner:
             return self.scanned()
-        if quantity == self.adapter.state[0]:
+        if quantity == self.outer:
             if self.close is not None:
                 value = function(*args) if args else function
                 self.close(value[self.checked], self.h[self.checked])
@@ -156,25 +142,26 @@ class Worked:
 
     def scanned(self) -> Tensor:
         """Return ``c`` of all rows of the block, and hand it on with ``c_prev``."""
-        c = self.carried
-        assert c is not None  # noqa: S101 (there is a cell state)
         if self.close is None and not self.watch.names & {self.inner, self.inner + "_prev"}:
-            return c[:1]
-        gates = list(
-            zip(*(torch.split(self.gates[name], list(self.sizes)) for name in self.adapter.feeds), strict=True)
-        )
+            return self.carried[:1]
+        gates = list(zip(*(torch.split(self.gates[name], self.sizes) for name in self.adapter.feeds), strict=True))
         whole = self.watch.place(self.inner, self.gates[self.adapter.feeds[0]])
-        earlier, parts = [], torch.split(whole, list(self.sizes))
-        for step in reversed(range(len(parts))) if self.backward else range(len(parts)):
-            size, had = self.sizes[step], c.shape[0]
-            c = torch.cat([c, self.first[1][had:size]]) if size > had else c[:size]
+        parts, earlier, c = torch.split(whole, self.sizes), [], self.carried
+        for step in reversed(range(len(parts))) if self.lane.backward else range(len(parts)):
+            if self.sizes[step] != c.shape[0]:
+                ((c,), _) = fit((c,), self.first[1:], self.sizes[step], True)
             earlier.append(c)
             self.adapter.carry(gates[step], c, parts[step])
             c = parts[step]
         self.carried = c.clone()
-        if self.watch.wants(self.inner + "_prev"):
-            self.watch(self.inner + "_prev", torch.cat(earlier[::-1] if self.backward else earlier))
+        if self.inner + "_prev" in self.watch.names:
+            self.watch(self.inner + "_prev", torch.cat(earlier[::-1] if self.lane.backward else earlier))
         return whole
+
+
+def some(sizes: list[int]) -> Tensor:
+    """Return the rows of the first samples in a block of steps; the longest is the first."""
+    return torch.nonzero(torch.cat([torch.arange(size) for size in sizes]) < CHECKED)[:, 0]
 
 
 def before(h: Tensor, first: Tensor, axis: Axis, backward: bool) -> Tensor:

@@ -10,7 +10,7 @@ from interp.layout import Axis
 from interp.tokens import Tokens
 
 
-def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axis: Axis | None) -> Tensor:
+def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axes: list[Axis]) -> Tensor:
     """Return the values of a module's outputs for each kept token: ``(row, width)``.
 
     Parameters
@@ -21,26 +21,26 @@ def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axis: Axis | N
         See `Reading`.
     tokens : Tokens
         Which tokens.
-    axis : Axis, optional
-        That of the recurrent module whose rows a layout without samples and steps follows.
+    axes : list of Axis
+        Those of the calls whose rows the layout ``packed`` follows.
     """
+    if layout == "packed":
+        return torch.cat(outputs)[loose_rows(axes, tokens)].flatten(1)
     if layout == "call":
         return torch.stack(outputs)[tokens.step, tokens.sample].flatten(1)
     if len(outputs) == 1:
-        return pick_rows(outputs[0], layout, tokens, tokens.step, slice(None), axis)
+        return pick_rows(outputs[0], layout, tokens, tokens.step, slice(None))
     width = outputs[0].shape[2 if layout in ("batch", "time") else 1 :].numel()
     values, offset = outputs[0].new_empty(tokens.rows, width), np.zeros_like(tokens.lengths)
     for output, lengths in zip(outputs, tokens.calls, strict=True):
         local = tokens.step - torch.from_numpy(offset)[tokens.sample]
         mine = (local >= 0) & (local < torch.from_numpy(lengths)[tokens.sample])
-        values[mine] = pick_rows(output, layout, tokens, local, mine, axis)
+        values[mine] = pick_rows(output, layout, tokens, local, mine)
         offset = offset + lengths
     return values
 
 
-def pick_rows(
-    output: Tensor, layout: str, tokens: Tokens, steps: Tensor, mine: Tensor | slice, axis: Axis | None
-) -> Tensor:
+def pick_rows(output: Tensor, layout: str, tokens: Tokens, steps: Tensor, mine: Tensor | slice) -> Tensor:
     """Return one output's values at some tokens, by its layout in time."""
     sample, step = tokens.sample[mine], steps[mine]
     if layout == "batch":
@@ -50,8 +50,6 @@ def pick_rows(
         return output[step, sample].flatten(1)
     if layout == "single":
         return output[step].flatten(1)
-    if layout == "packed" and axis is not None:
-        return output[loose_rows([axis], tokens)].flatten(1)
     count = tokens.lengths.size
     steps_each = output.shape[0] // count
     return output[sample * steps_each + step if layout == "flat-batch" else step * count + sample].flatten(1)

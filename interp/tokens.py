@@ -50,7 +50,7 @@ class Tokens:
         known = {"sample": sample + first, "step": step, "source": source, **labels}
         known = {name: values.astype(np.int32) if name in ("sample", "step", "source") else values
                  for name, values in known.items()}  # fmt: skip
-        if len(self.calls) > 1:
+        if calls is not None:
             order = np.tile(np.arange(len(self.calls), dtype=np.int32), lengths.size)
             known["call"] = np.repeat(order, self.calls.T.reshape(-1))
         keep = match_labels(known, where, sample.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +12,8 @@ from interp.layout import Axis
 from interp.plan import Block
 from interp.recurrence import Watch
 from interp.tokens import Tokens
+
+FAST = (torch.float32, torch.float64)
 
 
 class LooseWatch(Watch):
@@ -36,12 +39,28 @@ class LooseWatch(Watch):
         return torch.cat([values[i] for i in order])
 
 
-class RowWatch(Watch):
-    """Writes the rows of one step, or of several, into the rows of their tokens.
+class Sheets:
+    """Gives two sheets of a width in turns, since a step may read what the last one wrote; kept from call to call."""
 
-    The engine works in a small sheet of all quantities, which stays near the processor, and the sheet goes into the
-    matrix at once. So the matrix is written once and never read, and where a row lies in memory changes no bit.
-    There are two sheets in turns: a step may read what the last one wrote.
+    def __init__(self) -> None:
+        self.kept: dict[tuple[Any, ...], list[Tensor]] = {}
+
+    def next(self, rows: int, width: int, like: Tensor) -> Tensor:
+        """Return a sheet ``(rows, width)`` that is not the last one."""
+        turns = self.kept.setdefault((width, like.dtype, like.device), [])
+        spare = turns.pop() if len(turns) > 1 else None
+        if spare is None or spare.shape[0] < rows:
+            spare = like.new_empty(rows, width)
+        turns.insert(0, spare)
+        return spare[:rows]
+
+
+class RowWatch(Watch):
+    """Writes the steps of a block into the rows of their tokens.
+
+    The engine works in a sheet that has all quantities of a block and stays near the processor; the sheet then goes
+    into the matrix at once. So the matrix is written once and never read, and where a row lies in memory changes no
+    bit.
 
     Parameters
     ----------
@@ -53,68 +72,71 @@ class RowWatch(Watch):
         Of the call.
     tokens : Tokens
         Which rows the steps have.
+    sheets : Sheets
+        Where the sheets come from.
     """
 
-    def __init__(self, blocks: list[Block], rows: Tensor, axis: Axis, tokens: Tokens) -> None:
+    def __init__(self, blocks: list[Block], rows: Tensor, axis: Axis, tokens: Tokens, sheets: Sheets) -> None:
         self.blocks, self.axis, self.picks = blocks, axis, picks_of(blocks)
+        self.names = {block.quantity for block in blocks}
         self.matrix = rows[:, blocks[0].start : blocks[-1].stop] if blocks else rows[:, :0]
         self.even = axis.even and tokens.whole and axis.steps == tokens.table.shape[1]
-        self.cube = self.matrix.view(axis.samples, axis.steps, -1) if self.even else None
         self.targets = None if self.even or not blocks else targets(axis, tokens)
-        self.names = {block.quantity for block in blocks}
-        self.sheets: list[tuple[Tensor, dict[str, Tensor]]] = []
-        self.start = self.stop = self.low = self.high = 0
-        self.full = False
+        self.sheets, self.sheet = sheets, rows
+        self.low = self.high = self.at = 0
+        self.columns: dict[str, Tensor] = {}
+        self.places: dict[str, tuple[Tensor, ...]] = {}
 
-    def begin(self, step: int, samples: int) -> None:  # noqa: D102
-        start = self.axis.starts[step]
-        self.span(start, start + samples, step, step + 1)
-
-    def span(self, start: int, stop: int, low: int, high: int) -> None:
-        """Be told which packed rows come: ``start`` to ``stop``, of steps ``low`` to ``high``."""
+    def block(self, low: int, high: int) -> None:  # noqa: D102
         self.flush()
-        self.start, self.stop, self.low, self.high = start, stop, low, high
-        self.sheets.reverse()
+        self.low, self.high = low, high
+
+    def begin(self, step: int, samples: int) -> None:  # noqa: ARG002, D102
+        self.at = step - self.low
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
-        if not self.wants(quantity):
-            return function(*args) if callable(function) else function  # type: ignore[no-any-return]
-        place = self.place(quantity, args[0] if args else function)
-        return function(*args, out=place) if args else place.copy_(function)
+        if quantity not in self.names:
+            return computed(function, *args)
+        if not self.columns:
+            self.spread(args[0] if args else function)
+        place = self.columns[quantity] if self.at < 0 else self.places[quantity][self.at]
+        return computed(function, *args, out=place) if args else place.copy_(function)
 
-    def wants(self, quantity: str) -> bool:
-        """Return whether a quantity is kept."""
-        return quantity in self.names
+    def whole(self, low: int, high: int) -> None:
+        """Be told that all rows of the steps ``low`` to ``high`` come at once."""
+        self.block(low, high)
+        self.at = -1
 
     def place(self, quantity: str, like: Tensor) -> Tensor:
-        """Return where the values of a quantity go, ``(row, width)``; a new tensor where it is not kept."""
-        if not self.wants(quantity):
-            return like.new_empty(like.shape)
-        count = self.stop - self.start
-        if not self.sheets or self.sheets[0][0].shape[0] < count:
-            self.sheets = [self.sheet(count, like) for _ in range(2)]
-        self.full = True
-        found = self.sheets[0][1][quantity]
-        return found if found.shape[0] == count else found[:count]
+        """Return where the values of a quantity go in all rows of the block; a new tensor where it is not kept."""
+        if quantity not in self.names:
+            return torch.empty_like(like)
+        if not self.columns:
+            self.spread(like)
+        return self.columns[quantity]
 
-    def sheet(self, count: int, like: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return a sheet and its columns by quantity."""
-        sheet = like.new_empty(count, sum(block.width for block in self.blocks))
-        columns = torch.split(sheet, [block.width for block in self.blocks], 1)
-        return sheet, {block.quantity: column for block, column in zip(self.blocks, columns, strict=True)}
+    def spread(self, like: Tensor) -> None:
+        """Lay out a sheet for the block."""
+        rows = self.axis.starts[self.high] - self.axis.starts[self.low]
+        widths = [block.width for block in self.blocks]
+        self.sheet = self.sheets.next(rows, sum(widths), like)
+        columns = torch.split(self.sheet, widths, 1)
+        self.columns = {block.quantity: column for block, column in zip(self.blocks, columns, strict=True)}
+        sizes = list(self.axis.sizes[self.low : self.high])
+        self.places = {name: torch.split(column, sizes) for name, column in self.columns.items()}
 
     def flush(self) -> None:
         """Write the sheet into its rows."""
-        if not self.full:
+        if not self.columns:
             return
-        self.full = False
-        values = self.sheets[0][0][: self.stop - self.start]
-        values = values if self.picks is None else values[:, self.picks]
-        if self.cube is not None:
-            steps = values.view(self.high - self.low, self.axis.samples, -1)
-            self.cube[:, self.low : self.high] = steps.transpose(0, 1)
+        self.columns = {}
+        start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
+        values = self.sheet if self.picks is None else self.sheet[:, self.picks]
+        if self.even:
+            cube = self.matrix.view(self.axis.samples, self.axis.steps, -1)
+            cube[:, self.low : self.high] = values.view(self.high - self.low, self.axis.samples, -1).transpose(0, 1)
         elif self.targets is not None:
-            rows = self.targets[self.start : self.stop]
+            rows = self.targets[start:stop]
             chosen = torch.nonzero(rows >= 0)[:, 0]
             if chosen.numel() < rows.numel():
                 rows, values = rows[chosen], values[chosen.to(values.device)]
@@ -122,6 +144,19 @@ class RowWatch(Watch):
 
     def end(self) -> None:  # noqa: D102
         self.flush()
+
+
+def computed(function: Any, *args: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return ``function(*args)``, or a value that is there already.
+
+    numpy's tanh is as exact as torch's and several times faster on a processor; only used where no gradient is needed.
+    """
+    if not args:
+        return function  # type: ignore[no-any-return]
+    if function is torch.tanh and args[0].dtype in FAST and args[0].device.type == "cpu":
+        values = np.tanh(args[0].numpy(), out=None if out is None else out.numpy())
+        return torch.from_numpy(values) if out is None else out
+    return function(*args) if out is None else function(*args, out=out)  # type: ignore[no-any-return]
 
 
 def targets(axis: Axis, tokens: Tokens) -> Tensor:

@@ -197,7 +197,7 @@ def aligned(entry: Seen, values: Sequence[Any], axes: Sequence[Axis], tokens: To
         layout = layout_of(Seen(entry.name, entry.module, None, [], list(values)), axis)
         if layout is not None:
             try:
-                return read_rows([part for part in parts if part is not None], layout, tokens, axis)
+                return read_rows([part for part in parts if part is not None], layout, tokens, [axis] * len(parts))
             except (IndexError, ValueError, RuntimeError):  # another number of steps: nothing to match with
                 continue
     return None

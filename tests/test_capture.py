@@ -306,6 +306,47 @@ def test_cells_in_a_loop_equal_the_sequence_module(cell, kind):
     assert np.array_equal(part.activation, values(capture(model, x), step=2))
 
 
+class Chunks(nn.Module):
+    """An LSTM that is called with one step at a time, and a linear layer on packed rows of two calls."""
+
+    def __init__(self, packed=False):
+        super().__init__()
+        self.lstm, self.read, self.packed = nn.LSTM(3, 4, batch_first=True), nn.Linear(4, 2), packed
+
+    def forward(self, x, lengths=None):
+        state, outs = None, []
+        for part in (x[:, :2], x[:, 2:]) if self.packed else x.split(1, 1):
+            if self.packed:
+                part = pack_padded_sequence(part, lengths, batch_first=True, enforce_sorted=False)
+            out, state = self.lstm(part, state)
+            outs.append(self.read(out.data if self.packed else out))
+        return outs
+
+
+def test_a_sequence_module_called_step_by_step():
+    torch.manual_seed(0)
+    model, x = Chunks().eval(), torch.randn(3, 5, 3)
+    acts = capture(model, interp.Batch(x, labels={"letter": ["abcde"] * 3}), batch_size=2)
+    assert acts["call"].values.tolist() == [*range(5)] * 3
+    h = model.lstm(x)[0].detach()
+    np.testing.assert_allclose(values(acts, quantity="h"), h.reshape(15, 4), atol=1e-6)
+    np.testing.assert_allclose(values(acts, module="read"), model.read(h).detach().reshape(15, 2), atol=1e-6)
+
+
+def test_packed_rows_of_several_calls():
+    torch.manual_seed(0)
+    model, x, lengths = Chunks(packed=True).eval(), torch.randn(2, 4, 3), torch.tensor([1, 2])
+    acts = capture(model, interp.Batch((x, lengths)))
+    assert acts["call"].values.tolist() == [0, 1, 0, 0, 1, 1]
+    rows = [x[0, :1], x[0, 2:3], x[1, :2], x[1, 2:]]
+    np.testing.assert_allclose(
+        values(acts, step=0, quantity="i"), values(capture(model.lstm, x[:, :1]), quantity="i"), atol=1e-6
+    )
+    assert sum(len(part) for part in rows) == acts.sizes["token"]
+    h = torch.from_numpy(values(acts, quantity="h")).float()
+    np.testing.assert_allclose(values(acts, module="read"), model.read(h).detach(), atol=1e-6)
+
+
 class Twice(nn.Module):
     """A module that is called twice in one forward."""
 
@@ -425,6 +466,15 @@ def test_an_lstm_subclass_with_its_own_forward_is_not_read_as_an_lstm():
 
 
 # --- errors, and what is left behind
+
+
+def test_pieces_without_a_matching_token_are_not_run(tagger, ragged):
+    plain = interp.Batch(ragged.inputs, ragged.lengths, ragged.labels)
+    calls = []
+    tagger.register_forward_hook(lambda *_: calls.append(1))
+    acts = capture(tagger, plain, where={"input": "x"}, batch_size=1)
+    assert len(calls) == 2  # a few samples to see the layout, and the one with an x
+    assert acts["sample"].values.tolist() == [2]
 
 
 class EncoderDecoder(nn.Module):

@@ -19,7 +19,14 @@ from torch import Tensor, nn
 import interp
 
 WIDTH, CELLS, STEPS = 96, 228, 128
-PEERS = ("interp", 'interp, check="all"', "forward hook (h only)", "cell loop (gates)", "TorchLens (no gates)", "TorchLens, cells")
+PEERS = (
+    "interp",
+    'interp, check="all"',
+    "forward hook (h only)",
+    "cell loop (gates)",
+    "TorchLens (no gates)",
+    "TorchLens, cells",
+)
 Run = Callable[[list[Tensor]], Any]
 
 

@@ -1,0 +1,32 @@
+"""The verb ``reproduce``; light to import, so that ``interp --help`` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CORPUS = "A text file, a Wikipedia dump, or a directory of them. Without it, the demo corpus that is shipped."
+LIMIT = "Samples for the figures, distinct sentences first; by default 5000 of a corpus, 2000 of the demo."
+OF_CORPUS, OF_DEMO = 5000, 2000  # the demo has 598 sentences: more spellings of them would add no sources
+
+
+def reproduce(
+    corpus: Annotated[Path | None, typer.Option(help=CORPUS)] = None,
+    split: Annotated[str, typer.Option(help="Of the corpus: train, validation or test.")] = "test",
+    limit: Annotated[int | None, typer.Option(help=LIMIT, min=1)] = None,
+    control_limit: Annotated[int, typer.Option(help="Samples to compare trained and untrained on.", min=1)] = 2000,
+    rules: Annotated[str, typer.Option(help="Rule set of the romanisation: article or chat.")] = "article",
+    seed: Annotated[int, typer.Option(help="Of the spellings and of the untrained network.", min=0)] = 0,
+    model: Annotated[str, typer.Option(help="The network, as `interp plugins` lists it.")] = "armenian-bilstm",
+    output: Annotated[Path, typer.Option(help="Directory of the report; an older one is replaced.")] = Path("report"),
+) -> None:
+    """Make the figures of the 2017 article again and check its claims: a report of one page, with all its data."""
+    from interp_reproduction.pipeline import write_report
+    from interp_reproduction.settings import Settings
+
+    samples = limit or (OF_DEMO if corpus is None else OF_CORPUS)
+    split = split if corpus is not None else "demo"
+    page = write_report(Settings(corpus, split, samples, min(control_limit, samples), rules, seed, model), output)
+    typer.echo(f"The report: {page}")

@@ -1,0 +1,121 @@
+"""From text to a finished report: task, capture, probe, claims, figures, page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp import load_model, load_task
+from interp_reproduction.claims import Runs, judge
+from interp_reproduction.figures import Figure, each_figure
+from interp_reproduction.folder import new_report
+from interp_reproduction.page import write_page
+from interp_reproduction.provenance import describe, write_marker
+from interp_reproduction.runs import Run, run
+from interp_reproduction.settings import Settings
+from interp_reproduction.tables import write_data, write_tables
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+PASSES = 2  # once for the ranges of the units, once for the counts
+
+
+def write_report(settings: Settings, output: Path) -> Path:
+    """Make a report and return its page; on any error nothing is left behind.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to reproduce, and on what.
+    output : Path
+        Directory of the report; see `new_report`.
+
+    Returns
+    -------
+    Path
+        ``index.html``.
+
+    Raises
+    ------
+    InterpError
+        For a directory, text, weights or options that don't do; each in one sentence.
+    """
+    with new_report(output) as draft, _bars() as bars, one_thread():
+        runs = _runs(settings, bars)
+        with _step(bars, "Claims", 1):
+            rows = judge(runs)
+        figures = _figures(runs.figures, draft, bars)
+        with _step(bars, "Tables, datasets and page", 1):
+            told = describe(settings, runs)
+            write_tables(draft / "tables", runs, rows)
+            write_data(draft / "data", runs, figures)
+            write_page(draft, told, runs, rows, figures)
+            write_marker(draft, told, rows)
+    return Path(output).resolve() / "index.html"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one core: the same bytes on every machine, and another core counts what the network did before.
+
+    Several threads that share each small product also wait for each other; where another program runs on one of the
+    cores, that made a report ten times slower.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _bars() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+@contextmanager
+def _step(bars: Progress, words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar that ``advance(n)`` fills; it is full when the step is over."""
+    bar = bars.add_task(f"{words:<42}", total=total)
+    yield lambda done: bars.advance(bar, done)
+    bars.update(bar, completed=total)
+
+
+def _runs(settings: Settings, bars: Progress) -> Runs:
+    """Run the trained network on all samples, and both networks on fewer."""
+    network = load_model(settings.model)
+    blank = load_model(settings.model, untrained=settings.seed)
+    with _step(bars, "Reading the text", 1):
+        task: Any = load_task("transliteration", corpus=settings.corpus, rules=settings.rules)
+        every = task.batches(settings.split, limit=settings.limit, seed=settings.seed)
+        few = task.batches(settings.split, limit=settings.control_limit, seed=settings.seed)
+    figures = _run(bars, "Trained network", network, task, every)
+    same = settings.control_limit == settings.limit
+    trained = figures if same else _run(bars, "Trained network", network, task, few)
+    return Runs(figures, trained, _run(bars, "Untrained network", blank, task, few))
+
+
+def _run(bars: Progress, words: str, model: Any, task: Any, batches: Any) -> Run:
+    with _step(bars, f"{words}, {len(batches):,} samples", PASSES * len(batches)) as tell:
+        return run(model, task, batches, tell)
+
+
+def _figures(figures: Run, draft: Path, bars: Progress) -> list[Figure]:
+    for folder in ("figures", "tables"):
+        (draft / folder).mkdir()
+    drawn, todo = [], list(each_figure(figures))
+    with _step(bars, "Figures", len(todo)) as tell:
+        for make in todo:
+            drawn.append(make())
+            drawn[-1].save(draft)
+            tell(1)
+    return drawn
