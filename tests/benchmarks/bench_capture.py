@@ -2,8 +2,8 @@
 
 ``python tests/benchmarks/bench_capture.py`` prints the table of the README. Rows: ``interp.capture`` with a fresh
 dataset, all quantities and the default self-check; the same with ``check="all"``; a bare forward hook, which sees only
-the last layer's h; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, where it is installed, on the fused module
-(no gates) and on the cell loop. Peers run on fewer batches where they are slow.
+the last layer's h; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, where it is installed, on the fused
+module (no gates) and on the cell loop. Peers run on fewer batches where they are slow.
 """
 
 import argparse
