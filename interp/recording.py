@@ -86,7 +86,9 @@ class Recording:
                 "put a batch with several calls first."
             )
         check_axis(reading.name, axis, self.tokens)
-        return RowWatch(blocks, self.rows, axis, self.tokens, self.sheets)
+        assert reading.adapter is not None  # noqa: S101
+        sizes = {name: reading.adapter.sizes(reading.module)[name] for name in reading.adapter.quantities}
+        return RowWatch(blocks, sizes, self.rows, axis, self.tokens, self.sheets)
 
     def direct(self, reading: Reading) -> bool:
         """Return whether the values of a module can go straight into the matrix."""

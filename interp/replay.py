@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from interp.contracts import Adapter
     from interp.watches import RowWatch
 
-SMALL = 24  # samples up to which this way is the faster one: tests/benchmarks/bench_capture.py
+SMALL = 24  # samples up to which this way is taken; a first guess: bench_capture.py measures what it costs
 ROWS = 1 << 12  # rows that are worked out at once: their values stay near the processor
 CHECKED = 16
 DTYPES = (torch.float32, torch.float64)  # half precision would round h before it is read again
@@ -142,8 +142,6 @@ class Worked:
 
     def scanned(self) -> Tensor:
         """Return ``c`` of all rows of the block, and hand it on with ``c_prev``."""
-        if self.close is None and not self.watch.names & {self.inner, self.inner + "_prev"}:
-            return self.carried[:1]
         gates = list(zip(*(torch.split(self.gates[name], self.sizes) for name in self.adapter.feeds), strict=True))
         whole = self.watch.place(self.inner, self.gates[self.adapter.feeds[0]])
         parts, earlier, c = torch.split(whole, self.sizes), [], self.carried

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from interp.layout import Axis
-from interp.plan import Block
+from interp.plan import Block, kept
 from interp.recurrence import Watch
 from interp.tokens import Tokens
 
@@ -58,14 +59,16 @@ class Sheets:
 class RowWatch(Watch):
     """Writes the steps of a block into the rows of their tokens.
 
-    The engine works in a sheet that has all quantities of a block and stays near the processor; the sheet then goes
-    into the matrix at once. So the matrix is written once and never read, and where a row lies in memory changes no
-    bit.
+    The engine works in a sheet that has all quantities of a block and stays near the processor; what is kept of the
+    sheet then goes into the matrix at once. So the matrix is written once and never read, and neither where a row lies
+    in memory nor what else is kept changes a bit.
 
     Parameters
     ----------
     blocks : list of Block
         Of one module, layer and direction; none where nothing of it is kept.
+    sizes : mapping
+        The width of every quantity of the module.
     rows : Tensor (row, unit)
         To be filled.
     axis : Axis
@@ -76,14 +79,18 @@ class RowWatch(Watch):
         Where the sheets come from.
     """
 
-    def __init__(self, blocks: list[Block], rows: Tensor, axis: Axis, tokens: Tokens, sheets: Sheets) -> None:
-        self.blocks, self.axis, self.picks = blocks, axis, picks_of(blocks)
+    def __init__(
+        self, blocks: list[Block], sizes: Mapping[str, int], rows: Tensor, axis: Axis, tokens: Tokens, sheets: Sheets
+    ) -> None:
         self.names = {block.quantity for block in blocks}
+        self.sizes = {name: size for name, size in sizes.items() if name in self.names or name != "c_prev"}
+        self.axis, self.sheets, self.sheet = axis, sheets, rows
+        self.picks = picks_of(blocks, self.sizes)
         self.matrix = rows[:, blocks[0].start : blocks[-1].stop] if blocks else rows[:, :0]
         self.even = axis.even and tokens.whole and axis.steps == tokens.table.shape[1]
         self.targets = None if self.even or not blocks else targets(axis, tokens)
-        self.sheets, self.sheet = sheets, rows
         self.low = self.high = self.at = 0
+        self.quick = False  # numpy's tanh is as exact as torch's and several times faster on a processor
         self.columns: dict[str, Tensor] = {}
         self.places: dict[str, tuple[Tensor, ...]] = {}
 
@@ -95,12 +102,25 @@ class RowWatch(Watch):
         self.at = step - self.low
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
-        if quantity not in self.names:
-            return computed(function, *args)
-        if not self.columns:
-            self.spread(args[0] if args else function)
-        place = self.columns[quantity] if self.at < 0 else self.places[quantity][self.at]
-        return computed(function, *args, out=place) if args else place.copy_(function)
+        places = self.places.get(quantity)
+        if places is None or not args:
+            return self._other(quantity, function, *args)
+        place = places[self.at]
+        if function is torch.tanh and self.quick:
+            np.tanh(args[0].numpy(), out=place.numpy())
+            return place
+        return function(*args, out=place)  # type: ignore[no-any-return]
+
+    def _other(self, quantity: str, function: Any, *args: Tensor) -> Tensor:
+        """Take what is not kept, what is there already, and the first value of a block."""
+        if quantity in self.sizes:
+            if not self.columns:
+                self.spread(args[0] if args else function)
+                return self(quantity, function, *args)
+            return self.places[quantity][self.at].copy_(function)
+        if function is torch.tanh and self.quick:
+            return torch.from_numpy(np.tanh(args[0].numpy()))
+        return function(*args) if args else function  # type: ignore[no-any-return]
 
     def whole(self, low: int, high: int) -> None:
         """Be told that all rows of the steps ``low`` to ``high`` come at once."""
@@ -108,31 +128,31 @@ class RowWatch(Watch):
         self.at = -1
 
     def place(self, quantity: str, like: Tensor) -> Tensor:
-        """Return where the values of a quantity go in all rows of the block; a new tensor where it is not kept."""
-        if quantity not in self.names:
-            return torch.empty_like(like)
+        """Return where the values of a quantity go in all rows of the block."""
         if not self.columns:
             self.spread(like)
         return self.columns[quantity]
 
     def spread(self, like: Tensor) -> None:
         """Lay out a sheet for the block."""
-        rows = self.axis.starts[self.high] - self.axis.starts[self.low]
-        widths = [block.width for block in self.blocks]
+        rows, widths = self.axis.starts[self.high] - self.axis.starts[self.low], list(self.sizes.values())
         self.sheet = self.sheets.next(rows, sum(widths), like)
-        columns = torch.split(self.sheet, widths, 1)
-        self.columns = {block.quantity: column for block, column in zip(self.blocks, columns, strict=True)}
-        sizes = list(self.axis.sizes[self.low : self.high])
-        self.places = {name: torch.split(column, sizes) for name, column in self.columns.items()}
+        self.columns = dict(zip(self.sizes, torch.split(self.sheet, widths, 1), strict=True))
+        self.quick = like.dtype in FAST and like.device.type == "cpu"
+        if self.at < 0:
+            self.places = {name: (column,) for name, column in self.columns.items()}
+        else:
+            sizes = list(self.axis.sizes[self.low : self.high])
+            self.places = {name: torch.split(column, sizes) for name, column in self.columns.items()}
 
     def flush(self) -> None:
         """Write the sheet into its rows."""
         if not self.columns:
             return
-        self.columns = {}
+        self.columns, self.places = {}, {}
         start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
-        values = self.sheet if self.picks is None else self.sheet[:, self.picks]
-        if self.even:
+        values = self.sheet[:, self.picks]
+        if self.even and self.names:
             cube = self.matrix.view(self.axis.samples, self.axis.steps, -1)
             cube[:, self.low : self.high] = values.view(self.high - self.low, self.axis.samples, -1).transpose(0, 1)
         elif self.targets is not None:
@@ -146,19 +166,6 @@ class RowWatch(Watch):
         self.flush()
 
 
-def computed(function: Any, *args: Tensor, out: Tensor | None = None) -> Tensor:
-    """Return ``function(*args)``, or a value that is there already.
-
-    numpy's tanh is as exact as torch's and several times faster on a processor; only used where no gradient is needed.
-    """
-    if not args:
-        return function  # type: ignore[no-any-return]
-    if function is torch.tanh and args[0].dtype in FAST and args[0].device.type == "cpu":
-        values = np.tanh(args[0].numpy(), out=None if out is None else out.numpy())
-        return torch.from_numpy(values) if out is None else out
-    return function(*args) if out is None else function(*args, out=out)  # type: ignore[no-any-return]
-
-
 def targets(axis: Axis, tokens: Tokens) -> Tensor:
     """Return the row of the matrix for each packed row of a call, -1 where it is not kept."""
     table = tokens.table if axis.order is None else tokens.table[axis.order.cpu()]
@@ -169,12 +176,12 @@ def targets(axis: Axis, tokens: Tokens) -> Tensor:
     return found[alive]
 
 
-def picks_of(blocks: list[Block]) -> Tensor | None:
-    """Return which columns of some blocks side by side are kept, or None for all."""
-    if all(block.picks is None for block in blocks):
-        return None
-    found, column = [], 0
-    for block in blocks:
-        found.append(column + (torch.arange(block.width) if block.picks is None else block.picks))
-        column += block.width
-    return torch.cat(found)
+def picks_of(blocks: list[Block], sizes: Mapping[str, int]) -> Tensor | slice:
+    """Return which columns of a sheet with quantities of these sizes are kept."""
+    starts, column = {}, 0
+    for name, size in sizes.items():
+        starts[name], column = column, column + size
+    found = [starts[block.quantity] + index for block in blocks for index in kept(block)]
+    if found == list(range(found[0] if found else 0, found[-1] + 1 if found else 0)):
+        return slice(found[0], found[-1] + 1) if found else slice(0, 0)
+    return torch.tensor(found)

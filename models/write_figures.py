@@ -54,7 +54,7 @@ def main(
     _insert(ROOT / "README.md", "figures", table)
     _insert(FOLDER / NAME / "README.md", "figures", table)
     if report is not None:
-        claims = _claims(report / "tables" / "claims.csv")
+        claims = _claims(report / "tables" / "verdicts.csv")
         _insert(ROOT / "README.md", "claims", claims)
         _insert(FOLDER / NAME / "README.md", "claims", claims)
 
@@ -100,13 +100,18 @@ def _cell(row: dict[str, object]) -> str:
 def _claims(path: Path) -> str:
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    lines = ["| claim | statistic | trained | untrained | n, tokens / sources | verdict |", "|---" * 6 + "|"]
-    for claim in dict.fromkeys(row["claim"] for row in rows):
-        mine = [row for row in rows if row["claim"] == claim]
-        first = mine[0]["number"]
-        value = {row["run"]: float(row["value"]) for row in mine if row["number"] == first}
-        shown = [f"{value[run]:.3f}" if run in value else "" for run in ("figures", "untrained")]
-        lines.append(f"| {claim} | {first} | {' | '.join(shown)} | {mine[0]['n']} | {mine[0]['verdict']} |")
+    heads = [
+        "claim",
+        "trained",
+        "trained, fewer samples",
+        "untrained, the same fewer",
+        "n, tokens / sources",
+        "verdict",
+    ]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in rows:
+        cells = [f"**{row['claim']}** {row['words']}", row["figures"], row["trained"], row["untrained"], row["n"]]
+        lines.append("| " + " | ".join([*cells, row["verdict"]]) + " |")
     return "\n".join(lines)
 
 

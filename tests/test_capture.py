@@ -13,6 +13,7 @@ from torch.nn.utils import parametrizations
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import interp
+from interp import replay
 
 GATES = ["h", "c", "i", "f", "g", "o"]
 
@@ -34,6 +35,12 @@ class Tagger(nn.Module):
             packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
             h = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=x.shape[1])[0]
         return self.output(torch.cat([self.hidden(h), x], -1))
+
+
+@pytest.fixture(autouse=True, params=["stepping", "replay"])
+def way(request, monkeypatch):
+    """Run every test in both ways of the engine, which is chosen by the number of samples."""
+    monkeypatch.setattr(replay, "SMALL", 0 if request.param == "stepping" else 99)
 
 
 @pytest.fixture

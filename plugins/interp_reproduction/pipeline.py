@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PASSES = 2  # once for the ranges of the units, once for the counts
+BATCH = 32  # samples at once: two batches of the longest sentences, every unit of them, are in memory
 
 
 def write_report(settings: Settings, output: Path) -> Path:
@@ -95,7 +96,8 @@ def _runs(settings: Settings, bars: Progress) -> Runs:
     network = load_model(settings.model)
     blank = load_model(settings.model, untrained=settings.seed)
     with _step(bars, "Reading the text", 1):
-        task: Any = load_task("transliteration", corpus=settings.corpus, rules=settings.rules)
+        options = {"corpus": settings.corpus, "rules": settings.rules, "batch_size": BATCH}
+        task: Any = load_task("transliteration", **options)
         every = task.batches(settings.split, limit=settings.limit, seed=settings.seed)
         few = task.batches(settings.split, limit=settings.control_limit, seed=settings.seed)
     figures = _run(bars, "Trained network", network, task, every)

@@ -26,11 +26,29 @@ RUNS = ("figures", "trained", "untrained")
 
 
 def write_tables(folder: Path, runs: Runs, rows: Sequence[Row]) -> None:
-    """Write claims, pairs, the best units of each pair, and the suffix statistic of each unit."""
+    """Write verdicts, their numbers, pairs, the best units of each pair, and the suffix statistic of each unit."""
+    verdict_table(rows).to_csv(folder / "verdicts.csv", index=False)
     claim_table(rows).to_csv(folder / "claims.csv", index=False)
     pair_table(runs.figures.dist).to_csv(folder / "pairs.csv", index=False)
     unit_table(runs.figures.dist).to_csv(folder / "best-units.csv", index=False)
     suffix_table(runs).to_csv(folder / "suffix.csv", index=False)
+
+
+def verdict_table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return a row for each claim: its words, its figure on each run as the page says it, n, the verdict."""
+    import pandas as pd
+
+    records = [
+        {
+            "claim": row.claim.key,
+            "words": row.claim.words,
+            **{run: found.text for run, found in row.findings.items()},
+            "n": row.figures.n,
+            "verdict": row.verdict,
+        }
+        for row in rows
+    ]
+    return pd.DataFrame(records)
 
 
 def claim_table(rows: Sequence[Row]) -> pd.DataFrame:
