@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from torch import Tensor, nn
 
-from interp.assembly import assemble
-from interp.batching import Piece, call_model, each_batch, join_outputs, pieces
+from interp.capturing.assembly import assemble
+from interp.capturing.batching import Piece, call_model, each_batch, join_outputs, pieces
+from interp.capturing.hooks import eager, recorded
+from interp.capturing.labels import flatten, join_labels
+from interp.capturing.matrix import Matrix, check_dtype
+from interp.capturing.plan import Plan
+from interp.capturing.planning import make_plan
+from interp.capturing.progress import tracked
+from interp.capturing.provenance import check_model, describe, undisturbed
+from interp.capturing.recording import Recording
+from interp.capturing.scout import unwrap
+from interp.capturing.selfcheck import SelfCheck
+from interp.capturing.tokens import Tokens
+from interp.capturing.watches import Sheets
 from interp.contracts import Batch
 from interp.errors import CaptureError, OptionError
-from interp.hooks import eager, recorded
-from interp.labels import flatten, join_labels
-from interp.matrix import Matrix, check_dtype
-from interp.plan import Plan
-from interp.planning import make_plan
-from interp.progress import tracked
-from interp.provenance import check_model, describe, undisturbed
-from interp.recording import Recording
 from interp.schema import dataset
-from interp.scout import unwrap
-from interp.selfcheck import SelfCheck
-from interp.tokens import Tokens
-from interp.watches import Sheets
 
 if TYPE_CHECKING:
     import xarray as xr

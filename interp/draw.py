@@ -97,8 +97,8 @@ def _check_model(who: str, acts: xr.Dataset, model: Any) -> None:
     known = acts.attrs.get("model_sha256")
     if model is None or not known:
         return
-    from interp.provenance import weights_hash
-    from interp.scout import unwrap
+    from interp.capturing.provenance import weights_hash
+    from interp.capturing.scout import unwrap
 
     if weights_hash(unwrap(model)) != known:
         name = acts.attrs.get("model", "the network")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from interp.layout import Axis, State, check_width, read_input, read_state, write_output, write_state
+from interp.capturing.layout import Axis, State, check_width, read_input, read_state, write_output, write_state
 
 if TYPE_CHECKING:
     from interp.contracts import Adapter

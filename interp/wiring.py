@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from interp.capturing.layout import Axis
+from interp.capturing.scout import Seen, layout_of, named_modules, tensor_of
+from interp.capturing.timeline import read_rows
+from interp.capturing.tokens import Tokens
 from interp.contracts import Adapter
 from interp.errors import CaptureError
-from interp.layout import Axis
-from interp.scout import Seen, layout_of, named_modules, tensor_of
-from interp.timeline import read_rows
-from interp.tokens import Tokens
 
 if TYPE_CHECKING:
     import xarray as xr

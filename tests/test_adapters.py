@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import interp
-from interp import scout
+from interp.capturing import scout
 
 
 class PeepholeCell(nn.Module):

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import interp
-from interp import replay
+from interp.capturing import replay
 
 GATES = ["h", "c", "i", "f", "g", "o"]
 

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import interp
-from interp import recurrence, replay, scout
+from interp import recurrence
+from interp.capturing import replay, scout
 
 QUANTITIES = {"LSTM": ["h", "c", "i", "f", "g", "o", "c_prev"], "GRU": ["h", "r", "z", "n"], "RNN": ["h"]}
 EPS = {torch.float64: 2.0**-52, torch.float32: 2.0**-23, torch.bfloat16: 2.0**-7}

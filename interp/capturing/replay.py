@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from interp.layout import Axis, State, read_input, read_state, write_output, write_state
+from interp.capturing.layout import Axis, State, read_input, read_state, write_output, write_state
 from interp.recurrence import Lane, fit
 
 if TYPE_CHECKING:
+    from interp.capturing.watches import RowWatch
     from interp.contracts import Adapter
-    from interp.watches import RowWatch
 
 SMALL = 24  # samples up to which this way is taken; a first guess: bench_capture.py measures what it costs
 ROWS = 1 << 12  # rows that are worked out at once: their values stay near the processor

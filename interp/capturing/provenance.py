@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from interp.capturing.scout import named_modules, unwrap
 from interp.errors import CaptureError
-from interp.scout import named_modules, unwrap
 
 
 def describe(model: nn.Module, batches: Any) -> dict[str, str | int | float]:

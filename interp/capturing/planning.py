@@ -11,14 +11,14 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from interp.batching import Piece, leading, pieces, sample_count
+from interp.capturing.batching import Piece, leading, pieces, sample_count
+from interp.capturing.layout import Axis, read_input
+from interp.capturing.plan import Block, Plan, Reading, blocks_of, check_quantities, place
+from interp.capturing.scout import Seen, layout_of, looks_recurrent, named_modules, observe, tensor_of, time_axes
+from interp.capturing.tokens import Tokens
 from interp.contracts import Batch
 from interp.errors import CaptureError, InterpError, unknown
-from interp.layout import Axis, read_input
-from interp.plan import Block, Plan, Reading, blocks_of, check_quantities, place
-from interp.scout import Seen, layout_of, looks_recurrent, named_modules, observe, tensor_of, time_axes
 from interp.selection import matches
-from interp.tokens import Tokens
 from interp.wiring import segments
 
 FEW = 16

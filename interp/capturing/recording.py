@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from interp.batching import Piece, leading
+from interp.capturing.batching import Piece, leading
+from interp.capturing.layout import Axis, read_input
+from interp.capturing.plan import Plan, Reading
+from interp.capturing.scout import tensor_of
+from interp.capturing.tokens import Tokens
+from interp.capturing.watches import LooseWatch, RowWatch, Sheets
 from interp.errors import CaptureError
-from interp.layout import Axis, read_input
-from interp.plan import Plan, Reading
 from interp.recurrence import Watch
-from interp.scout import tensor_of
-from interp.tokens import Tokens
-from interp.watches import LooseWatch, RowWatch, Sheets
 
 
 class Recording:

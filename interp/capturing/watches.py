@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.layout import Axis
-from interp.plan import Block, kept
+from interp.capturing.layout import Axis
+from interp.capturing.plan import Block, kept
+from interp.capturing.tokens import Tokens
 from interp.recurrence import Watch
-from interp.tokens import Tokens
 
 FAST = (torch.float32, torch.float64)
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
+from interp.capturing.labels import Labels
 from interp.contracts import Batch
 from interp.errors import CaptureError
-from interp.labels import Labels
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from interp.capturing.plan import Block, Reading
+from interp.capturing.recording import Recording
+from interp.capturing.timeline import loose_rows, read_rows
+from interp.capturing.tokens import Tokens
 from interp.errors import CaptureError
-from interp.plan import Block, Reading
-from interp.recording import Recording
-from interp.timeline import loose_rows, read_rows
-from interp.tokens import Tokens
 
 
 def assemble(recording: Recording) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.layout import Axis
-from interp.tokens import Tokens
+from interp.capturing.layout import Axis
+from interp.capturing.tokens import Tokens
 
 
 def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axes: list[Axis]) -> Tensor:

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from interp.batching import Piece, call_model, leading
+from interp.capturing.batching import Piece, call_model, leading
+from interp.capturing.layout import Axis, read_input
 from interp.contracts import Adapter
 from interp.errors import CaptureError, unknown
-from interp.layout import Axis, read_input
 from interp.registry import registry
 
 RECURRENT = re.compile(r"(LSTM|GRU|RNN|Recurrent|SRU|Cell$)")

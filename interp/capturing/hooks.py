@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from interp.plan import Reading
-from interp.recording import Recording
+from interp.capturing.plan import Reading
+from interp.capturing.recording import Recording
+from interp.capturing.replay import replay, suits
+from interp.capturing.selfcheck import SelfCheck
 from interp.recurrence import run, run_cell
-from interp.replay import replay, suits
-from interp.selfcheck import SelfCheck
 
 Forward = Callable[..., Any]
 
