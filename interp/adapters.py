@@ -5,7 +5,7 @@ A built-in plugin, registered like anybody's. The formulas are those of the PyTo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from interp.contracts import Adapter, Tap
@@ -29,8 +29,6 @@ class Weights(NamedTuple):
 
 class Stock(Adapter):
     """What torch's sequence modules and cells have in common: names and shapes of their weights."""
-
-    feeds: ClassVar[tuple[str, ...]] = ("i", "f", "g")
 
     def layers(self, module: torch.nn.Module) -> int:
         """Return the number of layers."""
@@ -75,12 +73,9 @@ class Stock(Adapter):
         tail = (bool(module.bias), 1, 0.0, False, sides == 2)
         return kernel(*given, [getattr(module, name) for name in names], *tail, *((False,) if sizes is None else ()))
 
-    def carry(self, gates: Sequence[Tensor], before: Tensor, out: Tensor) -> None:
-        """Write ``c = f * c_prev + i * g``."""
-        import torch
-
-        i, f, g = gates
-        torch.mul(f, before, out=out).addcmul_(i, g)
+    def carried(self, gates: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return ``(f, i * g)``, of which the next ``c`` is made."""
+        return gates["f"], gates["i"] * gates["g"]
 
 
 class LSTM(Stock):

@@ -6,7 +6,8 @@ they hand in, which sees every quantity of every step and may record it, write i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -85,12 +86,35 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watche
         if layer and module.training and getattr(module, "dropout", 0):
             rows = torch.nn.functional.dropout(rows, float(module.dropout))  # type: ignore[arg-type]
         output = Output(rows, adapter.sizes(module)[adapter.state[0]], len(directions))
+        lanes = []
         for side, direction in enumerate(directions):
             lane = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
             first = initial[layer * len(directions) + side]
-            finals.append(lane.run(first, watcher(layer, direction, axis), partial(output.take, side)))
+            lanes.append(partial(lane.run, first, watcher(layer, direction, axis), partial(output.take, side)))
+        finals += side_by_side(lanes, rows)
         rows = output.joined()
     return write_output(module, data, rows, axis), write_state(finals, axis)
+
+
+def side_by_side(lanes: Sequence[Callable[[], Any]], rows: Tensor) -> list[Any]:
+    """Return the results of the directions of a layer, which run side by side where that is possible.
+
+    A step is too small a piece of work to be shared by processors, and a direction is not.
+    """
+    threads = torch.get_num_threads()
+    if len(lanes) < 2 or threads < 2 or rows.device.type != "cpu" or torch.is_grad_enabled():
+        return [lane() for lane in lanes]
+
+    def alone(lane: Callable[[], Any]) -> Any:
+        torch.set_num_threads(max(1, threads // len(lanes)))  # of this thread
+        with torch.no_grad():
+            return lane()
+
+    try:
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            return list(pool.map(alone, lanes))
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ fused kernel gives ``h`` of every step; then the adapter's own `step` runs once 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from interp.capturing.layout import Axis, State, read_input, read_state, write_output, write_state
-from interp.recurrence import Lane, fit
+from interp.recurrence import Lane
 
 if TYPE_CHECKING:
     from interp.capturing.watches import RowWatch
@@ -35,10 +36,8 @@ class Replayable(Protocol):
     def fused(self, module: torch.nn.Module, layer: int, rows: Tensor, sizes: Tensor | None, state: State) -> Any:
         """Run one layer: rows (packed, with sizes) or (step, sample, feature) to output and final state."""
 
-    feeds: tuple[str, ...]
-
-    def carry(self, gates: Sequence[Tensor], before: Tensor, out: Tensor) -> None:
-        """Write the part of the state that is not the output after one step, from its gates in `feeds`."""
+    def carried(self, gates: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return ``(keep, add)``: the part of the state that is not the output becomes ``keep * before + add``."""
 
 
 def suits(adapter: Adapter, module: torch.nn.Module, data: Any, wanted: set[str]) -> bool:
@@ -105,7 +104,7 @@ class Worked:
         self.outer, self.inner = (*lane.adapter.state, "")[:2]
         self.carried = first[-1]
         self.gates: dict[str, Tensor] = {}
-        self.sizes: list[int] = []
+        self.low, self.sizes = 0, list[int]()
         self.h = first[0]
         self.checked: Tensor | None = None
 
@@ -120,7 +119,7 @@ class Worked:
             if idle:
                 self.watch(self.outer, self.h)
                 continue
-            self.sizes = list(axis.sizes[low:high])
+            self.low, self.sizes = low, list(axis.sizes[low:high])
             self.checked = some(self.sizes) if self.close is not None else None
             state = (earlier[start:stop], *(part[:1] for part in self.first[1:]))  # the rest is made on the way
             self.adapter.step(self.lane.weights, self.lane.inputs(low, high), state, self)
@@ -142,18 +141,18 @@ class Worked:
 
     def scanned(self) -> Tensor:
         """Return ``c`` of all rows of the block, and hand it on with ``c_prev``."""
-        gates = list(zip(*(torch.split(self.gates[name], self.sizes) for name in self.adapter.feeds), strict=True))
-        whole = self.watch.place(self.inner, self.gates[self.adapter.feeds[0]])
-        parts, earlier, c = torch.split(whole, self.sizes), [], self.carried
-        for step in reversed(range(len(parts))) if self.lane.backward else range(len(parts)):
-            if self.sizes[step] != c.shape[0]:
-                ((c,), _) = fit((c,), self.first[1:], self.sizes[step], True)
-            earlier.append(c)
-            self.adapter.carry(gates[step], c, parts[step])
-            c = parts[step]
-        self.carried = c.clone()
+        from interp.kernels import scan
+
+        keep, add = self.adapter.carried(self.gates)
+        low, backward = self.low, self.lane.backward
+        starts = np.array(self.lane.axis.starts[low : low + len(self.sizes) + 1]) - self.lane.axis.starts[low]
+        whole = self.watch.place(self.inner, keep)
+        earlier = torch.empty_like(add)
+        begin, now = self.first[1].numpy(), self.carried.numpy()
+        after = scan(keep.numpy(), add.numpy(), begin, now, starts, backward, earlier.numpy(), whole.numpy())
+        self.carried = torch.from_numpy(after)
         if self.inner + "_prev" in self.watch.names:
-            self.watch(self.inner + "_prev", torch.cat(earlier[::-1] if self.lane.backward else earlier))
+            self.watch(self.inner + "_prev", earlier)
         return whole
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class Sheets:
 
     def next(self, rows: int, width: int, like: Tensor) -> Tensor:
         """Return a sheet ``(rows, width)`` that is not the last one."""
-        turns = self.kept.setdefault((width, like.dtype, like.device), [])
+        turns = self.kept.setdefault((get_ident(), width, like.dtype, like.device), [])
         spare = turns.pop() if len(turns) > 1 else None
         if spare is None or spare.shape[0] < rows:
             spare = like.new_empty(rows, width)
