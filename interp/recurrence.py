@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -204,13 +205,20 @@ def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, l
     return kept, [] if backward else [tuple(part[size:].clone() for part in state)]
 
 
+def fresh(like: Tensor, rows: int, width: int) -> Tensor:
+    """Return memory ``(rows, width)``; numpy's where it can be: it asks for huge pages, which are touched faster."""
+    if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
+        return torch.from_numpy(np.empty((rows, width), str(like.dtype).removeprefix("torch.")))
+    return like.new_empty(rows, width)
+
+
 class Output:
     """Takes the outputs of all directions: written into one array, or, with autograd on, kept and joined."""
 
     def __init__(self, like: Tensor, width: int, sides: int) -> None:
         self.width = width
         self.kept: list[dict[int, Tensor]] = [{} for _ in range(sides)]
-        self.whole = None if torch.is_grad_enabled() else like.new_empty(like.shape[0], sides * width)
+        self.whole = None if torch.is_grad_enabled() else fresh(like, like.shape[0], sides * width)
 
     def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
         """Take the outputs of some steps, which begin at a row."""
