@@ -35,6 +35,7 @@ from .measure import measure as measure
 from .registry import models as models
 from .registry import plugins as plugins
 from .registry import probes as probes
+from .registry import register as register
 from .registry import tasks as tasks
 from .registry import viewers as viewers
 from .schema import dataset as dataset

@@ -50,40 +50,33 @@ class Registry:
     def __init__(
         self, plugins: Mapping[str, object], versions: Mapping[str, str] | None = None, *, trace: bool = False
     ) -> None:
-        self.plugins = dict(plugins)
-        self.versions = dict(versions or {})
+        self.versions, self.trace = dict(versions or {}), trace
+        self.plugins: dict[str, object] = {}
         self._tables: dict[str, dict[str, Owned]] = {kind: {} for kind in KINDS}
+        for name, plugin in plugins.items():
+            self.add(name, plugin)
+
+    def add(self, name: str, plugin: object) -> None:
+        """Take one more plugin, in the place of one of that name; after an error all is as before."""
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
-        if trace:
+        if self.trace:
             manager.trace.root.setwriter(sys.stderr.write)
             manager.enable_tracing()
-        for name, plugin in self.plugins.items():
-            self._admit(manager, name, plugin)
-
-    def _admit(self, manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         try:
             manager.register(plugin, name)
             manager.check_pending()
         except pluggy.PluginValidationError as error:
-            hooks = ", ".join(KINDS.values())
-            raise PluginError(f"Plugin {name!r}: {error}. The hooks are {hooks}.") from error
-        for kind, hook in KINDS.items():
-            others = [other for other in manager.get_plugins() if other is not plugin]
-            call = manager.subset_hook_caller(hook, remove_plugins=others)
-            call(register=partial(self._add, kind, name))
-
-    def _add(self, kind: str, owner: str, value: Any) -> None:
-        name = name_of(value)
-        if not NAME.fullmatch(name):
-            raise PluginError(f"Plugin {owner!r}: {kind} name {name!r} is not kebab-case, such as {kebab(name)!r}.")
-        table = self._tables[kind]
-        if name in table:
+            raise PluginError(f"Plugin {name!r}: {error}. The hooks are {', '.join(KINDS.values())}.") from error
+        if not manager.get_hookcallers(plugin):
             raise PluginError(
-                f"Two plugins own the {kind} {name!r}: {table[name].owner!r} and {owner!r}. "
-                f"Drop one with INTERP_DISABLE={owner}."
+                f"Plugin {name!r} has no hooks: expected a module or an object with functions under @interp.hookimpl, "
+                f"named {' or '.join(KINDS.values())}."
             )
-        table[name] = Owned(name, owner, value)
+        tables = {kind: without(table, name) for kind, table in self._tables.items()}
+        for kind, hook in KINDS.items():
+            getattr(manager.hook, hook)(register=partial(enter, tables[kind], kind, name))
+        self.plugins, self._tables = {**self.plugins, name: plugin}, tables
 
     def table(self, kind: str) -> Mapping[str, Owned]:
         """Return what is registered of a kind (``adapter``, ``model``, ``task``, ``probe``, …), by name."""
@@ -95,6 +88,24 @@ class Registry:
         if name not in table:
             raise unknown(kind, name, table)
         return table[name].value
+
+
+def without(table: Mapping[str, Owned], owner: str) -> dict[str, Owned]:
+    """Return what others than ``owner`` have registered."""
+    return {name: owned for name, owned in table.items() if owned.owner != owner}
+
+
+def enter(table: dict[str, Owned], kind: str, owner: str, value: Any) -> None:
+    """Enter what a plugin registers."""
+    name = name_of(value)
+    if not NAME.fullmatch(name):
+        raise PluginError(f"Plugin {owner!r}: {kind} name {name!r} is not kebab-case, such as {kebab(name)!r}.")
+    if name in table:
+        raise PluginError(
+            f"Two plugins own the {kind} {name!r}: {table[name].owner!r} and {owner!r}. "
+            f"Rename one, or drop it with INTERP_DISABLE={owner}."
+        )
+    table[name] = Owned(name, owner, value)
 
 
 def name_of(value: Any) -> str:
@@ -147,6 +158,23 @@ def _load(point: EntryPoint) -> object | None:
 def registry() -> Registry:
     """Return the registry of the installed plugins, found once a process."""
     return discover()
+
+
+def register(plugin: object) -> None:
+    """Register a plugin that is not installed, such as a notebook's own, for this process.
+
+    Parameters
+    ----------
+    plugin : object
+        A module, or another object, with functions under ``@hookimpl``; a notebook is ``sys.modules[__name__]``.
+        A plugin of the same name gives way to it, so that a cell can run again.
+
+    Raises
+    ------
+    PluginError
+        For a plugin without hooks, an unknown hook, or a name that another plugin owns.
+    """
+    registry().add(getattr(plugin, "__name__", type(plugin).__name__), plugin)
 
 
 def _listing(kind: str) -> Callable[[], dict[str, str]]:

@@ -116,31 +116,3 @@ def test_a_stock_module_is_known_by_either_of_its_names(monkeypatch):
     monkeypatch.setattr(scout, "adapters", lambda: [Public()])
     assert scout.adapter_of(nn.LSTMCell(2, 3), scout.adapters()).name == "public"
     assert scout.adapter_of(nn.GRUCell(2, 3), scout.adapters()) is None
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_traced_module_gives_its_output_and_a_warning():
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.rnn = torch.jit.trace(nn.LSTM(3, 4, batch_first=True), torch.randn(2, 5, 3))
-
-        def forward(self, x):
-            return self.rnn(x)[0]
-
-    x = torch.randn(2, 5, 3)
-    with pytest.warns(UserWarning, match="Only the output of 'rnn' is read"):
-        acts = interp.capture(Net().eval(), x, progress=False)
-    assert set(acts["quantity"].values) == {"out"}
-    with pytest.raises(interp.CaptureError, match="gates of 'rnn' can't be read"):
-        interp.capture(Net().eval(), x, quantities=["f"], progress=False)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_quantised_module_gives_its_output_and_a_warning():
-    quantised = torch.ao.quantization.quantize_dynamic(
-        nn.Sequential(nn.LSTM(3, 4, batch_first=True)), {nn.LSTM}, torch.qint8
-    )
-    with pytest.warns(UserWarning, match="register_adapters"):
-        acts = interp.capture(quantised.eval(), torch.randn(2, 5, 3), progress=False)
-    assert acts.sizes == {"token": 10, "unit": 4}

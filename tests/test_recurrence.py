@@ -1,5 +1,6 @@
 """Every quantity of torch's recurrent modules against a float64 reference written from the textbook formulas."""
 
+from contextlib import contextmanager, nullcontext
 from unittest import mock
 
 import numpy as np
@@ -7,90 +8,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from steps import QUANTITIES, assert_exact, reference, worst_element
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import interp
 from interp import recurrence
-from interp.capturing import replay, scout
+from interp.capturing import hooks, replay, scout
 
-QUANTITIES = {"LSTM": ["h", "c", "i", "f", "g", "o", "c_prev"], "GRU": ["h", "r", "z", "n"], "RNN": ["h"]}
-EPS = {torch.float64: 2.0**-52, torch.float32: 2.0**-23, torch.bfloat16: 2.0**-7}
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def lstm_step(w, x, h, c, hidden):
-    """One step for one sample: Hochreiter & Schmidhuber with a forget gate, gates stacked i, f, g, o."""
-    a = w["ih"] @ x + w["bih"] + w["hh"] @ h + w["bhh"]
-    i, f, o = sigmoid(a[:hidden]), sigmoid(a[hidden : 2 * hidden]), sigmoid(a[3 * hidden :])
-    g = np.tanh(a[2 * hidden : 3 * hidden])
-    new = f * c + i * g
-    out = o * np.tanh(new)
-    return {"h": w["hr"] @ out if "hr" in w else out, "c": new, "i": i, "f": f, "g": g, "o": o, "c_prev": c}
-
-
-def gru_step(w, x, h, c, hidden):
-    """One step for one sample: Cho et al. with the reset after the product, gates stacked r, z, n."""
-    a, b = w["ih"] @ x + w["bih"], w["hh"] @ h + w["bhh"]
-    r, z = sigmoid(a[:hidden] + b[:hidden]), sigmoid(a[hidden : 2 * hidden] + b[hidden : 2 * hidden])
-    n = np.tanh(a[2 * hidden :] + r * b[2 * hidden :])
-    return {"h": (1 - z) * n + z * h, "r": r, "z": z, "n": n}
-
-
-def rnn_step(w, x, h, c, hidden):
-    """One step for one sample: Elman."""
-    return {"h": np.tanh(w["ih"] @ x + w["bih"] + w["hh"] @ h + w["bhh"])}
-
-
-def relu_step(w, x, h, c, hidden):
-    """One step for one sample: Elman with relu."""
-    return {"h": np.maximum(0, w["ih"] @ x + w["bih"] + w["hh"] @ h + w["bhh"])}
-
-
-def weights_of(module, suffix):
-    numbers = {
-        name: getattr(module, name + suffix, None)
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-    }
-    w = {
-        name.replace("weight_", "").replace("bias_", "b"): value.detach().double().numpy()
-        for name, value in numbers.items()
-        if value is not None
-    }
-    return {"bih": 0.0, "bhh": 0.0, **w}
-
-
-def step_of(module):
-    if isinstance(module, nn.RNN | nn.RNNCell):
-        return relu_step if module.nonlinearity == "relu" else rnn_step
-    return lstm_step if isinstance(module, nn.LSTM | nn.LSTMCell) else gru_step
-
-
-def reference(module, xs, h0, c0):
-    """Return ``[{(layer, direction, quantity): (step, size)}]`` for samples ``xs``; states (row, sample, size)."""
-    directions = ("forward", "backward") if module.bidirectional else ("forward",)
-    step, found = step_of(module), []
-    for sample, x in enumerate(xs):
-        values, below = {}, x.detach().double().numpy()
-        for layer in range(module.num_layers):
-            outs = []
-            for side, direction in enumerate(directions):
-                w = weights_of(module, f"_l{layer}" + ("_reverse" if side else ""))
-                row = layer * len(directions) + side
-                h, c = h0[row, sample].double().numpy(), c0[row, sample].double().numpy()
-                steps = [None] * len(below)
-                for t in range(len(below))[:: -1 if side else 1]:
-                    steps[t] = step(w, below[t], h, c, module.hidden_size)
-                    h, c = steps[t]["h"], steps[t].get("c", c)
-                for name in steps[0]:
-                    values[layer, direction, name] = np.stack([s[name] for s in steps])
-                outs.append(values[layer, direction, "h"])
-            below = np.concatenate(outs, 1)
-        found.append(values)
-    return found
+KINDS = ["LSTM", "GRU", "RNN"]
+DTYPES = [torch.float64, torch.float32, torch.bfloat16]
 
 
 class Net(nn.Module):
@@ -101,34 +28,46 @@ class Net(nn.Module):
         self.rnn, self.packing = rnn, packing
 
     def forward(self, x, lengths=None, state=None):
-        if self.packing is None:
+        if self.packing not in ("sorted", "unsorted"):
             return self.rnn(x, state)
         first = self.rnn.batch_first
         packed = pack_padded_sequence(x, lengths.cpu(), batch_first=first, enforce_sorted=self.packing == "sorted")
         return pad_packed_sequence(self.rnn(packed, state)[0], batch_first=first)
 
 
+@contextmanager
+def engine(way, block):
+    """Have the engine take one of its two ways where it can, in blocks of so many rows."""
+    suits = mock.patch.object(hooks, "suits", return_value=False) if way == "stepping" else nullcontext()
+    with (
+        suits,
+        mock.patch.multiple(replay, SMALL=99, ROWS=block),
+        mock.patch.object(recurrence, "ROWS", block),
+    ):
+        yield
+
+
 @st.composite
 def cases(draw):
-    kind = draw(st.sampled_from(["LSTM", "GRU", "RNN"]))
-    layers, hidden, width = draw(st.integers(1, 3)), draw(st.integers(2, 5)), draw(st.integers(1, 4))
+    kind = draw(st.sampled_from(KINDS))
+    layers, hidden, width = draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 3, 5, 17])), draw(st.integers(1, 4))
     options = {"bias": draw(st.booleans()), "batch_first": draw(st.booleans()), "bidirectional": draw(st.booleans())}
     if kind == "LSTM":
         options["proj_size"] = draw(st.integers(0, hidden - 1))
     if kind == "RNN":
         options["nonlinearity"] = draw(st.sampled_from(["tanh", "relu"]))
-    packing = draw(st.sampled_from([None, "sorted", "unsorted"]))
-    lengths = draw(st.lists(st.integers(1, 7), min_size=1, max_size=6))
+    packing = draw(st.sampled_from(["unbatched", None, "sorted", "unsorted"]))
+    lengths = draw(st.lists(st.integers(1, 9), min_size=1, max_size=1 if packing == "unbatched" else 6))
     return {
         "kind": kind, "sizes": (width, hidden, layers), "options": options, "packing": packing,
         "lengths": sorted(lengths, reverse=True) if packing == "sorted" else lengths,
-        "dtype": draw(st.sampled_from([torch.float64, torch.float32, torch.bfloat16])),
+        "dtype": draw(st.sampled_from(DTYPES)),
         "state": draw(st.booleans()), "batch_size": draw(st.integers(1, 8)), "seed": draw(st.integers(0, 99)),
     }  # fmt: skip
 
 
 def build(case):
-    """Return (module, padded samples, states) of a case."""
+    """Return (module, padded samples (sample, step, feature), states) of a case."""
     torch.manual_seed(case["seed"])
     module = getattr(nn, case["kind"])(*case["sizes"], **case["options"]).to(case["dtype"]).eval()
     lengths, count = case["lengths"], len(case["lengths"])
@@ -140,55 +79,77 @@ def build(case):
     return module, x, h0, c0
 
 
-def state_of(module, h0, c0):
-    return (h0, c0) if isinstance(module, nn.LSTM) else h0
+def inputs_of(case, module, x, h0, c0):
+    """Return what the network is called with."""
+    state = (h0, c0) if isinstance(module, nn.LSTM) else h0
+    if case["packing"] == "unbatched":
+        x, state = x[0], tuple(part[:, 0] for part in state) if isinstance(state, tuple) else state[:, 0]
+    elif not module.batch_first:
+        x = x.transpose(0, 1)
+    return (x, torch.tensor(case["lengths"]), *((state,) if case["state"] else ()))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def own_output(case, module, inputs):
+    """Return what the module itself gives, token by token."""
+    with torch.no_grad():
+        out = Net(module, case["packing"])(*inputs)[0].double()
+    out = out[None] if out.dim() == 2 else out if module.batch_first else out.transpose(0, 1)
+    return np.concatenate([out[s, :n].numpy() for s, n in enumerate(case["lengths"])])
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(case=cases(), way=st.sampled_from(["stepping", "replay"]), block=st.integers(1, 40))
 def test_every_quantity_equals_the_float64_reference(case, way, block):
-    with (
-        mock.patch.multiple(replay, SMALL=0 if way == "stepping" else 99, ROWS=block),
-        mock.patch.object(recurrence, "ROWS", block),
-    ):
-        module, ref, own, acts = captured(case)
-    directions = ("forward", "backward") if module.bidirectional else ("forward",)
-    rows = list(zip(ref, case["lengths"], strict=True))
-    last = [np.concatenate([r[module.num_layers - 1, side, "h"][:n] for side in directions], 1) for r, n in rows]
-    worst = np.abs(own - np.concatenate(last)).max()
-    assert acts.sizes["unit"] == sum(values.shape[1] for values in ref[0].values())
-    for layer, direction, quantity in ref[0]:
-        wanted = np.concatenate([r[layer, direction, quantity][:n] for r, n in rows])
-        got = interp.pick(acts, layer=layer, direction=direction, quantity=quantity).activation.values
-        limit = 2 * worst + 8 * EPS[case["dtype"]] * np.maximum(1, np.abs(wanted))
-        limit = 1e-12 if case["dtype"] is torch.float64 else limit
-        assert (np.abs(got - wanted) <= limit).all(), (layer, direction, quantity, np.abs(got - wanted).max(), worst)
-
-
-def captured(case):
-    """Return (module, reference, what the module itself gives, capture) of a case."""
     note(case)
     module, x, h0, c0 = build(case)
-    lengths = torch.tensor(case["lengths"])
-    data = x if module.batch_first else x.transpose(0, 1)
-    inputs = (data, lengths, state_of(module, h0, c0)) if case["state"] else (data, lengths)
-    acts = interp.capture(
-        Net(module, case["packing"]), interp.Batch(inputs, lengths=lengths), quantities=QUANTITIES[case["kind"]],
-        batch_size=case["batch_size"], dtype="float64", progress=False,
-    )  # fmt: skip
-    steps = case["lengths"] if case["packing"] else [x.shape[1]] * len(x)
+    inputs, lengths = inputs_of(case, module, x, h0, c0), case["lengths"]
+    with engine(way, block):
+        acts = interp.capture(
+            Net(module, case["packing"]), interp.Batch(inputs, lengths=lengths), quantities=QUANTITIES[case["kind"]],
+            batch_size=case["batch_size"], dtype="float64", progress=False,
+        )  # fmt: skip
+    steps = lengths if case["packing"] in ("sorted", "unsorted") else [x.shape[1]] * len(x)
     ref = reference(module, [x[s, :n] for s, n in enumerate(steps)], h0, c0)
-    return module, ref, module_output(module, x, h0, c0, case), acts
+    assert np.bincount(acts["sample"].values).tolist() == lengths
+    assert_exact(acts, ref, case["dtype"], worst_element(own_output(case, module, inputs), ref, lengths))
 
 
-def module_output(module, x, h0, c0, case):
-    """Return what the module itself gives, token by token."""
-    lengths = torch.tensor(case["lengths"])
-    data = x if module.batch_first else x.transpose(0, 1)
+class Loop(nn.Module):
+    """A cell over the steps of samples (sample, step, feature)."""
+
+    def __init__(self, cell):
+        super().__init__()
+        self.cell = cell
+
+    def forward(self, x, state=None):
+        outs = []
+        for t in range(x.shape[1]):
+            state = self.cell(x[:, t], state)
+            outs.append(state[0] if isinstance(state, tuple) else state)
+        return torch.stack(outs, 1)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    kind=st.sampled_from(KINDS), bias=st.booleans(), given_state=st.booleans(), dtype=st.sampled_from(DTYPES),
+    samples=st.integers(1, 5), steps=st.integers(1, 6), batch_size=st.integers(1, 6), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_every_quantity_of_a_cell_equals_the_reference(
+    kind, bias, given_state, dtype, samples, steps, batch_size, seed
+):
+    torch.manual_seed(seed)
+    cell = getattr(nn, kind + "Cell")(3, 5, bias=bias).to(dtype)
+    x, states = torch.randn(samples, steps, 3, dtype=dtype), torch.randn(2, 1, samples, 5, dtype=dtype) * given_state
+    state = (states[0, 0], states[1, 0]) if kind == "LSTM" else states[0, 0]
+    inputs = (x, state) if given_state else (x,)
+    acts = interp.capture(
+        Loop(cell), interp.Batch(inputs, lengths=[steps] * samples), quantities=QUANTITIES[kind],
+        batch_size=batch_size, dtype="float64", progress=False,
+    )  # fmt: skip
+    ref = reference(cell, x, *states)
     with torch.no_grad():
-        out = Net(module, case["packing"])(data, lengths, state_of(module, h0, c0))[0]
-    out = out if module.batch_first else out.transpose(0, 1)
-    return np.concatenate([out[s, :n].double().numpy() for s, n in enumerate(case["lengths"])])
+        own = Loop(cell)(*inputs).double().flatten(0, 1).numpy()
+    assert_exact(acts, ref, dtype, worst_element(own, ref, [steps] * samples))
 
 
 # --- the engine by itself: gradients and edits

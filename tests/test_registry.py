@@ -112,6 +112,56 @@ def test_tracing_prints_the_hook_calls(installed, capsys):
     assert "register_probes" in capsys.readouterr().err
 
 
+@pytest.fixture
+def fresh():
+    """Have the plugins found again afterwards."""
+    yield
+    host.registry.cache_clear()
+
+
+def test_a_plugin_that_is_not_installed_registers_for_this_process(fresh):
+    installed = interp.plugins()
+    interp.register(plugin_with(mean_size))
+    assert interp.probes()["mean-size"] == "mine"
+    assert interp.plugins() == {**installed, "mine": ""}
+    assert host.registry().get("probe", "mean-size") is mean_size
+
+
+def test_a_cell_that_runs_again_replaces_its_plugin(fresh):
+    @interp.probe()
+    def other(acts):
+        return acts
+
+    interp.register(plugin_with(mean_size, other))
+    interp.register(plugin_with(mean_size))
+    assert "mean-size" in interp.probes()
+    assert "other" not in interp.probes()
+
+
+def test_an_object_with_hooks_registers_under_the_name_of_its_class(fresh):
+    class Mine:
+        @interp.hookimpl
+        def register_probes(self, register):
+            register(mean_size)
+
+    interp.register(Mine())
+    assert interp.probes()["mean-size"] == "Mine"
+
+
+def test_what_can_not_register_says_why_and_changes_nothing(fresh):
+    before = interp.probes(), interp.plugins()
+
+    @interp.probe(name="hellinger")
+    def taken(acts):
+        return acts
+
+    with pytest.raises(PluginError, match=r"the probe 'hellinger': 'hellinger' and 'mine'"):
+        interp.register(plugin_with(mean_size, taken))
+    with pytest.raises(PluginError, match=r"'mine' has no hooks: .*@interp.hookimpl, named .*register_probes"):
+        interp.register(module_with(register_probes=mean_size))
+    assert (interp.probes(), interp.plugins()) == before
+
+
 def test_the_built_in_plugins_are_found_like_anybodys():
     assert interp.tasks()["transliteration"] == "transliteration"
     assert interp.models()["armenian-bilstm"] == "armenian-models"

@@ -138,3 +138,35 @@ def test_a_model_without_linear_layers_has_no_wiring(x):
     assert found.sizes == {"lower_unit": 0, "upper_unit": 0}
     with pytest.raises(interp.CaptureError, match="batches= is empty"):
         interp.wiring(Chain().eval(), [])
+
+
+SIDES = [f"lstm.0.{side}.h.{k}" for side in ("forward", "backward") for k in range(228)]
+HIDDEN = [f"hidden.out.{k}" for k in range(228)]
+
+
+@pytest.fixture(scope="module")
+def armenian():
+    """The network of 2017, a capture of it, and its wiring."""
+    model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration", language="hy")
+    acts = interp.capture(model, task.batches("demo", limit=20), progress=False)
+    return model, acts, interp.wiring(model, acts)
+
+
+def test_the_armenian_network_reads_both_directions_then_hidden_and_the_input(armenian):
+    _, _, found = armenian
+    assert found.lower_unit.values.tolist() == [*SIDES, *HIDDEN]
+    assert found.attrs["input"] == "output[228:335]"
+    assert found.attrs["unmatched"] == found.attrs["ambiguous"] == ""
+
+
+def test_the_weights_of_the_wiring_give_what_the_network_computed(armenian):
+    model, acts, found = armenian
+    values, weight = acts.activation, found.weight
+    sums = values.sel(unit=SIDES).values @ weight.sel(lower_unit=SIDES, upper_unit=HIDDEN).values
+    hidden = values.sel(unit=HIDDEN).values
+    np.testing.assert_allclose(np.tanh(sums + model.hidden.bias.detach().numpy()), hidden, atol=1e-5)
+    outputs = acts.unit.values[acts.module.values == "output"]
+    rest = values.sel(unit=outputs).values - hidden @ weight.sel(lower_unit=HIDDEN, upper_unit=outputs).values
+    for letter in "tsa":  # what hidden does not give is the bias and the weight of the letter itself
+        alike = rest[acts.input.values == letter]
+        np.testing.assert_allclose(alike, np.broadcast_to(alike[0], alike.shape), atol=2e-4)

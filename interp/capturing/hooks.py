@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
 
+from interp.capturing.listening import Forward, listening, replaced
 from interp.capturing.plan import Reading
 from interp.capturing.recording import Recording
 from interp.capturing.replay import replay, suits
 from interp.capturing.selfcheck import SelfCheck
 from interp.recurrence import run, run_cell
-
-Forward = Callable[..., Any]
-
-
-@contextmanager
-def replaced(module: nn.Module, forward: Forward) -> Iterator[None]:
-    """Let a module compute with another function; afterwards it is as before."""
-    had = module.__dict__.get("forward")
-    module.__dict__["forward"] = forward
-    try:
-        yield
-    finally:
-        if had is None:
-            del module.__dict__["forward"]
-        else:
-            module.__dict__["forward"] = had
 
 
 @contextmanager
@@ -41,14 +25,18 @@ def recorded(recording: Recording, check: SelfCheck) -> Iterator[None]:
         for reading in recording.plan.readings:
             module = reading.module
             if reading.adapter is None:
-                handle = module.register_forward_hook(lambda _m, _a, out, r=reading: recording.output(r, out))
-                stack.callback(handle.remove)
+                stack.enter_context(listening(module, partial(take, recording, reading)))
             elif not reading.blocks:
                 handle = module.register_forward_pre_hook(lambda _m, args, r=reading: recording.note(r, args[0]))
                 stack.callback(handle.remove)
             else:
                 stack.enter_context(replaced(module, stand_in(reading, recording, check)))
         yield
+
+
+def take(recording: Recording, reading: Reading, _data: Any, output: Any) -> None:
+    """Have the output of a module recorded as it stands."""
+    recording.output(reading, output)
 
 
 def stand_in(reading: Reading, recording: Recording, check: SelfCheck) -> Forward:

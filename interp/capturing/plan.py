@@ -131,12 +131,17 @@ def blocks_of(adapter: Adapter, module: torch.nn.Module, wanted: Sequence[str] |
     ]  # fmt: skip
 
 
-def check_quantities(quantities: Sequence[str] | str, adapters: Iterable[Adapter]) -> None:
-    """Raise `UnknownNameError` for a quantity that no captured module has."""
+def check_quantities(quantities: Sequence[str] | str, adapters: Sequence[Adapter]) -> None:
+    """Raise `UnknownNameError` for a quantity that no captured module has; `CaptureError` where no module has any."""
     if quantities == "all":
         return
     if isinstance(quantities, str):
         raise CaptureError(f"quantities= takes 'all' or a list; got {quantities!r}. Type quantities=[{quantities!r}].")
+    if not adapters and set(quantities) - {"out"}:
+        raise CaptureError(
+            f"quantities={list(quantities)!r}: the model called no module whose gates an adapter can read. "
+            "Register an interp.Adapter for a custom one in the hook register_adapters."
+        )
     there = {name for adapter in adapters for name in adapter.quantities} | {"out"}
     for name in quantities:
         if name not in there:

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+from torch.jit import ScriptModule
 from torch.nn.utils.rnn import PackedSequence
 
 from interp.capturing.batching import Piece, leading, pieces, sample_count
 from interp.capturing.layout import Axis, read_input
+from interp.capturing.listening import kind_of
 from interp.capturing.plan import Block, Plan, Reading, blocks_of, check_quantities, place
-from interp.capturing.scout import Seen, layout_of, looks_recurrent, named_modules, observe, tensor_of, time_axes
+from interp.capturing.scout import Seen, layout_of, looks_recurrent, observe, tensor_of, time_axes, time_first
 from interp.capturing.tokens import Tokens
 from interp.contracts import Batch
 from interp.errors import CaptureError, InterpError, unknown
@@ -47,6 +49,8 @@ def make_plan(model: nn.Module, batch: Batch, modules: Sequence[str] | None, qua
         units = units["unit"].values.tolist()
     seen, axis, piece = scout(model, batch, modules)
     axes = time_axes(seen, piece)
+    warn_unread(seen, modules, quantities)
+    check_quantities(quantities, [entry.adapter for entry in seen.values() if entry.adapter is not None])
     readings, left_out = readings_of(seen, axes, modules, quantities)
     if units is not None and not isinstance(units, Mapping) and quantities == "all":
         everything = sorted({name for entry in seen.values() if entry.adapter for name in entry.adapter.quantities})
@@ -119,8 +123,7 @@ def guesses(model: nn.Module, batch: Batch) -> list[int | None]:
         return [None]
     if not isinstance(first, Tensor) or first.dim() < 1:
         return []
-    flags = [bool(module.batch_first) for module in named_modules(model).values() if hasattr(module, "batch_first")]
-    order = [0, 1] if any(flags) or not flags else [1, 0]
+    order = [1, 0] if time_first([model]) else [0, 1]
     count = sample_count(batch, None)
     return [dim for dim in order if dim < first.dim() and count in (None, first.shape[dim])]
 
@@ -138,8 +141,6 @@ def readings_of(
     seen: Mapping[str, Seen], axes: Sequence[Axis], modules: Sequence[str] | None, quantities: Any
 ) -> tuple[list[Reading], list[str]]:
     """Return the modules to read with their blocks, and the names of those without a time axis."""
-    warn_unread(seen, modules, quantities)
-    check_quantities(quantities, [entry.adapter for entry in seen.values() if entry.adapter is not None])
     readings, left_out = [], []
     for name, entry in seen.items():
         mine = modules is None or name in modules
@@ -174,15 +175,24 @@ def warn_unread(seen: Mapping[str, Seen], modules: Sequence[str] | None, quantit
     unread = [entry for entry in unread if modules is None or entry.name in modules]
     read = any(entry.adapter is not None for entry in seen.values())
     for entry in unread:
-        kind = type(entry.module)
-        hint = f"Register an interp.Adapter for {kind.__module__}.{kind.__qualname__} in the hook register_adapters."
+        why = unreadable(entry.module)
         if quantities != "all" and set(quantities) != {"out"} and (modules is not None or not read):
-            raise CaptureError(
-                f"The gates of {entry.name!r} can't be read: no adapter knows {kind.__qualname__}. {hint}"
-            )
-        warnings.warn(
-            f"Only the output of {entry.name!r} is read: no adapter knows {kind.__qualname__}. {hint}", stacklevel=5
+            raise CaptureError(f"The gates of {entry.name!r} can't be read: {why}")
+        warnings.warn(f"Only the output of {entry.name!r} is read: {why}", stacklevel=6)  # the line that captures
+
+
+def unreadable(module: nn.Module) -> str:
+    """Return why the gates of a recurrent module can't be read, and what to do."""
+    kind = type(module)
+    if isinstance(module, ScriptModule):
+        return (
+            f"torch.jit has compiled this {kind_of(module)}, and no adapter of the hook register_adapters can open it. "
+            "Capture the model as it was before."
         )
+    return (
+        f"no adapter knows {kind.__module__}.{kind.__qualname__}. "
+        "Register an interp.Adapter for it in the hook register_adapters (of an own plugin: interp.register)."
+    )
 
 
 def chosen_units(plan: Plan, units: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from interp.capturing.listening import kind_of
 from interp.capturing.scout import named_modules, unwrap
 from interp.errors import CaptureError
 
@@ -43,19 +44,18 @@ def check_model(model: Any) -> None:
     if not isinstance(model, nn.Module):
         raise CaptureError(f"model= takes a torch.nn.Module; got {type(model).__name__}.")
     for name, module in named_modules(model).items():
-        rate = getattr(module, "p" if isinstance(module, nn.modules.dropout._DropoutNd) else "dropout", 0)
-        if module.training and isinstance(rate, float | int) and rate and isinstance(module, DROPPING):
+        if not getattr(module, "training", False):  # a frozen module has no modes
+            continue
+        rate = getattr(module, "p" if "Dropout" in kind_of(module) else "dropout", 0)
+        if isinstance(rate, float | int) and rate:
             raise CaptureError(f"Dropout is active in {name!r} (the model is in train mode). Call model.eval() first.")
-        if module.training and isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if "BatchNorm" in kind_of(module):
             raise CaptureError(
                 f"{name!r} would learn from the data (the model is in train mode). Call model.eval() first."
             )
     for name, value in unwrap(model).named_parameters():
         if value.is_floating_point() and bool(torch.isnan(value).any()):
             raise CaptureError(f"The weights {name!r} have NaN values; load or train the model again.")
-
-
-DROPPING = (nn.modules.dropout._DropoutNd, nn.RNNBase)
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from interp.capturing.batching import Piece, call_model, leading
 from interp.capturing.layout import Axis, read_input
+from interp.capturing.listening import kind_of, listening
 from interp.contracts import Adapter
 from interp.errors import CaptureError, unknown
 from interp.registry import registry
@@ -81,14 +83,14 @@ def resolve(name: str) -> type | str:
 def looks_recurrent(module: nn.Module) -> bool:
     """Return whether a module without adapter seems to be recurrent itself, by the name of its class or of a base."""
     inner = any(sounds_recurrent(part) for part in module.modules() if part is not module)
+    if isinstance(module, torch.jit.ScriptModule):  # nothing inside it can be watched
+        return inner or sounds_recurrent(module)
     return sounds_recurrent(module) and not inner
 
 
 def sounds_recurrent(module: nn.Module) -> bool:
     """Return whether the class or a base has a name like those of recurrent modules."""
-    names = [base.__name__ for base in type(module).__mro__]
-    if isinstance(module, torch.jit.ScriptModule):
-        names = [module.original_name]
+    names = [kind_of(module), *(base.__name__ for base in type(module).__mro__)]
     return any(RECURRENT.search(name) for name in names)
 
 
@@ -108,10 +110,15 @@ def candidates(model: nn.Module, names: Sequence[str] | None) -> dict[str, Seen]
         found[name] = Seen(name, there[name], adapter_of(there[name], known))
     for name, module in there.items():
         adapter = adapter_of(module, known)
-        inside = any(_contains(outer, name) for outer, seen in found.items() if seen.adapter is not None)
+        inside = any(_contains(outer, name) for outer, seen in found.items() if closed(seen))
         if not inside and (adapter is not None or isinstance(module, nn.Linear) or looks_recurrent(module)):
             found[name] = Seen(name, module, adapter)
     return found
+
+
+def closed(seen: Seen) -> bool:
+    """Return whether the parts of a module are not looked at: the engine runs it, or torch.jit has compiled it."""
+    return seen.adapter is not None or isinstance(seen.module, torch.jit.ScriptModule)
 
 
 def _contains(outer: str, name: str) -> bool:
@@ -121,23 +128,17 @@ def _contains(outer: str, name: str) -> bool:
 @contextmanager
 def watching(seen: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
     """Note the inputs and outputs of modules, and the order in which they are first called."""
-    handles = []
 
-    def hook(entry: Seen) -> Any:
-        def note(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:  # noqa: ARG001
-            if entry.name not in order:
-                order.append(entry.name)
-            entry.inputs.append(args[0] if args else next(iter(kwargs.values()), None))
-            entry.outputs.append(output)
+    def note(entry: Seen, data: Any, output: Any) -> None:
+        if entry.name not in order:
+            order.append(entry.name)
+        entry.inputs.append(data)
+        entry.outputs.append(output)
 
-        return note
-
-    try:
-        handles += [entry.module.register_forward_hook(hook(entry), with_kwargs=True) for entry in seen.values()]
+    with ExitStack() as stack:
+        for entry in seen.values():
+            stack.enter_context(listening(entry.module, partial(note, entry)))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def observe(model: nn.Module, piece: Piece, names: Sequence[str] | None) -> dict[str, Seen]:
@@ -162,7 +163,7 @@ def time_axes(seen: Mapping[str, Seen], piece: Piece) -> list[Axis]:
             axes.append(Axis((first.shape[0] if first.dim() > 1 else 1,) * len(entry.inputs), None, "cell"))
         elif entry.adapter is not None or sequence_like(entry.module, first):
             axes.append(read_input(entry.module, first)[1])
-    return axes or input_axes(piece)
+    return axes or input_axes(piece, time_first([entry.module for entry in seen.values()]))
 
 
 def sequence_like(module: nn.Module, data: Any) -> bool:
@@ -171,13 +172,21 @@ def sequence_like(module: nn.Module, data: Any) -> bool:
     return fits and hasattr(module, "batch_first") and looks_recurrent(module)
 
 
-def input_axes(piece: Piece) -> list[Axis]:
-    """Return the time axis of the leading input, which is taken for (sample, step, …)."""
+def time_first(modules: Iterable[nn.Module]) -> bool:
+    """Return whether modules, or parts of them, say by ``batch_first`` that they all take (step, sample, …)."""
+    parts = [part for module in modules for part in module.modules()]
+    stated = [bool(part.batch_first) for part in parts if hasattr(part, "batch_first")]
+    return bool(stated) and not any(stated)
+
+
+def input_axes(piece: Piece, steps_first: bool) -> list[Axis]:
+    """Return the time axis of the leading input."""
     first = leading(piece.inputs)
     if isinstance(first, PackedSequence):
         return [Axis(tuple(first.batch_sizes.tolist()), first.sorted_indices, "packed")]
     if isinstance(first, Tensor) and first.dim() > 1:
-        return [Axis((first.shape[0],) * first.shape[1], None, "batch")]
+        steps, samples = first.shape[:2] if steps_first else first.shape[1::-1]
+        return [Axis((samples,) * steps, None, "time" if steps_first else "batch")]
     return []
 
 

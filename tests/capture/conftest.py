@@ -1,0 +1,40 @@
+"""Every test here runs in both ways of the engine, on a small tagger and ragged samples unless it has its own."""
+
+import pytest
+import torch
+from nets import Tagger
+
+import interp
+from interp.capturing import hooks, replay
+
+
+@pytest.fixture(autouse=True, params=["stepping", "replay"])
+def way(request, monkeypatch):
+    """Run every test in both ways of the engine, which is chosen by the number of samples."""
+    if request.param == "stepping":
+        monkeypatch.setattr(hooks, "suits", lambda *_: False)
+    monkeypatch.setattr(replay, "SMALL", 99)
+
+
+@pytest.fixture
+def tagger():
+    torch.manual_seed(0)
+    return Tagger().eval()
+
+
+@pytest.fixture
+def ragged():
+    """Five samples of different lengths, with labels."""
+    torch.manual_seed(1)
+    lengths = [3, 7, 1, 7, 5]
+    words = ["abc", "abcdefg", "x", "gfedcba", "hello"]
+    labels = {
+        "input": list("".join(words)),
+        "output": [list(word.upper()) for word in words],
+        "source": [7, 8, 7, 9, 9],
+    }
+
+    def decode(output):
+        return [["abc"[k] for k in row[:n]] for row, n in zip(output.argmax(-1).tolist(), lengths, strict=True)]
+
+    return interp.Batch((torch.randn(5, 7, 5), torch.tensor(lengths)), lengths, labels, decode=decode)
