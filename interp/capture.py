@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from interp.capturing.assembly import assemble
 from interp.capturing.batching import Piece, call_model, each_batch, join_outputs, pieces
 from interp.capturing.hooks import eager, recorded
+from interp.capturing.keeping import keep
 from interp.capturing.labels import flatten, join_labels
 from interp.capturing.matrix import Matrix, check_dtype
 from interp.capturing.plan import Plan
@@ -41,6 +45,7 @@ def capture(
     quantities: Sequence[str] | str = "all",
     units: Any = None,
     where: Where = None,
+    store: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
     dtype: str = "float32",
     check: str = "sample",
@@ -66,6 +71,10 @@ def capture(
     where : mapping or callable, optional
         Keep only tokens whose labels match: ``{"input": "t"}`` as for `pick`, or a function of all labels
         (name to array) that returns a boolean a token. Labels known before the model runs.
+    store : path, optional
+        Write to a Zarr store, in bounded memory. After an interruption, also a killed process, the same call goes on
+        where it stopped: ``batches`` has to give the same batches again. On a finished store nothing is run.
+        Functions among the options are told apart by their name and code, not by what they read from elsewhere.
     batch_size : int
         The most samples at once. Larger batches are cut; one with ``call`` goes as it is.
     dtype : str
@@ -78,17 +87,21 @@ def capture(
     Returns
     -------
     Dataset
-        Dims ``(token, unit)``; see `interp.validate`.
+        Dims ``(token, unit)``; see `interp.validate`. With ``store`` it is opened: values are read when used.
 
     Raises
     ------
     CaptureError
         Where the model can't be read exactly, or batches and labels do not fit it.
+    OptionError
+        Where ``store`` is of another model, other weights, options or batches, or is none of ours.
     UnknownNameError
         For a module, quantity, unit or label that does not exist.
     """
     options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
     session = Session(model, batches, options)
+    if store is not None:
+        return keep(session, Path(store))
     labels = list(session.run())
     if session.matrix is None or not session.matrix.used:
         raise CaptureError(session.nothing())
@@ -179,7 +192,7 @@ class Session:
     def run(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the labels of each batch or piece of one, when its rows are filled."""
         for batch in tracked(each_batch(self.batches), self.options.progress):
-            plan = self._planned(batch)
+            plan = self.planned(batch)
             cuts = pieces(batch, self.options.batch_size, plan.axis)
             if batch.decode is None:
                 for piece in cuts:
@@ -196,10 +209,11 @@ class Session:
     def first_plan(self) -> Plan:
         """Return the plan that the first batch gives."""
         for batch in each_batch(self.batches):
-            return self._planned(batch)
+            return self.planned(batch)
         raise CaptureError(self.nothing())
 
-    def _planned(self, batch: Batch) -> Plan:
+    def planned(self, batch: Batch) -> Plan:
+        """Return the plan, which the first batch that comes gives."""
         if self.plan is None:
             options = self.options
             with undisturbed({}), eager():
@@ -229,6 +243,18 @@ class Session:
         lengths = np.concatenate([tokens.lengths for tokens, _ in done])
         keep = np.concatenate([tokens.keep for tokens, _ in done])
         return {**labels, "predicted": flatten("predicted", predicted, lengths)[keep]}
+
+    def state(self) -> dict[str, Any]:
+        """Return what changes from batch to batch, as plain values."""
+        random = self.random.get("cpu", torch.get_rng_state())
+        seen = {"samples": self.samples, "seen": self.seen}
+        return {**seen, "random": random.numpy().tobytes().hex(), "check": self.check.state()}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.samples, self.seen = state["samples"], state["seen"]
+        self.random = {"cpu": torch.frombuffer(bytearray.fromhex(state["random"]), dtype=torch.uint8)}
+        self.check.resume(state["check"])
 
     def dataset(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> xr.Dataset:
         """Return rows and their labels as a dataset."""

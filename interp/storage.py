@@ -1,4 +1,4 @@
-"""Datasets on disk: Zarr version 3, labels as codes, opened lazily, written whole or not at all."""
+"""Datasets on disk: Zarr version 3, labels as codes, opened lazily; written whole or not at all, or block by block."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from interp.capturing.labels import join_labels
 from interp.errors import OptionError, SchemaError
 from interp.schema import ACTIVATIONS, RESULT, SCHEMA_VERSION, validate
 
@@ -28,6 +30,9 @@ SHARD = {"token": 32_768, "unit": 512}  # 64 MiB of float32 to a file
 LABELS = 2**18  # tokens of a label in a chunk
 VOCABULARY = "vocabulary"
 ORDER = "variables"
+CAPTURE = "capture"  # the attribute with the manifest of a capture
+GROUP = "zarr.json"
+LABELS_SO_FAR = ".labels"  # while a capture goes on: the labels of each block of rows
 
 
 def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -56,12 +61,11 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     """
     path = Path(path)
     _check_target(path, overwrite)
-    encoded = _encoded(_checked(dataset))
+    coded = encoded(_checked(dataset))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        layout = {str(name): _layout(held) for name, held in encoded.variables.items()}
-        encoded.to_zarr(aside / "new", zarr_format=3, consolidated=False, encoding=layout, mode="w-")
+        write(coded, aside / "new", mode="w-")
         if path.exists():
             path.rename(aside / "old")
         (aside / "new").rename(path)
@@ -81,22 +85,46 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
     Returns
     -------
     Dataset
-        In the newest version of its schema.
+        In the newest version of its schema. Of a capture that is not finished the rows that are there, with a warning.
 
     Raises
     ------
     SchemaError
         When there is no store, when it is not one of ours, or when it is of a newer version than this one reads.
     """
-    import xarray as xr
-
     path = Path(path)
-    if not (path / "zarr.json").is_file():  # version 2 could hold pickled objects
+    if not (path / GROUP).is_file():  # version 2 could hold pickled objects
         there = "is no Zarr store of version 3" if path.exists() else "does not exist"
         raise SchemaError(f"{path} {there}. interp.open takes a directory that interp.save(dataset, path) wrote.")
-    options = {"decode_times": False, "mask_and_scale": False, "consolidated": False, "zarr_format": 3}
-    stored = xr.open_dataset(path, engine="zarr", chunks=None, **options)  # type: ignore[arg-type]
+    stored = _read(path)
+    manifest = json.loads(stored.attrs.pop(CAPTURE, "{}"))
+    if not manifest.get("complete", True):
+        rows = manifest["rows"]
+        warnings.warn(
+            f"{path} is not finished: {rows:,} tokens are there. The same call of interp.capture goes on.", stacklevel=2
+        )
+        labels = labels_so_far(path, range(0, rows, manifest["block"]))
+        stored = stored.isel(token=slice(rows)).assign_coords({name: ("token", held) for name, held in labels.items()})
     return upgraded(_decoded(stored), str(path))
+
+
+def labels_so_far(path: Path, starts: Iterable[int]) -> dict[str, np.ndarray]:
+    """Return the labels of the blocks of rows that start there, one after the other."""
+    blocks = [_decoded(_read(path, f"{LABELS_SO_FAR}/{start}")) for start in starts]
+    return join_labels([{str(name): held.values for name, held in block.variables.items()} for block in blocks])
+
+
+def _read(path: Path, group: str | None = None) -> xr.Dataset:
+    import xarray as xr
+
+    options = {"decode_times": False, "mask_and_scale": False, "consolidated": False, "zarr_format": 3}
+    return xr.open_dataset(path, engine="zarr", group=group, chunks=None, **options)  # type: ignore[arg-type]
+
+
+def write(coded: xr.Dataset, path: Path, *, mode: Literal["w", "w-", "a"], group: str | None = None) -> None:
+    """Write an `encoded` dataset."""
+    chunks = {str(name): layout(held) for name, held in coded.variables.items()}
+    coded.to_zarr(path, group=group, zarr_format=3, consolidated=False, encoding=chunks, mode=mode)
 
 
 def upgraded(dataset: xr.Dataset, where: str) -> xr.Dataset:
@@ -119,7 +147,7 @@ def _check_target(path: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OptionError(f"{path} exists. Replace it with overwrite=True, or choose another path.")
-    if not (path / "zarr.json").is_file():
+    if not (path / GROUP).is_file():
         raise OptionError(f"{path} is no store of interp, and is not replaced. Choose another path.")
 
 
@@ -134,7 +162,7 @@ def _checked(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def _encoded(dataset: xr.Dataset) -> xr.Dataset:
+def encoded(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset with every variable of strings as int32 codes and a vocabulary in its attrs."""
     coded = {name: _coded(held) for name, held in dataset.variables.items()}
     order = json.dumps([str(name) for name in coded], ensure_ascii=False)  # a store has none of its own
@@ -181,19 +209,19 @@ def _with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -
     return xr.Dataset(data, coords, dataset.attrs)
 
 
-def _layout(held: xr.Variable) -> dict[str, Any]:
+def layout(held: xr.Variable) -> dict[str, Any]:
     """Return the encoding of a variable: matrices of tokens and units in sharded chunks, the rest in few chunks."""
     from zarr.codecs import BloscCodec
 
     codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=held.dtype.itemsize)
-    layout: dict[str, Any] = {"_FillValue": None, "compressors": (codec,)}
+    found: dict[str, Any] = {"_FillValue": None, "compressors": (codec,)}
     matrix = {"token", "unit"} <= set(held.dims)
     if held.ndim:
-        layout["chunks"] = _sizes(held, CHUNK if matrix else {"token": LABELS})
+        found["chunks"] = _sizes(held, CHUNK if matrix else {"token": LABELS})
     if matrix:
-        pairs = zip(_sizes(held, SHARD), layout["chunks"], strict=True)
-        layout["shards"] = tuple(-(-shard // chunk) * chunk for shard, chunk in pairs)
-    return layout
+        pairs = zip(_sizes(held, SHARD), found["chunks"], strict=True)
+        found["shards"] = tuple(-(-shard // chunk) * chunk for shard, chunk in pairs)
+    return found
 
 
 def _sizes(held: xr.Variable, limits: Mapping[str, int]) -> tuple[int, ...]:

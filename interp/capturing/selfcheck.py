@@ -41,18 +41,27 @@ class SelfCheck:
             raise OptionError(f"check= must be 'sample' or 'all'; got {mode!r}.")
         self.mode = mode
         self.worst, self.rows = 0.0, 0
-        self.known: set[tuple[Any, ...]] = set()
-        self.kinds: set[tuple[Any, ...]] = set()
+        self.known: set[str] = set()
+        self.kinds: set[str] = set()
+
+    def state(self) -> dict[str, Any]:
+        """Return what has been compared, as plain values."""
+        return {"worst": self.worst, "rows": self.rows, "known": sorted(self.known), "kinds": sorted(self.kinds)}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from a `state`."""
+        self.worst, self.rows = state["worst"], state["rows"]
+        self.known, self.kinds = set(state["known"]), set(state["kinds"])
 
     def due(self, name: str, data: Any, state: Any) -> int:
         """Return on how many samples a call is to be compared: 0 where its kind has been."""
         if self.mode == "all":
             return sys.maxsize
         key = (name, *signature(data, state))
-        if key in self.known:
+        if repr(key) in self.known:
             return 0
-        self.known.add(key)
-        kind = (name, key[1], key[-2:])
+        self.known.add(repr(key))
+        kind = repr((name, key[1], key[-2:]))
         most = FEW if kind in self.kinds else SEQUENCES
         self.kinds.add(kind)
         return most

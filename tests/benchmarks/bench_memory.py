@@ -1,0 +1,87 @@
+"""What a capture needs of memory, and how fast it is kept: each row is a process of its own.
+
+``python tests/benchmarks/bench_memory.py`` prints two tables for the Armenian network on spellings of the demo corpus.
+In memory, the peak over what the process held before is to stay under 1.15 times the matrix + 100 MB; with ``store=``,
+ten times the tokens are to raise the peak of the process by at most 5 %. Seconds are those of the whole call.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+MB = 2**20
+Row = dict[str, float]
+
+
+def resident() -> float:
+    """Return the memory that the process holds now, in MB."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise OSError("no VmRSS in /proc/self/status")
+
+
+def measured(limit: int, store: str | None, quantities: list[str] | None) -> Row:
+    """Return tokens, units, MB of the matrix, MB before, peak MB and seconds of one capture in this process."""
+    import interp
+
+    model = interp.load_model("armenian-bilstm")
+    batches = interp.load_task("transliteration").batches("demo", limit=limit, seed=0)
+    next(iter(batches))  # the corpus is read before
+    interp.capture(model, next(iter(batches)), modules=["output"], progress=False)  # and everything is loaded
+    before, start = resident(), time.perf_counter()
+    acts = interp.capture(model, batches, quantities=quantities or "all", store=store, progress=False)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    size = acts.sizes["token"] * acts.sizes["unit"] * 4 / MB
+    return {**acts.sizes, "matrix": size, "before": before, "peak": peak, "seconds": seconds}
+
+
+def fresh(limit: int, store: bool, quantities: list[str]) -> Row:
+    """Return what a process of its own has measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = ["--into", f"{folder}/acts.zarr"] if store else []
+        named = ["--quantities", *quantities] if quantities else []
+        command = [sys.executable, __file__, "--one", str(limit), *place, *named]
+        found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return json.loads(found.stdout)  # type: ignore[no-any-return]
+
+
+def table(rows: list[Row], last: str, figure: dict[int, str]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [f"| tokens | units | matrix MB | before MB | peak MB | seconds | MB/s | {last} |", "|---" * 8 + "|"]
+    for place, row in enumerate(rows):
+        numbers = [row[name] for name in ("token", "unit", "matrix", "before", "peak")]
+        cells = [*(f"{number:,.0f}" for number in numbers), f"{row['seconds']:.1f}"]
+        lines.append("| " + " | ".join([*cells, f"{row['matrix'] / row['seconds']:.0f}", figure[place]]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memory", nargs="*", type=int, default=[2000, 5000], help="samples to keep in memory")
+    parser.add_argument("--store", nargs="*", type=int, default=[600, 6000], help="samples to stream to a store")
+    parser.add_argument("--quantities", nargs="*", default=[], help="by default all")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--into", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.one:
+        print(json.dumps(measured(chosen.one, chosen.into, chosen.quantities)))  # noqa: T201
+        return
+    for store, limits in ((False, chosen.memory), (True, chosen.store)):
+        rows = [fresh(limit, store, chosen.quantities) for limit in limits]
+        if store:
+            figures = [f"{row['peak'] / rows[0]['peak']:.3f}" for row in rows]
+        else:
+            figures = [f"{row['peak'] - row['before']:.0f} of {1.15 * row['matrix'] + 100:.0f}" for row in rows]
+        print(table(rows, "x the first" if store else "over before, of what may be", dict(enumerate(figures))), "\n")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
