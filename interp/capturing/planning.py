@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -178,7 +179,15 @@ def warn_unread(seen: Mapping[str, Seen], modules: Sequence[str] | None, quantit
         why = unreadable(entry.module)
         if quantities != "all" and set(quantities) != {"out"} and (modules is not None or not read):
             raise CaptureError(f"The gates of {entry.name!r} can't be read: {why}")
-        warnings.warn(f"Only the output of {entry.name!r} is read: {why}", stacklevel=6)  # the line that captures
+        warnings.warn(f"Only the output of {entry.name!r} is read: {why}", stacklevel=outside())
+
+
+def outside() -> int:
+    """Return the ``stacklevel`` that makes a warning of our caller name the line of the user's."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("interp."):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def unreadable(module: nn.Module) -> str:

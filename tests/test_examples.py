@@ -1,0 +1,21 @@
+"""Every example runs from beginning to end as a script."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("0*_*.py"))
+PRINTED = {"01_capture_your_own": ["left out: head", "modules=['decoder', 'write']", "quantities: h c i f g o"]}
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs(path, tmp_path):
+    environment = {**os.environ, "MPLBACKEND": "Agg"}
+    run = subprocess.run(
+        [sys.executable, path], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert all(text in run.stdout for text in PRINTED[path.stem])
