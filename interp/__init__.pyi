@@ -44,6 +44,10 @@ from .schema import validate as validate
 from .selection import grid as grid
 from .selection import halves as halves
 from .selection import pick as pick
+from .selection import source_hash as source_hash
+from .statistics import block_shuffles as block_shuffles
+from .statistics import jackknife as jackknife
+from .statistics import source_groups as source_groups
 from .storage import open as open
 from .storage import save as save
 from .tables import methods as methods

@@ -1,0 +1,68 @@
+"""Groups, shuffles and the jackknife against closed forms and what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import interp
+
+
+def test_tokens_of_a_source_share_a_group_and_halves_are_other_bits():
+    sources = np.repeat(np.arange(4000), 3)
+    groups = interp.source_groups(sources)
+    assert np.array_equal(groups.reshape(-1, 3).min(axis=1), groups.reshape(-1, 3).max(axis=1))
+    assert np.all(np.abs(np.bincount(groups, minlength=20) / 600 - 1) < 0.3)
+    half = (interp.source_hash(np.arange(4000)) >> np.uint64(32)) % np.uint64(2)
+    assert abs(np.corrcoef(half, groups[::3] % 2)[0, 1]) < 0.06
+
+
+def test_groups_do_not_depend_on_which_sources_are_there():
+    alone = interp.source_groups(np.array([7, 7]))
+    assert np.array_equal(alone, interp.source_groups(np.array([3, 7, 9, 7]))[[1, 3]])
+
+
+def test_shuffles_keep_each_source_together_and_lose_nothing():
+    sources = np.repeat([5, 2, 9, 4], [3, 1, 4, 2])
+    for order in interp.block_shuffles(sources, draws=20, seed=3):
+        assert np.array_equal(np.sort(order), np.arange(10))
+        laid = sources[order]
+        assert np.count_nonzero(laid[1:] != laid[:-1]) == 3
+        assert all(np.all(np.diff(order[laid == source]) == 1) for source in (5, 2, 9, 4))
+
+
+def test_every_order_of_the_blocks_is_as_likely():
+    firsts = [int(order[0]) for order in interp.block_shuffles(np.array([0, 1, 2]), draws=3000, seed=1)]
+    assert np.all(np.abs(np.bincount(firsts) / 1000 - 1) < 0.1)
+
+
+def test_shuffles_are_those_of_the_seed():
+    one, same, other = (np.array(list(interp.block_shuffles(np.arange(50), draws=2, seed=seed))) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(one[0], one[1])
+
+
+def test_a_source_that_does_not_stand_together_is_refused():
+    with pytest.raises(interp.OptionError, match="stand together"):
+        next(interp.block_shuffles(np.array([1, 2, 1]), draws=1))
+
+
+def test_no_tokens_no_trouble():
+    assert [order.tolist() for order in interp.block_shuffles(np.zeros(0, int), draws=2)] == [[], []]
+
+
+def test_of_a_mean_the_jackknife_gives_the_mean_and_its_standard_error():
+    values = np.random.default_rng(0).normal(size=20)
+    without = (values.sum() - values) / 19
+    corrected, error = interp.jackknife(np.asarray(values.mean()), without)
+    assert corrected == pytest.approx(values.mean(), rel=1e-12)
+    assert error == pytest.approx(values.std(ddof=1) / np.sqrt(20), rel=1e-12)
+
+
+def test_a_bias_of_one_over_n_is_taken_away():
+    values = np.random.default_rng(1).normal(size=20)
+    biased = lambda held: np.mean((held - held.mean()) ** 2)  # noqa: E731
+    without = np.array([biased(np.delete(values, at)) for at in range(20)])
+    corrected, _ = interp.jackknife(np.asarray(biased(values)), without)
+    assert corrected == pytest.approx(values.var(ddof=1), rel=1e-12)
