@@ -6,9 +6,10 @@ A built-in plugin, registered like anybody's. The formulas are those of the PyTo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from interp.contracts import Adapter, Tap
+from interp.contracts import Adapter, Sweep, Tap
 from interp.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Weights(NamedTuple):
 
 class Stock(Adapter):
     """What torch's sequence modules and cells have in common: names and shapes of their weights."""
+
+    loop: ClassVar[str] = "TANH"
 
     def layers(self, module: torch.nn.Module) -> int:
         """Return the number of layers."""
@@ -59,23 +62,15 @@ class Stock(Adapter):
 
         return linear(x, weights.input, weights.bias)
 
-    def fused(
-        self, module: torch.nn.Module, layer: int, rows: Tensor, sizes: Tensor | None, state: tuple[Tensor, ...]
-    ) -> Any:
-        """Run one layer in torch's kernel: packed rows with sizes, or ``(step, sample, feature)``."""
-        import torch
+    def compiled(self, weights: Weights) -> Sweep | None:
+        """Return the compiled loop, which does not know projections."""
+        if weights.projection is not None:
+            return None
+        from interp import cells
 
-        sides = len(self.directions(module))
-        names = [name for group in module._all_weights[layer * sides : (layer + 1) * sides] for name in group]  # type: ignore[index]
-        kernel: Any = getattr(torch, str(module.mode).lower())
-        begin = state if len(state) > 1 else state[0]
-        given = (rows, begin) if sizes is None else (rows, sizes, begin)
-        tail = (bool(module.bias), 1, 0.0, False, sides == 2)
-        return kernel(*given, [getattr(module, name) for name in names], *tail, *((False,) if sizes is None else ()))
-
-    def carried(self, gates: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return ``(f, i * g)``, of which the next ``c`` is made."""
-        return gates["f"], gates["i"] * gates["g"]
+        kind = cells.RELU if weights.relu else getattr(cells, self.loop)
+        bias = None if weights.reset_bias is None else weights.reset_bias.detach()
+        return partial(cells.sweep, kind, weights.recurrent.detach(), bias)
 
 
 class LSTM(Stock):
@@ -85,6 +80,7 @@ class LSTM(Stock):
     module = "torch.nn.modules.rnn.LSTM"
     quantities = ("h", "c", "i", "f", "g", "o", "c_prev")
     state = ("h", "c")
+    loop: ClassVar[str] = "LSTM"
 
     def sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
         """Return the width of each quantity; ``h`` is as wide as its projection."""
@@ -120,6 +116,7 @@ class GRU(Stock):
     name = "gru"
     module = "torch.nn.modules.rnn.GRU"
     quantities = ("h", "r", "z", "n")
+    loop: ClassVar[str] = "GRU"
 
     def weights(self, module: torch.nn.Module, layer: int, direction: str) -> Weights:
         """Return the weights of a layer and direction."""

@@ -81,14 +81,22 @@ def over_units(kernel: Callable[..., None], units: int, *arrays: Any) -> None:
     return None
 
 
-def compiled(loop: Loop) -> Loop:
-    """Compile a loop over arrays: it runs without the interpreter's lock, and is kept where a cache can be written."""
+def compiled(loop: Loop, **options: Any) -> Loop:
+    """Compile a loop over arrays: it runs without the interpreter's lock, and is kept where a cache can be written.
+
+    Parameters
+    ----------
+    loop : callable
+        In the part of Python that numba compiles.
+    **options
+        Of `numba.njit`.
+    """
     import numba
 
     try:
-        return cast("Loop", numba.njit(nogil=True, cache=True)(loop))
+        return cast("Loop", numba.njit(nogil=True, cache=True, **options)(loop))
     except RuntimeError:  # no place for a cache: a read-only installation without a home
-        return cast("Loop", numba.njit(nogil=True)(loop))
+        return cast("Loop", numba.njit(nogil=True, **options)(loop))
 
 
 def _outer(low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

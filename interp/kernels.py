@@ -42,39 +42,3 @@ def count(
             for j in range(lows.shape[0]):
                 if found[j] >= 0:
                     here[left + j, found[j]] += 1
-
-
-@compiled
-def scan(keep: Any, add: Any, first: Any, carried: Any, starts: Any, backward: bool, earlier: Any, out: Any) -> Any:
-    """Write ``out = keep * earlier + add`` step by step, where ``earlier`` is ``out`` of the step before.
-
-    Parameters
-    ----------
-    keep, add, earlier, out : array (row, unit)
-        Rows of some steps one after the other; the last two are written.
-    first : array (sample, unit)
-        The value before a sample's first step.
-    carried : array (sample, unit)
-        The value before these steps, for the samples that run already.
-    starts : array (step + 1,)
-        The first row of each step.
-
-    Returns
-    -------
-    array (sample, unit)
-        The value after the last of the steps.
-    """
-    steps, known, now = starts.size - 1, carried.shape[0], first.copy()
-    now[:known] = carried
-    for turn in range(steps):
-        step = steps - 1 - turn if backward else turn
-        size = starts[step + 1] - starts[step]
-        for sample in range(size):
-            row = starts[step] + sample
-            for unit in range(keep.shape[1]):
-                before = now[sample, unit]
-                earlier[row, unit] = before
-                value = keep[row, unit] * before + add[row, unit]
-                now[sample, unit] = value
-                out[row, unit] = value
-    return now[:size].copy()

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +21,10 @@ from torch import Tensor
 from interp.capturing.layout import Axis, State, check_width, read_input, read_state, write_output, write_state
 
 if TYPE_CHECKING:
-    from interp.contracts import Adapter
+    from interp.contracts import Adapter, Sweep
 
 ROWS = 1 << 10  # rows of one block: enough for a good product of matrices, few enough to stay near the processor
+COMPILED = (torch.float32, torch.float64)
 
 
 class Watch:
@@ -79,6 +82,13 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watche
     CaptureError
         For inputs or states of another width or shape.
     """
+    with few_threads(len(adapter.directions(module))) as apart:
+        return _run(adapter, module, data, state, watcher, apart)
+
+
+def _run(
+    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watcher: Watcher, apart: bool
+) -> tuple[Any, Any]:
     rows, axis = read_input(module, data)
     initial = read_state(adapter, module, state, axis, rows)
     directions = adapter.directions(module)
@@ -91,31 +101,44 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watche
         for side, direction in enumerate(directions):
             lane = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
             first = initial[layer * len(directions) + side]
-            lanes.append(partial(lane.run, first, watcher(layer, direction, axis), partial(output.take, side)))
-        finals += side_by_side(lanes, rows)
+            lanes.append(partial(lane.run, first, watcher(layer, direction, axis), Side(output, side)))
+        finals += side_by_side(lanes) if apart and rows.device.type == "cpu" else [lane() for lane in lanes]
         rows = output.joined()
     return write_output(module, data, rows, axis), write_state(finals, axis)
 
 
-def side_by_side(lanes: Sequence[Callable[[], Any]], rows: Tensor) -> list[Any]:
-    """Return the results of the directions of a layer, which run side by side where that is possible.
+@contextmanager
+def few_threads(lanes: int) -> Iterator[bool]:
+    """Leave each of some lanes its share of the threads; give whether they can run side by side.
+
+    A thread of torch that has just helped with an operation waits for the next one in a loop of some milliseconds, and
+    a lane would have to share its processor with it.
+    """
+    threads = torch.get_num_threads()
+    if lanes < 2 or threads < 2 or torch.is_grad_enabled():
+        yield False
+        return
+    torch.set_num_threads(max(1, threads // lanes))
+    try:
+        yield True
+    finally:
+        torch.set_num_threads(threads)
+
+
+def side_by_side(lanes: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Return the results of the directions of a layer, each run in a thread of its own.
 
     A step is too small a piece of work to be shared by processors, and a direction is not.
     """
     threads = torch.get_num_threads()
-    if len(lanes) < 2 or threads < 2 or rows.device.type != "cpu" or torch.is_grad_enabled():
-        return [lane() for lane in lanes]
 
     def alone(lane: Callable[[], Any]) -> Any:
-        torch.set_num_threads(max(1, threads // len(lanes)))  # of this thread
+        torch.set_num_threads(threads)  # of this thread
         with torch.no_grad():
             return lane()
 
-    try:
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            return list(pool.map(alone, lanes))
-    finally:
-        torch.set_num_threads(threads)
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        return list(pool.map(alone, lanes))
 
 
 @dataclass(frozen=True)
@@ -152,7 +175,7 @@ class Lane:
         starts = self.axis.starts
         return self.adapter.project(self.weights, self.rows[starts[low] : starts[high]])
 
-    def run(self, first: State, watch: Watch, take: Callable[[int, list[Tensor]], None]) -> State:
+    def run(self, first: State, watch: Watch, side: Side) -> State:
         """Run all steps.
 
         Parameters
@@ -161,30 +184,53 @@ class Lane:
             The state before the first step, in the order of the axis.
         watch : Watch
             Sees every quantity.
-        take : callable
-            ``take(row, outputs)`` gets the outputs of some steps and the row of the first.
+        side : Side
+            Gets the outputs.
 
         Returns
         -------
         tuple of Tensor (sample, size)
             The state after the last step of each sample.
         """
-        state, ended = first, []
+        state, ended, starts = tuple(part.clone() for part in first), list[State](), self.axis.starts
+        sweep = self.compiled()
         for low, high in self.blocks(ROWS):
-            inputs = torch.split(self.inputs(low, high), list(self.axis.sizes[low:high]))
             watch.block(low, high)
-            outputs = []
-            for step in range(high - 1, low - 1, -1) if self.backward else range(low, high):
-                size = self.axis.sizes[step]
-                if size != state[0].shape[0]:
-                    state, left = fit(state, first, size, self.backward)
-                    ended += left
-                state, output = self.step(inputs[step - low], state, watch, step)
-                outputs.append(output)
-            take(self.axis.starts[low], outputs[::-1] if self.backward else outputs)
+            inputs = self.inputs(low, high)
+            place = None if sweep is None else watch.place(inputs)
+            for start, stop in self.runs(low, high):
+                state, left = fit(state, first, self.axis.sizes[start], self.backward)
+                ended += left
+                first_row, last_row = starts[start], starts[stop]
+                here = slice(first_row - starts[low], last_row - starts[low])
+                if sweep is None or place is None:
+                    state = self.walk(range(start, stop), inputs[here], state, watch, side)
+                else:
+                    target = place.part(here, *side.array(slice(first_row, last_row)))
+                    sweep(inputs[here], state, target, self.backward)
         final = [tuple(part.clone() for part in state), *reversed(ended)]
         watch.end()
         return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
+
+    def compiled(self) -> Sweep | None:
+        """Return the adapter's compiled loop, where tensors are such that it can run."""
+        if self.rows.device.type != "cpu" or self.rows.dtype not in COMPILED or torch.is_grad_enabled():
+            return None
+        return self.adapter.compiled(self.weights)
+
+    def runs(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of steps that have the same number of samples, in the direction's order."""
+        runs = [list(steps) for _, steps in groupby(range(low, high), self.axis.sizes.__getitem__)]
+        yield from ((run[0], run[-1] + 1) for run in (reversed(runs) if self.backward else runs))
+
+    def walk(self, steps: range, x: Tensor, state: State, watch: Watch, side: Side) -> State:
+        """Run steps that have the same samples one by one; return the state."""
+        rows, outputs = torch.split(x, state[0].shape[0]), list[Tensor]()
+        for step in reversed(steps) if self.backward else steps:
+            state, output = self.step(rows[step - steps.start], state, watch, step)
+            outputs.append(output)
+        side.take(self.axis.starts[steps.start], outputs[::-1] if self.backward else outputs)
+        return state
 
     def step(self, x: Tensor, state: State, watch: Watch, step: int) -> tuple[State, Tensor]:
         """Run one step; return the state and what the readers of the output see."""
@@ -197,8 +243,10 @@ class Lane:
 
 
 def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
-    """Return the state for another number of samples, and the states of samples that have ended."""
+    """Return the state for a number of samples, and the states of samples that have ended."""
     had = state[0].shape[0]
+    if size == had:
+        return state, []
     if size > had:  # samples that start later in reverse
         return tuple(torch.cat([part, begin[had:size]]) for part, begin in zip(state, first, strict=True)), []
     kept = tuple(part[:size] for part in state)
@@ -212,6 +260,23 @@ def fresh(like: Tensor, rows: int, width: int) -> Tensor:
     return like.new_empty(rows, width)
 
 
+@dataclass(frozen=True)
+class Side:
+    """One direction's part of an `Output`."""
+
+    output: Output
+    number: int
+
+    def take(self, row: int, outputs: list[Tensor]) -> None:
+        """Take the outputs of some steps, which begin at a row."""
+        self.output.take(self.number, row, outputs)
+
+    def array(self, rows: slice) -> tuple[np.ndarray, int]:
+        """Return some rows of the whole output, and the column at which those of this direction begin."""
+        assert self.output.whole is not None  # noqa: S101 (gradients are off)
+        return self.output.whole[rows].numpy(), self.number * self.output.width
+
+
 class Output:
     """Takes the outputs of all directions: written into one array, or, with autograd on, kept and joined."""
 
@@ -222,7 +287,7 @@ class Output:
 
     def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
         """Take the outputs of some steps, which begin at a row."""
-        joined = torch.cat(outputs)
+        joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
         if self.whole is None:
             self.kept[side][row] = joined
         else:

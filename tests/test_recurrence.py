@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import interp
-from interp import recurrence
-from interp.capturing import hooks, replay, scout
+from interp import cells, recurrence
+from interp.capturing import scout
 
 KINDS = ["LSTM", "GRU", "RNN"]
 DTYPES = [torch.float64, torch.float32, torch.bfloat16]
@@ -35,15 +35,15 @@ class Net(nn.Module):
         return pad_packed_sequence(self.rnn(packed, state)[0], batch_first=first)
 
 
+WAYS = ["stepping", "product", "loop"]
+
+
 @contextmanager
 def engine(way, block):
-    """Have the engine take one of its two ways where it can, in blocks of so many rows."""
-    suits = mock.patch.object(hooks, "suits", return_value=False) if way == "stepping" else nullcontext()
-    with (
-        suits,
-        mock.patch.multiple(replay, SMALL=99, ROWS=block),
-        mock.patch.object(recurrence, "ROWS", block),
-    ):
+    """Have the engine step, or run compiled cells with products in torch or in the loop; in blocks of so many rows."""
+    step = mock.patch.object(recurrence.Lane, "compiled", return_value=None) if way == "stepping" else nullcontext()
+    few = mock.patch.object(cells, "FEW", 0 if way == "product" else 99)
+    with step, few, mock.patch.object(recurrence, "ROWS", block):
         yield
 
 
@@ -98,7 +98,7 @@ def own_output(case, module, inputs):
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(case=cases(), way=st.sampled_from(["stepping", "replay"]), block=st.integers(1, 40))
+@given(case=cases(), way=st.sampled_from(WAYS), block=st.integers(1, 40))
 def test_every_quantity_equals_the_float64_reference(case, way, block):
     note(case)
     module, x, h0, c0 = build(case)

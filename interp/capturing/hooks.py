@@ -13,7 +13,6 @@ import torch
 from interp.capturing.listening import Forward, listening, replaced
 from interp.capturing.plan import Reading
 from interp.capturing.recording import Recording
-from interp.capturing.replay import replay, suits
 from interp.capturing.selfcheck import SelfCheck
 from interp.recurrence import run, run_cell
 
@@ -47,11 +46,7 @@ def stand_in(reading: Reading, recording: Recording, check: SelfCheck) -> Forwar
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the modules' own names)
         most = check.due(name, input, hx)
-        if recording.direct(reading) and suits(adapter, module, input, {block.quantity for block in reading.blocks}):
-            close = partial(check.close, name) if most else None
-            result = replay(adapter, module, input, hx, recording.watcher(reading), close)
-        else:
-            result = engine(adapter, module, input, hx, recording.watcher(reading))
+        result = engine(adapter, module, input, hx, recording.watcher(reading))
         if most:
             check.compare(name, own, adapter, module, (input, hx), result, most)
         return result

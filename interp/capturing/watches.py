@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 from threading import get_ident
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from interp.capturing.layout import Axis
 from interp.capturing.plan import Block, kept
 from interp.capturing.tokens import Tokens
+from interp.contracts import Place
 from interp.recurrence import Watch
 
 FAST = (torch.float32, torch.float64)
@@ -60,9 +62,10 @@ class Sheets:
 class RowWatch(Watch):
     """Writes the steps of a block into the rows of their tokens.
 
-    The engine works in a sheet that has all quantities of a block and stays near the processor; what is kept of the
-    sheet then goes into the matrix at once. So the matrix is written once and never read, and neither where a row lies
-    in memory nor what else is kept changes a bit.
+    A compiled loop writes straight into the matrix where all quantities are kept. Else the engine works in a sheet that
+    has all quantities of a block and stays near the processor; what is kept of the sheet then goes into the matrix at
+    once. So the matrix is written once and never read, and neither where a row lies in memory nor what else is kept
+    changes a bit.
 
     Parameters
     ----------
@@ -83,16 +86,17 @@ class RowWatch(Watch):
     def __init__(
         self, blocks: list[Block], sizes: Mapping[str, int], rows: Tensor, axis: Axis, tokens: Tokens, sheets: Sheets
     ) -> None:
-        self.names = {block.quantity for block in blocks}
-        self.sizes = {name: size for name, size in sizes.items() if name in self.names or name != "c_prev"}
-        self.axis, self.sheets, self.sheet = axis, sheets, rows
+        names = {block.quantity for block in blocks}
+        self.all = tuple(sizes)
+        self.sizes = {name: size for name, size in sizes.items() if name in names or name != "c_prev"}
+        self.axis, self.sheets, self.rows, self.values = axis, sheets, rows, rows
         self.picks = picks_of(blocks, self.sizes)
-        self.matrix = rows[:, blocks[0].start : blocks[-1].stop] if blocks else rows[:, :0]
-        self.even = axis.even and tokens.whole and axis.steps == tokens.table.shape[1]
-        self.targets = None if self.even or not blocks else targets(axis, tokens)
+        self.left, self.right = (blocks[0].start, blocks[-1].stop) if blocks else (0, 0)
+        self.whole = names == set(self.sizes) and all(block.picks is None for block in blocks)
+        self.targets = targets(axis, tokens) if blocks else None
         self.low = self.high = self.at = 0
         self.quick = False  # numpy's tanh is as exact as torch's and several times faster on a processor
-        self.columns: dict[str, Tensor] = {}
+        self.filled = False
         self.places: dict[str, tuple[Tensor, ...]] = {}
 
     def block(self, low: int, high: int) -> None:  # noqa: D102
@@ -115,53 +119,54 @@ class RowWatch(Watch):
     def _other(self, quantity: str, function: Any, *args: Tensor) -> Tensor:
         """Take what is not kept, what is there already, and the first value of a block."""
         if quantity in self.sizes:
-            if not self.columns:
+            if not self.filled:
                 self.spread(args[0] if args else function)
+                self.divide()
                 return self(quantity, function, *args)
             return self.places[quantity][self.at].copy_(function)
         if function is torch.tanh and self.quick:
             return torch.from_numpy(np.tanh(args[0].numpy()))
         return function(*args) if args else function  # type: ignore[no-any-return]
 
-    def whole(self, low: int, high: int) -> None:
-        """Be told that all rows of the steps ``low`` to ``high`` come at once."""
-        self.block(low, high)
-        self.at = -1
+    def place(self, like: Tensor) -> Place:
+        """Return where a compiled loop writes: the matrix itself where all is kept, else a sheet."""
+        start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
+        if self.whole and self.targets is not None and self.rows.dtype == like.dtype:
+            return Place(self.rows.numpy(), self.targets[start:stop].numpy(), self.begins(self.left))
+        self.spread(like)
+        return Place(self.values.numpy(), np.arange(stop - start), self.begins(0))
 
-    def place(self, quantity: str, like: Tensor) -> Tensor:
-        """Return where the values of a quantity go in all rows of the block."""
-        if not self.columns:
-            self.spread(like)
-        return self.columns[quantity]
+    def begins(self, first: int) -> np.ndarray:
+        """Return the columns at which all quantities begin, given that of the first; -1 for those without one."""
+        at = dict(zip(self.sizes, accumulate(self.sizes.values(), initial=first), strict=False))
+        return np.array([at.get(name, -1) for name in self.all])
 
     def spread(self, like: Tensor) -> None:
         """Lay out a sheet for the block."""
         rows, widths = self.axis.starts[self.high] - self.axis.starts[self.low], list(self.sizes.values())
-        self.sheet = self.sheets.next(rows, sum(widths), like)
-        self.columns = dict(zip(self.sizes, torch.split(self.sheet, widths, 1), strict=True))
-        self.quick = like.dtype in FAST and like.device.type == "cpu"
-        if self.at < 0:
-            self.places = {name: (column,) for name, column in self.columns.items()}
-        else:
-            sizes = list(self.axis.sizes[self.low : self.high])
-            self.places = {name: torch.split(column, sizes) for name, column in self.columns.items()}
+        self.values = self.sheets.next(rows, sum(widths), like)
+        self.filled = True
+
+    def divide(self) -> None:
+        """Divide the sheet into steps."""
+        self.quick = self.values.dtype in FAST and self.values.device.type == "cpu"
+        sizes = list(self.axis.sizes[self.low : self.high])
+        columns = torch.split(self.values, list(self.sizes.values()), 1)
+        self.places = {name: torch.split(part, sizes) for name, part in zip(self.sizes, columns, strict=True)}
 
     def flush(self) -> None:
         """Write the sheet into its rows."""
-        if not self.columns:
+        if not self.filled:
             return
-        self.columns, self.places = {}, {}
+        self.filled, self.places = False, {}
         start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
-        values = self.sheet[:, self.picks]
-        if self.even and self.names:
-            cube = self.matrix.view(self.axis.samples, self.axis.steps, -1)
-            cube[:, self.low : self.high] = values.view(self.high - self.low, self.axis.samples, -1).transpose(0, 1)
-        elif self.targets is not None:
+        values = self.values[:, self.picks]
+        if self.targets is not None:
             rows = self.targets[start:stop]
             chosen = torch.nonzero(rows >= 0)[:, 0]
             if chosen.numel() < rows.numel():
                 rows, values = rows[chosen], values[chosen.to(values.device)]
-            self.matrix.index_copy_(0, rows, values.to(self.matrix))
+            self.rows[:, self.left : self.right].index_copy_(0, rows, values.to(self.rows))
 
     def end(self) -> None:  # noqa: D102
         self.flush()

@@ -5,15 +5,14 @@ import torch
 from nets import Tagger
 
 import interp
-from interp.capturing import hooks, replay
+from interp import recurrence
 
 
-@pytest.fixture(autouse=True, params=["stepping", "replay"])
+@pytest.fixture(autouse=True, params=["stepping", "compiled"])
 def way(request, monkeypatch):
-    """Run every test in both ways of the engine, which is chosen by the number of samples."""
+    """Run every test in both ways of the engine."""
     if request.param == "stepping":
-        monkeypatch.setattr(hooks, "suits", lambda *_: False)
-    monkeypatch.setattr(replay, "SMALL", 99)
+        monkeypatch.setattr(recurrence.Lane, "compiled", lambda _: None)
 
 
 @pytest.fixture
