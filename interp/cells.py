@@ -18,7 +18,7 @@ from numba.extending import intrinsic, overload
 from torch import Tensor
 
 from interp.binning import compiled
-from interp.contracts import Place
+from interp.sweeps import Place
 
 LSTM, GRU, TANH, RELU = range(4)
 FEW = 16  # samples up to which the loop multiplies itself; measured: beyond, a product in torch wins
@@ -54,7 +54,7 @@ def exponential(x: Any) -> Any:
     n = (x * LOG2E + SHIFT) - SHIFT
     r = (x - n * LN2_HIGH) - n * LN2_LOW
     p = C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))
-    return p * r * r + r, power_of_two(n)
+    return p * r * r + r, power_of_two(n)  # type: ignore[call-arg]
 
 
 def sigmoid(x: Any) -> Any:
@@ -261,16 +261,17 @@ def sweep(
     """
     h, size = state[0], state[0].shape[0]
     inner = x.new_empty(size, weight.shape[1])
-    arrays = x.numpy(), inner.numpy(), h.numpy(), state[-1].numpy()
+    values, mid, *held = (part.numpy() for part in (x, inner, h, state[-1]))
     if size <= FEW:
         add = x.new_zeros(weight.shape[1]) if bias is None else bias
-        goal = place.sheet, place.rows, place.at, place.out, place.column
-        return walk(kind, weight.contiguous().numpy(), add.numpy(), *arrays, *goal, backward)
-    values, *held = arrays
-    rows = range(0, len(values), size)
+        product = weight.contiguous().numpy(), add.numpy(), values, mid, *held
+        loop: Any = walk
+        loop(kind, *product, place.sheet, place.rows, place.at, place.out, place.column, backward)
+        return
+    step: Any = cells
     assert place.out is not None  # noqa: S101
+    rows = range(0, len(values), size)
     for row in reversed(rows) if backward else rows:
         torch.mm(h, weight, out=inner) if bias is None else torch.addmm(bias, h, weight, out=inner)
         span = slice(row, row + size)
-        cells(kind, values[span], *held, place.sheet, place.rows[span], place.at, place.out[span], place.column)
-    return None
+        step(kind, values[span], mid, *held, place.sheet, place.rows[span], place.at, place.out[span], place.column)

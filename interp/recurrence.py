@@ -14,14 +14,15 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from interp.capturing.layout import Axis, State, check_width, read_input, read_state, write_output, write_state
+from interp.capturing.outputs import Output, Side
 
 if TYPE_CHECKING:
-    from interp.contracts import Adapter, Sweep
+    from interp.contracts import Adapter
+    from interp.sweeps import Place, Sweep
 
 ROWS = 1 << 10  # rows of one block: enough for a good product of matrices, few enough to stay near the processor
 COMPILED = (torch.float32, torch.float64)
@@ -41,6 +42,10 @@ class Watch:
 
     def block(self, low: int, high: int) -> None:
         """Be told that the steps ``low`` to ``high`` come next, in the direction's order."""
+
+    def place(self, like: Tensor) -> Place | None:  # noqa: ARG002
+        """Return where a compiled loop writes the block; None, as here, has every step handed over one by one."""
+        return None
 
     def begin(self, step: int, samples: int) -> None:
         """Be told which step comes, and how many samples (the first in the axis' order) it has."""
@@ -251,53 +256,6 @@ def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, l
         return tuple(torch.cat([part, begin[had:size]]) for part, begin in zip(state, first, strict=True)), []
     kept = tuple(part[:size] for part in state)
     return kept, [] if backward else [tuple(part[size:].clone() for part in state)]
-
-
-def fresh(like: Tensor, rows: int, width: int) -> Tensor:
-    """Return memory ``(rows, width)``; numpy's where it can be: it asks for huge pages, which are touched faster."""
-    if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
-        return torch.from_numpy(np.empty((rows, width), str(like.dtype).removeprefix("torch.")))
-    return like.new_empty(rows, width)
-
-
-@dataclass(frozen=True)
-class Side:
-    """One direction's part of an `Output`."""
-
-    output: Output
-    number: int
-
-    def take(self, row: int, outputs: list[Tensor]) -> None:
-        """Take the outputs of some steps, which begin at a row."""
-        self.output.take(self.number, row, outputs)
-
-    def array(self, rows: slice) -> tuple[np.ndarray, int]:
-        """Return some rows of the whole output, and the column at which those of this direction begin."""
-        assert self.output.whole is not None  # noqa: S101 (gradients are off)
-        return self.output.whole[rows].numpy(), self.number * self.output.width
-
-
-class Output:
-    """Takes the outputs of all directions: written into one array, or, with autograd on, kept and joined."""
-
-    def __init__(self, like: Tensor, width: int, sides: int) -> None:
-        self.width = width
-        self.kept: list[dict[int, Tensor]] = [{} for _ in range(sides)]
-        self.whole = None if torch.is_grad_enabled() else fresh(like, like.shape[0], sides * width)
-
-    def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
-        """Take the outputs of some steps, which begin at a row."""
-        joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-        if self.whole is None:
-            self.kept[side][row] = joined
-        else:
-            self.whole[row : row + joined.shape[0], side * self.width : (side + 1) * self.width] = joined
-
-    def joined(self) -> Tensor:
-        """Return the outputs of all steps and directions, ``(row, feature)``."""
-        if self.whole is not None:
-            return self.whole
-        return torch.cat([torch.cat([side[row] for row in sorted(side)]) for side in self.kept], 1)
 
 
 def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, watcher: Watcher) -> Any:

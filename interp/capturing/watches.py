@@ -14,8 +14,8 @@ from torch import Tensor
 from interp.capturing.layout import Axis
 from interp.capturing.plan import Block, kept
 from interp.capturing.tokens import Tokens
-from interp.contracts import Place
 from interp.recurrence import Watch
+from interp.sweeps import Place
 
 FAST = (torch.float32, torch.float64)
 
