@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from interp.contracts import Adapter, Tap
+from interp.contracts import Adapter
 from interp.hookspecs import Register, hookimpl
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from interp.sweeps import Sweep
+    from interp.sweeps import Sweep, Tap
 
 
 class Weights(NamedTuple):

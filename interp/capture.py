@@ -17,6 +17,7 @@ from interp.capturing.batching import Piece, call_model, each_batch, join_output
 from interp.capturing.hooks import eager, recorded
 from interp.capturing.keeping import keep
 from interp.capturing.labels import flatten, join_labels
+from interp.capturing.long import in_time, prefix
 from interp.capturing.matrix import Matrix, check_dtype
 from interp.capturing.plan import Plan
 from interp.capturing.planning import make_plan
@@ -54,7 +55,8 @@ def capture(
     """Run batches through a model and return what every unit and gate did at every token.
 
     While the model runs, the engine stands in for its recurrent modules; every result is compared with the
-    module's own on a sample. The model is as before afterwards, also after an error.
+    module's own on a sample. The model is as before afterwards, also after an error. One long sequence runs in pieces
+    of time where all recurrent modules are unidirectional and a trial shows that pieces give what the whole gives.
 
     Parameters
     ----------
@@ -101,6 +103,7 @@ def capture(
     options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
     session = Session(model, batches, options)
     if store is not None:
+        session.bounded = True
         return keep(session, Path(store))
     labels = list(session.run())
     if session.matrix is None or not session.matrix.used:
@@ -187,18 +190,31 @@ class Session:
         self.streaming = streaming
         self.random: dict[str, Any] = {}
         self.sheets = Sheets()
+        self.bounded = streaming  # whether memory is to stay bounded
         self.attrs = describe(model, batches)
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the labels of each batch or piece of one, when its rows are filled."""
         for batch in tracked(each_batch(self.batches), self.options.progress):
             plan = self.planned(batch)
+            long = in_time(self, plan, batch)
+            if long:
+                yield from self.carried(plan, long)
+                continue
             cuts = pieces(batch, self.options.batch_size, plan.axis)
             if batch.decode is None:
                 for piece in cuts:
                     yield self._forward(plan, piece)[0].labels
             else:
                 yield self._decoded(batch, [self._forward(plan, piece) for piece in cuts])
+
+    def carried(self, plan: Plan, long: list[tuple[int, Piece]]) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the labels of each piece of one long sequence, given the first steps of the pieces."""
+        sample, states = self.samples, dict[str, Any]()
+        for first, piece in long:
+            yield self._forward(plan, piece, first, states)[0].labels
+            self.samples = sample
+        self.samples = sample + 1
 
     def _reserve(self, rows: int) -> Tensor:
         if self.matrix is None:
@@ -217,14 +233,17 @@ class Session:
         if self.plan is None:
             options = self.options
             with undisturbed({}), eager():
-                self.plan = make_plan(self.model, batch, options.modules, options.quantities, options.units)
+                self.plan = make_plan(self.model, prefix(batch), options.modules, options.quantities, options.units)
         return self.plan
 
-    def _forward(self, plan: Plan, piece: Piece) -> tuple[Tokens, Any]:
-        recording = Recording(plan, piece, self.options.where, self.samples, self._reserve, self.sheets)
+    def _forward(
+        self, plan: Plan, piece: Piece, first_step: int = 0, states: dict[str, Any] | None = None
+    ) -> tuple[Tokens, Any]:
+        first = self.samples, first_step
+        recording = Recording(plan, piece, self.options.where, first, self._reserve, self.sheets)
         output = None
-        if not recording.idle or piece.batch.decode is not None:
-            with undisturbed(self.random), eager(), recorded(recording, self.check):
+        if not recording.idle or piece.batch.decode is not None or states is not None:
+            with undisturbed(self.random), eager(), recorded(recording, self.check, states):
                 output = call_model(self.model, piece)
             assemble(recording)
         tokens = recording.tokens

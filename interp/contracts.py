@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-    from interp.sweeps import Sweep
+    from interp.sweeps import Sweep, Tap
     from interp.views import View
 
 State = dict[str, "np.ndarray"]
@@ -104,18 +104,6 @@ class Stream(Protocol):
 
     def __iter__(self) -> Iterator[xr.Dataset]:
         """Yield datasets of the schema, one after the other."""
-
-
-class Tap(Protocol):
-    """What an `Adapter` calls with every quantity as it arises, and whose answer it goes on with.
-
-    ``tap("i", torch.sigmoid, x)`` is ``torch.sigmoid(x)``, recorded (perhaps written straight to its place) and
-    perhaps edited; ``tap("i", value)`` is the same for a value that is there already. A name that is no quantity of the
-    adapter is only computed.
-    """
-
-    def __call__(self, quantity: str, function: Any, *args: torch.Tensor) -> torch.Tensor:
-        """Return the value to go on with."""
 
 
 class Adapter(ABC):

@@ -1,13 +1,25 @@
-"""What a compiled loop of an `Adapter` is handed: places to write to."""
+"""What an `Adapter` is handed: a tap for each value, or places for a loop that is compiled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+class Tap(Protocol):
+    """What an `Adapter` calls with every quantity as it arises, and whose answer it goes on with.
+
+    ``tap("i", torch.sigmoid, x)`` is ``torch.sigmoid(x)``, recorded (perhaps written straight to its place) and
+    perhaps edited; ``tap("i", value)`` is the same for a value that is there already. A name that is no quantity of the
+    adapter is only computed.
+    """
+
+    def __call__(self, quantity: str, function: Any, *args: torch.Tensor) -> torch.Tensor:
+        """Return the value to go on with."""
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,19 @@ from interp.recurrence import run, run_cell
 
 
 @contextmanager
-def recorded(recording: Recording, check: SelfCheck) -> Iterator[None]:
-    """Have everything in the plan recorded while the model runs."""
+def recorded(recording: Recording, check: SelfCheck, states: dict[str, Any] | None = None) -> Iterator[None]:
+    """Have everything in the plan recorded while the model runs.
+
+    With ``states``, by name, recurrent modules begin with the state that is there, and leave their last one.
+    """
     with ExitStack() as stack:
         for reading in recording.plan.readings:
             module = reading.module
             if reading.adapter is None:
                 stack.enter_context(listening(module, partial(take, recording, reading)))
+            elif states is not None:
+                forward = stand_in(reading, recording, check) if reading.blocks else noting(reading, recording)
+                stack.enter_context(replaced(module, carrying(reading.name, forward, states)))
             elif not reading.blocks:
                 handle = module.register_forward_pre_hook(lambda _m, args, r=reading: recording.note(r, args[0]))
                 stack.callback(handle.remove)
@@ -52,6 +58,27 @@ def stand_in(reading: Reading, recording: Recording, check: SelfCheck) -> Forwar
         return result
 
     return forward
+
+
+def noting(reading: Reading, recording: Recording) -> Forward:
+    """Return a module's own ``forward``, which has its time axis noted."""
+    own = reading.module.forward
+
+    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002
+        recording.note(reading, input)
+        return own(input, hx)
+
+    return forward
+
+
+def carrying(name: str, forward: Forward, states: dict[str, Any]) -> Forward:
+    """Return a ``forward`` that goes on from the state in which the last call ended."""
+
+    def carried(input: Any, hx: Any = None) -> Any:  # noqa: A002
+        output, states[name] = forward(input, states.get(name, hx))
+        return output, states[name]
+
+    return carried
 
 
 def eager() -> AbstractContextManager[Any]:

@@ -83,11 +83,14 @@ class Plan:
         The dim of the leading input that holds the samples, where known.
     notes : dict of str to str
         Become attrs.
+    shape : int, int
+        Samples and steps of the forward that the plan was made from.
     """
 
     readings: list[Reading]
     axis: int | None = None
     notes: dict[str, str] = field(default_factory=dict)
+    shape: tuple[int, int] = (0, 0)
 
     @property
     def width(self) -> int:

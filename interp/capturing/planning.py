@@ -57,7 +57,7 @@ def make_plan(model: nn.Module, batch: Batch, modules: Sequence[str] | None, qua
         everything = sorted({name for entry in seen.values() if entry.adapter for name in entry.adapter.quantities})
         readings, left_out = readings_of(seen, axes, modules, [*everything, "out"])
     place(readings)
-    plan = Plan(readings, axis)
+    plan = Plan(readings, axis, shape=(axes[0].samples, axes[0].steps) if axes else (0, 0))
     if not plan.width:
         raise CaptureError(
             "Nothing to read: no recurrent module and no nn.Linear with a time axis was called; name modules=."
@@ -102,9 +102,9 @@ def wired(seen: Mapping[str, Seen], axes: Sequence[Axis], piece: Piece, captured
     first = next((entry for entry in seen.values() if entry.adapter is not None and not entry.adapter.cell), None)
     if first is not None and len(first.inputs) > 1:
         calls = np.stack([read_input(first.module, data)[1].lengths.numpy() for data in first.inputs])
-        return segments(seen, captured, axes, Tokens(calls.sum(0), {}, None, 0, calls))
+        return segments(seen, captured, axes, Tokens(calls.sum(0), {}, None, calls=calls))
     lengths = piece.lengths if piece.lengths is not None else axes[0].lengths.numpy()
-    return segments(seen, captured, axes, Tokens(lengths, {}, None, 0))
+    return segments(seen, captured, axes, Tokens(lengths, {}, None))
 
 
 def tried(model: nn.Module, piece: Piece, modules: Sequence[str] | None) -> dict[str, Seen] | None:

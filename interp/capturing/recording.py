@@ -30,8 +30,8 @@ class Recording:
         The samples.
     where : mapping, callable or None
         Which tokens are kept.
-    first : int
-        The number of the first sample.
+    first : int, int
+        The number of the first sample, and of the first step.
     reserve : callable
         ``reserve(rows)`` gives the rows to fill: ``(rows, unit)``.
     sheets : Sheets
@@ -39,7 +39,13 @@ class Recording:
     """
 
     def __init__(
-        self, plan: Plan, piece: Piece, where: Any, first: int, reserve: Callable[[int], Tensor], sheets: Sheets
+        self,
+        plan: Plan,
+        piece: Piece,
+        where: Any,
+        first: tuple[int, int],
+        reserve: Callable[[int], Tensor],
+        sheets: Sheets,
     ) -> None:
         self.plan, self.piece, self.where, self.first = plan, piece, where, first
         self.reserve, self.sheets = reserve, sheets
@@ -60,7 +66,7 @@ class Recording:
         """Be told the tokens of each sample; from now on values go straight into the matrix."""
         stop = self.piece.start + lengths.size
         labels = self.piece.labels.of(lengths, self.piece.start, stop)
-        self.tokens = Tokens(lengths, labels, self.where, self.first, calls)
+        self.tokens = Tokens(lengths, labels, self.where, *self.first, calls=calls)
         self.rows = self.reserve(self.tokens.rows)
 
     def watcher(self, reading: Reading) -> Callable[[int, str, Axis], Watch]:

@@ -23,6 +23,8 @@ class Tokens:
         Which tokens are kept.
     first : int
         The number of the first sample.
+    first_step : int
+        The number of the first step of every sample.
     calls : array (call, sample), optional
         Steps of each call, where the modules are called several times; they add up to ``lengths``.
 
@@ -39,7 +41,8 @@ class Tokens:
         lengths: np.ndarray,
         labels: dict[str, np.ndarray],
         where: Any,
-        first: int,
+        first: int = 0,
+        first_step: int = 0,
         calls: np.ndarray | None = None,
     ) -> None:
         self.lengths = lengths
@@ -47,7 +50,7 @@ class Tokens:
         sample = np.repeat(np.arange(lengths.size), lengths)
         step = np.arange(sample.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         source = labels.get("source", sample + first)
-        known = {"sample": sample + first, "step": step, "source": source, **labels}
+        known = {"sample": sample + first, "step": step + first_step, "source": source, **labels}
         known = {name: values.astype(np.int32) if name in ("sample", "step", "source") else values
                  for name, values in known.items()}  # fmt: skip
         if calls is not None:
