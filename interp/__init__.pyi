@@ -45,6 +45,7 @@ from .selection import grid as grid
 from .selection import halves as halves
 from .selection import pick as pick
 from .selection import source_hash as source_hash
+from .selection import token_hash as token_hash
 from .statistics import block_shuffles as block_shuffles
 from .statistics import jackknife as jackknife
 from .statistics import source_groups as source_groups
