@@ -3,6 +3,8 @@ from . import lettering as lettering
 from . import palette as palette
 from . import scene as scene
 from ._version import __version__ as __version__
+from .basis import random_rotation as random_rotation
+from .basis import rotate as rotate
 from .binning import bin_edges as bin_edges
 from .binning import compiled as compiled
 from .binning import count_bins as count_bins

@@ -135,6 +135,12 @@ def test_measure_is_the_call(stored, tmp_path):
     assert interp.methods(wanted) in result.stdout
 
 
+def test_the_basis_is_a_flag_of_every_probe(stored, tmp_path):
+    call("measure", "moments", stored, "--basis", "rotated", "--basis-seed", "4", "--output", tmp_path / "r.zarr")
+    wanted = interp.measure("moments", interp.open(stored), basis="rotated", basis_seed=4)
+    xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), wanted)
+
+
 def test_several_stores_give_a_dim_model(stored, tmp_path):
     call("measure", "range", stored, stored, "--output", tmp_path / "r.zarr")
     assert interp.open(tmp_path / "r.zarr").sizes["model"] == 2
