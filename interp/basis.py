@@ -60,7 +60,8 @@ def rotate(source: Any, seed: int = 0) -> Any:
     Dataset or Stream
         The same tokens, labels and names of units, where ``lstm.0.forward.h.3`` is now the third direction of its
         group, and no unit stands for a symbol; groups lie side by side. attrs: ``basis`` is ``rotated``, and
-        ``basis_seed``. Values are computed when they are used (a Dask array), one group and some tokens at a time.
+        ``basis_seed``. Values are computed when they are used (a Dask array), one group and some tokens at a time;
+        ``.load()`` keeps them.
 
     Raises
     ------
@@ -115,7 +116,12 @@ def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
 def _rows(acts: xr.Dataset) -> dict[str, int]:
     if acts.activation.chunks:
         return {}
-    return {"token": ROWS_IN_MEMORY if acts.activation.variable._in_memory else ROWS_ON_DISK}
+    return {"token": ROWS_IN_MEMORY if in_memory(acts) else ROWS_ON_DISK}
+
+
+def in_memory(acts: xr.Dataset) -> bool:
+    """Return whether activations are an array, and not on disk or yet to be computed."""
+    return bool(acts.activation.variable._in_memory)
 
 
 def groups(acts: xr.Dataset) -> tuple[list[str], np.ndarray]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp._version import __version__
-from interp.basis import in_basis
+from interp.basis import in_basis, in_memory
 from interp.contracts import Reducer, Stream
 from interp.errors import OptionError
 from interp.reducers import COUNTS, counted, provenance, reduce
@@ -68,10 +68,10 @@ def measure(
     """
     probe, given = resolve(name_or_probe, options)
     if not isinstance(source, Sequence) or isinstance(source, str):
-        return _stamped(_measured(probe, given, in_basis(_checked(source), basis, basis_seed)), probe, given)
+        return _stamped(_measured(probe, given, source, basis, basis_seed), probe, given)
     if not source:
         raise OptionError("Expected at least one dataset in the list; got none.")
-    results = [_measured(probe, given, in_basis(_checked(one), basis, basis_seed)) for one in source]
+    results = [_measured(probe, given, one, basis, basis_seed) for one in source]
     names = unique_names(str(result.attrs.pop("model", "model")) for result in results)
     counts = {name: ", ".join(str(result.attrs.get(name)) for result in results) for name in COUNTS}
     together = stacked(results, names)
@@ -115,9 +115,11 @@ def _checked(source: Any) -> xr.Dataset | Stream:
     return source
 
 
-def _measured(probe: Probe, options: Mapping[str, Any], source: xr.Dataset | Stream) -> xr.Dataset:
+def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str, seed: int) -> xr.Dataset:
     import xarray as xr
 
+    captured: Any = _checked(source)
+    source = in_basis(captured, basis, seed)
     if isinstance(probe, Reducer):
         return reduce(probe, source)
     info = probe.interp  # type: ignore[attr-defined]
@@ -129,7 +131,9 @@ def _measured(probe: Probe, options: Mapping[str, Any], source: xr.Dataset | Str
             f"Reducers take streams: {able or 'none is registered'}."
         )
     check_labels(source, info.requires, f"Probe {info.name!r}")
-    result = probe(source, **options)
+    if basis != "units" and in_memory(captured):
+        source = source.load()  # a function may read it many times
+    result = probe(source, **options).compute()
     return result.assign_attrs(provenance(source) | counted(source) | result.attrs)
 
 

@@ -121,15 +121,23 @@ def test_every_source_is_turned_alike(drawn_acts, turned, name, kind, tmp_path, 
         assert not source.variables["activation"]._in_memory
 
 
+seen = []
+
+
 @interp.probe()
 def size(acts):
     """Mean |activation|."""
+    seen.append(acts.activation.variable._in_memory)
     return abs(acts.activation).mean("token").to_dataset(name="size")
 
 
 def test_function_probes(drawn_acts, turned):
     found = interp.measure(size, drawn_acts, basis="rotated", basis_seed=3)
     np.testing.assert_allclose(found["size"], np.abs(turned.activation.values).mean(axis=0), rtol=1e-5)
+    lazy = interp.measure(size, drawn_acts.chunk(), basis="rotated", basis_seed=3)
+    assert seen == [True, False]
+    np.testing.assert_allclose(lazy["size"], found["size"], rtol=1e-5)
+    assert lazy["size"].variable._in_memory
     assert "random orthogonal matrix (seed 3)" in interp.methods(found)
 
 

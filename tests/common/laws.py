@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 import interp
-from interp.reducers import unit_coords
+from interp.reducers import _needed, unit_coords
 
 
 def small(seed, samples=12, units=5, quantity="f"):
@@ -45,8 +45,7 @@ def hold(reducer, seed, acts=None):
     """
     draw = np.random.default_rng(seed)
     acts = small(seed) if acts is None else acts
-    known = reducer.options()
-    needed = {need.replace("-", "_"): interp.measure(need, acts, **known_to(need, known)) for need in reducer.needs}
+    needed = {need.replace("-", "_"): interp.measure(_needed(reducer, need), acts) for need in reducer.needs}
     states = []
     for chunk in parts_of(acts, draw):
         fresh = bool(draw.integers(2)) or not states
@@ -56,16 +55,8 @@ def hold(reducer, seed, acts=None):
     while len(states) > 1:
         a, b = (states.pop(draw.integers(len(states))) for _ in range(2))
         states.append(reducer.merge(a, b))
-    alike(reducer.finish(states[0]), interp.measure(reducer, acts))
-
-
-def known_to(name, options):
-    """Return those of the options that a registered reducer has too."""
-    from inspect import signature
-
-    from interp.registry import registry
-
-    return {key: options[key] for key in signature(registry().get("probe", name)).parameters if key in options}
+    conclude = getattr(reducer, "conclude", lambda result: result)
+    alike(conclude(reducer.finish(states[0])), interp.measure(reducer, acts))
 
 
 def alike(found, wanted):
