@@ -37,6 +37,7 @@ class Saturation(Reducer):
     """
 
     name: ClassVar[str] = "saturation"
+    unitwise: ClassVar[bool] = True
 
     def __init__(self, *, low: float = 0.1, high: float = 0.9, quantities: Sequence[str] = GATES) -> None:
         if not low < high:
@@ -48,22 +49,17 @@ class Saturation(Reducer):
     def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return zeros."""
         gate = np.isin(units["quantity"].values, self.quantities)
-        if not gate.any():
-            there = ", ".join(dict.fromkeys(units["quantity"].values.tolist()))
-            raise OptionError(
-                f"No unit is one of the gates {', '.join(self.quantities)}; there are units of {there or 'nothing'}. "
-                "Capture gates with quantities=, or name yours: quantities=[…]."
-            )
         counts = {name: np.zeros(gate.size, np.int64) for name in ("above", "below", "odd")}
         return counts | {"gate": gate, "tokens": np.zeros(1, np.int64)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
         """Count the tokens of the chunk."""
         gate = state["gate"]
-        values = chunk.activation[:, np.flatnonzero(gate)].values
-        for name, mask in (("above", values > self.high), ("below", values < self.low), ("odd", np.isnan(values))):
-            state[name][gate] += mask.sum(axis=0)
-        return state | {"tokens": state["tokens"] + len(values)}
+        if gate.any():
+            values = chunk.activation.values
+            for name, mask in (("above", values > self.high), ("below", values < self.low), ("odd", np.isnan(values))):
+                state[name] += np.count_nonzero(mask, axis=0)
+        return state | {"tokens": state["tokens"] + chunk.sizes["token"]}
 
     def merge(self, a: State, b: State) -> State:
         """Return the sum of the counts."""
@@ -77,3 +73,13 @@ class Saturation(Reducer):
         known = state["gate"] & (state["odd"] == 0) & (n > 0)
         shares = {name: ("unit", np.where(known, state[name] / max(n, 1), np.nan)) for name in ("above", "below")}
         return xr.Dataset({"n": n, **shares})
+
+    def conclude(self, result: xr.Dataset) -> xr.Dataset:
+        """Return the result, or say that there is no gate among all units."""
+        there = list(dict.fromkeys(result["quantity"].values.tolist()))
+        if not set(there) & set(self.quantities):
+            raise OptionError(
+                f"No unit is one of the gates {', '.join(self.quantities)}; there are units of {', '.join(there)}. "
+                "Capture gates with quantities=, or name yours: quantities=[…]."
+            )
+        return result
