@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -311,15 +311,6 @@ class Reducer(ABC):
         from inspect import signature
 
         return {key: getattr(self, key) for key in signature(type(self)).parameters}
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A registered object, its name and the plugin that brought it."""
-
-    name: str
-    owner: str
-    value: Any = field(repr=False)
 
 
 def kebab(name: str) -> str:
