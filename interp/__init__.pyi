@@ -3,6 +3,8 @@ from . import lettering as lettering
 from . import palette as palette
 from . import scene as scene
 from ._version import __version__ as __version__
+from .basis import random_rotation as random_rotation
+from .basis import rotate as rotate
 from .binning import bin_edges as bin_edges
 from .binning import compiled as compiled
 from .binning import count_bins as count_bins
@@ -45,6 +47,7 @@ from .selection import grid as grid
 from .selection import halves as halves
 from .selection import pick as pick
 from .selection import source_hash as source_hash
+from .selection import token_hash as token_hash
 from .statistics import block_shuffles as block_shuffles
 from .statistics import jackknife as jackknife
 from .statistics import source_groups as source_groups

@@ -38,7 +38,8 @@ def build_app() -> typer.Typer:
     app.callback()(_top)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
-            app.command(point.name)(point.load())
+            verb = point.load()
+            app.command(point.name, context_settings=getattr(verb, "context_settings", None))(verb)
         except Exception as error:  # a stranger's module may raise anything; the other verbs have to work
             warnings.warn(f"The command {point.name!r} ({point.value}) could not be loaded: {error!r}", stacklevel=1)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
@@ -292,20 +292,21 @@ class Reducer(ABC):
     def finish(self, state: State) -> xr.Dataset:
         """Return the result."""
 
+    def conclude(self, result: xr.Dataset) -> xr.Dataset:
+        """Return the result with what is said over all units at once, such as a correction for many tests.
+
+        Parameters
+        ----------
+        result : Dataset
+            What `finish` returned, blocks of units joined.
+        """
+        return result
+
     def options(self) -> dict[str, Any]:
         """Return the constructor's options with their values, for the result's attrs."""
         from inspect import signature
 
         return {key: getattr(self, key) for key in signature(type(self)).parameters}
-
-
-@dataclass(frozen=True)
-class Owned:
-    """A registered object, its name and the plugin that brought it."""
-
-    name: str
-    owner: str
-    value: Any = field(repr=False)
 
 
 def kebab(name: str) -> str:

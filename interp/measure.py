@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp._version import __version__
+from interp.basis import in_basis, in_memory
 from interp.contracts import Reducer, Stream
 from interp.errors import OptionError
-from interp.reducers import provenance, reduce
+from interp.reducers import COUNTS, counted, provenance, reduce
 from interp.registry import registry
 from interp.schema import RESULT, SCHEMA_VERSION, check_labels
 
@@ -25,7 +26,15 @@ if TYPE_CHECKING:
 Probe = Reducer | Callable[..., "xr.Dataset"]
 
 
-def measure(name_or_probe: str | Probe | type[Reducer], source: Any, /, **options: Any) -> xr.Dataset:
+def measure(
+    name_or_probe: str | Probe | type[Reducer],
+    source: Any,
+    /,
+    *,
+    basis: str = "units",
+    basis_seed: int = 0,
+    **options: Any,
+) -> xr.Dataset:
     """Run a probe.
 
     Parameters
@@ -35,6 +44,10 @@ def measure(name_or_probe: str | Probe | type[Reducer], source: Any, /, **option
     source : Dataset, sequence of them, or Stream
         Activations ``(token, unit)``. Several give a result with a dim ``model``, named by their attrs. Reducers
         take streams too, which are iterated once for each level of `Reducer.needs`.
+    basis : {"units", "rotated"}
+        As captured, or turned at random within each layer: see `rotate`.
+    basis_seed : int
+        Of the rotation.
     **options
         Of the probe. The reducers that it needs get those of the same name.
 
@@ -42,7 +55,7 @@ def measure(name_or_probe: str | Probe | type[Reducer], source: Any, /, **option
     -------
     Dataset
         Schema ``interp.result``: dims among ``unit``, ``pair``, ``token``, ``model`` and the probe's own; attrs
-        name the probe, its version, its options (JSON) and a paragraph of method.
+        name the probe, its version, its options (JSON), a paragraph of method, and count the tokens and sources.
 
     Raises
     ------
@@ -55,12 +68,14 @@ def measure(name_or_probe: str | Probe | type[Reducer], source: Any, /, **option
     """
     probe, given = resolve(name_or_probe, options)
     if not isinstance(source, Sequence) or isinstance(source, str):
-        return _stamped(_measured(probe, given, source), probe, given)
+        return _stamped(_measured(probe, given, source, basis, basis_seed), probe, given)
     if not source:
         raise OptionError("Expected at least one dataset in the list; got none.")
-    results = [_measured(probe, given, one) for one in source]
+    results = [_measured(probe, given, one, basis, basis_seed) for one in source]
     names = unique_names(str(result.attrs.pop("model", "model")) for result in results)
-    return _stamped(stacked(results, names), probe, given)
+    counts = {name: ", ".join(str(result.attrs.get(name)) for result in results) for name in COUNTS}
+    together = stacked(results, names)
+    return _stamped(together.assign_attrs(counts | together.attrs), probe, given)
 
 
 def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict[str, Any]]:
@@ -91,12 +106,20 @@ def _known_options(name: str, called: Callable[..., Any], options: Mapping[str, 
     return known
 
 
-def _measured(probe: Probe, options: Mapping[str, Any], source: Any) -> xr.Dataset:
+def _checked(source: Any) -> xr.Dataset | Stream:
     import xarray as xr
 
     if not isinstance(source, xr.Dataset | Stream) or isinstance(source, str | PathLike):
         hint = f": pass interp.open({str(source)!r})" if isinstance(source, str | PathLike) else ""
         raise OptionError(f"Expected a Dataset, a list of them, or a stream; got a {type(source).__name__}{hint}.")
+    return source
+
+
+def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str, seed: int) -> xr.Dataset:
+    import xarray as xr
+
+    captured: Any = _checked(source)
+    source = in_basis(captured, basis, seed)
     if isinstance(probe, Reducer):
         return reduce(probe, source)
     info = probe.interp  # type: ignore[attr-defined]
@@ -108,8 +131,10 @@ def _measured(probe: Probe, options: Mapping[str, Any], source: Any) -> xr.Datas
             f"Reducers take streams: {able or 'none is registered'}."
         )
     check_labels(source, info.requires, f"Probe {info.name!r}")
-    result = probe(source, **options)
-    return result.assign_attrs(provenance(source) | result.attrs)
+    if basis != "units" and in_memory(captured):
+        source = source.load()  # a function may read it many times
+    result = probe(source, **options).compute()
+    return result.assign_attrs(provenance(source) | counted(source) | result.attrs)
 
 
 def _stamped(result: xr.Dataset, probe: Probe, options: Mapping[str, Any]) -> xr.Dataset:

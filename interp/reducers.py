@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import signature
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CHUNK = 2**24  # values at once: 64 MiB of float32
+COUNTS = ("n_tokens", "n_sources")  # attrs of every result
 BLOCK = 256  # units at once, where a reducer is unitwise: states stay small, and rows of a block are read in one piece
 
 
@@ -57,13 +59,15 @@ def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
     if isinstance(source, xr.Dataset):
         check_labels(source, reducer.requires, f"Probe {reducer.name!r}")
     results: dict[str, xr.Dataset] = {}
+    tally = Tally()
     for level in range(steps[last].level + 1):
         now = {key: step for key, step in steps.items() if step.level == level}
         if isinstance(source, xr.Dataset):
-            results |= {key: _over_dataset(key, step, results, source) for key, step in now.items()}
+            found = {key: _over_dataset(key, step, results, source) for key, step in now.items()}
         else:
-            results |= run(now, results, gathered(source))
-    return results[last]
+            found = run(now, results, gathered(source if level else tally.over(source)))
+        results |= {key: now[key].reducer.conclude(result) for key, result in found.items()}
+    return results[last].assign_attrs(counted(source) if isinstance(source, xr.Dataset) else tally.attrs())
 
 
 def plan(reducer: Reducer, steps: dict[str, Step], asking: tuple[str, ...] = ()) -> str:
@@ -119,7 +123,40 @@ def _labelled(result: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
 
 def provenance(acts: xr.Dataset) -> dict[str, str | int | float]:
     """Return those attrs of activations that their results carry on."""
-    return {name: acts.attrs[name] for name in ("model", "model_sha256", "task", "seed") if name in acts.attrs}
+    names = ("model", "model_sha256", "task", "seed", "basis", "basis_seed")
+    return {name: acts.attrs[name] for name in names if name in acts.attrs}
+
+
+def counted(acts: xr.Dataset) -> dict[str, int]:
+    """Return the numbers of tokens and sources, under the names `COUNTS`; of no activations what their attrs say."""
+    if "token" not in acts.dims:
+        return {name: acts.attrs[name] for name in COUNTS if name in acts.attrs}
+    tally = Tally()
+    tally.add(acts)
+    return tally.attrs()
+
+
+class Tally:
+    """Counts the tokens and sources that pass by."""
+
+    def __init__(self) -> None:
+        self.tokens, self.sources = 0, np.zeros(0, np.int64)
+
+    def add(self, acts: xr.Dataset) -> None:
+        """Count the tokens of a chunk."""
+        self.tokens += acts.sizes.get("token", 0)
+        if "source" in acts.coords:
+            self.sources = np.union1d(self.sources, acts["source"].values)
+
+    def over(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+        """Yield the chunks, counted."""
+        for chunk in chunks:
+            self.add(chunk)
+            yield chunk
+
+    def attrs(self) -> dict[str, int]:
+        """Return the counts under their names."""
+        return dict(zip(COUNTS, (self.tokens, self.sources.size), strict=True))
 
 
 def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts: xr.Dataset) -> xr.Dataset:
@@ -127,13 +164,25 @@ def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts:
     if not together(samples):
         acts = acts.isel(token=np.argsort(samples, kind="stable"))
     bounds = sample_bounds(acts["sample"].values)
-    width = BLOCK if step.reducer.unitwise else max(acts.sizes["unit"], 1)
+    blocks = unit_blocks(acts) if step.reducer.unitwise else [slice(None)]
     parts = []
-    for first in range(0, max(acts.sizes["unit"], 1), width):
-        block = slice(first, first + width)
+    for block in blocks:
         here = {name: held.isel(unit=block) if "unit" in held.dims else held for name, held in results.items()}
         parts.append(run({key: step}, here, cut(acts.isel(unit=block), bounds))[key])
     return _concat(parts, "unit")
+
+
+def unit_blocks(acts: xr.Dataset) -> list[slice]:
+    """Return blocks of about `BLOCK` units; of a Dask array, whole chunks together or parts of one, never both."""
+    sizes = dict(acts.activation.variable.chunksizes).get("unit", (acts.sizes["unit"],))
+    edges = [0]
+    for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True):
+        if size > BLOCK:
+            edges += [end - size, *range(end - size + BLOCK, end, BLOCK), end]
+        elif end - edges[-1] > BLOCK:
+            edges.append(end - size)
+    edges = sorted({*edges, acts.sizes["unit"]})
+    return [slice(a, b) for a, b in pairwise(edges)] or [slice(None)]
 
 
 def together(samples: np.ndarray) -> bool:

@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pluggy
 
 from interp import hookspecs
-from interp.contracts import Owned, kebab
+from interp.contracts import kebab
 from interp.errors import PluginError, unknown
 
 GROUP = "interp"
@@ -27,6 +28,15 @@ KINDS = {
     "viewer": "register_viewers",
 }
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A registered object, its name and the plugin that brought it."""
+
+    name: str
+    owner: str
+    value: Any = field(repr=False)
 
 
 class Registry:

@@ -116,3 +116,30 @@ def source_hash(sources: np.ndarray) -> np.ndarray:
     """Return a stable 64-bit hash of each source (uint64): groups use the low bits, halves the high ones."""
     digests = (blake2b(str(source).encode(), digest_size=8).digest() for source in sources.tolist())
     return np.frombuffer(b"".join(digests), dtype="<u8")
+
+
+def token_hash(acts: xr.Dataset, seed: int = 0) -> np.ndarray:
+    """Return a stable 64-bit hash of each token (uint64), from its source, sample and step.
+
+    Tokens with the smallest hashes are a random sample that does not depend on the order in which tokens come.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Coords ``source``, ``sample``, ``step`` and, where there is one, ``call`` (token).
+    seed : int
+        Another seed, another sample.
+    """
+    hashed = np.full(acts.sizes["token"], np.int64(seed)).view(np.uint64)
+    for name in ("source", "sample", "step", "call"):
+        if name in acts.coords:
+            hashed = _mixed(hashed ^ acts[name].values.astype(np.int64).view(np.uint64))
+    return hashed
+
+
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Return the next numbers of splitmix64 (Steele, Lea and Flood, "Fast splittable generators", 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(values ^ (values >> np.uint64(31)))

@@ -60,7 +60,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
         For a dataset of another schema.
     """
     path = Path(path)
-    _check_target(path, overwrite)
+    check_target(path, overwrite)
     coded = encoded(_checked(dataset))
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -142,7 +142,8 @@ def upgraded(dataset: xr.Dataset, where: str) -> xr.Dataset:
     return dataset
 
 
-def _check_target(path: Path, overwrite: bool) -> None:
+def check_target(path: Path, overwrite: bool) -> None:
+    """Raise `OptionError` where there is something at a path that `save` would not replace."""
     if not path.exists():
         return
     if not overwrite:

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+ROTATED = (
+    "The activations of each layer, direction and quantity were first multiplied by a random orthogonal matrix "
+    "(seed {})."
+)
+
 
 def methods(result: xr.Dataset) -> str:
     """Return a paragraph on how a result came about, ready to quote.
@@ -19,6 +24,12 @@ def methods(result: xr.Dataset) -> str:
     ----------
     result : Dataset
         Of `interp.measure`.
+
+    Returns
+    -------
+    str
+        What was computed; the probe, its version and options, the version of interp, the model and its weights, the
+        task, the seed, and the n in tokens / sources, of several models one by one.
 
     Raises
     ------
@@ -29,10 +40,17 @@ def methods(result: xr.Dataset) -> str:
     made = f"Computed with interp {attrs['interp_version']}, probe {attrs['probe']} {attrs['probe_version']}"
     made += f", options {attrs['options']}" if attrs["options"] != "{}" else ""
     known = {"model": "model", "model_sha256": "weights sha256", "task": "task", "seed": "seed"}
-    listed = ", ".join(f"{label} {attrs[name]}" for name, label in known.items() if name in attrs)
+    listed = [f"{label} {attrs[name]}" for name, label in known.items() if name in attrs]
     if "model" in result.dims:
-        listed = ", ".join(filter(None, [f"models {', '.join(map(str, result['model'].values))}", listed]))
-    return f"{attrs['method']} {made}{f'; {listed}' if listed else ''}."
+        listed = [f"models {', '.join(map(str, result['model'].values))}", *listed]
+    if attrs.get("n_tokens"):
+        listed.append(f"n = {_number(attrs['n_tokens'])} tokens / {_number(attrs['n_sources'])} sources")
+    turned = f" {ROTATED.format(attrs['basis_seed'])}" if attrs.get("basis") == "rotated" else ""
+    return f"{attrs['method']}{turned} {'; '.join(filter(None, [made, ', '.join(listed)]))}."
+
+
+def _number(count: int | str) -> str:
+    return f"{count:,}" if isinstance(count, int) else f"({count})"
 
 
 def table(result: xr.Dataset) -> pd.DataFrame:

@@ -5,6 +5,8 @@ import sys
 from importlib.metadata import EntryPoint
 
 import pytest
+import xarray as xr
+from typer.testing import CliRunner
 
 import interp
 from interp import cli
@@ -25,7 +27,7 @@ def run(*arguments, stdin=""):
 def test_help_lists_the_verbs_of_all_packages():
     result = run("--help")
     assert result.returncode == 0
-    for verb in ("plugins", "train", "transliterate", "reproduce"):
+    for verb in ("capture", "measure", "plugins", "train", "transliterate", "reproduce"):
         assert verb in result.stdout
 
 
@@ -77,3 +79,94 @@ def test_training_from_the_command_line_gives_weights_that_load(tmp_path):
     fresh = interp.load_model("armenian-bilstm", untrained=5)
     assert any((a != b).any() for a, b in zip(trained.parameters(), fresh.parameters(), strict=True))
     assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == []
+
+
+def call(*arguments):
+    """Run a verb in this process."""
+    return CliRunner().invoke(cli.build_app(), list(map(str, arguments)), catch_exceptions=False)
+
+
+CAPTURE = ("capture", "armenian-bilstm", "--limit", "20", "--where", "input=t", "--quantities", "h,c")
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "acts.zarr"
+    result = run(*CAPTURE, "--modules", "lstm", "--modules", "hidden", "--output", str(path))
+    assert result.returncode == 0, result.stderr
+    assert "activation (token" in result.stdout
+    return path
+
+
+def test_capture_is_the_call(stored):
+    model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
+    options = {"where": {"input": "t"}, "quantities": ["h", "c"], "modules": ["lstm", "hidden"]}
+    wanted = interp.capture(model, task.batches("demo", limit=20, seed=0), progress=False, **options)
+    xr.testing.assert_identical(interp.open(stored), wanted)
+
+
+def test_capture_on_a_finished_store_is_nothing_and_other_options_are_refused(stored):
+    before = {path: path.stat().st_mtime_ns for path in stored.rglob("*")}
+    assert call(*CAPTURE, "--modules", "lstm,hidden", "--output", stored).exit_code == 0
+    assert {path: path.stat().st_mtime_ns for path in stored.rglob("*")} == before
+    with pytest.raises(interp.OptionError, match="modules"):
+        call(*CAPTURE, "--output", stored)
+
+
+def test_capture_takes_a_corpus_other_weights_and_a_batch_size(tmp_path):
+    corpus = tmp_path / "small-test.txt"
+    corpus.write_text("\n".join(interp.load_task("transliteration").sentences("demo")[:6]), encoding="utf-8")
+    options = ("--task", "transliteration", "--corpus", corpus, "--rules", "chat", "--untrained", "3")
+    call("capture", "armenian-bilstm", *options, "--batch-size", "4", "--output", tmp_path / "a.zarr")
+    acts = interp.open(tmp_path / "a.zarr")
+    assert acts.attrs["split"] == "test"
+    assert acts.attrs["rules"] == "chat"
+    model = interp.load_model("armenian-bilstm", untrained=3)
+    batches = interp.load_task("transliteration", corpus=corpus, rules="chat").batches("test")
+    assert acts.attrs["model_sha256"] == interp.capture(model, batches, progress=False).attrs["model_sha256"]
+
+
+def test_measure_is_the_call(stored, tmp_path):
+    flags = ("--minimum", "10", "--pairs", "t=>տ", "--bins=40")
+    result = run("measure", "hellinger", str(stored), *flags, "--output", str(tmp_path / "r.zarr"))
+    assert result.returncode == 0, result.stderr
+    wanted = interp.measure("hellinger", interp.open(stored), minimum=10, pairs=["t=>տ"], bins=40)
+    xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), wanted)
+    assert interp.methods(wanted) in result.stdout
+
+
+def test_the_basis_is_a_flag_of_every_probe(stored, tmp_path):
+    call("measure", "moments", stored, "--basis", "rotated", "--basis-seed", "4", "--output", tmp_path / "r.zarr")
+    wanted = interp.measure("moments", interp.open(stored), basis="rotated", basis_seed=4)
+    xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), wanted)
+
+
+def test_several_stores_give_a_dim_model(stored, tmp_path):
+    call("measure", "range", stored, stored, "--output", tmp_path / "r.zarr")
+    assert interp.open(tmp_path / "r.zarr").sizes["model"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "sentence"),
+    [
+        (["rnage", "ACTS"], interp.UnknownNameError, "Did you mean.*'range'"),
+        (["hellinger", "ACTS", "--minium", "3"], interp.OptionError, "Did you mean 'minimum'.*bins=1000"),
+        (["hellinger", "ACTS", "--minimum", "x"], interp.OptionError, "--minimum takes int"),
+        (["hellinger", "--minimum", "3"], interp.OptionError, "a store of activations: interp measure hellinger"),
+        (["range", "nowhere.zarr"], interp.SchemaError, "nowhere.zarr does not exist"),
+    ],
+)
+def test_wrong_measures_are_sentences_and_write_nothing(stored, tmp_path, words, error, sentence):
+    words = [str(stored) if word == "ACTS" else word for word in words]
+    with pytest.raises(error, match=sentence):
+        call("measure", *words, "--output", tmp_path / "r.zarr")
+    assert not list(tmp_path.iterdir())
+
+
+def test_measure_replaces_a_result_only_when_told(stored, tmp_path):
+    path = tmp_path / "r.zarr"
+    call("measure", "range", stored, "--output", path)
+    with pytest.raises(interp.OptionError, match="exists"):
+        call("measure", "moments", stored, "--output", path)
+    call("measure", "moments", stored, "--output", path, "--overwrite")
+    assert "variance" in interp.open(path)

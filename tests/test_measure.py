@@ -52,6 +52,8 @@ def test_a_function(drawn_acts):
         "method": "Mean activation where ``output`` is the symbol.",
         "model": "made-up-bilstm",
         "task": "transliteration",
+        "n_tokens": drawn_acts.sizes["token"],
+        "n_sources": 100,
     }
 
 

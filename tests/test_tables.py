@@ -2,6 +2,16 @@ import pytest
 
 import interp
 
+OPTIONS = {
+    "hellinger": {"minimum": 50},
+    "range": {},
+    "moments": {},
+    "histogram": {"bins": 5},
+    "labels": {},
+    "saturation": {"high": 0.8},
+    "top-contexts": {"sample": 100},
+}
+
 
 def test_table_of_distances(drawn_acts):
     result = interp.measure("hellinger", drawn_acts, minimum=50)
@@ -39,6 +49,38 @@ def test_methods(drawn_acts):
         assert part in text
     several = interp.methods(interp.measure("range", [drawn_acts, drawn_acts]))
     assert "models made-up-bilstm, made-up-bilstm-2" in several
+
+
+def test_every_paragraph_says_what_a_paper_needs(drawn_acts):
+    acts = drawn_acts.assign_attrs(seed=7, model_sha256="76a3")
+    n = f"n = {acts.sizes['token']:,} tokens / 100 sources."
+    for name, options in OPTIONS.items():
+        result = interp.measure(name, acts, **options)
+        text = interp.methods(result)
+        told = ["made-up-bilstm", "sha256 76a3", "task transliteration", "seed 7", n, f"interp {interp.__version__}"]
+        told += [f"probe {name} {result.attrs['probe_version']}", *(f'"{option}": ' for option in options)]
+        assert all(part in text for part in told), text
+        assert text[0].isupper()
+        assert ". Computed with" in text
+
+
+def test_the_n_of_several_captures_stands_one_by_one(drawn_acts):
+    other = interp.pick(drawn_acts, sample=slice(0, 100))
+    n = f"{drawn_acts.sizes['token']}, {other.sizes['token']}"
+    assert f"n = ({n}) tokens / (100, 50) sources" in interp.methods(interp.measure("range", [drawn_acts, other]))
+    twice = interp.methods(interp.measure("range", [other, other]))
+    assert f"n = {other.sizes['token']:,} tokens / 50 sources" in twice
+
+
+def test_a_stream_is_counted_too(drawn_acts):
+    parts = [interp.pick(drawn_acts, sample=slice(0, 90)), interp.pick(drawn_acts, sample=slice(90, None))]
+
+    class Stream:
+        def __iter__(self):
+            return iter(parts)
+
+    result = interp.measure("histogram", Stream())
+    assert (result.attrs["n_tokens"], result.attrs["n_sources"]) == (drawn_acts.sizes["token"], 100)
 
 
 @pytest.mark.parametrize("function", [interp.table, interp.methods])

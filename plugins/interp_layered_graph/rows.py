@@ -1,4 +1,4 @@
-"""Which units stand in which row, and what each gives to the row above: plain arrays, no drawing."""
+"""Which units stand in which row: plain arrays, no drawing."""
 
 from __future__ import annotations
 
@@ -41,48 +41,3 @@ def becomes(inputs: Sequence[str], outputs: Sequence[str], letter: str, n: int, 
     if keep in ranked[n:]:
         return [*ranked[: n - 1], keep]
     return ranked[:n]
-
-
-def contributions(weight: np.ndarray, activation: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Return what each lower unit adds to each upper one: the mean over tokens of weight x activation.
-
-    Parameters
-    ----------
-    weight : array (lower, upper)
-        NaN where nothing joins the two; so is the result there.
-    activation : array (token, lower)
-        Of the lower units.
-    here : boolean array (token,)
-        The tokens to average over.
-
-    Returns
-    -------
-    array (lower, upper)
-        float64; NaN everywhere without a token.
-    """
-    if not here.any():
-        return np.full(weight.shape, np.nan)
-    return np.asarray(weight.astype(float) * activation[here].mean(axis=0, dtype=float)[:, None])
-
-
-def contrasts(
-    weight: np.ndarray, activation: np.ndarray, here: np.ndarray, among: np.ndarray, *, shared: bool = False
-) -> np.ndarray:
-    """Return contributions over the tokens ``here`` minus those over the other tokens ``among``.
-
-    Parameters
-    ----------
-    weight, activation, here
-        As for `contributions`.
-    among : boolean array (token,)
-        The tokens to compare within; those of ``here`` are left out of the other side.
-    shared : bool
-        Take the mean over the upper units off the weights first: a softmax over them ignores what they share.
-
-    Returns
-    -------
-    array (lower, upper)
-        float64.
-    """
-    own = weight - np.nanmean(weight, axis=1, keepdims=True) if shared else weight
-    return np.asarray(contributions(own, activation, here) - contributions(own, activation, among & ~here))

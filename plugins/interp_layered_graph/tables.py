@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import SchemaError
-from interp_layered_graph.rows import GATES, becomes, best, contrasts, contributions
+from interp import SchemaError, measure, pick
+from interp_layered_graph.rows import GATES, becomes, best
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,10 +160,7 @@ def edge_table(
     names = {row: nodes.loc[nodes["row"] == row, "unit"].tolist() for row in ("output", "hidden", "h")}
     _check_units(acts, [*names["hidden"], *names["h"]])
     steps = [("hidden", "output"), ("h", "hidden")] if names["hidden"] else [("h", "output")]
-    parts = [
-        _edges(acts, wiring, names[low], names[high], pair, article=article, shared=high == "output")
-        for low, high in steps
-    ]
+    parts = [_edges(acts, wiring, names[low], names[high], pair, article=article) for low, high in steps]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     table = table.assign(size=table["contribution"].abs()).query("size > 0")
     table = table.sort_values("size", kind="stable").tail(MAX_EDGES)
@@ -188,20 +185,18 @@ def _edges(
     pair: tuple[str, str],
     *,
     article: bool,
-    shared: bool,
 ) -> pd.DataFrame:
     import pandas as pd
 
     columns = ["lower_unit", "upper_unit", "contribution"]
-    if wiring is None or not lower or not upper:
+    fed = np.isin(wiring["lower_unit"].values.astype(str), lower) if wiring is not None else np.zeros(0, bool)
+    if wiring is None or not upper or not fed.any():
         return pd.DataFrame({name: pd.Series(dtype=float if name == "contribution" else str) for name in columns})
-    weight = wiring["weight"].reindex(lower_unit=lower, upper_unit=upper).values
-    among = acts["input"].values == pair[0]
-    here = among & (acts["output"].values == pair[1])
-    activation = acts["activation"].sel(unit=lower).isel(token=np.flatnonzero(among)).values
-    here, among = here[among], among[among]
-    plain = contributions(weight, activation, here)
-    value = plain if article else contrasts(weight, activation, here, among, shared=shared)
+    part = wiring.isel(lower_unit=np.flatnonzero(fed))
+    few = pick(acts, input=pair[0], unit=[*lower, *part["upper_unit"].values.tolist()])
+    name = f"{pair[0]}=>{pair[1]}"
+    measured = measure("contributions", few, wiring=part, pairs=[name], article=article, minimum=1)
+    value = measured["contribution"].sel(pair=name).reindex(lower_unit=lower, upper_unit=upper).values
     rows, cells = np.indices(value.shape)
     return pd.DataFrame(
         dict(zip(columns, (np.array(lower)[rows.ravel()], np.array(upper)[cells.ravel()], value.ravel()), strict=True))

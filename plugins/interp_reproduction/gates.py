@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interp import measure
 from interp_reproduction.findings import Claim, Finding, distances, missing, n_of, signed
-from interp_reproduction.numbers import as_said, best, lead, pushes
+from interp_reproduction.numbers import as_said, best, lead
 from interp_reproduction.settings import GRAPHS, TOP, TOP_HIDDEN, arrow
 
 if TYPE_CHECKING:
@@ -34,10 +35,9 @@ def contributions(run: Run, pair: tuple[str, str]) -> tuple[list[str], np.ndarra
     units = [str(name) for name in run.dist["unit"].values[top]]
     symbols = run.dist["symbol"].values.tolist()
     outputs = [str(run.dist["unit"].values[symbols.index(symbol)]) for symbol in SIGNS]
-    here = (run.acts["input"].values == pair[0]) & (run.acts["output"].values == pair[1])
-    active = run.acts["activation"].sel(unit=units).values[here].mean(axis=0, dtype=np.float64)
-    weight = run.wiring["weight"].sel(lower_unit=units, upper_unit=outputs).values
-    return units, pushes(weight, active)
+    read = run.wiring.sel(lower_unit=units)
+    added = measure("contributions", run.acts, wiring=read, pairs=[arrow(pair)], article=True, minimum=1)
+    return units, added["contribution"].sel(lower_unit=units, upper_unit=outputs, pair=arrow(pair)).values
 
 
 def push(run: Run) -> Finding:

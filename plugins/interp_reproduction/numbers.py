@@ -99,24 +99,6 @@ def lead(first: Any, *others: Any) -> np.ndarray:
     return margin
 
 
-def pushes(weight: Any, mean: Any) -> np.ndarray:
-    """Return the plain mean contribution of each hidden unit to each output: weight x mean activation.
-
-    Parameters
-    ----------
-    weight : array (hidden, output)
-    mean : array (hidden,)
-        Mean activation over the tokens of a pair.
-
-    Returns
-    -------
-    array (hidden, output)
-        In logits.
-    """
-    contribution: np.ndarray = np.asarray(weight, dtype=np.float64) * np.asarray(mean, dtype=np.float64)[:, None]
-    return contribution
-
-
 def as_said(contributions: Any, signs: Any) -> np.ndarray:
     """Return which rows have all the signs that a claim gives them; a zero is no sign.
 

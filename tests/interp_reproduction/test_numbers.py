@@ -59,10 +59,6 @@ def test_lead_is_over_the_best_of_the_others():
     assert numbers.lead([0.9, 0.2], [0.1, 0.3], [0.5, 0.1]).tolist() == pytest.approx([0.4, -0.1])
 
 
-def test_pushes_are_weight_times_mean():
-    assert numbers.pushes([[2.0, -1.0], [1.0, 1.0]], [0.5, -1.0]).tolist() == [[1.0, -0.5], [-1.0, -1.0]]
-
-
 def test_all_signs_must_be_as_said():
     assert numbers.as_said([[1, -1], [1, 1], [0, -1]], [1, -1]).tolist() == [True, False, False]
 

@@ -1,0 +1,110 @@
+# %% [markdown]
+# # A probe of your own
+#
+# A probe is a function: dataset in, dataset out. A reducer is a probe in steps, for data that does not fit in memory.
+
+# %%
+import numpy as np
+import xarray as xr
+
+import interp
+
+model = interp.load_model("armenian-bilstm")
+task = interp.load_task("transliteration", language="hy")
+batches = task.batches("demo", limit=200, seed=0)
+acts = interp.capture(model, batches, modules=["lstm"], quantities=["h", "f"], progress=False)
+
+# %% [markdown]
+# ## A function
+#
+# How does a unit change where a word begins? Options are keyword-only and have defaults. `requires` names the labels
+# that are read, so that an error can say which one is missing. The first lines of the docstring become the method.
+
+
+# %%
+@interp.probe(requires=("input",))
+def onset(acts: xr.Dataset, *, space: str = " ") -> xr.Dataset:
+    """Mean activation at the first letter of a word, minus the mean elsewhere: (unit,)."""
+    letters, steps = acts.input.values, acts.step.values
+    first = (letters != space) & ((steps == 0) | (np.roll(letters, 1) == space))
+    gap = acts.activation.isel(token=first).mean("token") - acts.activation.isel(token=~first).mean("token")
+    return gap.to_dataset(name="onset")
+
+
+result = interp.measure(onset, acts)
+print(result.onset.to_series().abs().nlargest(3).round(2).to_string())
+print(interp.methods(result))
+
+# %% [markdown]
+# Are these units special? In a random basis of the same layer, any direction may do as well.
+
+# %%
+rotated = interp.measure(onset, acts, basis="rotated", basis_seed=0)
+print(f"largest onset: {float(abs(result.onset).max()):.2f}; rotated {float(abs(rotated.onset).max()):.2f}")
+
+# %% [markdown]
+# ## A reducer
+#
+# How many steps in a row does a forget gate stay open, on average? The answer for all text comes from the answers for
+# its parts. A reducer keeps a state, a dict of arrays: `start` makes an empty one, `update` adds some whole samples,
+# `merge` joins two states, `finish` makes the result. Any cut into parts has to give the same result; here it does,
+# because the state holds sums.
+#
+# Each unit stands by itself (`unitwise`), so `measure` may hand over some units at a time.
+
+
+# %%
+class OpenRuns(interp.Reducer):
+    """Mean number of steps in a row that a unit stays above a threshold: (unit,)."""
+
+    name, unitwise = "open-runs", True
+
+    def __init__(self, *, threshold: float = 0.9) -> None:
+        self.threshold = threshold
+
+    def start(self, units, **needed):
+        return {name: np.zeros(units.sizes["unit"], np.int64) for name in ("steps", "runs")}
+
+    def update(self, state, chunk):
+        above = chunk.activation.values > self.threshold
+        begins = np.diff(chunk["sample"].values, prepend=-1) != 0  # a run ends with its sample
+        before = np.roll(above, 1, axis=0) & ~begins[:, None]
+        state["steps"] += above.sum(axis=0)
+        state["runs"] += (above & ~before).sum(axis=0)
+        return state
+
+    def merge(self, a, b):
+        return {name: a[name] + b[name] for name in a}
+
+    def finish(self, state):
+        length = np.where(state["runs"], state["steps"] / np.maximum(state["runs"], 1), np.nan)
+        return xr.Dataset({"length": ("unit", length), "runs": ("unit", state["runs"])})
+
+
+gates = interp.pick(acts, quantity="f")
+runs = interp.measure(OpenRuns, gates, threshold=0.9)
+print(interp.table(runs).nlargest(3, "length")[["unit", "length", "runs"]].round(1).to_string(index=False))
+
+# %% [markdown]
+# The same class over a stream: the model runs, nothing is kept.
+
+# %%
+stream = interp.stream(model, batches, modules=["lstm"], quantities=["f"], progress=False)
+streamed = interp.measure(OpenRuns, stream, threshold=0.9)
+print("the stream gives the same:", bool((streamed.runs == runs.runs).all()))
+
+# %% [markdown]
+# With a hook and five lines of packaging it works by name, also on the command line:
+# `interp measure open-runs acts.zarr --threshold 0.8 --output runs.zarr` (see `plugins/README.md`). For now:
+
+
+# %%
+class Plugin:
+    @interp.hookimpl
+    def register_probes(self, register):
+        register(onset)
+        register(OpenRuns)
+
+
+interp.register(Plugin())
+print(", ".join(name for name, owner in interp.probes().items() if owner == "Plugin"))
