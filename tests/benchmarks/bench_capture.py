@@ -4,11 +4,18 @@
 dataset, all quantities and the default self-check; the same with ``check="all"``; a bare forward hook, which sees only
 the last layer's h; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, where it is installed, on the fused
 module (no gates) and on the cell loop. Peers run on fewer batches where they are slow.
+
+Freed memory is kept in the process, so that fresh arrays lie in memory that was touched before: on a virtual machine
+whose host takes free memory back, touching it anew may cost more than the forward itself, which says nothing of a
+capture. What fresh memory costs here is printed below the table; ``--give-back`` measures with it.
 """
 
 import argparse
+import ctypes
 import importlib.util
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -98,7 +105,7 @@ def lens(module: nn.Module) -> Run:
     """Return TorchLens on a module, saving every operation."""
     import torchlens
 
-    return lambda batches: [torchlens.log_forward_pass(module, x) for x in batches]
+    return lambda batches: [torchlens.trace(module, x) for x in batches]
 
 
 def peers(kind: str, layers: int, batch: int) -> Iterator[tuple[str, Run, int]]:
@@ -113,6 +120,28 @@ def peers(kind: str, layers: int, batch: int) -> Iterator[tuple[str, Run, int]]:
         yield PEERS[4], lens(module), 2
         if kind == "LSTM" and layers == 1:
             yield PEERS[5], lens(Cells(module)), 1
+
+
+def keep_freed_memory() -> None:
+    """Have the allocator give nothing back to the system."""
+    never_map, never_trim = (-4, 0), (-1, 2**31 - 1)  # M_MMAP_MAX, M_TRIM_THRESHOLD
+    libc = ctypes.CDLL(None)
+    for parameter, value in (never_map, never_trim):
+        if not libc.mallopt(parameter, value):
+            raise OSError("The C library takes no such options; measure with --give-back.")
+
+
+def touching(wait: float) -> float:
+    """Return the seconds that a GB of fresh memory costs to touch, if memory has been free for so long."""
+    code = f"""
+import time, numpy as np
+np.empty(2**28, np.float32)[::1024] = 0
+time.sleep({wait})
+start = time.perf_counter()
+np.empty(2**28, np.float32)[::1024] = 0
+print(time.perf_counter() - start)
+"""
+    return float(subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def seconds(run: Run, batches: list[Tensor]) -> float:
@@ -150,14 +179,22 @@ def main() -> None:
     parser.add_argument("--kind", nargs="+", default=["LSTM", "GRU"])
     parser.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8, 64, 256])
-    parser.add_argument("--sequences", type=int, default=1024)
+    parser.add_argument("--sequences", type=int, default=1024, help="in one call; a quarter with more layers")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--give-back", action="store_true", help="let freed memory go back to the system")
     chosen = parser.parse_args()
+    warm, cold = touching(0), touching(8)
+    if not chosen.give_back:
+        keep_freed_memory()
     rows = [
-        (f"{kind}, {layers} layers, batch {batch}", ratios(kind, layers, batch, chosen.sequences, chosen.repeat))
+        (
+            f"{kind}, {layers} layer{'s' * (layers > 1)}, batch {batch}",
+            ratios(kind, layers, batch, chosen.sequences // (1 if layers == 1 else 4), chosen.repeat),
+        )
         for kind in chosen.kind for layers in chosen.layers for batch in chosen.batch
     ]  # fmt: skip
     print(table(rows))  # noqa: T201
+    print(f"\nFresh memory, not in these figures: {warm:.2f} s a GB just freed, {cold:.2f} s a GB free for 8 s.")  # noqa: T201
 
 
 if __name__ == "__main__":
