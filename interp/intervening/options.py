@@ -42,8 +42,10 @@ def check_activations(acts: Any, option: str) -> xr.Dataset:
 
 def columns_of(acts: xr.Dataset, names: Sequence[str], option: str) -> Tensor:
     """Return the values of some units, ``(token, unit)``."""
+    import pandas as pd
+
     index = acts.indexes["unit"]
-    found = index.get_indexer(np.asarray(names))
+    found = index.get_indexer(pd.Index(names))
     if (found < 0).any():
         name = names[int((found < 0).argmax())]
         raise unknown(f"unit in {option}=", name, map(str, index))

@@ -86,12 +86,12 @@ class Layout:
         OptionError
             For no unit, or one that is named twice.
         """
-        if isinstance(units, Mapping):
-            return self._matching(units)
-        if hasattr(units, "coords"):
+        if hasattr(units, "coords"):  # a dataset is a mapping too
             if "unit" not in units.coords:
                 raise OptionError(f"units= got a dataset without a coord 'unit'; it has {list(units.coords)}.")
             units = np.atleast_1d(units["unit"].values).tolist()
+        if isinstance(units, Mapping):
+            return self._matching(units)
         names = [units] if isinstance(units, str) else [str(name) for name in units]
         if not names:
             raise OptionError("units= is empty: expected at least one unit, such as 'lstm.0.forward.h.0'.")
