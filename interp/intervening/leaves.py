@@ -144,6 +144,7 @@ class Leaves(Edit):
         Tensor (token, unit)
             Tokens sample by sample, step by step; units as in `names`.
         """
+        self._tokens()
         leaves = [leaf for spot in self.spots.values() for leaf in spot.leaves]
         found = torch.autograd.grad(target, leaves, retain_graph=retain_graph, allow_unused=True)
         given = iter(torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(leaves, found, strict=True))

@@ -65,7 +65,9 @@ class Layout:
         place(readings)
         self.plan = Plan(readings)
         symbols = getattr(self.model, "symbols", None) or {}
-        self.coords = {name: np.asarray(held) for name, held in self.plan.units(symbols).items()} if readings else {}
+        self.coords: dict[str, np.ndarray] = {}
+        if self.plan.width:
+            self.coords = {name: np.asarray(held) for name, held in self.plan.units(symbols).items()}
         self.at = {str(name): column for column, name in enumerate(self.coords.get("unit", ()))}
 
     @staticmethod

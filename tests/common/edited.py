@@ -34,7 +34,7 @@ STEPS = {"LSTM": lstm, "GRU": gru, "RNN": rnn}
 
 
 def loop(module, x, state=lambda *_: _[-1], output=None):
-    """Return ``{(layer, direction, quantity, step): values}`` as readers see them, for one sample ``x`` (step, feature).
+    """Return ``{(layer, direction, quantity, step): values}`` as readers see them, of one sample (step, feature).
 
     ``state(layer, direction, quantity, step, value)`` changes what the recurrence sees, ``output`` what only readers
     of h see, after it.
