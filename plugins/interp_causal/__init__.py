@@ -10,9 +10,11 @@ __all__ = ["register_probes"]
 
 @hookimpl
 def register_probes(register: Callable[[Any], None]) -> None:
-    """Register ``ablation-effect`` and ``ablation-curve``."""
+    """Register ``ablation-effect``, ``ablation-curve`` and ``activation-patching``."""
     from interp_causal.curve import ablation_curve
     from interp_causal.effect import ablation_effect
+    from interp_causal.patching import activation_patching
 
     register(ablation_effect)
     register(ablation_curve)
+    register(activation_patching)

@@ -169,7 +169,7 @@ def listed(acts: xr.Dataset, groups: Any, pairs: Sequence[str] | None) -> list[C
             given, arrow, output = str(pair).partition("=>")
             if not arrow:
                 raise OptionError(f"{pair!r} is no pair such as 't=>ծ': name pairs=, or key groups= by pairs.")
-            cases.append(Case(str(name), chosen, given, output))
+            cases.append(Case(str(name), np.sort(chosen), given, output))
     return sorted(cases, key=lambda case: case.given)
 
 
@@ -198,6 +198,7 @@ def one(setting: Setting, case: Case, controls: int, elsewhere: int) -> dict[str
     row |= {"tokens": int(mine.sum()), "sources": np.unique(tokens.source[mine]).size}
     row |= beside(setting, world, tokens, case, mine)
     weights = source_weights(tokens.source, mine)
+    row["compared"] = float(weights @ lost)  # added up as the controls are: a group that is drawn itself is a tie
     row["control"] = np.array([[weights @ effects(world, tokens, group) for group in groups]
                                for groups in control_groups(setting, world, case, controls)])  # fmt: skip
     row["elsewhere"] = other_inputs(setting, case, elsewhere) if elsewhere else np.nan
@@ -229,7 +230,8 @@ def control_groups(setting: Setting, world: World, case: Case, count: int) -> li
     here = acts["activation"].values[setting.world(case.given)[0].rows][:, inside].astype(np.float64)
     weights = world.readout.strength(inside) if isinstance(world, Dense) else 1.0
     strength[inside] = weights * here.std(0)
-    return [uniform, matched_groups(case.units, blocks, strength, count, generators[1])]
+    matched = matched_groups(case.units, blocks, strength, count, generators[1])
+    return [[np.sort(group) for group in groups] for groups in (uniform, matched)]
 
 
 def other_inputs(setting: Setting, case: Case, most: int) -> float:
@@ -255,11 +257,11 @@ def together(cases: Sequence[Case], rows: Sequence[dict[str, Any]], how: How) ->
     """Return all cases as one result."""
     import xarray as xr
 
-    plain = [name for name in rows[0] if name != "control"]
+    plain = [name for name in rows[0] if name not in ("control", "compared")]
     data: dict[str, Any] = {name: ("case", [row[name] for row in rows]) for name in plain}
     control = np.stack([row["control"] for row in rows])
     if control.shape[2]:
-        p = np.array([[p_of(row["effect"], kind) for kind in row["control"]] for row in rows])
+        p = np.array([[p_of(row["compared"], kind) for kind in row["control"]] for row in rows])
         adjusted = np.stack([holm(column) for column in p.T], 1)
         data |= {"control": (("case", "kind", "draw"), control), "p": (("case", "kind"), p)}
         data["p_holm"] = (("case", "kind"), adjusted)

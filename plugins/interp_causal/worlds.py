@@ -141,7 +141,7 @@ def with_donors(labels: Labels, given: Sequence[str]) -> Callable[[Any], np.ndar
 
 
 def effects(world: World, tokens: Measured, units: np.ndarray) -> np.ndarray:
-    """Return the effect of ablating units at each token: log-odds intact minus edited, mean over draws. ``(token,)``."""
+    """Return what ablating units costs each token: log-odds intact minus edited, mean over draws, ``(token,)``."""
     before = log_odds(world.intact[:, tokens.logits], tokens.right)
     after = log_odds(world.ablated(units, tokens.logits), tokens.right)
     return np.asarray(before - after.mean(0))
