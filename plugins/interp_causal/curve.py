@@ -77,8 +77,6 @@ def ablation_curve(
     if not arrow:
         raise OptionError(f"pair= takes a pair such as 't=>ծ'; got {pair!r}.")
     units = columns_of(acts, ranking)
-    if np.unique(units).size < units.size:
-        raise OptionError("ranking= names a unit twice.")
     tokens, world = setting.world(source)
     mine = tokens.of(output)
     weights, ks = source_weights(tokens.source, mine), checked(sizes, units.size)

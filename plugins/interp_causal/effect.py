@@ -181,8 +181,8 @@ def columns_of(acts: xr.Dataset, units: Sequence[str]) -> np.ndarray:
             raise UnknownNameError(
                 f"These activations have no unit {str(unit)!r}, such as {next(iter(place), None)!r}."
             )
-    if not len(units):
-        raise OptionError("A group has no units.")
+    if not len(units) or len(set(map(str, units))) < len(units):
+        raise OptionError(f"A group has units, each once; got {list(units)!r}.")
     return np.array([place[str(unit)] for unit in units])
 
 

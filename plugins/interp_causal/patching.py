@@ -71,39 +71,59 @@ def activation_patching(
     """
     import xarray as xr
 
-    from interp import Patch, run
+    from interp import Patch
 
     setting = begun(acts, model, (), How("zero", (), 1, 0, seen_by), labels)
     given, arrow, output = pair.partition("=>")
     if not arrow or not groups or batches is None:
         raise OptionError("Give pair='t=>ծ', groups={'name': [units]} and the twins: batches=.")
-    logits = logit_units(acts)
-    read: dict[str, Any] = {
-        "modules": [str(acts["module"].values[logits[0]])],
-        "units": acts["unit"].values[logits].tolist(),
-        "progress": False,
-    }
-    twin = run(setting.model, batches, (), **read)
-    rows, others = tokens_of(acts, twin, (given, output), setting.labels, outputs)
-    right = np.full(rows.size, others.index(output))
-    places = np.searchsorted(logits, symbol_columns(acts, others))
-
-    def odds(values: np.ndarray) -> np.ndarray:
-        return log_odds(values[rows][:, places], right)
-
-    before, without = odds(acts["activation"].values[:, logits]), odds(twin["activation"].values)
+    odds = Odds(acts, setting.model, batches, (given, output), setting.labels, outputs)
+    before, without = odds.of(acts["activation"].values[:, odds.logits]), odds.of(odds.run(()))
     found, patched = [], []
     for units in groups.values():
         names = [str(acts["unit"].values[k]) for k in columns_of(acts, units)]
-        under = odds(run(setting.model, batches, Patch(names, acts, at, seen_by=seen_by), **read)["activation"].values)
-        source = acts["source"].values[rows]
-        patched.append(float(source_weights(source) @ under))
-        found.append(share(under - without, before - without, source))
+        under = odds.of(odds.run(Patch(names, acts, at, seen_by=seen_by)))
+        patched.append(float(odds.weights @ under))
+        found.append(share(under - without, before - without, odds.source))
     values = dict(zip(("restored", "low", "high"), np.array(found).T, strict=True))
-    weights = source_weights(acts["source"].values[rows])
     data: dict[str, Any] = {name: ("group", held) for name, held in {**values, "patched": patched}.items()}
-    single = {"sample": float(weights @ before), "twin": float(weights @ without), "tokens": rows.size}
+    single = {"sample": odds.weights @ before, "twin": odds.weights @ without, "tokens": odds.source.size}
     return xr.Dataset(data | single, {"group": list(groups)})
+
+
+class Odds:
+    """The log-odds of one output at the tokens that are measured, with the twins run under edits."""
+
+    def __init__(
+        self,
+        acts: xr.Dataset,
+        model: Any,
+        batches: Any,
+        pair: tuple[str, str],
+        labels: tuple[str, str],
+        outputs: Sequence[str] | None,
+    ) -> None:
+        self.model, self.batches, self.logits = model, batches, logit_units(acts)
+        self.module, self.names = str(acts["module"].values[self.logits[0]]), acts["unit"].values[self.logits].tolist()
+        self.rows, others = tokens_of(acts, self.twins(()), pair, labels, outputs)
+        self.right = np.full(self.rows.size, others.index(pair[1]))
+        self.places = np.searchsorted(self.logits, symbol_columns(acts, others))
+        self.source = acts["source"].values[self.rows]
+        self.weights = source_weights(self.source)
+
+    def twins(self, edits: Any) -> xr.Dataset:
+        """Return the logits of the twins as activations."""
+        from interp import run
+
+        return run(self.model, self.batches, edits, modules=[self.module], units=self.names, progress=False)
+
+    def run(self, edits: Any) -> np.ndarray:
+        """Return the logits of the twins, ``(token, output)``."""
+        return np.asarray(self.twins(edits)["activation"].values)
+
+    def of(self, logits: np.ndarray) -> np.ndarray:
+        """Return the log-odds at the tokens that are measured, ``(token,)``."""
+        return log_odds(logits[self.rows][:, self.places], self.right)
 
 
 def tokens_of(
