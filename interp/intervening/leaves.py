@@ -151,7 +151,7 @@ class Leaves(Edit):
         return self._gathered({key: [next(given) for _ in spot.leaves] for key, spot in self.spots.items()})
 
     def value(self) -> Tensor:
-        """Return what every unit was at every token in the last forward, ``(token, unit)``."""
+        """Return what every unit was in the last forward, after the edits before this one, ``(token, unit)``."""
         return self._gathered({key: spot.values for key, spot in self.spots.items()})
 
     def _gathered(self, parts: dict[tuple[str, int, str, str], list[Tensor]]) -> Tensor:
