@@ -72,7 +72,8 @@ class Pool:
         raise OptionError(
             f"No donor for {int(missing.sum())} of {missing.size} tokens: {why} with {shared}, as sample "
             f"{int(labels['sample'][first])} (source {int(labels['source'][first])}) has at step "
-            f"{int(labels['step'][first])}. Give more donors=, fewer labels in given=, or say with at= which tokens to edit."
+            f"{int(labels['step'][first])}. Give more donors=, fewer labels in given=, or say with at= which "
+            "tokens to edit."
         )
 
     def draw(self, labels: Labels, number: int, seed: int) -> np.ndarray:

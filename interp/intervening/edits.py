@@ -191,7 +191,7 @@ class Ablate(Edit):
     Parameters
     ----------
     units, at, seen_by
-        As of `Edit`.
+        As of `Edit`; by default for readers alone, other than `Clamp` and `Patch`.
     to : {"resample", "mean", "zero"}
         ``resample``: the value at a token of **another source** with the same ``given`` labels, the same token for all
         units; it keeps what each unit does given those labels, and removes what else it knows. ``mean``: the mean over
