@@ -29,6 +29,14 @@ from .errors import SchemaError as SchemaError
 from .errors import UnknownNameError as UnknownNameError
 from .errors import WeightsError as WeightsError
 from .hookspecs import hookimpl as hookimpl
+from .intervene import Ablate as Ablate
+from .intervene import Clamp as Clamp
+from .intervene import Edit as Edit
+from .intervene import Leaves as Leaves
+from .intervene import Patch as Patch
+from .intervene import intervene as intervene
+from .intervene import run as run
+from .intervening.donors import donor_tokens as donor_tokens
 from .loading import load_model as load_model
 from .loading import load_task as load_task
 from .lookup import one_pair as one_pair

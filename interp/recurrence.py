@@ -36,9 +36,12 @@ class Watch:
     readers : Watch, optional
         A second watch whose edits only the readers of the output see: the step runs again under it, and its
         state is dropped.
+    last : bool
+        Of such a second watch: it edits nothing but the output itself, so the step need not run again.
     """
 
     readers: Watch | None = None
+    last: bool = False
 
     def block(self, low: int, high: int) -> None:
         """Be told that the steps ``low`` to ``high`` come next, in the direction's order."""
@@ -244,6 +247,8 @@ class Lane:
         if watch.readers is None:
             return after, after[0]
         watch.readers.begin(step, x.shape[0])
+        if watch.readers.last:
+            return after, watch.readers(self.adapter.state[0], after[0])
         return after, self.adapter.step(self.weights, x, state, watch.readers)[0]
 
 

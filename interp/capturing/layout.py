@@ -32,11 +32,15 @@ class Axis:
     kind : str
         How the caller lays it out: ``packed``, ``time`` (step, sample, feature), ``batch`` (sample, step,
         feature), ``single`` (step, feature), ``cell`` (one step a call).
+    steps_first : bool
+        Of a packed call: whether the module would take padded sequences as (step, sample, feature), so that what
+        unpacks its output probably gives them so.
     """
 
     sizes: tuple[int, ...]
     order: Tensor | None = None
     kind: str = "time"
+    steps_first: bool = False
 
     @property
     def steps(self) -> int:
@@ -74,7 +78,9 @@ def read_input(module: torch.nn.Module, data: Any) -> tuple[Tensor, Axis]:
     """Return the rows of an input, step after step, and its axis."""
     if isinstance(data, PackedSequence):
         check_width(module, data.data)
-        return data.data, Axis(tuple(data.batch_sizes.tolist()), data.sorted_indices, "packed")
+        return data.data, Axis(
+            tuple(data.batch_sizes.tolist()), data.sorted_indices, "packed", not getattr(module, "batch_first", True)
+        )
     check_width(module, data)
     if data.dim() == 2:
         return data, Axis((1,) * data.shape[0], None, "single")

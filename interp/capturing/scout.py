@@ -223,5 +223,5 @@ def layout_of(entry: Seen, axis: Axis) -> str | None:
     if first == axis.samples and (len(entry.outputs) > 1 or axis.steps == 1):
         return "call"
     if first == axis.samples * axis.steps:
-        return "flat-time" if axis.kind == "time" else "flat-batch"
+        return "flat-time" if axis.kind == "time" or axis.steps_first else "flat-batch"
     return None

@@ -1,0 +1,1 @@
+"""What `interp.intervene` and `interp.run` are made of."""

@@ -1,0 +1,268 @@
+"""What can be done to units while a model runs: `Clamp`, `Patch`, `Ablate`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interp.errors import OptionError
+from interp.intervening.donors import Pool
+from interp.intervening.options import check_activations, columns_of, key_of, listed_steps, short
+from interp.selection import match_labels, matches
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Labels = Mapping[str, np.ndarray]
+At: TypeAlias = Mapping[str, Any] | Callable[[Labels], np.ndarray] | int | slice | Sequence[int] | None
+SEEN_BY = ("state", "output")
+
+
+class Edit(ABC):
+    """Replaces the values of some units at some tokens.
+
+    Parameters
+    ----------
+    units : str, sequence of str, mapping or Dataset
+        Names, labels as for `pick` (without ``quantity``: every quantity but ``c_prev``), or those of a dataset.
+    at : mapping, callable, int, slice or sequence of int, optional
+        Which tokens: labels as for `pick`, a function of all labels (name to array) that returns a boolean a token,
+        or steps. By default all. Only tokens are edited, never the padding behind a sample.
+    seen_by : {"state", "output"}
+        ``state``: the edit goes on through the recurrence. ``output``: only what reads ``h`` sees it; the recurrence
+        runs on the unedited values.
+    """
+
+    draws = 1
+
+    def __init__(self, units: Any, *, at: At = None, seen_by: str = "state") -> None:
+        if seen_by not in SEEN_BY:
+            raise OptionError(f"seen_by= must be 'state' or 'output'; got {seen_by!r}.")
+        self.units, self.at, self.seen_by = units, at, seen_by
+        self.steps = listed_steps(at)
+
+    @abstractmethod
+    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
+        """Return for each of n tokens which row of `values` it gets, ``(token,)`` of int64."""
+
+    @abstractmethod
+    def values(self, names: Sequence[str]) -> Tensor:
+        """Return the values that units may get, ``(row, unit)``."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether every token gets the same, so that nothing need be known of tokens."""
+        return False
+
+    def chosen(self, labels: Labels, n: int, draw: int) -> np.ndarray:
+        """Return `rows` where the edit applies, and -1 elsewhere; ``(token,)`` of int64."""
+        mask = self.mask(labels, n)
+        found = np.full(n, -1)
+        if mask.any():
+            some = labels if mask.all() else {name: np.asarray(held)[mask] for name, held in labels.items()}
+            found[mask] = self.rows(some, int(mask.sum()), draw)
+        return found
+
+    def mask(self, labels: Labels, n: int) -> np.ndarray:
+        """Return where the edit applies, ``(token,)`` of bool."""
+        if self.at is None or callable(self.at) or isinstance(self.at, Mapping):
+            try:
+                return match_labels(labels, self.at, n)
+            except OptionError as error:
+                raise OptionError(str(error).replace("where=", "at=")) from error
+        return matches(np.asarray(labels["step"]), self.at)
+
+    def __repr__(self) -> str:
+        shown = {name: short(value) for name, value in self.told().items()}
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown.items())})"
+
+    def told(self) -> dict[str, Any]:
+        """Return the options that stand in the attrs of a dataset made under this edit."""
+        return {"units": self.units, "at": self.at, "seen_by": self.seen_by}
+
+
+class Clamp(Edit):
+    """Holds units at a value.
+
+    Parameters
+    ----------
+    units, at, seen_by
+        As of `Edit`.
+    value : float, array or Tensor
+        One for all, ``(unit,)``, or ``(sample, step, unit)``, each dim of full size or 1. Gradients flow into a tensor.
+    """
+
+    def __init__(self, units: Any, value: Any, at: At = None, *, seen_by: str = "state") -> None:
+        super().__init__(units, at=at, seen_by=seen_by)
+        self.value = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+        if self.value.dim() not in (0, 1, 3):
+            raise OptionError(
+                f"value= must be a number, (unit,) or (sample, step, unit); got shape {tuple(self.value.shape)}. "
+                "One row a sample: value[:, None]."
+            )
+
+    @property
+    def constant(self) -> bool:
+        """Whether every token gets the same."""
+        return self.at is None and self.value.dim() < 3
+
+    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
+        """Return which (sample, step) of the values each token gets."""
+        if self.value.dim() < 3:
+            return np.zeros(n, np.int64)
+        places = []
+        for name, size in zip(("sample", "step"), self.value.shape[:2], strict=True):
+            place = np.asarray(labels[name]) if size > 1 else np.zeros(n, np.int64)
+            if (place >= size).any():
+                raise OptionError(f"value= has {size} {name}s and is asked for {name} {int(place.max())}.")
+            places.append(place.astype(np.int64))
+        return places[0] * self.value.shape[1] + places[1]
+
+    def values(self, names: Sequence[str]) -> Tensor:
+        """Return the values, ``(row, unit)``."""
+        flat = self.value.reshape(1, -1) if self.value.dim() < 3 else self.value.flatten(0, 1)
+        if flat.shape[1] not in (1, len(names)):
+            raise OptionError(
+                f"value= has {flat.shape[1]} columns (its shape is {tuple(self.value.shape)}) for {len(names)} units."
+            )
+        return flat.expand(-1, len(names))
+
+    def told(self) -> dict[str, Any]:
+        """Return the options."""
+        return {"units": self.units, "value": self.value, "at": self.at, "seen_by": self.seen_by}
+
+
+class Patch(Edit):
+    """Gives units the values that they had at the same sample and step in other activations.
+
+    Parameters
+    ----------
+    units, at, seen_by
+        As of `Edit`.
+    from_ : Dataset (token, unit)
+        With these units, and every (sample, step) where the edit applies. Samples count from 0 over all batches of
+        `interp.run`, and in each forward under `interp.intervene`.
+    """
+
+    def __init__(self, units: Any, from_: xr.Dataset, at: At = None, *, seen_by: str = "state") -> None:
+        super().__init__(units, at=at, seen_by=seen_by)
+        self.from_ = check_activations(from_, "from_")
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        keys = key_of(self.from_["sample"].values, self.from_["step"].values)
+        order = np.argsort(keys, kind="stable")
+        if (np.diff(keys[order]) == 0).any():
+            raise OptionError("from_= has several tokens of one sample and step; pick one draw or call first.")
+        return keys[order], order
+
+    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
+        """Return the token of the same sample and step."""
+        keys, order = self._places
+        wanted = key_of(labels["sample"], labels["step"])
+        found = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+        missing = keys[found] != wanted if keys.size else np.ones(n, bool)
+        if missing.any():
+            sample, step = (int(np.asarray(labels[name])[missing.argmax()]) for name in ("sample", "step"))
+            raise OptionError(
+                f"from_= has no token at sample {sample}, step {step}, nor at {int(missing.sum()) - 1} others of "
+                f"{n}. Capture the same batches, or say with at= where to patch."
+            )
+        return np.asarray(order[found])
+
+    def values(self, names: Sequence[str]) -> Tensor:
+        """Return the activations, ``(token, unit)``."""
+        return columns_of(self.from_, names, "from_")
+
+    def told(self) -> dict[str, Any]:
+        """Return the options."""
+        return {"units": self.units, "from_": self.from_, "at": self.at, "seen_by": self.seen_by}
+
+
+class Ablate(Edit):
+    """Removes what units know.
+
+    Parameters
+    ----------
+    units, at, seen_by
+        As of `Edit`; by default for readers alone, other than `Clamp` and `Patch`.
+    to : {"resample", "mean", "zero"}
+        ``resample``: the value at a token of **another source** with the same ``given`` labels, the same token for all
+        units; it keeps what each unit does given those labels, and removes what else it knows. ``mean``: the mean over
+        all such tokens. ``zero``.
+    donors : Dataset (token, unit), optional
+        Activations with these units and labels, where ``to`` is not ``zero``.
+    given : sequence of str
+        Labels that a token and its donor share.
+    draws : int
+        Donors drawn for each token. `interp.run` gives the tokens once for each draw; `interp.intervene` uses the
+        first.
+    seed : int
+        Of the draws. Ablations with the same seed, ``given`` and donors take the same tokens.
+    """
+
+    def __init__(
+        self,
+        units: Any,
+        to: str = "resample",
+        donors: xr.Dataset | None = None,
+        given: Sequence[str] = ("input",),
+        draws: int = 8,
+        seed: int = 0,
+        at: At = None,
+        seen_by: str = "output",
+    ) -> None:
+        super().__init__(units, at=at, seen_by=seen_by)
+        if to not in ("resample", "mean", "zero"):
+            raise OptionError(f"to= must be 'resample', 'mean' or 'zero'; got {to!r}.")
+        if draws < 1:
+            raise OptionError(f"draws= must be at least 1; got {draws}.")
+        if to != "zero" and donors is None:
+            raise OptionError(f"to={to!r} takes the values of other tokens: give donors=interp.capture(…).")
+        self.to, self.given, self.seed = to, (given,) if isinstance(given, str) else tuple(given), seed
+        self.donors = None if donors is None or to == "zero" else check_activations(donors, "donors")
+        self.draws = draws if to == "resample" else 1
+
+    @property
+    def constant(self) -> bool:
+        """Whether every token gets the same."""
+        return self.at is None and self.to == "zero"
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The donors by their labels."""
+        assert self.donors is not None  # noqa: S101
+        held = {str(name): coord.values for name, coord in self.donors.coords.items() if coord.dims == ("token",)}
+        return Pool(held, self.given)
+
+    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
+        """Return the donor, the group of labels, or 0."""
+        if self.to == "zero":
+            return np.zeros(n, np.int64)
+        if self.to == "resample":
+            return self.pool.draw(labels, draw % self.draws, self.seed)
+        group = self.pool.group(labels, n)
+        self.pool.check(labels, group < 0, "no donor token")
+        return group
+
+    def values(self, names: Sequence[str]) -> Tensor:
+        """Return the values of the donors, the means of the groups, or zeros: ``(row, unit)``."""
+        if self.donors is None:
+            return torch.zeros(1, len(names))
+        values = columns_of(self.donors, names, "donors")
+        if self.to == "resample":
+            return values
+        codes = torch.from_numpy(self.pool.codes)
+        sums = torch.zeros(self.pool.groups, len(names), dtype=torch.float64).index_add_(0, codes, values.double())
+        return sums / torch.bincount(codes, minlength=self.pool.groups)[:, None]
+
+    def told(self) -> dict[str, Any]:
+        """Return the options."""
+        names = ("units", "to", "donors", "given", "draws", "seed", "at", "seen_by")
+        return {name: getattr(self, name) for name in names}

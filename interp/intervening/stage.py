@@ -1,0 +1,283 @@
+"""The engine in place of a model's recurrent modules, with edits, and hooks on the outputs that are edited."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.jit import ScriptModule
+from torch.nn.utils.rnn import PackedSequence
+
+from interp.capturing.hooks import take
+from interp.capturing.layout import Axis
+from interp.capturing.listening import Forward, listening, replaced
+from interp.capturing.plan import Reading
+from interp.capturing.recording import Recording
+from interp.capturing.scout import Seen, tensor_of
+from interp.capturing.selfcheck import SelfCheck, chosen, sample, sample_state
+from interp.contracts import Adapter
+from interp.errors import CaptureError, OptionError, UnknownNameError
+from interp.intervening.edits import Edit
+from interp.intervening.leaves import Leaves
+from interp.intervening.passes import Pass, Tally
+from interp.intervening.targets import Layout, Target
+from interp.intervening.watches import Change, Substitution, layered, substituted
+from interp.recurrence import Watch, run, run_cell
+
+Recorder = Callable[[int, str, Axis], Watch]
+MARK = "interp_edits"
+
+
+class Scheduled:
+    """One edit with the names of its units and where they are."""
+
+    def __init__(self, edit: Edit, layout: Layout) -> None:
+        every = edit.units is None and isinstance(edit, Leaves)
+        self.edit, self.names = edit, list(layout.at) if every else layout.names(edit.units)
+        self.targets, self.tally = layout.targets(self.names), Tally()
+        self.held: dict[int, Tensor] = {}
+
+    def values(self, target: Target) -> Tensor:
+        """Return the values that the units of a target may get, ``(row, unit)``."""
+        whole = self.held.get(0)
+        if whole is None:
+            whole = self.held[0] = self.edit.values(self.names)
+        if len(self.names) == len(target.places):
+            return whole
+        if whole.requires_grad:
+            return whole[:, target.places]
+        return self.held.setdefault(id(target), whole[:, target.places])
+
+
+class Stage:
+    """A model under edits.
+
+    Parameters
+    ----------
+    model : Module
+        Its recurrent modules are run by the engine, edited or not, so that effects are nothing but the edits'.
+    edits : sequence of Edit
+        In the order in which they apply.
+
+    Raises
+    ------
+    UnknownNameError, CaptureError, OptionError
+        For edits that do not fit the model.
+    """
+
+    def __init__(self, model: nn.Module, edits: Any, check: str = "sample") -> None:
+        self.layout, self.check = Layout(model), SelfCheck(check)
+        self.scheduled = [Scheduled(edit, self.layout) for edit in listed(edits)]
+        self.outputs = sorted({t.module for s in self.scheduled for t in s.targets if t.quantity == "out"})
+        self.readings: dict[str, Reading] = {}
+        self.now: Pass | None = None
+        self._check_cells()
+
+    def _check_cells(self) -> None:
+        for scheduled in self.scheduled:
+            for target in scheduled.targets:
+                entry = self.layout.seen.get(target.module)
+                cell = entry is not None and entry.adapter is not None and entry.adapter.cell
+                if cell and scheduled.edit.seen_by == "output":
+                    raise CaptureError(
+                        f"seen_by='output' has no meaning in {target.module!r}: the model itself hands the state of a "
+                        "cell from step to step. Type seen_by='state'."
+                    )
+
+    def open(self, started: Pass) -> None:
+        """Begin a forward."""
+        self.now = started
+        for scheduled in self.scheduled:
+            if isinstance(scheduled.edit, Leaves):
+                scheduled.edit.begin(scheduled.names, started)
+
+    @property
+    def passed(self) -> Pass:
+        """The forward that runs; one begins where none does."""
+        if self.now is None:
+            self.open(Pass())
+        assert self.now is not None  # noqa: S101
+        return self.now
+
+    def finish(self) -> None:
+        """Raise where an edit has changed nothing in all forwards."""
+        for scheduled in self.scheduled:
+            if not (isinstance(scheduled.edit, Leaves) and scheduled.edit.spots):
+                scheduled.tally.check(scheduled.edit)
+
+    def watcher(self, name: str, adapter: Adapter, record: Recorder | None) -> Recorder:
+        """Return what gives the engine its watches for one call of a module."""
+        return partial(self._watch, name, adapter, record, [])
+
+    def _watch(
+        self,
+        name: str,
+        adapter: Adapter,
+        record: Recorder | None,
+        offset: list[np.ndarray],
+        layer: int,
+        direction: str,
+        axis: Axis,
+    ) -> Watch:
+        if not offset:
+            reading = self.readings.get(name)
+            offset.append(self.passed.enter(name, axis, reading is not None and reading.calls > 1))
+        inner = record(layer, direction, axis) if record is not None else None
+        state, output = (self._changes(name, layer, direction, seen, axis, offset[0]) for seen in ("state", "output"))
+        return layered(state, output, adapter.state[0], inner if type(inner) is not Watch else None)
+
+    def _changes(
+        self, name: str, layer: int, direction: str, seen_by: str, axis: Axis, offset: np.ndarray
+    ) -> Mapping[str, Sequence[Change]]:
+        """Return the edits of one layer and direction in one call."""
+        found: dict[str, list[Change]] = {}
+        for scheduled in self.scheduled:
+            edit = scheduled.edit
+            if edit.seen_by != seen_by:
+                continue
+            for target in scheduled.targets:
+                if (target.module, target.layer, target.direction) != (name, layer, direction):
+                    continue
+                if isinstance(edit, Leaves):
+                    change: Change = edit.change(target, axis)
+                else:
+                    rows = self.passed.rows(edit, scheduled.tally, axis.lengths.numpy(), offset)
+                    change = Substitution(rows, scheduled.values(target), target.columns, axis)
+                found.setdefault(target.quantity, []).append(change)
+        return found
+
+    def at_output(self, name: str, output: Any) -> Any:
+        """Return the output of a module that is no recurrent one, edited."""
+        value = tensor_of(output)
+        if value is None or value.dim() < 2 or not value.is_floating_point():
+            raise CaptureError(f"The output of {name!r} can't be edited: it is no float tensor with a time axis.")
+        passed, module = self.passed, self.layout.modules[name]
+        call = passed.outputs.get(name, 0)
+        passed.outputs[name] = call + 1
+        reading = self.readings.get(name)
+        layout = reading.layout if reading is not None else passed.layout(name, module, value)
+        new = value
+        for scheduled in self.scheduled:
+            for target in scheduled.targets:
+                if target.module == name and target.quantity == "out":
+                    new = self._changed(scheduled, target, layout, new, call)
+        return put(output, new)
+
+    def _changed(self, scheduled: Scheduled, target: Target, layout: str | None, value: Tensor, call: int) -> Tensor:
+        """Return an output after one edit."""
+        edit = scheduled.edit
+        if layout is None and not (edit.constant and not isinstance(edit, Leaves)):
+            raise CaptureError(
+                f"Which tokens the output of {target.module!r} belongs to is not known: no recurrent module ran before "
+                "it, or it has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or interp.run."
+            )
+        if isinstance(edit, Leaves):
+            return edit.at_output(target, layout or "", value)
+        tokens = (
+            value.shape[:2] if layout in ("batch", "time") or (layout is None and value.dim() > 2) else value.shape[:1]
+        )
+        flat = value.reshape(tokens.numel(), -1)
+        if int(target.columns.max()) >= flat.shape[1]:
+            raise UnknownNameError(
+                f"No unit named '{target.module}.out.{int(target.columns.max())}': "
+                f"the output of {target.module!r} has {flat.shape[1]} units."
+            )
+        if layout is None:
+            rows = torch.zeros(len(flat), dtype=torch.int64)
+            tally = scheduled.tally
+            tally.calls, tally.tokens, tally.steps = tally.calls + 1, tally.tokens + len(flat), sys.maxsize
+        else:
+            rows = self.passed.of_output(edit, scheduled.tally, layout, value, call)
+        return substituted(flat, rows, scheduled.values(target), target.columns).reshape(value.shape)
+
+
+def listed(edits: Any) -> list[Edit]:
+    """Return edits as a list; `OptionError` for what is none."""
+    found = [edits] if isinstance(edits, Edit) else list(edits)
+    for edit in found:
+        if not isinstance(edit, Edit):
+            raise OptionError(
+                f"edits= takes interp.Ablate, Clamp, Patch or Leaves; got {type(edit).__name__}: {edit!r}."
+            )
+    return found
+
+
+def put(output: Any, value: Tensor) -> Any:
+    """Return an output with its tensor replaced: itself, a packed one's data, or the first of a tuple."""
+    if isinstance(output, PackedSequence):
+        return PackedSequence(value, output.batch_sizes, output.sorted_indices, output.unsorted_indices)
+    if isinstance(output, tuple | list):
+        return type(output)((put(output[0], value), *output[1:]))
+    return value
+
+
+@contextmanager
+def staged(stage: Stage, recording: Recording | None = None) -> Iterator[None]:
+    """Have the edits of a stage done, and what comes of it recorded, while the model runs."""
+    readings = {reading.name: reading for reading in recording.plan.readings} if recording is not None else {}
+    with ExitStack() as stack:
+        for name, entry in stage.layout.seen.items():
+            if entry.adapter is not None:
+                if hasattr(entry.module.__dict__.get("forward"), MARK):
+                    raise CaptureError(f"{name!r} is edited already: put all edits into one list.")
+                stack.enter_context(replaced(entry.module, stand_in(stage, entry, recording, readings.get(name))))
+        for name in stage.outputs:
+            stack.enter_context(answering(name, stage.layout.modules[name], partial(stage.at_output, name)))
+        for reading in readings.values():
+            if reading.adapter is None and recording is not None:
+                stack.enter_context(listening(reading.module, partial(take, recording, reading)))
+        yield
+
+
+def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Reading | None) -> Forward:
+    """Return a ``forward`` that runs the engine under the edits of a stage."""
+    adapter, module, own = entry.adapter, entry.module, entry.module.forward
+    assert adapter is not None  # noqa: S101
+    engine = run_cell if adapter.cell else run
+
+    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the modules' own names)
+        compare(stage.check, entry, own, input, hx)
+        record = recording.watcher(reading) if recording is not None and reading is not None else None
+        return engine(adapter, module, input, hx, stage.watcher(entry.name, adapter, record))
+
+    setattr(forward, MARK, stage)
+    return forward
+
+
+def compare(check: SelfCheck, entry: Seen, own: Forward, data: Any, state: Any) -> None:
+    """Compare the engine without edits and the module itself on some samples of a new kind of call."""
+    adapter, module = entry.adapter, entry.module
+    assert adapter is not None  # noqa: S101
+    most = 0 if module.training else check.due(entry.name, data, state)
+    if not most:
+        return
+    with torch.no_grad():
+        choice = chosen(data, adapter.cell, module, most)
+        if choice is not None:
+            data, state = sample(data, choice, module, adapter.cell), sample_state(state, choice, adapter.cell)
+        engine = run_cell if adapter.cell else run
+        result = engine(adapter, module, data, state, lambda *_: Watch())
+        check.compare(entry.name, own, adapter, module, (data, state), result, sys.maxsize)
+
+
+@contextmanager
+def answering(name: str, module: nn.Module, answer: Callable[[Any], Any]) -> Iterator[None]:
+    """Have the output of a module replaced by ``answer(output)`` after each forward."""
+    if isinstance(module, ScriptModule):
+        own = getattr(module, "forward", None)
+        if own is None:
+            raise CaptureError(f"The output of {name!r} can't be edited: torch.jit has compiled it. Edit the original.")
+        with replaced(module, lambda *args, **kwargs: answer(own(*args, **kwargs))):
+            yield
+        return
+    handle = module.register_forward_hook(lambda _module, _args, output: answer(output))
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,151 @@
+"""Which columns of which quantities the units of an edit are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from interp.capturing.plan import Block, Plan, Reading, blocks_of, place
+from interp.capturing.planning import unreadable
+from interp.capturing.scout import candidates, closed, looks_recurrent, named_modules, unwrap
+from interp.errors import CaptureError, OptionError, unknown
+from interp.selection import matches
+
+OUT = re.compile(r"(?P<module>.+)\.out\.(?P<index>\d+)")
+GATE = re.compile(r"(?P<module>.+)\.\d+\.(forward|backward)\.(?P<quantity>\w+)\.\d+")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Units of an edit that share module, layer, direction and quantity.
+
+    Attributes
+    ----------
+    columns : Tensor (unit,)
+        Which columns of the quantity they are.
+    places : Tensor (unit,)
+        Which of the edit's units they are, in the order of its names.
+    """
+
+    module: str
+    layer: int
+    direction: str
+    quantity: str
+    columns: torch.Tensor
+    places: torch.Tensor
+
+
+class Layout:
+    """Every unit of a model that can be edited, known without running it.
+
+    Parameters
+    ----------
+    model : Module
+        Its recurrent modules with an adapter, and its ``nn.Linear``.
+
+    Attributes
+    ----------
+    plan : Plan
+        With all quantities, ``c_prev`` too.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.modules = unwrap(model), named_modules(model)
+        self.seen = candidates(model, None)
+        readings = [
+            Reading(name, entry.module, entry.adapter, blocks=self._blocks(entry.module, entry.adapter))
+            for name, entry in self.seen.items()
+        ]
+        place(readings)
+        self.plan = Plan(readings)
+        symbols = getattr(self.model, "symbols", None) or {}
+        self.coords: dict[str, np.ndarray] = {}
+        if self.plan.width:
+            self.coords = {name: np.asarray(held) for name, held in self.plan.units(symbols).items()}
+        self.at = {str(name): column for column, name in enumerate(self.coords.get("unit", ()))}
+
+    @staticmethod
+    def _blocks(module: nn.Module, adapter: Any) -> list[Block]:
+        if adapter is not None:
+            return blocks_of(adapter, module, adapter.quantities)
+        return [Block(0, "", "out", int(module.out_features))] if isinstance(module, nn.Linear) else []
+
+    def names(self, units: Any) -> list[str]:
+        """Return the names of some units: a name, names, labels as for `pick`, or a dataset's.
+
+        Raises
+        ------
+        UnknownNameError
+            For a unit or label that is not there.
+        CaptureError
+            For labels that match no unit.
+        OptionError
+            For no unit, or one that is named twice.
+        """
+        if hasattr(units, "coords"):  # a dataset is a mapping too
+            if "unit" not in units.coords:
+                raise OptionError(f"units= got a dataset without a coord 'unit'; it has {list(units.coords)}.")
+            units = np.atleast_1d(units["unit"].values).tolist()
+        if isinstance(units, Mapping):
+            return self._matching(units)
+        names = [units] if isinstance(units, str) else [str(name) for name in units]
+        if not names:
+            raise OptionError("units= is empty: expected at least one unit, such as 'lstm.0.forward.h.0'.")
+        if len(set(names)) < len(names):
+            raise OptionError(f"units= names {next(n for n in names if names.count(n) > 1)!r} twice.")
+        return names
+
+    def _matching(self, labels: Mapping[str, Any]) -> list[str]:
+        keep = np.ones(len(self.at), dtype=bool)
+        for label, wanted in labels.items():
+            if label not in self.coords:
+                raise unknown("unit label", str(label), self.coords)
+            keep &= matches(self.coords[label], wanted)
+        if keep.any() and "quantity" not in labels:
+            keep &= self.coords["quantity"] != "c_prev"  # as in a capture: by name only
+        if not keep.any():
+            raise CaptureError(f"units={dict(labels)!r} matches none of the {keep.size} units that can be edited.")
+        return [str(name) for name in self.coords["unit"][keep]]
+
+    def targets(self, names: list[str]) -> list[Target]:
+        """Return units grouped by module, layer, direction and quantity."""
+        groups: dict[tuple[str, int, str, str], list[tuple[int, int]]] = {}
+        for position, name in enumerate(names):
+            key, column = self._find(name)
+            groups.setdefault(key, []).append((column, position))
+        return [
+            Target(*key, *(torch.tensor(part) for part in zip(*pairs, strict=True))) for key, pairs in groups.items()
+        ]
+
+    def _find(self, name: str) -> tuple[tuple[str, int, str, str], int]:
+        column = self.at.get(name)
+        if column is not None:
+            held = {label: values[column] for label, values in self.coords.items()}
+            key = (str(held["module"]), int(held["layer"]), str(held["direction"]), str(held["quantity"]))
+            return key, int(held["index"])
+        found = OUT.fullmatch(name)
+        if found and self._has_output(found["module"]):
+            return (found["module"], 0, "", "out"), int(found["index"])
+        gate = GATE.fullmatch(name)
+        if gate and gate["module"] in self.modules:
+            self._check_gates(gate["module"])
+        raise unknown("unit", name, self.at)
+
+    def _has_output(self, module: str) -> bool:
+        """Return whether a module gives out something that may be edited, as wide as it turns out to be."""
+        entry = self.seen.get(module)
+        if entry is not None:
+            return entry.adapter is None and not isinstance(entry.module, nn.Linear)
+        inside = [name for name, held in self.seen.items() if closed(held) and module.startswith(f"{name}.")]
+        return module in self.modules and not inside and "model" not in inside
+
+    def _check_gates(self, name: str) -> None:
+        entry = self.seen.get(name)
+        if entry is not None and entry.adapter is None and looks_recurrent(entry.module):
+            raise CaptureError(f"The gates of {name!r} can't be edited: {unreadable(entry.module)}")

@@ -1,0 +1,117 @@
+"""Watches of the engine that edit, and the edits as they stand in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from interp.capturing.layout import Axis
+from interp.recurrence import Watch
+
+
+class Change(Protocol):
+    """An edit in one call of a module."""
+
+    def __call__(self, value: Tensor, step: int) -> Tensor:
+        """Return the value ``(sample, size)`` to go on with, samples in the order of the axis."""
+
+
+class Substitution:
+    """Puts rows of values in place of some columns, where a token is to be edited.
+
+    Parameters
+    ----------
+    rows : Tensor (sample, step)
+        Of the values, -1 where nothing is edited; in the caller's order.
+    values : Tensor (row, unit)
+        Of the columns.
+    columns : Tensor (unit,)
+        Which are replaced.
+    axis : Axis
+        Of the call.
+    """
+
+    def __init__(self, rows: Tensor, values: Tensor, columns: Tensor, axis: Axis) -> None:
+        ordered = rows if axis.order is None else rows[axis.order.cpu()]
+        self.rows = ordered.t().contiguous()
+        self.active = (self.rows >= 0).any(1).tolist()
+        self.values, self.columns = values, columns
+
+    def __call__(self, value: Tensor, step: int) -> Tensor:
+        """Return the value with its columns replaced."""
+        if not self.active[step]:
+            return value
+        return substituted(value, self.rows[step, : value.shape[0]], self.values, self.columns)
+
+
+def substituted(value: Tensor, rows: Tensor, values: Tensor, columns: Tensor) -> Tensor:
+    """Return ``value`` (token, size) with columns taken from ``values[rows]``, but where the row is -1."""
+    new = values[rows.clamp(min=0).to(values.device)].to(value)
+    kept, columns = (rows < 0)[:, None].to(value.device), columns.to(value.device)
+    return value.index_copy(1, columns, torch.where(kept, value.index_select(1, columns), new))
+
+
+class EditWatch(Watch):
+    """Edits the quantities of one layer and direction during one call, and has them recorded.
+
+    Parameters
+    ----------
+    changes : mapping of str to sequence of Change
+        For each quantity, in the order in which they apply.
+    record : Watch, optional
+        Gets each value as it goes on.
+    only, skip : str, optional
+        The one quantity that is recorded, or that is not.
+    """
+
+    def __init__(
+        self, changes: Mapping[str, Sequence[Change]], record: Watch | None = None, *, only: str = "", skip: str = ""
+    ) -> None:
+        self.changes, self.record, self.only, self.skip = changes, record, only, skip
+        self.step = 0
+
+    def begin(self, step: int, samples: int) -> None:  # noqa: D102
+        self.step = step
+        if self.record is not None and not self.only:
+            self.record.begin(step, samples)
+
+    def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
+        value: Tensor = function(*args) if callable(function) else function
+        for change in self.changes.get(quantity, ()):
+            value = change(value, self.step)
+        if self.record is not None and quantity != self.skip and self.only in ("", quantity):
+            self.record(quantity, value)
+        return value
+
+
+def layered(
+    state: Mapping[str, Sequence[Change]],
+    output: Mapping[str, Sequence[Change]],
+    outward: str,
+    record: Watch | None,
+) -> Watch:
+    """Return the watch of one layer and direction.
+
+    Parameters
+    ----------
+    state, output : mapping of str to sequence of Change
+        The edits that the recurrence sees too, and those for readers alone, which come after them.
+    outward : str
+        The quantity that readers see.
+    record : Watch, optional
+        Records what readers see.
+    """
+    if not output:
+        return EditWatch(state, record) if state or record is not None else Watch()
+    if set(output) == {outward}:
+        watch = EditWatch(state, record, skip=outward)
+        watch.readers = EditWatch(output, record, only=outward)
+        watch.readers.last = True
+        return watch
+    both = {name: [*state.get(name, ()), *output.get(name, ())] for name in {**state, **output}}
+    watch = EditWatch(state)
+    watch.readers = EditWatch(both, record)
+    return watch

@@ -1,0 +1,20 @@
+"""What the right output loses when units are ablated or patched: effects, curves, controls."""
+
+from collections.abc import Callable
+from typing import Any
+
+from interp import hookimpl
+
+__all__ = ["register_probes"]
+
+
+@hookimpl
+def register_probes(register: Callable[[Any], None]) -> None:
+    """Register ``ablation-effect``, ``ablation-curve`` and ``activation-patching``."""
+    from interp_causal.curve import ablation_curve
+    from interp_causal.effect import ablation_effect
+    from interp_causal.patching import activation_patching
+
+    register(ablation_effect)
+    register(ablation_curve)
+    register(activation_patching)
