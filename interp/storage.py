@@ -108,10 +108,11 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
     return upgraded(_decoded(stored), str(path))
 
 
-def labels_so_far(path: Path, starts: Iterable[int]) -> dict[str, np.ndarray]:
-    """Return the labels of the blocks of rows that start there, one after the other."""
-    blocks = [_decoded(_read(path, f"{LABELS_SO_FAR}/{start}")) for start in starts]
-    return join_labels([{str(name): held.values for name, held in block.variables.items()} for block in blocks])
+def labels_so_far(path: Path, starts: Iterable[int], names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """Return the labels of the blocks of rows that start there, one after the other; all, or those named."""
+    blocks = (_read(path, f"{LABELS_SO_FAR}/{start}") for start in starts)
+    chosen = (_decoded(block if names is None else block[list(names)]) for block in blocks)
+    return join_labels([{str(name): held.values for name, held in block.variables.items()} for block in chosen])
 
 
 def _read(path: Path, group: str | None = None) -> xr.Dataset:

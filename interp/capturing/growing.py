@@ -108,18 +108,20 @@ class Growing:
         coded.isel(token=slice(0)).to_zarr(self.place, zarr_format=3, consolidated=False, mode="w-", encoding=chunks)
         forget(self.place, coded)
 
-    def labels(self, manifest: Manifest) -> dict[str, np.ndarray]:
-        """Return the labels of all committed rows."""
-        return labels_so_far(self.path, range(0, manifest.rows, manifest.block))
-
     def finish(self, head: xr.Dataset, manifest: Manifest) -> None:
-        """Write the labels of all rows, and that the store is complete."""
+        """Write the labels of all rows, one after the other, and that the store is complete.
+
+        ``head`` is a dataset as of `append`, of some rows.
+        """
         import zarr
 
-        coded = encoded(head)
+        coded, starts = encoded(head), range(0, manifest.rows, manifest.block)
         forget(self.path, coded)
-        root = zarr.open_group(self.path, mode="r")
-        write(of_tokens(coded).assign_attrs(root.attrs.asdict()), self.path, mode="a")
+        attrs = zarr.open_group(self.path, mode="r").attrs.asdict()
+        for name in map(str, of_tokens(coded).variables):
+            values = labels_so_far(self.path, starts, [name])[name]
+            label = encoded(head.drop_dims("token").assign_coords({name: ("token", values)}))
+            write(of_tokens(label).assign_attrs(attrs), self.path, mode="a")
         manifest.write(self.path, coded.attrs)
         shutil.rmtree(self.path / LABELS_SO_FAR)
 

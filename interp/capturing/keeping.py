@@ -16,6 +16,7 @@ from interp.capturing.labels import join_labels
 from interp.capturing.manifest import Manifest, begin, numbered, read
 from interp.capturing.matrix import Matrix
 from interp.errors import CaptureError, OptionError
+from interp.storage import labels_so_far
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -158,10 +159,10 @@ class Keeper:
             raise CaptureError(self.session.nothing())
         if matrix.used:
             self.commit(matrix, matrix.used)
-        labels = join_labels([self.store.labels(self.manifest), *self.labels])
+        last = labels_so_far(self.path, [(self.manifest.rows - 1) // self.manifest.block * self.manifest.block])
         marks = (*self.manifest.marks, (self.start.number, self.start.digest))
         done = replace(self.manifest, batches=self.start.number, skip=0, marks=marks, session={}, complete=True)
-        self.store.finish(self.head(labels), done)
+        self.store.finish(self.head(last), done)
 
 
 def drop(matrix: Matrix, rows: int) -> None:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -173,6 +174,13 @@ def table(rows: list[tuple[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
+def insert(path: Path, report: str) -> None:
+    """Put the report between the markers of a document."""
+    head, _, rest = path.read_text(encoding="utf-8").partition("<!-- speed:begin -->")
+    tail = rest.partition("<!-- speed:end -->")[2]
+    path.write_text(f"{head}<!-- speed:begin -->\n{report}\n<!-- speed:end -->{tail}", encoding="utf-8")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -181,6 +189,7 @@ def main() -> None:
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8, 64, 256])
     parser.add_argument("--sequences", type=int, default=1024, help="in one call; a quarter with more layers")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--write", type=Path, help="put the table between the markers <!-- speed:begin --> and end")
     parser.add_argument("--give-back", action="store_true", help="let freed memory go back to the system")
     chosen = parser.parse_args()
     warm, cold = touching(0), touching(8)
@@ -193,8 +202,11 @@ def main() -> None:
         )
         for kind in chosen.kind for layers in chosen.layers for batch in chosen.batch
     ]  # fmt: skip
-    print(table(rows))  # noqa: T201
-    print(f"\nFresh memory, not in these figures: {warm:.2f} s a GB just freed, {cold:.2f} s a GB free for 8 s.")  # noqa: T201
+    memory = f"{warm:.2f} s a GB that was just freed, {cold:.2f} s a GB that has been free for 8 s"
+    report = f"{table(rows)}\n\nFresh memory costs here, not in these figures: {memory}."
+    print(report)  # noqa: T201
+    if chosen.write:
+        insert(chosen.write, report)
 
 
 if __name__ == "__main__":
