@@ -296,6 +296,16 @@ class Reducer(ABC):
     def finish(self, state: State) -> xr.Dataset:
         """Return the result."""
 
+    def conclude(self, result: xr.Dataset) -> xr.Dataset:
+        """Return the result with what is said over all units at once, such as a correction for many tests.
+
+        Parameters
+        ----------
+        result : Dataset
+            What `finish` returned, blocks of units joined.
+        """
+        return result
+
     def options(self) -> dict[str, Any]:
         """Return the constructor's options with their values, for the result's attrs."""
         from inspect import signature

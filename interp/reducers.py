@@ -60,9 +60,10 @@ def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
     for level in range(steps[last].level + 1):
         now = {key: step for key, step in steps.items() if step.level == level}
         if isinstance(source, xr.Dataset):
-            results |= {key: _over_dataset(key, step, results, source) for key, step in now.items()}
+            found = {key: _over_dataset(key, step, results, source) for key, step in now.items()}
         else:
-            results |= run(now, results, gathered(source))
+            found = run(now, results, gathered(source))
+        results |= {key: now[key].reducer.conclude(result) for key, result in found.items()}
     return results[last]
 
 

@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import interp
-from interp.reducers import cut, sample_bounds, together, unit_coords
+from interp.reducers import _needed, cut, sample_bounds, together, unit_coords
 from interp.registry import registry
 
-OPTIONS = {"hellinger": {"minimum": 5, "bins": 20}}
+FEW = {"minimum": 5, "minimum_sources": 1, "bins": 20}
+OPTIONS = {"hellinger": FEW, "hellinger-tokens": FEW, "hellinger-edges": FEW}
 
 
 def reducers():
@@ -53,7 +54,7 @@ def test_merge_law(name, seed):
     draw = np.random.default_rng(seed)
     acts = small(seed)
     reducer = registry().get("probe", name)(**OPTIONS.get(name, {}))
-    needed = {need.replace("-", "_"): interp.measure(need, acts) for need in reducer.needs}
+    needed = {need.replace("-", "_"): interp.measure(_needed(reducer, need), acts) for need in reducer.needs}
     states = []
     for chunk in parts_of(acts, draw):
         fresh = bool(draw.integers(2)) or not states
@@ -63,7 +64,7 @@ def test_merge_law(name, seed):
     while len(states) > 1:
         a, b = (states.pop(draw.integers(len(states))) for _ in range(2))
         states.append(reducer.merge(a, b))
-    alike(reducer.finish(states[0]), interp.measure(reducer, acts))
+    alike(reducer.conclude(reducer.finish(states[0])), interp.measure(reducer, acts))
 
 
 def alike(found, wanted):
@@ -106,9 +107,10 @@ class Stream:
 
 
 def test_a_stream_is_read_once_a_level():
-    stream = Stream(small(0))
-    interp.measure("hellinger", stream, minimum=5)
-    assert stream.passes == 2
+    for mode, passes in (("article", 2), ("honest", 3)):
+        stream = Stream(small(0))
+        interp.measure("hellinger", stream, mode=mode, minimum=5, minimum_sources=1)
+        assert stream.passes == passes
 
 
 def test_chunks_are_whole_samples_of_bounded_size(monkeypatch):
