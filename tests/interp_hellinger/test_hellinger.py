@@ -111,12 +111,13 @@ def test_errors_say_what_to_type(drawn_acts, options, error, sentence):
         interp.measure("hellinger", drawn_acts, **options)
 
 
+@pytest.mark.parametrize("mode", ["article", "honest"])
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
-def test_units_that_are_not_finite_are_named(drawn_acts, odd):
+def test_units_that_are_not_finite_are_named(drawn_acts, mode, odd):
     values = drawn_acts.activation.values.copy()
-    values[7, 3] = odd
+    values[np.flatnonzero(drawn_acts.input.values == "t")[7], 3] = odd
     with pytest.raises(interp.SchemaError, match=r"1 units .*lstm\.0\.forward\.h\.3"):
-        interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)), minimum=50)
+        interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)), mode=mode, minimum=50)
 
 
 def test_one_output_only_is_an_error(drawn_acts):
