@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -176,7 +176,7 @@ def pooled_p(found: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray((1 + above) / (1 + law.size), np.float64)
 
 
-def false_discovery(p: NDArray[Any], correction: str = "bh") -> NDArray[np.float64]:
+def false_discovery(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
     """Return q: the smallest share of false discoveries at which each test would be one.
 
     Parameters

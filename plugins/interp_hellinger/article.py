@@ -23,7 +23,7 @@ NARROW = 2**16  # tokens of a line: no bin can hold more than its line
 
 def start(probe: Hellinger, units: xr.Dataset, ranges: xr.Dataset, labels: xr.Dataset) -> State:
     """Return zeros for each line (an output of an input, or its other outputs), unit and bin."""
-    known = sides(labels, probe.labels, probe.minimum)
+    known = sides(labels, tuple(probe.labels), probe.minimum)
     kept, skipped = choose(known, probe.pairs, probe.minimum)
     state = _layout(known, kept)
     state |= {"low": ranges.minimum.values, "high": ranges.maximum.values}

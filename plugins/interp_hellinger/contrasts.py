@@ -109,10 +109,9 @@ def _reason(pair: xr.Dataset, minimum: int, minimum_sources: int) -> str:
     if not minimum_sources:
         return tokens
     sources = f"{_sources(pair)}, under {minimum_sources}"
-    few = min(int(pair.n_with), int(pair.n_without)) < minimum, (
-        min(int(pair.sources_with), int(pair.sources_without)) < minimum_sources
-    )
-    return "; ".join(text for text, short in zip((tokens, sources), few, strict=True) if short)
+    few = [tokens] if min(int(pair.n_with), int(pair.n_without)) < minimum else []
+    few += [sources] if min(int(pair.sources_with), int(pair.sources_without)) < minimum_sources else []
+    return "; ".join(few)
 
 
 def _listed(known: xr.Dataset, sources: bool = False) -> str:

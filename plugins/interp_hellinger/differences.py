@@ -17,9 +17,7 @@ NEURON = ("module", "layer", "direction", "index")
 KIND = ("module", "layer", "direction", "quantity")
 
 
-def difference(
-    first: xr.Dataset, second: xr.Dataset, *, over: Sequence[str] = (), squared: bool = False
-) -> xr.Dataset:
+def difference(first: xr.Dataset, second: xr.Dataset, *, over: Sequence[str] = (), squared: bool = False) -> xr.Dataset:
     """Return by how much distances of one result exceed those of another, leaving out the same sources in both.
 
     Parameters
@@ -52,8 +50,9 @@ def difference(
 def _ends(gap: xr.DataArray, left: xr.DataArray) -> xr.Dataset:
     """Return a difference and the ends of its interval from the differences without each group."""
     groups = left.notnull().sum("group")
-    error = np.sqrt((groups - 1) / groups.where(groups > 0) * ((left - left.mean("group")) ** 2).sum("group"))
-    low, high = interval(gap.values, error.transpose(*gap.dims).values, groups.transpose(*gap.dims).values)
+    squares = ((left - left.mean("group")) ** 2).sum("group") * (groups - 1) / groups.where(groups > 0)
+    error = np.sqrt(squares.transpose(*gap.dims).values)
+    low, high = interval(gap.values, error, groups.transpose(*gap.dims).values)
     return gap.to_dataset(name="difference").assign(low=(gap.dims, low), high=(gap.dims, high))
 
 

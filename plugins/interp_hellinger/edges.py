@@ -80,7 +80,8 @@ class Edges(Reducer):
         seed: int = 0,
     ) -> None:
         self.labels, self.pairs, self.where, self.given = labels, pairs, where, given
-        self.minimum, self.minimum_sources, self.bins, self.draws, self.seed = minimum, minimum_sources, bins, draws, seed
+        self.minimum, self.minimum_sources = minimum, minimum_sources
+        self.bins, self.draws, self.seed = bins, draws, seed
 
     def start(self, units: xr.Dataset, *, hellinger_tokens: xr.Dataset) -> State:
         """Return room for the values of the sampled tokens."""

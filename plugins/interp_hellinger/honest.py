@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -85,11 +85,12 @@ def finish(probe: Hellinger, state: State) -> xr.Dataset:
     over_units(weigh, shape[0], state["plan"], state["pairs"], *sums, width(probe.draws), probe.draws, out, drawn)
     z, drawn_z, spread = standardised(out[..., 0], drawn)
     cell, each = ("unit", "pair"), {"whole": out[..., 0], "auc": out[..., 1], "z": z, "spread": spread}
-    data = {name: (cell, held) for name, held in each.items()} | {name: ("pair", state[name]) for name in PAIR[3:]}
+    data: dict[str, Any] = {name: (cell, held) for name, held in each.items()}
+    data |= {name: ("pair", state[name]) for name in PAIR[3:]}
     data |= {"without": (("group", *cell), np.moveaxis(out[..., 2:], -1, 0))}
     data |= {"there": (("group", "pair"), state["there"])}
     data |= {"drawn_z": ((*cell, "draw"), drawn_z.astype(np.float32))}
-    coords = {name: ("pair", state[name]) for name in PAIR[:3]}
+    coords: dict[str, Any] = {name: ("pair", state[name]) for name in PAIR[:3]}
     coords |= {"unit": state["unit"], "quantity": ("unit", state["quantity"])}
     return xr.Dataset(data, coords, {"skipped": str(state["skipped"])})
 
@@ -106,7 +107,7 @@ def conclude(probe: Hellinger, found: xr.Dataset) -> xr.Dataset:
     q = false_discovery(p, probe.correction)
     knows = (q < probe.level) & (signed_root(low) >= probe.least)
     roots = {"distance": estimate, "low": low, "high": high}
-    data = {name: (cell, signed_root(held)) for name, held in roots.items()}
+    data: dict[str, Any] = {name: (cell, signed_root(held)) for name, held in roots.items()}
     data |= {"auc": found["auc"].variable, "p": (cell, p), "q": (cell, q), "knows": (cell, knows)}
     data |= {"p_max": ("pair", largest(z, drawn_z)), "smallest": ("pair", _smallest(found["spread"].values, drawn_z))}
     data |= {name: found[name].variable for name in PAIR[3:]} | {"groups": ("pair", there.sum(axis=0))}
@@ -117,9 +118,7 @@ def conclude(probe: Hellinger, found: xr.Dataset) -> xr.Dataset:
     return result.assign_attrs(found.attrs | {"method": method(probe, result, said), "resolution": said})
 
 
-def estimates(
-    whole: np.ndarray, without: np.ndarray, there: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def estimates(whole: np.ndarray, without: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return D corrected for bias by the delete-a-group jackknife, and the two ends of its interval.
 
     Parameters
@@ -152,4 +151,4 @@ def _smallest(spread: np.ndarray, drawn_z: np.ndarray) -> np.ndarray:
         law = drawn_z[:, pair][np.isfinite(drawn_z[:, pair])]
         if law.size:
             result[pair] = np.sqrt(np.quantile(law, ENOUGH) * np.median(spread[spread[:, pair] > 0, pair]))
-    return np.minimum(result, 1.0)
+    return np.asarray(np.minimum(result, 1.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -99,7 +99,7 @@ class Hellinger(Reducer):
         seed: int = 0,
         level: float = 0.01,
         least: float = 0.2,
-        correction: str = "bh",
+        correction: Literal["bh", "by"] = "bh",
         keep_groups: bool = False,
     ) -> None:
         self.mode, self.minimum, self.minimum_sources = mode, minimum, minimum_sources
@@ -151,8 +151,14 @@ def _check(probe: Hellinger) -> None:
             raise OptionError(f"{name}= takes a list of names; got {held!r}: pass [{held!r}].")
     if probe.mode == "article":
         if probe.where or probe.given or probe.keep_groups:
-            raise OptionError("where=, given= and keep_groups= are of mode='honest'; pass interp.pick(acts, …) instead.")
-        return
+            raise OptionError(
+                "where=, given= and keep_groups= are of mode='honest'; the article's takes interp.pick(…)."
+            )
+    else:
+        _check_honest(probe)
+
+
+def _check_honest(probe: Hellinger) -> None:
     if probe.where is not None and not isinstance(probe.where, Mapping):
         raise OptionError(f"where= takes labels with what to keep, such as {{'input': 't'}}; got {probe.where!r}.")
     if probe.draws < 10 or (probe.bins is not None and probe.bins > 256):

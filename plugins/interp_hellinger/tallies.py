@@ -220,7 +220,7 @@ def divergence(p: Any, q: Any) -> float:
         return np.nan
     for k in range(p.size):
         overlap += np.sqrt(p[k] * q[k])
-    return max(1.0 - overlap / np.sqrt(n * m), 0.0)
+    return max(float(1.0 - overlap / np.sqrt(n * m)), 0.0)
 
 
 @compiled

@@ -121,9 +121,7 @@ class Tokens(Reducer):
         known = sides(counted, self.labels, self.minimum, self.minimum_sources)
         kept, skipped = choose(known, self.pairs, self.minimum, self.minimum_sources)
         strata = _strata(columns[2:])
-        laid = lay_out(
-            kept, places, columns[0], columns[1], strata, bins=self.bins, draws=self.draws, seed=self.seed
-        )
+        laid = lay_out(kept, places, columns[0], columns[1], strata, bins=self.bins, draws=self.draws, seed=self.seed)
         return laid.assign_attrs(skipped=json.dumps(skipped, ensure_ascii=False))
 
 

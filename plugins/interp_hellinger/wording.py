@@ -24,12 +24,13 @@ def method(probe: Hellinger, result: xr.Dataset, resolved: str) -> str:
         "Squared Hellinger distance D = 1 - sum_k sqrt(p_k q_k) between the laws of a unit's activation over tokens of "
         f"one {given} with one {becomes} and over all other tokens of that {given}, in {bins} bins of equal mass "
         f"(equal values share a bin), for pairs with at least {probe.minimum} tokens and {probe.minimum_sources} "
-        "sources on each side. D was corrected for bias, and its 95 % interval made, by a jackknife that leaves out one "
-        "of 20 groups of sources (hash of the source) at a time; distance = sign(D) sqrt|D|, the ends of its interval "
-        f"alike; the area under the ROC curve from the same counts. Null: {probe.draws} shuffles of the {becomes} among "
-        f"tokens of one {given}{kept}, whole sources as blocks, the same for all units (seed {probe.seed}); each D "
-        "standardised by the shuffles of its unit, each shuffle by the others; p from the standardised shuffles of all "
-        f"units of one quantity together, for each pair; q by {control} over {result['q'].size:,} tests, units x pairs. "
+        "sources on each side. D was corrected for bias, and its 95 % interval made, by a jackknife that leaves out "
+        "one of 20 groups of sources (hash of the source) at a time; distance = sign(D) sqrt|D|, the ends of its "
+        "interval alike; the area under the ROC curve is from the same counts. "
+        f"Null: {probe.draws} shuffles of the {becomes} among tokens of one {given}{kept}, whole sources as blocks, "
+        f"the same for all units (seed {probe.seed}); each D was standardised by the shuffles of its unit, each "
+        "shuffle by the others; p from the standardised shuffles of all units of one quantity together, for each pair; "
+        f"q by {control} over {result['q'].size:,} tests, units x pairs. "
         f"A unit knows a pair where q < {probe.level:g} and the interval of the distance lies above {probe.least:g}. "
         f"{resolved}{_few(result)}"
     )
@@ -69,6 +70,5 @@ def resolution(p: np.ndarray, size: np.ndarray, kinds: np.ndarray, level: float)
         return f"{said}: one test alone can reach q < {level:g}."
     if needed <= rarest:
         return f"{said}: {needed:,} of {p.size:,} tests must reach it together for q < {level:g}."
-    return (
-        f"{said}, too coarse for q < {level:g}: {needed:,} of {p.size:,} tests would have to reach it together; raise draws=."
-    )
+    short = f"too coarse for q < {level:g}: {needed:,} of {p.size:,} tests would have to reach it together"
+    return f"{said}, {short}; raise draws=."

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -38,7 +39,7 @@ def shift_for(truth: float, share: float, bins: int) -> float:
     return float(brentq(lambda by: binned(by, share, bins) - truth, 1e-6, 5)) if truth else 0.0
 
 
-def drawn(n: int, m: int, kind: tuple[int, float], shift: float, runs: int, seed: int) -> "interp.Dataset":
+def drawn(n: int, m: int, kind: tuple[int, float], shift: float, runs: int, seed: int) -> xr.Dataset:
     """Return a capture of n sources with the pair and m without, one unit a run."""
     draw, (replicas, rho) = np.random.default_rng(seed), kind
     source = np.repeat(np.arange(n + m), replicas)
@@ -58,7 +59,7 @@ def drawn(n: int, m: int, kind: tuple[int, float], shift: float, runs: int, seed
 
 def measured(n: int, m: int, kind: tuple[int, float], truth: float, runs: int, seed: int) -> dict[str, np.ndarray]:
     """Return estimates and ends of intervals of many runs."""
-    many = n >= 3_000
+    many = n * kind[0] >= 3_000 and n >= 300
     shift = shift_for(truth, n / (n + m), 32 if many else 16)
     block = BLOCK if (n + m) * kind[0] < 100_000 else BLOCK // 5
     parts = []
@@ -83,8 +84,9 @@ def line(n: int, m: int, kind: tuple[int, float], runs: int) -> dict[str, float 
 
 def curse(distance: np.ndarray, family: int = 200, top: int = 10) -> float:
     """Return the mean of the ten largest of 200 units that all have the same true distance, over families."""
-    whole = distance[: distance.size // family * family].reshape(-1, family) if distance.size >= family else distance[None]
-    return float(np.sort(whole, axis=1)[:, -top:].mean())
+    size = min(family, distance.size)
+    families = distance[: distance.size // size * size].reshape(-1, size)
+    return float(np.sort(families, axis=1)[:, -top:].mean())
 
 
 def table(rows: list[dict[str, float | str]], keys: tuple[str, ...]) -> str:
@@ -127,7 +129,8 @@ def main() -> None:
         if chosen.keep:
             chosen.keep.write_text(json.dumps(kept), encoding="utf-8")
     rows = [kept[key] for key in sorted(kept, key=int)]
-    text = f"{table(rows, ('bias', 'cover'))}\n\nThe ten largest of 200 units that are all alike:\n\n{table(rows, ('best',))}"
+    best = f"By how much the ten largest of 200 units that are all alike exceed it:\n\n{table(rows, ('best',))}"
+    text = f"{table(rows, ('bias', 'cover'))}\n\n{best}"
     print(text)  # noqa: T201
     if chosen.write:
         written("intervals", f"{chosen.runs:,} runs a cell.\n\n{text}")

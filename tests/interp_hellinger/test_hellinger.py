@@ -61,14 +61,16 @@ def test_the_other_side_holds_rare_outputs(drawn_acts):
 def test_a_constant_unit_is_at_distance_0(drawn_acts):
     values = drawn_acts.activation.values.copy()
     values[:, 2] = 0.7
-    result = interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)), mode="article", minimum=50)
+    acts = drawn_acts.assign(activation=(("token", "unit"), values))
+    result = interp.measure("hellinger", acts, mode="article", minimum=50)
     assert (result.distance[2] == 0).all()
 
 
 def test_a_perfect_unit_is_at_distance_1(drawn_acts):
     values = drawn_acts.activation.values.copy()
     values[:, 2] = drawn_acts.output.values == "ծ"
-    result = interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)), mode="article", minimum=50)
+    acts = drawn_acts.assign(activation=(("token", "unit"), values))
+    result = interp.measure("hellinger", acts, mode="article", minimum=50)
     assert result.distance[2].sel(pair="t=>ծ") == pytest.approx(1, abs=1e-15)
 
 
