@@ -44,12 +44,12 @@ def permuted(acts: xr.Dataset, seed: int) -> xr.Dataset:
 
 def noise(acts: xr.Dataset, seed: int, shared: bool) -> xr.Dataset:
     """Return noise in place of 200 units: of each token alone, or mostly of its source."""
-    draw = np.random.default_rng(seed)
+    draw, few = np.random.default_rng(seed), acts.isel(unit=slice(NOISE))
+    few = few.assign_coords(quantity=("unit", np.full(few.sizes["unit"], "h")))  # they share a null law
     _, source = np.unique(acts.source.values, return_inverse=True)
-    values = draw.standard_normal((acts.sizes["token"], NOISE)).astype(np.float32)
+    values = draw.standard_normal(few.activation.shape).astype(np.float32)
     if shared:
-        values = 0.5 * values + draw.standard_normal((source.max() + 1, NOISE)).astype(np.float32)[source]
-    few = acts.isel(unit=np.flatnonzero(acts["quantity"].values == "h")[:NOISE])
+        values = 0.5 * values + draw.standard_normal((source.max() + 1, few.sizes["unit"])).astype(np.float32)[source]
     return few.assign(activation=(("token", "unit"), values))
 
 
