@@ -57,8 +57,12 @@ from .selection import pick as pick
 from .selection import source_hash as source_hash
 from .selection import token_hash as token_hash
 from .statistics import block_shuffles as block_shuffles
+from .statistics import false_discovery as false_discovery
+from .statistics import interval as interval
 from .statistics import jackknife as jackknife
+from .statistics import pooled_p as pooled_p
 from .statistics import source_groups as source_groups
+from .statistics import stratified_shuffles as stratified_shuffles
 from .storage import open as open
 from .storage import save as save
 from .tables import methods as methods

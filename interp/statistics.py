@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -94,3 +94,113 @@ def jackknife(
     mean = without.mean(axis=0, dtype=np.float64)
     error = np.sqrt((number - 1) / number * np.sum((without - mean) ** 2, axis=0))
     return np.asarray(number * whole - (number - 1) * mean), np.asarray(error)
+
+
+def stratified_shuffles(
+    sources: NDArray[Any], strata: NDArray[Any] | None, *, draws: int, seed: int = 0
+) -> Iterator[NDArray[np.int64]]:
+    """Yield orders as `block_shuffles` does, each of which keeps the tokens of a stratum among themselves.
+
+    Parameters
+    ----------
+    sources : array (token,) of int
+        In the order (source, sample, step): tokens of a source stand together.
+    strata : array (token,) of int, optional
+        What may not mix, such as the position in the word; None for one stratum.
+    draws : int
+        How many orders.
+    seed : int
+        Of the shuffles. A stratum draws from a seed of its own, so that others don't change its orders.
+
+    Yields
+    ------
+    array (token,) of int64
+        A permutation of the positions.
+    """
+    if strata is None:
+        yield from block_shuffles(sources, draws=draws, seed=seed)
+        return
+    places = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    seeds = [seed + int(source_hash(strata[place[:1]])[0] >> np.uint64(1)) for place in places]
+    within = [block_shuffles(sources[at], draws=draws, seed=own) for at, own in zip(places, seeds, strict=True)]
+    for orders in zip(*within, strict=True):
+        laid = np.empty(len(sources), np.int64)
+        for place, order in zip(places, orders, strict=True):
+            laid[place] = place[order]
+        yield laid
+
+
+def interval(
+    estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the two ends ``estimate ± t(G - 1) error`` of a jackknife interval.
+
+    Parameters
+    ----------
+    estimate, error : array (...)
+        Of `jackknife`.
+    groups : int or array (...)
+        G, the groups that were left out in turn. Below `GROUPS` / 2 the ends are NaN: an error made of so few
+        groups is too noisy to quote.
+    level : float
+        Chance that the ends hold the truth between them.
+
+    Returns
+    -------
+    low, high : array (...) of float64
+    """
+    from scipy.stats import t
+
+    groups = np.asarray(groups)
+    reach = np.where(groups >= GROUPS / 2, t.ppf((1 + level) / 2, np.maximum(groups - 1, 1)), np.nan) * error
+    return np.asarray(estimate - reach), np.asarray(estimate + reach)
+
+
+def pooled_p(found: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
+    """Return ``(1 + #{null >= found}) / (1 + #null)`` for each value found, by one null law for all of them.
+
+    Parameters
+    ----------
+    found : array (...)
+        Statistics; a larger one speaks more against the null.
+    null : array (...)
+        The same statistic under the null, of any shape; NaN and infinite values are left out.
+
+    Returns
+    -------
+    array (...) of float64
+        Above 0 to 1; 1 where ``found`` is NaN.
+    """
+    law = np.sort(null[np.isfinite(null)], axis=None)
+    above = law.size - np.searchsorted(law, np.where(np.isnan(found), -np.inf, found), side="left")
+    return np.asarray((1 + above) / (1 + law.size), np.float64)
+
+
+def false_discovery(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
+    """Return q: the smallest share of false discoveries at which each test would be one.
+
+    Parameters
+    ----------
+    p : array (...)
+        Of all tests that are looked at together; NaN where there is none, which stays NaN.
+    correction : {"bh", "by"}
+        Benjamini and Hochberg (1995), or Benjamini and Yekutieli (2001), which holds under any dependence.
+
+    Returns
+    -------
+    array (...) of float64
+
+    Raises
+    ------
+    OptionError
+        For another correction.
+    """
+    from scipy.stats import false_discovery_control
+
+    if correction not in ("bh", "by"):
+        raise OptionError(f"correction= is 'bh' or 'by'; got {correction!r}.")
+    q = np.full(np.shape(p), np.nan)
+    there = np.isfinite(p)
+    if there.any():
+        q[there] = false_discovery_control(p[there], method=correction)
+    return q

@@ -96,7 +96,7 @@ class Stream:
             yield interp.pick(self.acts, sample=samples)
 
 
-OPTIONS = {"hellinger": {"minimum": 50, "bins": 40}, "moments": {}, "histogram": {"bins": 10}}
+OPTIONS = {"hellinger": {"mode": "article", "minimum": 50, "bins": 40}, "moments": {}, "histogram": {"bins": 10}}
 
 
 @pytest.mark.parametrize("name", OPTIONS)

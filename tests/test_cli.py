@@ -127,10 +127,10 @@ def test_capture_takes_a_corpus_other_weights_and_a_batch_size(tmp_path):
 
 
 def test_measure_is_the_call(stored, tmp_path):
-    flags = ("--minimum", "10", "--pairs", "t=>տ", "--bins=40")
+    flags = ("--mode", "article", "--minimum", "10", "--pairs", "t=>տ", "--bins=40")
     result = run("measure", "hellinger", str(stored), *flags, "--output", str(tmp_path / "r.zarr"))
     assert result.returncode == 0, result.stderr
-    wanted = interp.measure("hellinger", interp.open(stored), minimum=10, pairs=["t=>տ"], bins=40)
+    wanted = interp.measure("hellinger", interp.open(stored), mode="article", minimum=10, pairs=["t=>տ"], bins=40)
     xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), wanted)
     assert interp.methods(wanted) in result.stdout
 
@@ -150,7 +150,7 @@ def test_several_stores_give_a_dim_model(stored, tmp_path):
     ("words", "error", "sentence"),
     [
         (["rnage", "ACTS"], interp.UnknownNameError, "Did you mean.*'range'"),
-        (["hellinger", "ACTS", "--minium", "3"], interp.OptionError, "Did you mean 'minimum'.*bins=1000"),
+        (["hellinger", "ACTS", "--minium", "3"], interp.OptionError, "Did you mean 'minimum'.*draws=100"),
         (["hellinger", "ACTS", "--minimum", "x"], interp.OptionError, "--minimum takes int"),
         (["hellinger", "--minimum", "3"], interp.OptionError, "a store of activations: interp measure hellinger"),
         (["range", "nowhere.zarr"], interp.SchemaError, "nowhere.zarr does not exist"),

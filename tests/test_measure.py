@@ -114,16 +114,17 @@ def test_errors_say_what_to_type(drawn_acts, call, error, sentence):
 
 def test_several_datasets(drawn_acts):
     other = interp.pick(drawn_acts, sample=slice(0, 100)).assign_attrs(seed=3)
-    result = interp.measure("hellinger", [drawn_acts, other, drawn_acts], minimum=150)
+    result = interp.measure("hellinger", [drawn_acts, other, drawn_acts], minimum=150, minimum_sources=20)
     assert result.model.values.tolist() == ["made-up-bilstm", "made-up-bilstm-2", "made-up-bilstm-3"]
     assert "model" not in result.attrs
     assert "seed" not in result.attrs
     assert result.attrs["task"] == "transliteration"
     for place, acts in enumerate((drawn_acts, other)):
-        alone = interp.measure("hellinger", acts, minimum=150)
+        alone = interp.measure("hellinger", acts, minimum=150, minimum_sources=20)
         np.testing.assert_array_equal(result.distance.isel(model=place).sel(pair=alone.pair), alone.distance)
         assert result.n_with.dtype == np.int64
-    missing = set(result.pair.values) - set(interp.measure("hellinger", other, minimum=150).pair.values)
+    fewer = interp.measure("hellinger", other, minimum=150, minimum_sources=20)
+    missing = set(result.pair.values) - set(fewer.pair.values)
     assert missing
     assert np.isnan(result.distance.isel(model=1).sel(pair=sorted(missing))).all()
     assert (result.n_with.isel(model=1).sel(pair=sorted(missing)) == 0).all()

@@ -11,8 +11,11 @@ import interp
 from interp.reducers import cut, sample_bounds, together
 from interp.registry import registry
 
+FEW = {"minimum": 5, "minimum_sources": 1, "bins": 20}
 OPTIONS = {
-    "hellinger": {"minimum": 5, "bins": 20},
+    "hellinger": FEW,
+    "hellinger-tokens": FEW,
+    "hellinger-edges": FEW,
     "top-contexts": {"sample": 40, "examples": 3, "window": 2},
     "labels": {"labels": ("input", "output")},
 }
@@ -72,9 +75,10 @@ class Stream:
 
 
 def test_a_stream_is_read_once_a_level():
-    stream = Stream(small(0))
-    interp.measure("hellinger", stream, minimum=5)
-    assert stream.passes == 2
+    for mode, passes in (("article", 2), ("honest", 3)):
+        stream = Stream(small(0))
+        interp.measure("hellinger", stream, mode=mode, minimum=5, minimum_sources=1)
+        assert stream.passes == passes
 
 
 def test_chunks_are_whole_samples_of_bounded_size(monkeypatch):

@@ -66,3 +66,52 @@ def test_a_bias_of_one_over_n_is_taken_away():
     without = np.array([biased(np.delete(values, at)) for at in range(20)])
     corrected, _ = interp.jackknife(np.asarray(biased(values)), without)
     assert corrected == pytest.approx(values.var(ddof=1), rel=1e-12)
+
+
+def test_shuffles_within_strata_keep_strata_and_sources():
+    sources, strata = np.repeat([5, 2, 9, 4], 4), np.tile([0, 0, 1, 1], 4)
+    for order in interp.stratified_shuffles(sources, strata, draws=20, seed=3):
+        assert np.array_equal(np.sort(order), np.arange(16))
+        assert np.array_equal(strata[order], strata)
+        laid = sources[order].reshape(4, 2, 2)
+        assert (laid[..., 0] == laid[..., 1]).all()
+    apart = list(interp.stratified_shuffles(sources, strata, draws=20))
+    assert any(not np.array_equal(sources[order][::4], sources[order][2::4]) for order in apart), "strata move apart"
+
+
+def test_without_strata_they_are_block_shuffles():
+    sources = np.repeat([5, 2, 9], 2)
+    one = np.array(list(interp.stratified_shuffles(sources, None, draws=3, seed=8)))
+    assert np.array_equal(one, np.array(list(interp.block_shuffles(sources, draws=3, seed=8))))
+
+
+def test_an_interval_covers_the_mean_of_normal_values():
+    values = np.random.default_rng(2).normal(3, 1, (20, 2000))
+    low, high = interp.interval(values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(20), 20)
+    assert ((low <= 3) & (high >= 3)).mean() == pytest.approx(0.95, abs=0.015)
+    low, high = interp.interval(np.zeros(2), np.ones(2), np.array([9, 10]))
+    assert np.isnan(low).tolist() == [True, False]
+
+
+def test_pooled_p_counts():
+    found, null = np.array([3.0, 0.0, -np.inf, np.nan]), np.array([[1.0, 3.0], [2.0, np.nan]])
+    assert interp.pooled_p(found, null).tolist() == [2 / 4, 1, 1, 1]
+    draw = np.random.default_rng(0)
+    p = interp.pooled_p(draw.normal(size=5000), draw.normal(size=5000))
+    assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.015)
+    assert p.min() > 0
+
+
+@pytest.mark.parametrize("correction", ["bh", "by"])
+def test_false_discovery_against_a_naive_loop(correction):
+    p = np.random.default_rng(0).random(60) ** 3
+    weight = sum(1 / k for k in range(1, 61)) if correction == "by" else 1
+    order = np.argsort(p)
+    ranked = [min(1, min(weight * p[order[k]] * 60 / (k + 1) for k in range(place, 60))) for place in range(60)]
+    wanted = np.empty(60)
+    wanted[order] = ranked
+    found = interp.false_discovery(np.append(p, np.nan), correction)
+    np.testing.assert_allclose(found[:60], wanted, rtol=1e-12)
+    assert np.isnan(found[60])
+    with pytest.raises(interp.OptionError, match="'bh' or 'by'"):
+        interp.false_discovery(p, "holm")

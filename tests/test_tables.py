@@ -3,7 +3,7 @@ import pytest
 import interp
 
 OPTIONS = {
-    "hellinger": {"minimum": 50},
+    "hellinger": {"mode": "article", "minimum": 50},
     "range": {},
     "moments": {},
     "histogram": {"bins": 5},
@@ -14,7 +14,7 @@ OPTIONS = {
 
 
 def test_table_of_distances(drawn_acts):
-    result = interp.measure("hellinger", drawn_acts, minimum=50)
+    result = interp.measure("hellinger", drawn_acts, mode="article", minimum=50)
     table = interp.table(result)
     assert len(table) == result.distance.size
     assert table.columns[:2].tolist() == ["unit", "pair"]
@@ -37,7 +37,7 @@ def test_tables_of_other_results(drawn_acts):
 
 
 def test_methods(drawn_acts):
-    text = interp.methods(interp.measure("hellinger", drawn_acts.assign_attrs(seed=7), minimum=50))
+    text = interp.methods(interp.measure("hellinger", drawn_acts.assign_attrs(seed=7), mode="article", minimum=50))
     for part in (
         "Hellinger distance",
         "at least 50 tokens",

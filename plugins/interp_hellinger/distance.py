@@ -32,3 +32,19 @@ def hellinger(with_counts: Any, without_counts: Any) -> np.ndarray:
 
 def _shares(counts: np.ndarray) -> np.ndarray:
     return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
+
+
+def signed_root(squared: Any) -> np.ndarray:
+    """Return ``sign(D) sqrt|D|``: a distance of which the square was estimated, and may come out negative.
+
+    Parameters
+    ----------
+    squared : array (…)
+
+    Examples
+    --------
+    >>> signed_root([0.25, -0.01]).tolist()
+    [0.5, -0.1]
+    """
+    squared = np.asarray(squared, dtype=np.float64)
+    return np.asarray(np.sign(squared) * np.sqrt(np.abs(squared)))

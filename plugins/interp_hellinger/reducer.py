@@ -1,22 +1,20 @@
-"""The reducer ``hellinger``: counts in one pass over ranges and labels that are known by then."""
+"""The reducer ``hellinger``: its options, and its two modes."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from interp import InterpError, OptionError, Reducer, SchemaError, count_bins, over_units
-from interp_hellinger.contrasts import choose, sides
+from interp import OptionError, Reducer
+from interp_hellinger import article, honest
 
 if TYPE_CHECKING:
     import xarray as xr
 
 State = dict[str, np.ndarray]
-COUNTS = ("n_with", "n_without", "sources_with", "sources_without")
-NARROW = 2**16  # tokens of a line: no bin can hold more than its line
+NEEDS = {"article": ("range", "labels"), "honest": ("hellinger-tokens", "hellinger-edges")}
 
 
 class Hellinger(Reducer):
@@ -24,8 +22,20 @@ class Hellinger(Reducer):
 
     For a pair ``a=>b`` the one side are the tokens with input a and output b; the other side, ``without``, are **all
     other tokens with input a**, those with outputs too rare to be pairs themselves included. A pair is kept where
-    either side has ``minimum`` tokens, so that inputs with one output drop out. In article mode both sides are
-    counted in ``bins`` equal bins from the unit's minimum to its maximum over all tokens of the source, and
+    either side has ``minimum`` tokens, in honest mode also ``minimum_sources`` sources, so that inputs with one output
+    drop out; ``attrs["skipped"]`` (JSON) names wanted pairs that have not, in honest mode all of them.
+
+    **Honest mode** counts in bins of equal mass over the tokens with input a, corrects ``D = 1 - Σ_k √(p_k q_k)`` for
+    bias and gives it an interval by a jackknife over 20 groups of sources, and a null law by shuffling outputs among
+    whole sources. The result has (unit, pair): ``distance`` = sign(D) √|D|, at most 1, below 0 where D is less than
+    expected by chance; ``low``, ``high``, the ends of its 95 % interval; ``auc``, the chance that an activation of the
+    pair exceeds one of the other side, 0 to 1; ``p``, ``q``, ``knows``. And (pair): ``n_with``, ``n_without`` (tokens),
+    ``sources_with``, ``sources_without``; ``smallest``, the distance that would exceed 999 of 1,000 shuffles in the
+    median unit: the smallest that this n could show; ``p_max``, the p of the pair's largest z over all units; ``bins``;
+    ``groups``, those with tokens: under 10 there is no interval.
+
+    **Article mode** counts both sides in ``bins`` equal bins from the unit's minimum to its maximum over all tokens of
+    the source, and
 
         H = sqrt(½ Σ_k (√p_k − √q_k)²),  0 to 1, float64,
 
@@ -34,22 +44,36 @@ class Hellinger(Reducer):
 
     Parameters
     ----------
-    mode : {"article"}
-        The article's distance.
-    bins : int
-        Of the histograms.
-    minimum : int
-        Tokens on each side, 1 at least.
+    mode : {"honest", "article"}
+        Article mode takes ``bins``, ``minimum``, ``labels`` and ``pairs``.
+    bins : int, optional
+        By default 16, and 32 for pairs with 3,000 tokens and 300 sources on each side; 1000 in article mode.
+    minimum, minimum_sources : int
+        Tokens and sources on each side, 1 at least. With fewer than the default ones pairs are drawn grey.
     labels : sequence of two str
         Coords of ``token``: the input and what it becomes.
     pairs : sequence of str, optional
-        Such as ``["t=>ծ"]``; by default all that have enough tokens. Those that don't are left out and named in
-        ``attrs["skipped"]`` (JSON).
+        Such as ``["t=>ծ"]``; by default all that have enough.
+    where : mapping, optional
+        Tokens to keep by label, as for `interp.pick`.
+    given : sequence of str
+        Labels within which outputs are shuffled, such as the position in the word.
+    draws : int
+        Shuffles, 10 at least.
+    seed : int
+        Of the shuffles and of the sample that bins are learned from.
+    level, least : float
+        A unit *knows* a pair where q < ``level`` and ``low`` >= ``least``.
+    correction : {"bh", "by"}
+        As in `interp.false_discovery`.
+    keep_groups : bool
+        Add ``whole`` (unit, pair) and ``without`` (group, unit, pair), the uncorrected D of all tokens and of all but
+        one group, which `difference` reads.
 
     Raises
     ------
     OptionError
-        For values that make no sense, and where no pair has enough tokens.
+        For values that make no sense, and where no pair has enough.
     UnknownNameError
         For pairs that never occur.
     SchemaError
@@ -57,116 +81,87 @@ class Hellinger(Reducer):
     """
 
     name: ClassVar[str] = "hellinger"
-    needs: ClassVar[tuple[str, ...]] = ("range", "labels")
+    version: ClassVar[str] = "2"
     unitwise: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
-        mode: str = "article",
-        bins: int = 1000,
+        mode: str = "honest",
+        bins: int | None = None,
         minimum: int = 300,
+        minimum_sources: int = 50,
         labels: Sequence[str] = ("input", "output"),
         pairs: Sequence[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        given: Sequence[str] = (),
+        draws: int = 100,
+        seed: int = 0,
+        level: float = 0.01,
+        least: float = 0.2,
+        correction: Literal["bh", "by"] = "bh",
+        keep_groups: bool = False,
     ) -> None:
-        if mode != "article":
-            raise OptionError(f"mode= is 'article'; got {mode!r}.")
-        if bins < 1 or minimum < 1:
-            raise OptionError(f"bins= and minimum= must be 1 at least; got bins={bins}, minimum={minimum}.")
-        if isinstance(labels, str) or len(labels) != 2:
-            raise OptionError(f"labels= takes two names of labels, such as ('input', 'output'); got {labels!r}.")
-        if isinstance(pairs, str):
-            raise OptionError(f"pairs= takes a list of names; got {pairs!r}: pass [{pairs!r}].")
-        self.mode, self.bins, self.minimum = mode, bins, minimum
-        self.labels, self.pairs = tuple(labels), None if pairs is None else tuple(pairs)
-        self.requires = (*self.labels, "source")
+        self.mode, self.minimum, self.minimum_sources = mode, minimum, minimum_sources
+        self.bins: Any = 1000 if mode == "article" and bins is None else bins
+        self.labels, self.pairs, self.where, self.given = labels, pairs, where, given
+        self.draws, self.seed, self.level, self.least = draws, seed, level, least
+        self.correction, self.keep_groups = correction, keep_groups
+        _check(self)
+        self.labels, self.given = tuple(labels), tuple(given)
+        self.pairs = None if pairs is None else tuple(pairs)
+        self.needs = NEEDS[mode]  # type: ignore[misc]  # the two modes need different passes
+        self.requires = tuple(dict.fromkeys([*self.labels, *self.given, *(where or {}), "source"]))
 
-    def start(self, units: xr.Dataset, *, range: xr.Dataset, labels: xr.Dataset) -> State:  # noqa: A002
-        """Return zeros for each line (an output of an input, or its other outputs), unit and bin."""
-        known = sides(labels, self.labels, self.minimum)
-        kept, skipped = choose(known, self.pairs, self.minimum)
-        state = _layout(known, kept)
-        state |= {"low": range.minimum.values, "high": range.maximum.values}
-        _check_finite(units["unit"].values, state["low"], state["high"])
-        narrow = np.uint16 if state["expected"].max() < NARROW else np.uint32
-        shape = (state["expected"].size, units.sizes["unit"], self.bins)
-        state |= {"counts": np.zeros(shape, narrow), "tokens": np.zeros_like(state["expected"])}
-        return state | {"skipped": np.array(json.dumps(skipped, ensure_ascii=False))}
+    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:
+        """Return zeros for each unit."""
+        if self.mode == "article":
+            return article.start(self, units, needed["range"], needed["labels"])
+        return honest.start(self, units, needed["hellinger_tokens"], needed["hellinger_edges"])
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
         """Count the tokens of the chunk."""
-        lines = _lines(state, *(chunk[name].values for name in self.labels))
-        count_bins(chunk.activation.values, lines, state["low"], state["high"], state["counts"])
-        state["tokens"] += np.bincount(lines[lines >= 0], minlength=state["tokens"].size)
-        return state
+        return article.update(self, state, chunk) if self.mode == "article" else honest.update(self, state, chunk)
 
     def merge(self, a: State, b: State) -> State:
         """Return the sum of the counts."""
-        return a | {"counts": a["counts"] + b["counts"], "tokens": a["tokens"] + b["tokens"]}
+        return article.merge(a, b) if self.mode == "article" else honest.merge(a, b)
 
     def finish(self, state: State) -> xr.Dataset:
-        """Return ``distance`` (unit, pair) and what stands on the two sides (pair)."""
-        import xarray as xr
+        """Return what is known of each unit by itself."""
+        return article.finish(self, state) if self.mode == "article" else honest.finish(self, state)
 
-        from interp_hellinger.kernels import distances
+    def conclude(self, result: xr.Dataset) -> xr.Dataset:
+        """Return the result; in honest mode with p, q and verdicts over all units."""
+        return result if self.mode == "article" else honest.conclude(self, result)
 
-        distance = np.empty((state["low"].size, state["pair"].size))
-        sizes = state["ends"], state["line"], state["n_with"], state["n_without"]
-        over_units(distances, len(distance), state["counts"], *sizes, distance)
-        if np.isnan(distance).any() or not np.array_equal(state["tokens"], state["expected"]):
-            raise InterpError(
-                "The source gave other tokens than in the pass before: its chunks must always be the same."
+
+def _check(probe: Hellinger) -> None:
+    """Raise `OptionError` for options that make no sense."""
+    if probe.mode not in NEEDS:
+        raise OptionError(f"mode= is 'honest' or 'article'; got {probe.mode!r}.")
+    if min(probe.minimum, probe.minimum_sources) < 1 or (probe.bins is not None and probe.bins < 1):
+        got = f"bins={probe.bins}, minimum={probe.minimum}, minimum_sources={probe.minimum_sources}"
+        raise OptionError(f"bins=, minimum= and minimum_sources= must be 1 at least; got {got}.")
+    if isinstance(probe.labels, str) or len(probe.labels) != 2:
+        raise OptionError(f"labels= takes two names of labels, such as ('input', 'output'); got {probe.labels!r}.")
+    for name in ("pairs", "given"):
+        if isinstance(getattr(probe, name), str):
+            held = getattr(probe, name)
+            raise OptionError(f"{name}= takes a list of names; got {held!r}: pass [{held!r}].")
+    if probe.mode == "article":
+        if probe.where or probe.given or probe.keep_groups:
+            raise OptionError(
+                "where=, given= and keep_groups= are of mode='honest'; the article's takes interp.pick(…)."
             )
-        data = {"distance": (("unit", "pair"), distance)} | {name: ("pair", state[name]) for name in COUNTS}
-        coords = {name: ("pair", state[name]) for name in ("pair", "pair_input", "pair_output")}
-        return xr.Dataset(data, coords, {"method": self._method(), "skipped": str(state["skipped"])})
-
-    def _method(self) -> str:
-        given, becomes = self.labels
-        return (
-            "Hellinger distance H = sqrt(1/2 sum_k (sqrt p_k - sqrt q_k)^2) between two histograms of a unit's "
-            f"activation: tokens of one {given} with one {becomes}, and all other tokens of that {given}. {self.bins} "
-            "equal bins from the unit's minimum to its maximum over all tokens; pairs with at least "
-            f"{self.minimum} tokens on each side. Few tokens against bins bias H upwards; no null is applied."
-        )
+    else:
+        _check_honest(probe)
 
 
-def _layout(known: xr.Dataset, kept: xr.Dataset) -> State:
-    """Return which line of counts a pair of labels belongs to: one for each kept pair, one for the rest of an input."""
-    kept = kept.sortby(["pair_input", "pair_output"])
-    state = {name: kept[name].values for name in (*COUNTS, "pair", "pair_input", "pair_output")}
-    given, of_given, size = np.unique(state["pair_input"], return_inverse=True, return_counts=True)
-    becomes, of_becomes = np.unique(state["pair_output"], return_inverse=True)
-    rest = state["n_without"] > np.bincount(of_given, state["n_with"])[of_given] - state["n_with"]
-    ends = np.append(0, np.cumsum(size + rest[np.cumsum(size) - 1]))
-    own = np.arange(of_given.size) + (ends[:-1] - np.cumsum(size) + size)[of_given]
-    table = np.full((given.size, becomes.size + 1), -1)  # the last column is for all other outputs
-    table[of_given[rest]] = ends[of_given[rest] + 1, None] - 1
-    table[of_given, of_becomes] = own
-    state |= {"given": given, "becomes": becomes, "table": table, "line": own}
-    state["ends"] = np.stack([ends[:-1], ends[1:]], axis=1)[of_given]
-    lines, state["expected"] = _lines(state, known.pair_input.values, known.pair_output.values), np.zeros(ends[-1], int)
-    np.add.at(state["expected"], lines[lines >= 0], known.n_with.values[lines >= 0])
-    return state
-
-
-def _lines(state: State, given: np.ndarray, becomes: np.ndarray) -> np.ndarray:
-    """Return the line of each token, -1 where its input is in no kept pair."""
-    first, second = _codes(given, state["given"]), _codes(becomes, state["becomes"])
-    return np.where(first < 0, -1, state["table"][first, second])
-
-
-def _codes(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the index of each value among the sorted known ones, -1 where it is none of them."""
-    index = np.minimum(np.searchsorted(known, values), known.size - 1)
-    return np.where(known[index] == values, index, -1)
-
-
-def _check_finite(units: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
-    odd = units[~(np.isfinite(low) & np.isfinite(high))]
-    if odd.size:
-        listed = ", ".join(odd[:3]) + (", …" if odd.size > 3 else "")
-        raise SchemaError(
-            f"Probe 'hellinger' needs finite activations; {odd.size} units have NaN or infinite ones: {listed}. "
-            f"Keep the others: interp.pick(acts, unit=lambda unit: ~np.isin(unit, {odd[:3].tolist()}))."
-        )
+def _check_honest(probe: Hellinger) -> None:
+    if probe.where is not None and not isinstance(probe.where, Mapping):
+        raise OptionError(f"where= takes labels with what to keep, such as {{'input': 't'}}; got {probe.where!r}.")
+    if probe.draws < 10 or (probe.bins is not None and probe.bins > 256):
+        raise OptionError(f"draws= is 10 at least, bins= 256 at most; got draws={probe.draws}, bins={probe.bins}.")
+    if probe.correction not in ("bh", "by"):
+        raise OptionError(f"correction= is 'bh' or 'by'; got {probe.correction!r}.")

@@ -106,7 +106,7 @@ def run(model: torch.nn.Module, task: Any, batches: Any, tell: Callable[[int], N
 
 def _distances(source: Watched) -> xr.Dataset:
     try:
-        return measure("hellinger", source, bins=BINS, minimum=MINIMUM)
+        return measure("hellinger", source, mode="article", bins=BINS, minimum=MINIMUM)
     except OptionError as error:
         raise OptionError(f"{error} Raise --limit, or give a larger corpus.") from error
 
@@ -125,7 +125,7 @@ def _half(acts: xr.Dataset) -> xr.Dataset | None:
     """Return the distances of one half of the sources, for those pairs that have enough tokens there."""
     there = {arrow(pair) for pair in NEEDED if _occurs(acts, pair)}
     try:
-        return measure("hellinger", acts, bins=BINS, minimum=MINIMUM, pairs=sorted(there))
+        return measure("hellinger", acts, mode="article", bins=BINS, minimum=MINIMUM, pairs=sorted(there))
     except (OptionError, UnknownNameError):  # not one pair has enough tokens
         return None
 

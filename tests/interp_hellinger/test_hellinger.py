@@ -28,7 +28,7 @@ def naive(acts, minimum, bins=1000):
 def test_equals_a_naive_loop(drawn_acts, minimum, bins):
     acts = interp.pick(drawn_acts, index=slice(0, 3))
     wanted = naive(acts, minimum, bins)
-    result = interp.measure("hellinger", acts, minimum=minimum, bins=bins)
+    result = interp.measure("hellinger", acts, mode="article", minimum=minimum, bins=bins)
     assert result.pair.values.tolist() == list(wanted)
     for name, (distances, n_with, sources_with, n_without, sources_without) in wanted.items():
         one = result.sel(pair=name)
@@ -39,19 +39,19 @@ def test_equals_a_naive_loop(drawn_acts, minimum, bins):
 
 
 def test_result(drawn_acts):
-    result = interp.measure("hellinger", drawn_acts, minimum=50)
+    result = interp.measure("hellinger", drawn_acts, mode="article", minimum=50)
     assert result.distance.dims == ("unit", "pair")
     assert result.distance.dtype == np.float64
     assert {held.dtype for name, held in result.data_vars.items() if name != "distance"} == {np.dtype("int64")}
     assert float(result.distance.min()) >= 0
     assert float(result.distance.max()) <= 1
     assert "1000 equal bins" in interp.methods(result)
-    assert result.identical(interp.measure("hellinger", drawn_acts, minimum=50))
+    assert result.identical(interp.measure("hellinger", drawn_acts, mode="article", minimum=50))
 
 
 def test_the_other_side_holds_rare_outputs(drawn_acts):
-    wide = interp.measure("hellinger", drawn_acts, minimum=1)
-    narrow = interp.measure("hellinger", drawn_acts, pairs=["t=>ծ"], minimum=50)
+    wide = interp.measure("hellinger", drawn_acts, mode="article", minimum=1)
+    narrow = interp.measure("hellinger", drawn_acts, pairs=["t=>ծ"], mode="article", minimum=50)
     assert narrow.pair.values.tolist() == ["t=>ծ"]
     xs, ys = wide.sel(pair=["t=>ծ"]), narrow
     assert xs.drop_attrs().identical(ys.drop_attrs())
@@ -61,19 +61,21 @@ def test_the_other_side_holds_rare_outputs(drawn_acts):
 def test_a_constant_unit_is_at_distance_0(drawn_acts):
     values = drawn_acts.activation.values.copy()
     values[:, 2] = 0.7
-    result = interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)), minimum=50)
+    acts = drawn_acts.assign(activation=(("token", "unit"), values))
+    result = interp.measure("hellinger", acts, mode="article", minimum=50)
     assert (result.distance[2] == 0).all()
 
 
 def test_a_perfect_unit_is_at_distance_1(drawn_acts):
     values = drawn_acts.activation.values.copy()
     values[:, 2] = drawn_acts.output.values == "ծ"
-    result = interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)), minimum=50)
+    acts = drawn_acts.assign(activation=(("token", "unit"), values))
+    result = interp.measure("hellinger", acts, mode="article", minimum=50)
     assert result.distance[2].sel(pair="t=>ծ") == pytest.approx(1, abs=1e-15)
 
 
 def test_other_labels(drawn_acts):
-    result = interp.measure("hellinger", drawn_acts, labels=("output", "step"), minimum=20)
+    result = interp.measure("hellinger", drawn_acts, labels=("output", "step"), mode="article", minimum=20)
     assert result.pair_output.dtype == np.int32
     assert json.loads(result.attrs["options"])["labels"] == ["output", "step"]
 
@@ -81,14 +83,14 @@ def test_other_labels(drawn_acts):
 def test_wanted_pairs_with_too_few_are_named(drawn_acts):
     known = pairs(drawn_acts)
     few = known.pair.values[known.n_with.values.argmin()]
-    result = interp.measure("hellinger", drawn_acts, pairs=["t=>ծ", few], minimum=100)
+    result = interp.measure("hellinger", drawn_acts, pairs=["t=>ծ", few], mode="article", minimum=100)
     assert result.pair.values.tolist() == ["t=>ծ"]
     assert list(json.loads(result.attrs["skipped"])) == [few]
 
 
 def test_pairs(drawn_acts):
     found = pairs(drawn_acts, minimum=100)
-    kept = interp.measure("hellinger", drawn_acts, minimum=100)
+    kept = interp.measure("hellinger", drawn_acts, mode="article", minimum=100)
     assert found.pair.values[found.enough].tolist() == kept.pair.values.tolist()
     for name in kept.data_vars.keys() - {"distance"}:
         np.testing.assert_array_equal(found[name].values[found.enough], kept[name].values)
@@ -100,7 +102,7 @@ def test_pairs(drawn_acts):
         ({"minimum": 10**6}, interp.OptionError, r"No pair has 1000000 tokens.*nearest.*\d+ / \d+"),
         ({"pairs": ["t=>x"]}, interp.UnknownNameError, "'t=>x'.*t=>"),
         ({"pairs": "t=>ծ"}, interp.OptionError, r"pass \['t=>ծ'\]"),
-        ({"mode": "honets"}, interp.OptionError, "'article'; got 'honets'"),
+        ({"mode": "honets"}, interp.OptionError, "'honest' or 'article'; got 'honets'"),
         ({"bins": 0}, interp.OptionError, "bins=0"),
         ({"labels": ("input",)}, interp.OptionError, "two names"),
         ({"labels": ("input", "word")}, interp.SchemaError, "'hellinger' reads the label 'word'"),
@@ -111,12 +113,13 @@ def test_errors_say_what_to_type(drawn_acts, options, error, sentence):
         interp.measure("hellinger", drawn_acts, **options)
 
 
+@pytest.mark.parametrize("mode", ["article", "honest"])
 @pytest.mark.parametrize("odd", [np.nan, np.inf])
-def test_units_that_are_not_finite_are_named(drawn_acts, odd):
+def test_units_that_are_not_finite_are_named(drawn_acts, mode, odd):
     values = drawn_acts.activation.values.copy()
-    values[7, 3] = odd
+    values[np.flatnonzero(drawn_acts.input.values == "t")[7], 3] = odd
     with pytest.raises(interp.SchemaError, match=r"1 units .*lstm\.0\.forward\.h\.3"):
-        interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)))
+        interp.measure("hellinger", drawn_acts.assign(activation=(("token", "unit"), values)), mode=mode, minimum=50)
 
 
 def test_one_output_only_is_an_error(drawn_acts):
@@ -139,14 +142,14 @@ def test_a_source_that_changes_is_noticed(drawn_acts):
     louder = drawn_acts.assign(activation=drawn_acts.activation * 2)
     for other in (fewer, louder):
         with pytest.raises(interp.InterpError, match="other tokens"):
-            interp.measure("hellinger", Fickle(drawn_acts, other), minimum=20)
+            interp.measure("hellinger", Fickle(drawn_acts, other), mode="article", minimum=20)
 
 
 def test_wide_counts(drawn_acts, monkeypatch):
-    monkeypatch.setattr("interp_hellinger.reducer.NARROW", 2)
-    wide = interp.measure("hellinger", drawn_acts, minimum=50)
+    monkeypatch.setattr("interp_hellinger.article.NARROW", 2)
+    wide = interp.measure("hellinger", drawn_acts, mode="article", minimum=50)
     monkeypatch.undo()
-    assert wide.identical(interp.measure("hellinger", drawn_acts, minimum=50))
+    assert wide.identical(interp.measure("hellinger", drawn_acts, mode="article", minimum=50))
 
 
 def test_on_plain_counts():

@@ -25,7 +25,7 @@ def test_equals_a_naive_loop_on_real_activations(network, tmp_path):
     task, model = network
     batches = task.batches("demo", limit=120, seed=0)
     acts = interp.capture(model, batches, quantities=GATES, progress=False)
-    result = interp.measure("hellinger", acts, minimum=40)
+    result = interp.measure("hellinger", acts, mode="article", minimum=40)
     assert result.sizes["pair"] > 5
     given, becomes = acts.input.values, acts.output.values
     for unit in np.random.default_rng(0).choice(acts.sizes["unit"], 25, replace=False):
@@ -38,6 +38,6 @@ def test_equals_a_naive_loop_on_real_activations(network, tmp_path):
             naive = np.sqrt(0.5 * np.sum((np.sqrt(p / p.sum()) - np.sqrt(q / q.sum())) ** 2))
             assert result.distance.values[unit, pair] == pytest.approx(naive, rel=0, abs=1e-12)
     stored = interp.open(interp.save(acts, tmp_path / "acts.zarr"))
-    assert interp.measure("hellinger", stored, minimum=40).identical(result)
+    assert interp.measure("hellinger", stored, mode="article", minimum=40).identical(result)
     stream = interp.stream(model, batches, quantities=GATES, progress=False)
-    assert interp.measure("hellinger", stream, minimum=40).identical(result)
+    assert interp.measure("hellinger", stream, mode="article", minimum=40).identical(result)

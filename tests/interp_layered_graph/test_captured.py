@@ -53,7 +53,7 @@ def acts(model):
 
 @pytest.fixture(scope="module")
 def dist(acts):
-    return interp.measure("hellinger", acts, minimum=50)
+    return interp.measure("hellinger", acts, mode="article", minimum=50)
 
 
 def test_edges_add_up_to_the_logit(model, acts, dist):
@@ -107,7 +107,7 @@ def test_activations_of_other_units_are_refused(model, acts, dist):
 )
 def test_other_networks(network, rows, tmp_path):
     acts = captured(network)
-    dist = interp.measure("hellinger", acts, minimum=50)
+    dist = interp.measure("hellinger", acts, mode="article", minimum=50)
     view = interp.draw("layered-graph", acts, dist, model=network, pair=("t", "ծ"))
     assert set(view.data["nodes"]["row"]) == rows
     assert bool(len(view.data["edges"])) == ("output" in rows)

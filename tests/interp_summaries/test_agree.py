@@ -73,8 +73,8 @@ def test_a_monotone_change_is_no_change():
 
 
 def test_the_result_is_one_of_ours(drawn_acts, tmp_path):
-    dist = interp.measure("hellinger", drawn_acts, minimum=50)
-    coarse = interp.measure("hellinger", drawn_acts, minimum=50, bins=20)
+    dist = interp.measure("hellinger", drawn_acts, mode="article", minimum=50)
+    coarse = interp.measure("hellinger", drawn_acts, mode="article", minimum=50, bins=20)
     result = agreement({"fine": dist, "coarse": coarse})
     assert (result.correlation.sel(measure="fine", measure_2="coarse") > 0.2).all()
     assert interp.open(interp.save(result, tmp_path / "r.zarr")).identical(result)

@@ -1,0 +1,204 @@
+"""Where counts go: letters, lines, bins, groups and shuffled labels, from labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interp import source_groups, source_hash, stratified_shuffles
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FEW, MANY = 16, 32  # bins
+MANY_TOKENS, MANY_SOURCES = 3000, 300  # on each side, for many bins
+GROUPS = 20  # of sources, of which the jackknife leaves out one at a time
+SAMPLE = 2000  # tokens of an input that its bins are learned from
+# Columns of ``plan``, a row for each letter: its tokens are `SIZE` places from `FIRST`; their labels are `LINES` codes,
+# of which `OMITTED` is not counted under the null, since the others and the sum say it; `POWER` is the power of two
+# that holds the `BINS`; the rest is where the letter begins in flat arrays.
+FIRST, SIZE, LINES, OMITTED, BINS, POWER, EDGE, MASK, COUNT, NULL = range(10)
+
+
+def lay_out(
+    kept: xr.Dataset,
+    places: np.ndarray,
+    given: np.ndarray,
+    becomes: np.ndarray,
+    strata: np.ndarray | None,
+    *,
+    bins: int | None = None,
+    draws: int = 100,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Return what counting needs to know of the tokens of the kept pairs.
+
+    A *letter* is an input with a kept pair, a *line* one of its kept outputs, or all its other outputs together.
+
+    Parameters
+    ----------
+    kept : Dataset
+        Dims ``pair``: those of `sides` that have enough.
+    places : array (token, 3) of int
+        Source, sample and step, sorted.
+    given, becomes : array (token,)
+        The labels.
+    strata : array (token,) of int, optional
+        Among which labels are not shuffled.
+    bins : int, optional
+        Of all pairs.
+    draws, seed : int
+        Of the shuffles.
+
+    Returns
+    -------
+    Dataset
+        ``pair``: the sides, ``letter``, ``line``, ``bins``. ``letter`` x ``column``: ``plan``. ``token``, sorted by
+        letter, then by place: ``line``, ``group``, and ``key``, sorted by itself, with the ``place`` of each.
+        ``sampled``: places of the tokens that bins are learned from. ``byte``: ``shuffled``, for each token and each
+        line that is not omitted one bit a draw.
+    """
+    import xarray as xr
+
+    kept = kept.sortby(["pair_input", "pair_output"])
+    letters, of_pair, size = np.unique(kept.pair_input.values, return_inverse=True, return_counts=True)
+    pair = {"letter": of_pair, "bins": _bins(kept, bins), "line": np.concatenate([np.arange(k) for k in size])}
+    laid = []
+    for number, letter in enumerate(letters):
+        mine = np.flatnonzero(given == letter)
+        line = _lines(becomes[mine], kept.pair_output.values[of_pair == number])
+        within = None if strata is None else strata[mine]
+        own = seed + int(source_hash(np.array([letter]))[0] >> np.uint64(1))  # whatever the other letters are
+        orders = stratified_shuffles(places[mine, 0], within, draws=draws, seed=own)
+        laid.append(Letter(mine, line, _smallest(token_hash(places[mine], seed), SAMPLE), packed(line, orders, draws)))
+    plan = _plan(laid, [int(pair["bins"][of_pair == number].max()) for number in range(letters.size)], draws)
+    row = np.concatenate([letter.rows for letter in laid])
+    key = token_keys(places[row, 1], places[row, 2])
+    order = np.argsort(key)
+    sampled = np.concatenate([plan[number, FIRST] + letter.sampled for number, letter in enumerate(laid)])
+    data = {name: ("pair", held) for name, held in pair.items()} | {"plan": (("letter", "column"), plan)}
+    data |= {"line_of": ("token", np.concatenate([letter.line for letter in laid]))}
+    data |= {"group": ("token", source_groups(places[row, 0], GROUPS).astype(np.uint8))}
+    data |= {"key": ("token", key[order]), "place": ("token", order), "sampled": ("for_bins", sampled)}
+    data |= {"shuffled": ("byte", np.concatenate([letter.shuffled for letter in laid]))}
+    return xr.Dataset(data).merge(kept.drop_vars("enough"), join="exact")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What is known of one letter: its tokens, their lines, which are sampled, and its shuffled labels."""
+
+    rows: np.ndarray
+    line: np.ndarray
+    sampled: np.ndarray
+    shuffled: np.ndarray
+
+
+def _plan(laid: list[Letter], bins: list[int], draws: int) -> np.ndarray:
+    """Return where each letter begins in the flat arrays, one row a letter."""
+    plan = np.zeros((len(laid), 10), np.int64)
+    for row, letter, k in zip(plan, laid, bins, strict=True):
+        tokens = np.bincount(letter.line)
+        row[[SIZE, LINES, OMITTED, BINS]] = letter.line.size, tokens.size, tokens.argmax(), k
+        row[POWER] = 1 << (k - 1).bit_length()
+    wide = width(draws)
+    stored = plan[:, LINES] - 1
+    for column, sizes in (
+        (FIRST, plan[:, SIZE]),
+        (EDGE, plan[:, POWER] - 1),
+        (MASK, plan[:, SIZE] * stored * wide),
+        (COUNT, GROUPS * plan[:, LINES] * plan[:, BINS]),
+        (NULL, plan[:, BINS] * stored * wide * 8),
+    ):
+        plan[:, column] = np.cumsum(sizes) - sizes
+    return plan
+
+
+def cells(plan: np.ndarray, draws: int) -> tuple[int, int, int]:
+    """Return how many edges, counts and counts under the null there are for a unit."""
+    last = plan[-1]
+    stored = last[LINES] - 1
+    sizes = (last[POWER] - 1, GROUPS * last[LINES] * last[BINS], last[BINS] * stored * width(draws) * 8)
+    edges, counts, null = (int(last[column] + size) for column, size in zip((EDGE, COUNT, NULL), sizes, strict=True))
+    return edges, counts, null
+
+
+def width(draws: int) -> int:
+    """Return the bytes that hold one bit a draw."""
+    return -(-draws // 8)
+
+
+def packed(line: np.ndarray, orders: Iterable[np.ndarray], draws: int) -> np.ndarray:
+    """Return which token has which line in each draw, as bits: of a token one line after the other, flat.
+
+    Parameters
+    ----------
+    line : array (token,) of int
+        Codes 0 to L - 1. The most frequent one is left out: it is what remains.
+    orders : iterable of array (token,)
+        Permutations, one a draw.
+    draws : int
+        How many.
+
+    Returns
+    -------
+    array (token * (L - 1) * bytes) of uint8
+        Bit ``i % 8`` of byte ``i // 8`` is draw i.
+    """
+    tokens = np.bincount(line)
+    stored = np.delete(np.arange(tokens.size), tokens.argmax())
+    bits = np.zeros((stored.size, width(draws), line.size), np.uint8)
+    for draw, order in enumerate(orders):
+        shuffled = line[order]
+        for row, code in enumerate(stored):
+            bits[row, draw // 8] |= (shuffled == code).view(np.uint8) << np.uint8(draw % 8)
+    return np.ascontiguousarray(bits.transpose(2, 0, 1)).ravel()
+
+
+def token_keys(sample: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Return one int64 for each (sample, step), by which chunks find their tokens."""
+    return np.asarray((sample.astype(np.int64) << 32) + step.astype(np.int64))
+
+
+def token_hash(places: np.ndarray, seed: int) -> np.ndarray:
+    """Return a seeded 64-bit hash of (source, sample, step): the finaliser of SplitMix64 after each of them.
+
+    Parameters
+    ----------
+    places : array (token, 3) of int
+    seed : int
+
+    Returns
+    -------
+    array (token,) of uint64
+    """
+    state = np.full(len(places), np.uint64(seed % 2**64))
+    for column in places.T:
+        state = (state ^ column.astype(np.uint64)) + np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state ^= state >> np.uint64(31)
+    return np.asarray(state)
+
+
+def _smallest(hashes: np.ndarray, n: int) -> np.ndarray:
+    """Return the places of the n smallest, in order of place."""
+    return np.sort(np.argsort(hashes, kind="stable")[:n])
+
+
+def _lines(becomes: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Return the line of each token: which of the kept outputs, sorted, or the number of them."""
+    place = np.minimum(np.searchsorted(kept, becomes), kept.size - 1)
+    return np.where(kept[place] == becomes, place, kept.size).astype(np.uint16)
+
+
+def _bins(kept: xr.Dataset, bins: int | None) -> np.ndarray:
+    """Return the bins of each pair."""
+    if bins is not None:
+        return np.full(kept.sizes["pair"], bins)
+    tokens = np.minimum(kept.n_with.values, kept.n_without.values)
+    sources = np.minimum(kept.sources_with.values, kept.sources_without.values)
+    return np.where((tokens >= MANY_TOKENS) & (sources >= MANY_SOURCES), MANY, FEW)

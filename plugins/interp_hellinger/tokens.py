@@ -1,0 +1,158 @@
+"""The first pass of the honest mode: which token is on which side, how labels are shuffled, where bins are learned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from interp import OptionError, Reducer, SchemaError, pick
+from interp_hellinger.contrasts import choose, sides
+from interp_hellinger.layout import lay_out
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+State = dict[str, np.ndarray]
+PLACE = ("source", "sample", "step")  # the order of tokens that shuffles rely on
+
+
+class Tokens(Reducer):
+    """The labels of all tokens of the pairs that have enough, in the order of the sources, and shuffles of them.
+
+    What ``hellinger`` needs to know of labels before it counts activations; see `lay_out` for what the result holds.
+    Tokens are kept as numbers: 16 bytes each, and 4 for each label.
+
+    Parameters
+    ----------
+    labels : sequence of two str
+        Coords of ``token``: the input and what it becomes.
+    pairs : sequence of str, optional
+        By default all that have enough.
+    where : mapping, optional
+        Tokens to keep, by label, as for `interp.pick`.
+    given : sequence of str
+        Labels that a shuffle keeps: it moves outputs only among tokens that share them.
+    minimum, minimum_sources : int
+        On each side of a pair.
+    bins : int, optional
+        By default 16, and 32 for pairs with 3,000 tokens and 300 sources on each side.
+    draws, seed : int
+        Of the shuffles.
+    """
+
+    name: ClassVar[str] = "hellinger-tokens"
+
+    def __init__(
+        self,
+        *,
+        labels: Sequence[str] = ("input", "output"),
+        pairs: Sequence[str] | None = None,
+        where: Mapping[str, Any] | None = None,
+        given: Sequence[str] = (),
+        minimum: int = 300,
+        minimum_sources: int = 50,
+        bins: int | None = None,
+        draws: int = 100,
+        seed: int = 0,
+    ) -> None:
+        self.labels, self.given = tuple(labels), tuple(given)
+        self.pairs, self.where = None if pairs is None else tuple(pairs), where
+        self.minimum, self.minimum_sources = minimum, minimum_sources
+        self.bins, self.draws, self.seed = bins, draws, seed
+        self.requires = tuple(dict.fromkeys([*self.labels, *self.given, *(where or {}), *PLACE]))
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self.labels, *self.given)
+
+    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
+        """Return a state without tokens."""
+        state = {f"known_{at}": np.zeros(0, "<U1") for at in range(len(self._names))}
+        return state | {"n": np.zeros(1, np.int64), "row": np.zeros((0, len(PLACE) + len(self._names)), np.int64)}
+
+    def update(self, state: State, chunk: xr.Dataset) -> State:
+        """Add the labels of the chunk; activations are not read."""
+        bare = pick(chunk.drop_vars("activation"), **(self.where or {}))
+        rows = [bare[name].values.astype(np.int64) for name in PLACE]
+        added: State = {}
+        for at, name in enumerate(self._names):
+            values = bare[name].values
+            known, codes = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
+            added[f"known_{at}"] = known
+            rows.append(codes)
+        return self.merge(state, added | {"n": np.array([rows[0].size]), "row": np.stack(rows, axis=1)})
+
+    def merge(self, a: State, b: State) -> State:
+        """Return the tokens of both: those of b after those of a, which has room for more at its end."""
+        n, more = int(a["n"][0]), int(b["n"][0])
+        if not n or not more:
+            return a if n else b
+        rows = b["row"][:more].copy()
+        merged: State = {"n": np.array([n + more])}
+        for at in range(len(self._names)):
+            known, others = a[f"known_{at}"], b[f"known_{at}"]
+            merged[f"known_{at}"] = np.concatenate([known, others[~np.isin(others, known)]])
+            place = {value: code for code, value in enumerate(merged[f"known_{at}"].tolist())}
+            recoded = np.array([place[value] for value in others.tolist()], np.int64)
+            rows[:, len(PLACE) + at] = recoded[rows[:, len(PLACE) + at]]
+        return merged | {"row": _appended(a["row"], n, rows)}
+
+    def finish(self, state: State) -> xr.Dataset:
+        """Return what `lay_out` says of these tokens."""
+        n, width = int(state["n"][0]), len(PLACE)
+        rows = state["row"][:n]
+        rows = rows[np.lexsort(rows[:, width - 1 :: -1].T)]
+        if n and (np.diff(rows[:, 1:width], axis=0) == 0).all(axis=1).any():
+            raise SchemaError("Two tokens of one sample share a step: which comes first can't be told.")
+        columns = []
+        for at in range(len(self._names)):
+            order = np.argsort(state[f"known_{at}"])
+            known, ranks = state[f"known_{at}"][order], np.argsort(order)
+            columns.append(known[ranks[rows[:, width + at]]])
+        return self._laid(rows[:, :width], columns)
+
+    def _laid(self, places: np.ndarray, columns: list[np.ndarray]) -> xr.Dataset:
+        if not len(places):
+            raise OptionError(f"No token is left to contrast: where={self.where!r} keeps none.")
+        counted = _counted(self.labels, columns[:2], places[:, 0])
+        known = sides(counted, self.labels, self.minimum, self.minimum_sources)
+        kept, skipped = choose(known, self.pairs, self.minimum, self.minimum_sources)
+        strata = _strata(columns[2:])
+        laid = lay_out(kept, places, columns[0], columns[1], strata, bins=self.bins, draws=self.draws, seed=self.seed)
+        return laid.assign_attrs(skipped=json.dumps(skipped, ensure_ascii=False))
+
+
+def _appended(rows: np.ndarray, n: int, more: np.ndarray) -> np.ndarray:
+    """Write rows after the first n of a buffer, which is doubled where it is full."""
+    if n + len(more) > len(rows):
+        larger = np.empty((max(2 * len(rows), n + len(more)), rows.shape[1]), np.int64)
+        larger[:n] = rows[:n]
+        rows = larger
+    rows[n : n + len(more)] = more
+    return rows
+
+
+def _counted(labels: tuple[str, ...], columns: Sequence[np.ndarray], sources: np.ndarray) -> xr.Dataset:
+    """Return what the reducer ``labels`` returns of these tokens."""
+    import xarray as xr
+
+    codes = np.zeros(len(sources), np.int64)
+    for column in columns:
+        known, inner = np.unique(column, return_inverse=True)
+        codes = codes * known.size + inner
+    _, first, rows, tokens = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+    seen = np.unique(np.stack([rows, sources], axis=1), axis=0)
+    data = {"tokens": ("row", tokens), "sources": ("row", np.bincount(seen[:, 0]))}
+    data |= {"seen_row": ("seen", seen[:, 0]), "seen_source": ("seen", seen[:, 1])}
+    return xr.Dataset(data, {name: ("row", held[first]) for name, held in zip(labels, columns, strict=True)})
+
+
+def _strata(columns: Sequence[np.ndarray]) -> np.ndarray | None:
+    codes: np.ndarray | None = None
+    for column in columns:
+        known, inner = np.unique(column, return_inverse=True)
+        codes = inner if codes is None else codes * known.size + inner
+    return codes

@@ -1,0 +1,129 @@
+"""How fast ``hellinger`` counts, beside a loop of ``np.histogram`` and ``np.bincount``, and what it needs of memory.
+
+``python tests/benchmarks/bench_hellinger.py`` captures spellings of the demo corpus and prints one table: seconds and
+values (tokens x units) a second. The peers do what article mode does, on some units: counts for each pair and for the
+rest of its input. ``--stream`` measures in honest mode while the network runs, in a process of its own, and prints the
+peak of its memory over what it held before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+
+import numpy as np
+import xarray as xr
+
+import interp
+
+GATES = ["h", "c", "i", "f", "g", "o", "c_prev"]
+SOME = 24  # units of the peers
+
+
+def timed(call: Callable[[], object], times: int) -> float:
+    """Return the least seconds of some calls."""
+    best = np.inf
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def sides(acts: xr.Dataset, dist: xr.Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the tokens of each pair, and those of its input without it."""
+    given, becomes = acts.input.values, acts.output.values
+    pairs = zip(dist.pair_input.values, dist.pair_output.values, strict=True)
+    return [
+        (np.flatnonzero((given == a) & (becomes == b)), np.flatnonzero((given == a) & (becomes != b))) for a, b in pairs
+    ]
+
+
+def by_histogram(values: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Count with ``np.histogram``, a unit, a pair and a side at a time."""
+    for column in values.T:
+        ends = (column.min(), column.max())
+        for pair in parts:
+            for side in pair:
+                np.histogram(column[side], 1000, ends)
+
+
+def by_bincount(values: np.ndarray, rows: np.ndarray, lines: int) -> None:
+    """Count all lines of a unit with one ``np.bincount`` of line and bin."""
+    for column in values.T:
+        low, high = column.min(), column.max()
+        bins = np.minimum(((column - low) * (1000 / (high - low or 1))).astype(np.int64), 999)
+        np.bincount(rows * 1000 + bins, minlength=lines * 1000)
+
+
+def peers(acts: xr.Dataset, dist: xr.Dataset) -> dict[str, float]:
+    """Return values a second of both peers, on some units; as ours, they touch only tokens of inputs with a pair."""
+    whole = acts.sizes["token"]
+    acts = acts.isel(token=np.flatnonzero(np.isin(acts.input.values, dist.pair_input.values)))
+    some = acts.activation.values[:, :: acts.sizes["unit"] // SOME].astype(float)
+    names = np.char.add(np.char.add(acts.input.values.astype(str), "=>"), acts.output.values.astype(str))
+    known, rows = np.unique(names, return_inverse=True)
+    parts = sides(acts, dist)
+    seconds = {
+        "np.histogram in a loop": timed(lambda: by_histogram(some, parts), 1),
+        "np.bincount": timed(lambda: by_bincount(some, rows, known.size), 2),
+    }
+    return {name: whole * some.shape[1] / held for name, held in seconds.items()}
+
+
+def stored(limit: int) -> None:
+    """Print the table for activations in memory."""
+    model = interp.load_model("armenian-bilstm")
+    batches = interp.load_task("transliteration").batches("demo", limit=limit, seed=0)
+    acts = interp.capture(model, batches, quantities=GATES, progress=False)
+    warm = interp.pick(acts, sample=slice(0, 40))
+    for mode in ("article", "honest"):
+        interp.measure("hellinger", warm, mode=mode, minimum=20, minimum_sources=5)
+    size, before = acts.activation.size, peak()
+    calls = {
+        "article, all": lambda: interp.measure("hellinger", acts, mode="article"),
+        "honest, all": lambda: interp.measure("hellinger", acts),
+        "honest, t=>ծ": lambda: interp.measure("hellinger", acts, pairs=["t=>ծ"]),
+    }
+    lines = ["| | seconds | million values/s |", "|---|---|---|"]
+    for name, call in calls.items():
+        seconds = timed(call, 2)
+        lines.append(f"| {name} | {seconds:.2f} | {size / seconds / 1e6:.0f} |")
+    for name, rate in peers(acts, calls["article, all"]()).items():
+        lines.append(f"| {name}, {SOME} units | | {rate / 1e6:.1f} |")
+    said = f"{acts.sizes['token']:,} tokens, {acts.sizes['unit']:,} units; memory over the activations"
+    print("\n".join(lines), f"\n\n{said}: {peak() - before:.0f} MB.")  # noqa: T201
+
+
+def peak() -> float:
+    """Return the most memory that the process held so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def streamed(limit: int) -> None:
+    """Print seconds and peak memory of a measurement while the network runs."""
+    model = interp.load_model("armenian-bilstm")
+    task = interp.load_task("transliteration")
+    few = interp.stream(model, task.batches("demo", limit=64, seed=0), quantities=GATES, progress=False)
+    interp.measure("hellinger", few, minimum=20, minimum_sources=5)
+    before, start = peak(), time.perf_counter()
+    source = interp.stream(model, task.batches("demo", limit=limit, seed=0), quantities=GATES, progress=False)
+    found = interp.measure("hellinger", source)
+    seconds = time.perf_counter() - start
+    tokens = f"{limit:,} samples, {found.sizes['unit']:,} units x {found.sizes['pair']} pairs"
+    print(f"{tokens}: {seconds:.0f} s in 3 passes, {peak() - before:.0f} MB over {before:.0f} MB before.")  # noqa: T201
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--limit", type=int, default=5000, help="samples")
+    parser.add_argument("--stream", action="store_true", help="while the network runs, instead of in memory")
+    chosen = parser.parse_args()
+    (streamed if chosen.stream else stored)(chosen.limit)
+
+
+if __name__ == "__main__":
+    main()
