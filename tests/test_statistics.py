@@ -36,6 +36,27 @@ def test_every_order_of_the_blocks_is_as_likely():
     assert np.all(np.abs(np.bincount(firsts) / 1000 - 1) < 0.1)
 
 
+def test_blocks_change_places_with_blocks_of_their_length():
+    lengths = np.random.default_rng(0).permutation(np.repeat([3, 7, 8], [40, 30, 50]))
+    sources = np.repeat(np.arange(120), lengths)
+    starts = np.cumsum(lengths) - lengths
+    for order in interp.block_shuffles(sources, draws=5, seed=1):
+        assert np.array_equal(np.sort(order), np.arange(sources.size))
+        assert np.array_equal(lengths[sources[order[starts]]], lengths)
+        assert np.isin(order[starts], starts).all()
+
+
+def test_means_of_sources_vary_under_shuffles_as_they_do():
+    """Laid end to end, blocks of any length would leave three fifths of the variance where a source has two replicas."""
+    draw = np.random.default_rng(2)
+    lengths = draw.integers(4, 30, 400)
+    labels = np.concatenate([np.tile(draw.integers(0, 2, n), 2) for n in lengths])
+    sources = np.repeat(np.arange(400), 2 * lengths)
+    spread = lambda held: np.var(np.bincount(sources, held) / np.bincount(sources))  # noqa: E731
+    null = [spread(labels[order]) for order in interp.block_shuffles(sources, draws=20, seed=3)]
+    assert np.mean(null) == pytest.approx(spread(labels), rel=0.05)
+
+
 def test_shuffles_are_those_of_the_seed():
     one, same, other = (np.array(list(interp.block_shuffles(np.arange(50), draws=2, seed=seed))) for seed in (1, 1, 2))
     assert np.array_equal(one, same)
