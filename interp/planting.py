@@ -26,6 +26,7 @@ BECOMES = {"s": ("s", "z"), "t": ("t", "d")}  # the label 0 or 1 of an asked let
 SYMBOLS = LETTERS + "zd"
 SIDE = 32  # units in each direction
 REPLICAS = 2  # samples of a source: one text, other noise
+OPEN = 20  # of a gate that is 1 to the last bit, so that what is kept does not fade with the steps
 TRUE, PRIOR = 0.9, 0.8  # P(hint = label); P(label 1 | early) = P(label 0 | late)
 
 # The kinds of the units in each direction; the rest are noise.
@@ -75,19 +76,19 @@ class PlantedNetwork(nn.Module):
         weights, bias = getattr(self.lstm, f"weight_ih{suffix}"), getattr(self.lstm, f"bias_ih{suffix}")
         i, f, g, o = (index + SIDE * gate for gate in range(4))
         own = len(LETTERS) + side * SIDE + (index & ~1 if kind == "twin" else index)
-        bias[o] = 8
+        bias[o] = OPEN
         if kind == "noise":  # every other one remembers, so that its tokens depend on each other
-            bias[i], bias[f] = (8, -8) if index % 2 else (0, 1)
+            bias[i], bias[f] = (OPEN, -OPEN) if index % 2 else (0, 0)
             weights[g, own] = 1
-            getattr(self.lstm, f"weight_hh{suffix}")[g, index] = 0.0 if index % 2 else 0.5
+            getattr(self.lstm, f"weight_hh{suffix}")[g, index] = 0.0 if index % 2 else 0.3
             return
-        bias[i], bias[f] = -8, 8
+        bias[i], bias[f] = -OPEN, OPEN
         for letter, sign in read_by(kind, backward=bool(side)).items():
             column = LETTERS.index(letter)
-            weights[i, column], weights[f, column] = 16, -16
+            weights[i, column], weights[f, column] = 2 * OPEN, -2 * OPEN
             weights[g, column] = sign if kind != "spread" else 0
             if kind == "spread" and sign < 0:
-                weights[i, column] = 6  # a gate of .12 instead of 1
+                weights[i, column] = OPEN - 2  # a gate of .12 instead of 1
         weights[g, own] = 1 if kind == "spread" else noise
 
     def _read(self) -> None:

@@ -42,7 +42,8 @@ def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Itera
     other, so that a null made of it counts sources and not tokens. Blocks change places with blocks of their own
     length: among blocks of any length a source would mostly get the end of one block and the beginning of the next,
     which depend on each other less than its own labels do. Lengths that fewer than `ALIKE` sources have are joined
-    to the next longer ones.
+    to the next longer ones. Each block is laid as a ring from a place drawn anew: what all sources share at one place,
+    such as their beginnings, would else stay a part of the null.
 
     Parameters
     ----------
@@ -72,7 +73,9 @@ def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Itera
     for _ in range(draws):
         order = np.empty(len(sources), np.int64)
         for blocks in alike:
-            order[_positions(starts, sizes, blocks)] = _positions(starts, sizes, generator.permutation(blocks))
+            laid = generator.permutation(blocks)
+            turns = generator.integers(0, sizes[laid])
+            order[_positions(starts, sizes, blocks)] = _positions(starts, sizes, laid, turns)
         yield order
 
 
@@ -86,11 +89,13 @@ def _alike(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return [np.sort(blocks) for blocks in np.split(order, cuts[1:])]
 
 
-def _positions(starts: NDArray[np.int64], sizes: NDArray[np.int64], blocks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the positions of the tokens of some blocks, one block after the other."""
+def _positions(
+    starts: NDArray[np.int64], sizes: NDArray[np.int64], blocks: NDArray[np.int64], turns: NDArray[np.int64] | int = 0
+) -> NDArray[np.int64]:
+    """Return the positions of the tokens of some blocks, one block after the other, each from its turn on."""
     lengths = sizes[blocks]
-    laid = np.cumsum(lengths) - lengths
-    return np.repeat(starts[blocks] - laid, lengths) + np.arange(lengths.sum())
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - turns, lengths)
+    return np.asarray(np.repeat(starts[blocks], lengths) + within % np.repeat(lengths, lengths))
 
 
 def jackknife(
