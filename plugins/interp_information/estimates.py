@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+ENOUGH = 10_000  # tokens: they give bins of equal mass to a few percent, and sorting them all costs as much as counting
 CORRECTIONS = ("permutation", "miller-madow")
 
 
@@ -37,7 +38,7 @@ def mutual_information(
     sources : array (token,) of int, optional
         The independent piece that each token comes from; tokens of one stand together. By default each is its own.
     bins : int
-        Of equal mass; equal values share a bin, so there may be fewer. 2 to 255.
+        Of equal mass, by 10,000 evenly spaced tokens; equal values share a bin, so there may be fewer. 2 to 255.
     correction : {"permutation", "miller-madow"}
         Minus the mean over permutations by source, or by the number of filled cells.
     draws, seed : int
@@ -141,7 +142,8 @@ def informations(values: NDArray[Any], columns: NDArray[np.uint16], bins: int) -
 
 
 def _cut(first: int, last: int, values: NDArray[Any], edges: NDArray[Any], bins: int) -> None:
-    """Write the values at which a new bin begins."""
-    at = np.arange(1, bins) * values.shape[1] // bins
+    """Write the values at which a new bin begins, of evenly spaced tokens where there are more than `ENOUGH`."""
+    spaced = values[:, :: -(-values.shape[1] // ENOUGH)]
+    at = np.arange(1, bins) * spaced.shape[1] // bins
     for unit in range(first, last):
-        edges[unit] = np.sort(values[unit])[at]
+        edges[unit] = np.sort(spaced[unit])[at]

@@ -17,7 +17,7 @@ from interp_information.null import resolution
 if TYPE_CHECKING:
     import xarray as xr
 
-FEW = 20  # permutations of all tokens: over so many their mean hardly varies
+FEW = 10  # permutations of all tokens: over so many their mean hardly varies
 
 
 @probe(name="mutual-information", requires=("source",))
@@ -62,7 +62,7 @@ def information(
     minimum, minimum_sources : int
         Of an input; those with fewer are named in ``attrs["skipped"]`` (JSON).
     draws : int
-        Permutations, 2 at least; I(unit; output) takes the first 20 at most.
+        Permutations, 2 at least; I(unit; output) takes 10 at most.
     neighbours : int
         Of ``nearest``.
     seed : int

@@ -22,9 +22,9 @@ def made():
 
 
 def test_finds_what_is_planted_and_nothing_else():
-    """Recall 1, and few false ones on the mean of seeds; position is found, but not within a half."""
+    """Recall 1, and few false ones (of 20 seeds, see the benchmark); position is found, but not within a half."""
     wrong = []
-    for planted, acts in map(capture, range(3)):
+    for planted, acts in map(capture, range(2, 5)):
         answers = [planted.expectations["mutual-information"][kind] for kind in planted.kinds.values()]
         for given, wanted in (((), map(bool, answers)), (("position",), (answer is True for answer in answers))):
             found, yes = interp.measure("mutual-information", acts, given=given).q.values < 0.01, np.array([*wanted])
