@@ -2,6 +2,7 @@ from . import captions as captions
 from . import lettering as lettering
 from . import palette as palette
 from . import scene as scene
+from . import testing as testing
 from ._version import __version__ as __version__
 from .basis import random_rotation as random_rotation
 from .basis import rotate as rotate

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GROUPS = 20  # of the jackknife; with fewer than half of them its standard error is too noisy to quote
+ALIKE = 5  # blocks that change places among themselves, at least
 
 
 def source_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int64]:
@@ -35,10 +36,14 @@ def source_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int
 
 
 def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
-    """Yield orders that shuffle whole sources: laid back in sequence, ``labels[order]`` breaks any tie to the tokens.
+    """Yield orders that shuffle whole sources: ``labels[order]``, laid back, breaks any tie to the tokens.
 
     Cutting the sequence into one block per source and shuffling the blocks keeps labels together that depend on each
-    other, so that a null made of it counts sources and not tokens.
+    other, so that a null made of it counts sources and not tokens. Blocks change places with blocks of their own
+    length: among blocks of any length a source would mostly get the end of one block and the beginning of the next,
+    which depend on each other less than its own labels do. Lengths that fewer than `ALIKE` sources have are joined
+    to the next longer ones. Each block is laid as a ring from a place drawn anew: what all sources share at one place,
+    such as their beginnings, would else stay a part of the null.
 
     Parameters
     ----------
@@ -63,12 +68,34 @@ def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Itera
     if np.unique(sources[starts]).size != starts.size:
         raise OptionError("Tokens of a source must stand together: sort them by (source, sample, step).")
     sizes = np.diff(np.append(starts, len(sources)))
+    alike = _alike(sizes)
     generator = np.random.default_rng(seed)
     for _ in range(draws):
-        blocks = generator.permutation(starts.size)
-        lengths = sizes[blocks]
-        laid = np.cumsum(lengths) - lengths
-        yield np.repeat(starts[blocks] - laid, lengths) + np.arange(len(sources))
+        order = np.empty(len(sources), np.int64)
+        for blocks in alike:
+            laid = generator.permutation(blocks)
+            turns = generator.integers(0, sizes[laid])
+            order[_positions(starts, sizes, blocks)] = _positions(starts, sizes, laid, turns)
+        yield order
+
+
+def _alike(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the blocks in groups of one length, short groups joined to the next, each group in sequence."""
+    order = np.argsort(sizes, kind="stable")
+    cuts = [0]
+    for end in (np.flatnonzero(np.diff(sizes[order])) + 1).tolist():
+        if min(end - cuts[-1], order.size - end) >= ALIKE:
+            cuts.append(end)
+    return [np.sort(blocks) for blocks in np.split(order, cuts[1:])]
+
+
+def _positions(
+    starts: NDArray[np.int64], sizes: NDArray[np.int64], blocks: NDArray[np.int64], turns: NDArray[np.int64] | int = 0
+) -> NDArray[np.int64]:
+    """Return the positions of the tokens of some blocks, one block after the other, each from its turn on."""
+    lengths = sizes[blocks]
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - turns, lengths)
+    return np.asarray(np.repeat(starts[blocks], lengths) + within % np.repeat(lengths, lengths))
 
 
 def jackknife(

@@ -28,12 +28,43 @@ def test_shuffles_keep_each_source_together_and_lose_nothing():
         assert np.array_equal(np.sort(order), np.arange(10))
         laid = sources[order]
         assert np.count_nonzero(laid[1:] != laid[:-1]) == 3
-        assert all(np.all(np.diff(order[laid == source]) == 1) for source in (5, 2, 9, 4))
+        for source in (5, 2, 9, 4):
+            at = order[laid == source]
+            assert np.all(np.diff(at) % at.size == 1 % at.size)  # a ring
 
 
 def test_every_order_of_the_blocks_is_as_likely():
     firsts = [int(order[0]) for order in interp.block_shuffles(np.array([0, 1, 2]), draws=3000, seed=1)]
     assert np.all(np.abs(np.bincount(firsts) / 1000 - 1) < 0.1)
+
+
+def test_blocks_change_places_with_blocks_of_their_length():
+    lengths = np.random.default_rng(0).permutation(np.repeat([3, 7, 8], [40, 30, 50]))
+    sources = np.repeat(np.arange(120), lengths)
+    starts = np.cumsum(lengths) - lengths
+    for order in interp.block_shuffles(sources, draws=5, seed=1):
+        assert np.array_equal(np.sort(order), np.arange(sources.size))
+        assert np.array_equal(lengths[sources[order[starts]]], lengths)
+        assert np.array_equal(np.sort(sources[order[starts]]), np.arange(120))
+
+
+def test_what_all_sources_begin_with_is_no_part_of_the_null():
+    begins = np.tile(np.arange(10) < 5, 200)
+    shares = [
+        np.mean(begins == begins[order]) for order in interp.block_shuffles(np.repeat(np.arange(200), 10), draws=9)
+    ]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.03)
+
+
+def test_means_of_sources_vary_under_shuffles_as_they_do():
+    """Laid end to end, blocks of any length would leave three fifths of the variance of two replicas."""
+    draw = np.random.default_rng(2)
+    lengths = draw.integers(4, 30, 400)
+    labels = np.concatenate([np.tile(draw.integers(0, 2, n), 2) for n in lengths])
+    sources = np.repeat(np.arange(400), 2 * lengths)
+    spread = lambda held: np.var(np.bincount(sources, held) / np.bincount(sources))  # noqa: E731
+    null = [spread(labels[order]) for order in interp.block_shuffles(sources, draws=20, seed=3)]
+    assert np.mean(null) == pytest.approx(spread(labels), rel=0.05)
 
 
 def test_shuffles_are_those_of_the_seed():
