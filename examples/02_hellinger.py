@@ -23,8 +23,8 @@ pairs = interp.table(interp.measure("labels", acts))
 print(pairs.sort_values("tokens", ascending=False).head(8).to_string(index=False))
 
 # %% [markdown]
-# One call measures every unit for every pair that has enough: a distance without bias, its interval over sources, and a q
-# against shuffled sources. A unit *knows* where q is below .01 and the interval begins at .2 at least.
+# One call measures every unit for every pair that has enough: a distance without bias, its interval over sources, and a
+# q against shuffled sources. A unit *knows* where q is below .01 and the interval begins at .2 at least.
 
 # %%
 dist = interp.measure("hellinger", acts, minimum=100)
