@@ -206,8 +206,14 @@ class Edited(Session):
         for piece in cuts:
             yield dict(self._forward(plan, piece)[0].labels)
 
-    def _forward(self, plan: Plan, piece: Piece) -> tuple[Tokens, Any]:
-        recording = Loose(plan, piece, self.options.where, (self.samples, 0), self._reserve, self.sheets)
+    def _forward(
+        self,
+        plan: Plan,
+        piece: Piece,
+        first_step: int = 0,
+        states: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> tuple[Tokens, Any]:
+        recording = Loose(plan, piece, self.options.where, (self.samples, first_step), self._reserve, self.sheets)
         output = None
         if not recording.idle or piece.batch.decode is not None:
             self.stage.open(started(piece, self.stage, self.samples, self.draw))
