@@ -41,6 +41,7 @@ class Planted:
     expectations : mapping of str to mapping
         ``expectations[probe][kind]``: whether a probe has to find units of this kind for pairs of ``s`` and ``t``.
         ``"given"``: found, but not with ``given=("position",)``. ``"together"``: two of them together, not one alone.
+        Of classifiers it is the code length that does not find spread and xor; an accuracy, which hangs on a cut, may.
     """
 
     model: torch.nn.Module

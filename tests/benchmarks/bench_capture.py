@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -195,13 +196,11 @@ def main() -> None:
     warm, cold = touching(0), touching(8)
     if not chosen.give_back:
         keep_freed_memory()
-    rows = [
-        (
-            f"{kind}, {layers} layer{'s' * (layers > 1)}, batch {batch}",
-            ratios(kind, layers, batch, chosen.sequences // (1 if layers == 1 else 4), chosen.repeat),
-        )
-        for kind in chosen.kind for layers in chosen.layers for batch in chosen.batch
-    ]  # fmt: skip
+    rows = []
+    for kind, layers, batch in product(chosen.kind, chosen.layers, chosen.batch):
+        found = ratios(kind, layers, batch, chosen.sequences // (1 if layers == 1 else 4), chosen.repeat)
+        rows.append((f"{kind}, {layers} layer{'s' * (layers > 1)}, batch {batch}", found))
+        print(*rows[-1], file=sys.stderr, flush=True)  # noqa: T201
     memory = f"{warm:.2f} s a GB that was just freed, {cold:.2f} s a GB that has been free for 8 s"
     report = f"{table(rows)}\n\nFresh memory costs here, not in these figures: {memory}."
     print(report)  # noqa: T201
