@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 State = dict[str, np.ndarray]
 PAIR = ("pair", "pair_input", "pair_output", *COUNTS, "bins")
 TABLES = ("key", "place", "line_of", "group", "shuffled", "plan")
+BLOCK = 256  # units whose draws are held in float64 at once
 ENOUGH = 0.999  # of the null law that `smallest` has to exceed
 
 
@@ -75,24 +76,32 @@ def finish(probe: Hellinger, state: State) -> xr.Dataset:
     """Return for each unit and pair D, its jackknife and its draws, before anything is said over all units."""
     import xarray as xr
 
-    from interp_hellinger.tallies import weigh
-
     if state["seen"][0] != state["place"].size:
         raise InterpError(CHANGED)
-    shape = len(state["counts"]), state["pair"].size
-    out, drawn = np.empty((*shape, 2 + GROUPS)), np.empty((*shape, probe.draws))
-    sums = state["counts"], state["null"]
-    over_units(weigh, shape[0], state["plan"], state["pairs"], *sums, width(probe.draws), probe.draws, out, drawn)
-    z, drawn_z, spread = standardised(out[..., 0], drawn)
+    parts = [_weighed(probe, state, slice(at, at + BLOCK)) for at in range(0, len(state["counts"]), BLOCK)]
+    out, z, drawn_z, spread = (np.concatenate(held) for held in zip(*parts, strict=True))
     cell, each = ("unit", "pair"), {"whole": out[..., 0], "auc": out[..., 1], "z": z, "spread": spread}
     data: dict[str, Any] = {name: (cell, held) for name, held in each.items()}
     data |= {name: ("pair", state[name]) for name in PAIR[3:]}
     data |= {"without": (("group", *cell), np.moveaxis(out[..., 2:], -1, 0))}
     data |= {"there": (("group", "pair"), state["there"])}
-    data |= {"drawn_z": ((*cell, "draw"), drawn_z.astype(np.float32))}
+    data |= {"drawn_z": ((*cell, "draw"), drawn_z)}
     coords: dict[str, Any] = {name: ("pair", state[name]) for name in PAIR[:3]}
     coords |= {"unit": state["unit"], "quantity": ("unit", state["quantity"])}
     return xr.Dataset(data, coords, {"skipped": str(state["skipped"])})
+
+
+def _weighed(probe: Hellinger, state: State, span: slice) -> tuple[np.ndarray, ...]:
+    """Return D, AUC and D without each group, then z, z of each draw and the spread, of a block of units."""
+    from interp_hellinger.tallies import weigh
+
+    counts, null = state["counts"][span], state["null"][span]
+    shape = len(counts), state["pair"].size
+    out, drawn = np.empty((*shape, 2 + GROUPS)), np.empty((*shape, probe.draws))
+    sizes = width(probe.draws), probe.draws
+    over_units(weigh, shape[0], state["plan"], state["pairs"], counts, null, *sizes, out, drawn)
+    z, drawn_z, spread = standardised(out[..., 0], drawn)
+    return out, z, drawn_z.astype(np.float32), spread
 
 
 def conclude(probe: Hellinger, found: xr.Dataset) -> xr.Dataset:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +25,8 @@ FIRST, SIZE, LINES, OMITTED, BINS, POWER, EDGE, MASK, COUNT, NULL = range(10)
 def lay_out(
     kept: xr.Dataset,
     places: np.ndarray,
-    given: np.ndarray,
-    becomes: np.ndarray,
+    known: Sequence[np.ndarray],
+    codes: Sequence[np.ndarray],
     strata: np.ndarray | None,
     *,
     bins: int | None = None,
@@ -44,8 +43,8 @@ def lay_out(
         Dims ``pair``: those of `sides` that have enough.
     places : array (token, 3) of int
         Source, sample and step, sorted.
-    given, becomes : array (token,)
-        The labels.
+    known, codes : two arrays (label,), two arrays (token,) of int
+        The labels that occur, sorted: what is given, and what it becomes; and which of them each token has.
     strata : array (token,) of int, optional
         Among which labels are not shuffled.
     bins : int, optional
@@ -66,55 +65,61 @@ def lay_out(
     kept = kept.sortby(["pair_input", "pair_output"])
     letters, of_pair, size = np.unique(kept.pair_input.values, return_inverse=True, return_counts=True)
     pair = {"letter": of_pair, "bins": _bins(kept, bins), "line": np.concatenate([np.arange(k) for k in size])}
-    laid = []
+    tokens, lines = [], []
     for number, letter in enumerate(letters):
-        mine = np.flatnonzero(given == letter)
-        line = _lines(becomes[mine], kept.pair_output.values[of_pair == number])
+        mine = np.flatnonzero(codes[0] == np.searchsorted(known[0], letter))
+        outputs = np.searchsorted(known[1], kept.pair_output.values[of_pair == number])
+        tokens.append(mine)
+        lines.append(_lines(codes[1][mine], outputs))
+    plan = _plan(lines, [int(pair["bins"][of_pair == number].max()) for number in range(letters.size)], draws)
+    shuffled = np.empty(sum(_mask_sizes(plan, draws)), np.uint8)
+    for row, letter, mine, line in zip(plan, letters, tokens, lines, strict=True):
         within = None if strata is None else strata[mine]
         own = seed + int(source_hash(np.array([letter]))[0] >> np.uint64(1))  # whatever the other letters are
         orders = stratified_shuffles(places[mine, 0], within, draws=draws, seed=own)
-        laid.append(Letter(mine, line, _smallest(token_hash(places[mine], seed), SAMPLE), packed(line, orders, draws)))
-    plan = _plan(laid, [int(pair["bins"][of_pair == number].max()) for number in range(letters.size)], draws)
-    row = np.concatenate([letter.rows for letter in laid])
-    key = token_keys(places[row, 1], places[row, 2])
-    order = np.argsort(key)
-    sampled = np.concatenate([plan[number, FIRST] + letter.sampled for number, letter in enumerate(laid)])
+        bits = packed(line, orders, draws)
+        shuffled[row[MASK] : row[MASK] + bits.size] = bits
+    hashed = [_smallest(token_hash(places[mine], seed), SAMPLE) for mine in tokens]
     data = {name: ("pair", held) for name, held in pair.items()} | {"plan": (("letter", "column"), plan)}
-    data |= {"line_of": ("token", np.concatenate([letter.line for letter in laid]))}
-    data |= {"group": ("token", source_groups(places[row, 0], GROUPS).astype(np.uint8))}
-    data |= {"key": ("token", key[order]), "place": ("token", order), "sampled": ("for_bins", sampled)}
-    data |= {"shuffled": ("byte", np.concatenate([letter.shuffled for letter in laid]))}
+    data |= {"line_of": ("token", np.concatenate(lines)), "shuffled": ("byte", shuffled)}
+    data |= {
+        "sampled": ("for_bins", np.concatenate([row[FIRST] + held for row, held in zip(plan, hashed, strict=True)]))
+    }
+    data |= _index(places, np.concatenate(tokens))
     return xr.Dataset(data).merge(kept.drop_vars("enough"), join="exact")
 
 
-@dataclass(frozen=True)
-class Letter:
-    """What is known of one letter: its tokens, their lines, which are sampled, and its shuffled labels."""
+def _index(places: np.ndarray, rows: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    """Return the group of each token, and the keys by which chunks find their tokens, sorted, with their places."""
+    starts = np.flatnonzero(np.append(True, np.diff(places[:, 0]) != 0))  # sources stand together
+    group = np.repeat(
+        source_groups(places[starts, 0], GROUPS).astype(np.uint8), np.diff(np.append(starts, len(places)))
+    )
+    key = token_keys(places[rows, 1], places[rows, 2])
+    order = np.argsort(key)
+    return {"group": ("token", group[rows]), "key": ("token", key[order]), "place": ("token", order)}
 
-    rows: np.ndarray
-    line: np.ndarray
-    sampled: np.ndarray
-    shuffled: np.ndarray
 
-
-def _plan(laid: list[Letter], bins: list[int], draws: int) -> np.ndarray:
+def _plan(lines: Sequence[np.ndarray], bins: Sequence[int], draws: int) -> np.ndarray:
     """Return where each letter begins in the flat arrays, one row a letter."""
-    plan = np.zeros((len(laid), 10), np.int64)
-    for row, letter, k in zip(plan, laid, bins, strict=True):
-        tokens = np.bincount(letter.line)
-        row[[SIZE, LINES, OMITTED, BINS]] = letter.line.size, tokens.size, tokens.argmax(), k
+    plan = np.zeros((len(lines), 10), np.int64)
+    for row, line, k in zip(plan, lines, bins, strict=True):
+        tokens = np.bincount(line)
+        row[[SIZE, LINES, OMITTED, BINS]] = line.size, tokens.size, tokens.argmax(), k
         row[POWER] = 1 << (k - 1).bit_length()
-    wide = width(draws)
-    stored = plan[:, LINES] - 1
     for column, sizes in (
         (FIRST, plan[:, SIZE]),
         (EDGE, plan[:, POWER] - 1),
-        (MASK, plan[:, SIZE] * stored * wide),
+        (MASK, _mask_sizes(plan, draws)),
         (COUNT, GROUPS * plan[:, LINES] * plan[:, BINS]),
-        (NULL, plan[:, BINS] * stored * wide * 8),
+        (NULL, plan[:, BINS] * (plan[:, LINES] - 1) * width(draws) * 8),
     ):
         plan[:, column] = np.cumsum(sizes) - sizes
     return plan
+
+
+def _mask_sizes(plan: np.ndarray, draws: int) -> np.ndarray:
+    return np.asarray(plan[:, SIZE] * (plan[:, LINES] - 1) * width(draws))
 
 
 def cells(plan: np.ndarray, draws: int) -> tuple[int, int, int]:
@@ -190,7 +195,7 @@ def _smallest(hashes: np.ndarray, n: int) -> np.ndarray:
 
 
 def _lines(becomes: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """Return the line of each token: which of the kept outputs, sorted, or the number of them."""
+    """Return the line of each token: which of the kept codes, sorted, or the number of them."""
     place = np.minimum(np.searchsorted(kept, becomes), kept.size - 1)
     return np.where(kept[place] == becomes, place, kept.size).astype(np.uint16)
 

@@ -23,7 +23,7 @@ class Tokens(Reducer):
     """The labels of all tokens of the pairs that have enough, in the order of the sources, and shuffles of them.
 
     What ``hellinger`` needs to know of labels before it counts activations; see `lay_out` for what the result holds.
-    Tokens are kept as numbers: 16 bytes each, and 4 for each label.
+    A token is kept as numbers of 4 bytes, one for each label and three for its place.
 
     Parameters
     ----------
@@ -71,19 +71,21 @@ class Tokens(Reducer):
     def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state without tokens."""
         state = {f"known_{at}": np.zeros(0, "<U1") for at in range(len(self._names))}
-        return state | {"n": np.zeros(1, np.int64), "row": np.zeros((0, len(PLACE) + len(self._names)), np.int64)}
+        return state | {"n": np.zeros(1, np.int64), "row": np.zeros((0, len(PLACE) + len(self._names)), np.int32)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
         """Add the labels of the chunk; activations are not read."""
         bare = pick(chunk.drop_vars("activation"), **(self.where or {}))
-        rows = [bare[name].values.astype(np.int64) for name in PLACE]
+        rows: list[np.ndarray] = [bare[name].values.astype(np.int32) for name in PLACE]
         added: State = {}
         for at, name in enumerate(self._names):
             values = bare[name].values
             known, codes = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
             added[f"known_{at}"] = known
             rows.append(codes)
-        return self.merge(state, added | {"n": np.array([rows[0].size]), "row": np.stack(rows, axis=1)})
+        return self.merge(
+            state, added | {"n": np.array([rows[0].size]), "row": np.stack(rows, axis=1).astype(np.int32)}
+        )
 
     def merge(self, a: State, b: State) -> State:
         """Return the tokens of both: those of b after those of a, which has room for more at its end."""
@@ -96,7 +98,7 @@ class Tokens(Reducer):
             known, others = a[f"known_{at}"], b[f"known_{at}"]
             merged[f"known_{at}"] = np.concatenate([known, others[~np.isin(others, known)]])
             place = {value: code for code, value in enumerate(merged[f"known_{at}"].tolist())}
-            recoded = np.array([place[value] for value in others.tolist()], np.int64)
+            recoded = np.array([place[value] for value in others.tolist()], np.int32)
             rows[:, len(PLACE) + at] = recoded[rows[:, len(PLACE) + at]]
         return merged | {"row": _appended(a["row"], n, rows)}
 
@@ -107,52 +109,54 @@ class Tokens(Reducer):
         rows = rows[np.lexsort(rows[:, width - 1 :: -1].T)]
         if n and (np.diff(rows[:, 1:width], axis=0) == 0).all(axis=1).any():
             raise SchemaError("Two tokens of one sample share a step: which comes first can't be told.")
-        columns = []
+        known: list[np.ndarray] = []
+        codes: list[np.ndarray] = []
         for at in range(len(self._names)):
             order = np.argsort(state[f"known_{at}"])
-            known, ranks = state[f"known_{at}"][order], np.argsort(order)
-            columns.append(known[ranks[rows[:, width + at]]])
-        return self._laid(rows[:, :width], columns)
+            known.append(state[f"known_{at}"][order])
+            codes.append(np.argsort(order).astype(np.int32)[rows[:, width + at]])
+        return self._laid(rows[:, :width], known, codes)
 
-    def _laid(self, places: np.ndarray, columns: list[np.ndarray]) -> xr.Dataset:
+    def _laid(self, places: np.ndarray, known: list[np.ndarray], codes: list[np.ndarray]) -> xr.Dataset:
         if not len(places):
             raise OptionError(f"No token is left to contrast: where={self.where!r} keeps none.")
-        counted = _counted(self.labels, columns[:2], places[:, 0])
-        known = sides(counted, self.labels, self.minimum, self.minimum_sources)
-        kept, skipped = choose(known, self.pairs, self.minimum, self.minimum_sources)
-        strata = _strata(columns[2:])
-        laid = lay_out(kept, places, columns[0], columns[1], strata, bins=self.bins, draws=self.draws, seed=self.seed)
+        counted = _counted(self.labels, known[:2], codes[:2], places[:, 0])
+        there = sides(counted, self.labels, self.minimum, self.minimum_sources)
+        kept, skipped = choose(there, self.pairs, self.minimum, self.minimum_sources)
+        strata = _strata(known[2:], codes[2:])
+        laid = lay_out(kept, places, known[:2], codes[:2], strata, bins=self.bins, draws=self.draws, seed=self.seed)
         return laid.assign_attrs(skipped=json.dumps(skipped, ensure_ascii=False))
 
 
 def _appended(rows: np.ndarray, n: int, more: np.ndarray) -> np.ndarray:
     """Write rows after the first n of a buffer, which is doubled where it is full."""
     if n + len(more) > len(rows):
-        larger = np.empty((max(2 * len(rows), n + len(more)), rows.shape[1]), np.int64)
+        larger = np.empty((max(2 * len(rows), n + len(more)), rows.shape[1]), np.int32)
         larger[:n] = rows[:n]
         rows = larger
     rows[n : n + len(more)] = more
     return rows
 
 
-def _counted(labels: tuple[str, ...], columns: Sequence[np.ndarray], sources: np.ndarray) -> xr.Dataset:
+def _counted(
+    labels: tuple[str, ...], known: list[np.ndarray], codes: list[np.ndarray], sources: np.ndarray
+) -> xr.Dataset:
     """Return what the reducer ``labels`` returns of these tokens."""
     import xarray as xr
 
-    codes = np.zeros(len(sources), np.int64)
-    for column in columns:
-        known, inner = np.unique(column, return_inverse=True)
-        codes = codes * known.size + inner
-    _, first, rows, tokens = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
-    seen = np.unique(np.stack([rows, sources], axis=1), axis=0)
-    data = {"tokens": ("row", tokens), "sources": ("row", np.bincount(seen[:, 0]))}
-    data |= {"seen_row": ("seen", seen[:, 0]), "seen_source": ("seen", seen[:, 1])}
-    return xr.Dataset(data, {name: ("row", held[first]) for name, held in zip(labels, columns, strict=True)})
+    both = codes[0].astype(np.int64) * known[1].size + codes[1]
+    tokens = np.bincount(both, minlength=known[0].size * known[1].size)
+    row_of, there = np.cumsum(tokens > 0) - 1, np.flatnonzero(tokens)
+    low, span = int(sources.min()), int(sources.max()) - int(sources.min()) + 1
+    seen = np.unique(row_of[both] * span + (sources - low))
+    data = {"tokens": ("row", tokens[there]), "sources": ("row", np.bincount(seen // span))}
+    data |= {"seen_row": ("seen", seen // span), "seen_source": ("seen", seen % span + low)}
+    rows = there // known[1].size, there % known[1].size
+    return xr.Dataset(data, {name: ("row", held[row]) for name, held, row in zip(labels, known, rows, strict=True)})
 
 
-def _strata(columns: Sequence[np.ndarray]) -> np.ndarray | None:
-    codes: np.ndarray | None = None
-    for column in columns:
-        known, inner = np.unique(column, return_inverse=True)
-        codes = inner if codes is None else codes * known.size + inner
-    return codes
+def _strata(known: list[np.ndarray], codes: list[np.ndarray]) -> np.ndarray | None:
+    strata: np.ndarray | None = None
+    for held, code in zip(known, codes, strict=True):
+        strata = code.astype(np.int64) if strata is None else strata * held.size + code
+    return strata

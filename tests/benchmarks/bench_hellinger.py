@@ -61,8 +61,9 @@ def by_bincount(values: np.ndarray, rows: np.ndarray, lines: int) -> None:
 def peers(acts: xr.Dataset, dist: xr.Dataset) -> dict[str, float]:
     """Return values a second of both peers, on some units; as ours, they touch only tokens of inputs with a pair."""
     whole = acts.sizes["token"]
+    acts = acts.isel(unit=slice(None, None, acts.sizes["unit"] // SOME))
     acts = acts.isel(token=np.flatnonzero(np.isin(acts.input.values, dist.pair_input.values)))
-    some = acts.activation.values[:, :: acts.sizes["unit"] // SOME].astype(float)
+    some = acts.activation.values.astype(float)
     names = np.char.add(np.char.add(acts.input.values.astype(str), "=>"), acts.output.values.astype(str))
     known, rows = np.unique(names, return_inverse=True)
     parts = sides(acts, dist)
@@ -91,10 +92,11 @@ def stored(limit: int) -> None:
     for name, call in calls.items():
         seconds = timed(call, 2)
         lines.append(f"| {name} | {seconds:.2f} | {size / seconds / 1e6:.0f} |")
+    over = peak() - before
     for name, rate in peers(acts, calls["article, all"]()).items():
         lines.append(f"| {name}, {SOME} units | | {rate / 1e6:.1f} |")
     said = f"{acts.sizes['token']:,} tokens, {acts.sizes['unit']:,} units; memory over the activations"
-    print("\n".join(lines), f"\n\n{said}: {peak() - before:.0f} MB.")  # noqa: T201
+    print("\n".join(lines), f"\n\n{said}: {over:.0f} MB.")  # noqa: T201
 
 
 def peak() -> float:
