@@ -66,6 +66,9 @@ from .statistics import source_groups as source_groups
 from .statistics import stratified_shuffles as stratified_shuffles
 from .storage import open as open
 from .storage import save as save
+from .sweeps import Place as Place
+from .sweeps import Sweep as Sweep
+from .sweeps import Tap as Tap
 from .tables import methods as methods
 from .tables import table as table
 from .train import train as train

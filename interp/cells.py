@@ -21,7 +21,7 @@ from interp.binning import compiled
 from interp.sweeps import Place
 
 LSTM, GRU, TANH, RELU = range(4)
-FEW = 16  # samples up to which the loop multiplies itself; measured: beyond, a product in torch wins
+FEW = 16  # samples up to which the loop multiplies itself; for many, a product in torch wins
 COEFFICIENTS = [np.float32(1 / math.factorial(k)) for k in range(8)]  # of exp on ±ln 2 / 2: the next term is 5e-9
 C2, C3, C4, C5, C6, C7 = COEFFICIENTS[2:]
 ONE, TWO = np.float32(1), np.float32(2)

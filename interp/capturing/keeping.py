@@ -129,11 +129,8 @@ class Keeper:
             self.manifest = self.advanced(len(values))
             here = {name: held[first : first + len(values)] for name, held in labels.items()}
             self.store.append(values, self.head(here), self.manifest)
-        first = self.manifest.rows == rows
         self.labels = [{name: held[rows:] for name, held in labels.items()}]
         drop(matrix, rows)
-        if first:  # what a block and a batch may need is taken now, so that it is not missing hours later
-            matrix.values[matrix.used : block * 3 // 2] = 0
 
     def advanced(self, rows: int) -> Manifest:
         """Return the manifest with so many more rows."""

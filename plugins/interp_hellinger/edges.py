@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from interp import Reducer
 from interp_hellinger.layout import BINS, EDGE, SAMPLE, SIZE, cells, token_keys
+from interp_hellinger.tokens import Choosing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,7 +48,7 @@ def places_of(known: np.ndarray, place: np.ndarray, keys: np.ndarray) -> tuple[n
     return rows[order], places[order]
 
 
-class Edges(Reducer):
+class Edges(Choosing):
     """Bins of equal mass of each unit, over the tokens of each input that ``hellinger`` counts.
 
     They are learned from the 2,000 tokens of an input whose seeded hash of (source, sample, step) is smallest, so
@@ -59,29 +58,12 @@ class Edges(Reducer):
     Parameters
     ----------
     labels, pairs, where, given, minimum, minimum_sources, bins, draws, seed
-        As in ``hellinger-tokens``.
+        As in `Choosing`.
     """
 
     name: ClassVar[str] = "hellinger-edges"
     needs: ClassVar[tuple[str, ...]] = ("hellinger-tokens",)
     unitwise: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        *,
-        labels: Sequence[str] = ("input", "output"),
-        pairs: Sequence[str] | None = None,
-        where: Mapping[str, Any] | None = None,
-        given: Sequence[str] = (),
-        minimum: int = 300,
-        minimum_sources: int = 50,
-        bins: int | None = None,
-        draws: int = 100,
-        seed: int = 0,
-    ) -> None:
-        self.labels, self.pairs, self.where, self.given = labels, pairs, where, given
-        self.minimum, self.minimum_sources = minimum, minimum_sources
-        self.bins, self.draws, self.seed = bins, draws, seed
 
     def start(self, units: xr.Dataset, *, hellinger_tokens: xr.Dataset) -> State:
         """Return room for the values of the sampled tokens."""

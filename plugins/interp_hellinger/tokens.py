@@ -19,11 +19,8 @@ State = dict[str, np.ndarray]
 PLACE = ("source", "sample", "step")  # the order of tokens that shuffles rely on
 
 
-class Tokens(Reducer):
-    """The labels of all tokens of the pairs that have enough, in the order of the sources, and shuffles of them.
-
-    What ``hellinger`` needs to know of labels before it counts activations; see `lay_out` for what the result holds.
-    A token is kept as numbers of 4 bytes, one for each label and three for its place.
+class Choosing(Reducer):
+    """What the passes before the counting have in common: which tokens and pairs are asked for.
 
     Parameters
     ----------
@@ -42,8 +39,6 @@ class Tokens(Reducer):
     draws, seed : int
         Of the shuffles.
     """
-
-    name: ClassVar[str] = "hellinger-tokens"
 
     def __init__(
         self,
@@ -67,6 +62,21 @@ class Tokens(Reducer):
     @property
     def _names(self) -> tuple[str, ...]:
         return (*self.labels, *self.given)
+
+
+class Tokens(Choosing):
+    """The labels of all tokens of the pairs that have enough, in the order of the sources, and shuffles of them.
+
+    What ``hellinger`` needs to know of labels before it counts activations; see `lay_out` for what the result holds.
+    A token is kept as numbers of 4 bytes, one for each label and three for its place.
+
+    Parameters
+    ----------
+    labels, pairs, where, given, minimum, minimum_sources, bins, draws, seed
+        As in `Choosing`.
+    """
+
+    name: ClassVar[str] = "hellinger-tokens"
 
     def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state without tokens."""
