@@ -189,12 +189,21 @@ class Session:
         self.samples = self.seen = 0
         self.streaming = streaming
         self.random: dict[str, Any] = {}
+        self.text: dict[str, bool] = {}  # for each label, whether it is strings
         self.sheets = Sheets()
         self.bounded = streaming  # whether memory is to stay bounded
         self.attrs = describe(model, batches)
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the labels of each batch or piece of one, when its rows are filled."""
+        for labels in self._run():
+            for name, values in labels.items():
+                text = values.dtype.kind == "U"
+                if self.text.setdefault(name, text) is not text:
+                    raise CaptureError(f"Some batches have strings as label {name!r} and some numbers; give one kind.")
+            yield labels
+
+    def _run(self) -> Iterator[dict[str, np.ndarray]]:
         for batch in tracked(each_batch(self.batches), self.options.progress):
             plan = self.planned(batch)
             long = in_time(self, plan, batch)
@@ -266,12 +275,12 @@ class Session:
     def state(self) -> dict[str, Any]:
         """Return what changes from batch to batch, as plain values."""
         random = self.random.get("cpu", torch.get_rng_state())
-        seen = {"samples": self.samples, "seen": self.seen}
+        seen = {"samples": self.samples, "seen": self.seen, "text": dict(self.text)}
         return {**seen, "random": random.numpy().tobytes().hex(), "check": self.check.state()}
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a `state`."""
-        self.samples, self.seen = state["samples"], state["seen"]
+        self.samples, self.seen, self.text = state["samples"], state["seen"], dict(state.get("text", {}))
         self.random = {"cpu": torch.frombuffer(bytearray.fromhex(state["random"]), dtype=torch.uint8)}
         self.check.resume(state["check"])
 

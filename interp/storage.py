@@ -75,7 +75,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
 
 
 def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
-    """Open a store: labels are read, data is read when used.
+    """Open a store: data is read when used, and so are the labels of more than 262,144 tokens.
 
     Parameters
     ----------
@@ -108,11 +108,10 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
     return upgraded(_decoded(stored), str(path))
 
 
-def labels_so_far(path: Path, starts: Iterable[int], names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
-    """Return the labels of the blocks of rows that start there, one after the other; all, or those named."""
-    blocks = (_read(path, f"{LABELS_SO_FAR}/{start}") for start in starts)
-    chosen = (_decoded(block if names is None else block[list(names)]) for block in blocks)
-    return join_labels([{str(name): held.values for name, held in block.variables.items()} for block in chosen])
+def labels_so_far(path: Path, starts: Iterable[int]) -> dict[str, np.ndarray]:
+    """Return the labels of the blocks of rows that start there, one after the other."""
+    blocks = (_decoded(_read(path, f"{LABELS_SO_FAR}/{start}")) for start in starts)
+    return join_labels([{str(name): held.values for name, held in block.variables.items()} for block in blocks])
 
 
 def _read(path: Path, group: str | None = None) -> xr.Dataset:
@@ -182,25 +181,29 @@ def _coded(held: xr.Variable) -> xr.Variable:
 
 
 def _decoded(stored: xr.Dataset) -> xr.Dataset:
-    """Return the dataset with strings for codes, coords in memory and in order, data still on disk."""
+    """Return the dataset with strings for codes, coords in order and in memory unless long, data still on disk."""
     order = json.loads(stored.attrs.get(ORDER, "[]"))
     rank = {name: place for place, name in enumerate(order)}
     names = sorted(map(str, stored.variables), key=lambda name: (rank.get(name, len(rank)), name))
     plain = _with_variables(stored.drop_encoding(), {name: _plain(stored.variables[name]) for name in names})
     for coord in plain.coords.values():
-        coord.load()
+        if coord.size <= LABELS:
+            coord.load()
     plain.attrs.pop(ORDER, None)
     return plain
 
 
 def _plain(held: xr.Variable) -> xr.Variable:
     import xarray as xr
+    from xarray.core.indexing import LazilyIndexedArray
 
     if VOCABULARY not in held.attrs:
         return held
+    from interp.lazywords import Words
+
     attrs = dict(held.attrs)
-    words = np.array(attrs.pop(VOCABULARY), dtype=str)
-    return xr.Variable(held.dims, words[held.values] if held.size else np.zeros(held.shape, "<U1"), attrs)
+    words = Words(held, np.array(attrs.pop(VOCABULARY), dtype=str))
+    return xr.Variable(held.dims, LazilyIndexedArray(words), attrs)
 
 
 def _with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:

@@ -184,3 +184,17 @@ def test_older_stores_are_upgraded_in_order(results, tmp_path, monkeypatch):
     new = interp.open(path)
     assert new.attrs["schema_version"] == 3
     np.testing.assert_array_equal(new.lowest, results["range"].minimum)
+
+
+def test_long_labels_stay_on_disk_until_used(drawn_acts, tmp_path, monkeypatch):
+    path = interp.save(drawn_acts, tmp_path / "acts.zarr")
+    monkeypatch.setattr(storage, "LABELS", 100)
+    back = interp.open(path)
+    letters = back.coords["input"].variable
+    assert not letters._in_memory
+    assert not back.coords["step"].variable._in_memory
+    assert letters.dtype.kind == "U"
+    picked = back.isel(token=[7, 3, 3, -1])
+    np.testing.assert_array_equal(picked.input, drawn_acts.input.values[[7, 3, 3, -1]])
+    assert back.identical(drawn_acts)
+    assert interp.measure("labels", back).identical(interp.measure("labels", drawn_acts))

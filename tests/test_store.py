@@ -187,3 +187,22 @@ def test_a_directory_that_is_no_store_is_left_alone(tmp_path):
     with pytest.raises(interp.OptionError, match="no store of interp"):
         interp.capture(network(), batches(), store=tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_labels_of_many_chunks(stored, tmp_path, monkeypatch):
+    """The end of a store is written some blocks at a time; a word may be in one of them alone."""
+    monkeypatch.setattr("interp.capturing.finishing.LABELS", 64)
+    monkeypatch.setattr("interp.storage.LABELS", 64)
+    found = interp.capture(network(), batches(), store=tmp_path / "chunks.zarr")
+    assert found.sizes["token"] > 5 * 64
+    assert found.identical(interp.open(stored))
+    assert found.letter.values[-1] == "ու"
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_a_label_of_two_kinds(store, tmp_path):
+    mixed = [interp.Batch(batch.inputs, labels={"letter": letters}) for batch, letters in
+             zip(batches(2), (["ա"] * 12, list(range(12))), strict=True)]  # fmt: skip
+    with pytest.raises(interp.CaptureError, match="'letter'"):
+        interp.capture(network(), mixed, store=tmp_path / "acts.zarr" if store else None)
+    assert not list(tmp_path.iterdir())

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interp.capturing.finishing import write_labels
 from interp.capturing.manifest import Manifest
 from interp.errors import OptionError
-from interp.storage import LABELS_SO_FAR, ORDER, encoded, labels_so_far, layout, write
+from interp.storage import LABELS_SO_FAR, ORDER, encoded, layout, write
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -109,19 +110,13 @@ class Growing:
         forget(self.place, coded)
 
     def finish(self, head: xr.Dataset, manifest: Manifest) -> None:
-        """Write the labels of all rows, one after the other, and that the store is complete.
+        """Write the labels of all rows, and that the store is complete.
 
         ``head`` is a dataset as of `append`, of some rows.
         """
-        import zarr
-
         coded, starts = encoded(head), range(0, manifest.rows, manifest.block)
         forget(self.path, coded)
-        attrs = zarr.open_group(self.path, mode="r").attrs.asdict()
-        for name in map(str, of_tokens(coded).variables):
-            values = labels_so_far(self.path, starts, [name])[name]
-            label = encoded(head.drop_dims("token").assign_coords({name: ("token", values)}))
-            write(of_tokens(label).assign_attrs(attrs), self.path, mode="a")
+        write_labels(self.path, starts, manifest.block, manifest.rows)
         manifest.write(self.path, coded.attrs)
         shutil.rmtree(self.path / LABELS_SO_FAR)
 

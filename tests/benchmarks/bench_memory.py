@@ -12,7 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 MB = 2**20
 Row = dict[str, float]
@@ -26,12 +28,27 @@ def resident() -> float:
     raise OSError("no VmRSS in /proc/self/status")
 
 
+class Spellings:
+    """So many samples of the demo corpus, a part at a time: what the corpus itself holds does not grow with them."""
+
+    PART = 600
+
+    def __init__(self, limit: int) -> None:
+        import interp
+
+        self.task, self.limit = interp.load_task("transliteration"), limit
+
+    def __iter__(self) -> Iterator[Any]:
+        for seed, start in enumerate(range(0, self.limit, self.PART)):
+            yield from self.task.batches("demo", limit=min(self.PART, self.limit - start), seed=seed)
+
+
 def measured(limit: int, store: str | None, quantities: list[str] | None) -> Row:
     """Return tokens, units, MB of the matrix, MB before, peak MB and seconds of one capture in this process."""
     import interp
 
     model = interp.load_model("armenian-bilstm")
-    batches = interp.load_task("transliteration").batches("demo", limit=limit, seed=0)
+    batches = Spellings(limit)
     next(iter(batches))  # the corpus is read before
     interp.capture(model, next(iter(batches)), modules=["output"], progress=False)  # and everything is loaded
     before, start = resident(), time.perf_counter()
