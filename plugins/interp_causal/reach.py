@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def _panel(panel: Panel, frame: pd.DataFrame, group: Mapping[Any, Any], first: b
     ]
     reach = int(frame["offset"].max())
     marks = [at for at in range(-reach, reach + 1) if at % _apart(reach, panel.width) == 0]
-    shapes += panel.axes(marks, [f"{at:+d}".replace("-", "−") if at else "0" for at in marks], 4, first)
+    shapes += panel.axes(marks, [f"{at:+d}".replace("-", "−") if at else "0" for at in marks], 5, first)
     words = "letters before (−) and after (+)"
     shapes.append(scene.Text(panel.left + panel.width / 2, panel.top + panel.height + 38, words, 12, "middle", "muted"))
     for row in frame.to_dict("records"):
@@ -205,10 +206,15 @@ def context_reach(
     table = pd.DataFrame(groups, columns=["group", "tokens", "sources", "within_90_percent"])
     what = {"pair": "pairs", "input": "letters"}[by]
     words = f"{len(shown)} of {np.unique(names).size} {what}, mean over sources of the mean over tokens"
+    made = json.loads(str(attribution.attrs.get("options") or "{}"))
+    asked = [f"{name} {made[name]!r}" for name in ("method", "target", "against", "baseline") if made.get(name)]
+    how = f"attribution: {', '.join(asked) or 'method not named'}"
     few = [captions.GREY] * (not all(map(captions.enough, table["tokens"], table["sources"])))
     return ContextReach(
         title="Context reach" + (f" · {_shown(shown[0])}" if len(shown) == 1 else ""),
-        caption=captions.caption(attribution, words, "lines: 95 % interval, by jackknife", *few, by=by, reach=reach),
+        caption=captions.caption(
+            attribution, how, words, "lines: 95 % interval, by jackknife", *few, by=by, reach=reach
+        ),
         summary=summary(frame, table),
         data={"reach": frame[["group", *frame.columns[:-1]]], "groups": table},
     )

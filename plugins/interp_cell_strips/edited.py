@@ -174,7 +174,7 @@ def compared(acts: xr.Dataset, edited: xr.Dataset, among: str) -> xr.Dataset:
 
 def _logits(acts: xr.Dataset) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the logits (token, output) and their symbols; None where no unit stands for a symbol."""
-    found = np.flatnonzero(acts["symbol"].values != "") if "symbol" in acts.coords else np.zeros(0, int)
+    found = np.flatnonzero(acts["symbol"].values != "")
     if not found.size:
         return None
     return np.asarray(acts["activation"].values[:, found], np.float64), acts["symbol"].values[found].astype(str)
