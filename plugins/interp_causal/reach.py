@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-KINDS = ("pair", "input")
+KINDS = {"pair": "pairs", "input": "letters"}
 MOST = 6
 SHARE = 0.9
 LEAST = 10  # sources of a pair or letter that is shown without being asked for
@@ -186,38 +186,43 @@ def context_reach(
     SchemaError
         Another kind of result.
     """
-    import pandas as pd
-
     if by not in KINDS or reach < 1 or isinstance(which, str):
-        raise OptionError(
-            f"Expected by= 'pair' or 'input', reach= at least 1, which= a list; got {by!r}, {reach}, {which!r}."
-        )
+        given = f"{by!r}, {reach} and {which!r}"
+        raise OptionError(f"Expected by= 'pair' or 'input', reach= at least 1 and which= a list; got {given}.")
     names = labelled(attribution, by)
     shown = chosen(names, attribution["source"].values, which, by)
-    frames, groups = [], []
-    steps = (attribution["step"].values, attribution["source"].values, attribution["source_step"].values)
-    for name in shown:
-        here = names == name
-        part = (attribution["attribution"].values[here], steps[0][here], steps[1][here], steps[2])
-        frames.append(means(*part, range(-reach, reach + 1)).assign(group=name))
-        counts = (int(here.sum()), np.unique(steps[1][here]).size)
-        groups.append((name, *counts, width_of(*part)))
-    frame = pd.concat(frames, ignore_index=True)
-    table = pd.DataFrame(groups, columns=["group", "tokens", "sources", "within_90_percent"])
-    what = {"pair": "pairs", "input": "letters"}[by]
-    words = f"{len(shown)} of {np.unique(names).size} {what}, mean over sources of the mean over tokens"
+    frame, table = measured(attribution, names, shown, reach)
     made = json.loads(str(attribution.attrs.get("options") or "{}"))
     asked = [f"{name} {made[name]!r}" for name in ("method", "target", "against", "baseline") if made.get(name)]
     how = f"attribution: {', '.join(asked) or 'method not named'}"
+    words = f"{len(shown)} of {np.unique(names).size} {KINDS[by]}, mean over sources of the mean over tokens"
     few = [captions.GREY] * (not all(map(captions.enough, table["tokens"], table["sources"])))
+    lines = "lines: 95 % interval, by jackknife"
     return ContextReach(
         title="Context reach" + (f" · {_shown(shown[0])}" if len(shown) == 1 else ""),
-        caption=captions.caption(
-            attribution, how, words, "lines: 95 % interval, by jackknife", *few, by=by, reach=reach
-        ),
+        caption=captions.caption(attribution, how, words, lines, *few, by=by, reach=reach),
         summary=summary(frame, table),
-        data={"reach": frame[["group", *frame.columns[:-1]]], "groups": table},
+        data={"reach": frame, "groups": table},
     )
+
+
+def measured(
+    attribution: xr.Dataset, names: NDArray[Any], shown: Sequence[str], reach: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what `means` says of each group, and a row for each with its n and the width that holds 90 %."""
+    import pandas as pd
+
+    values = attribution["attribution"].values
+    step, source, source_step = (attribution[name].values for name in ("step", "source", "source_step"))
+    frames, groups = [], []
+    for name in shown:
+        here = names == name
+        part = (values[here], step[here], source[here], source_step)
+        frames.append(means(*part, range(-reach, reach + 1)))
+        frames[-1].insert(0, "group", name)
+        groups.append((name, int(here.sum()), np.unique(source[here]).size, width_of(*part)))
+    columns = ["group", "tokens", "sources", "within_90_percent"]
+    return pd.concat(frames, ignore_index=True), pd.DataFrame(groups, columns=columns)
 
 
 def labelled(attribution: xr.Dataset, by: str) -> NDArray[Any]:

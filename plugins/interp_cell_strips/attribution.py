@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp import OptionError, SchemaError, captions, lettering, pick, viewer
+from interp import OptionError, SchemaError, captions, lettering, one_unit, pick, viewer
 from interp_cell_strips.tables import GATES, MAX_CHARACTERS, chosen_units, ranges
 from interp_cell_strips.viewer import CellStrips
 from interp_cell_strips.windows import by_source
@@ -66,8 +66,9 @@ def attribution_strip(
     acts : Dataset
         Dims ``(token, unit)`` with labels ``input`` and ``output``: the samples that were explained.
     attribution : Dataset
-        ``attribution (token, source_step)``: a row for each target, with coords ``sample``, ``step``, ``source``; NaN
-        where the sample has no such step. The scale reaches 99.5 % of |x| over all of it.
+        A row for each target, with its labels. ``attribution (token, source_step)`` of the inputs, NaN where the sample
+        has no such step; or ``conductance (token, unit)``, with a dim or coord ``offset``: what the unit itself
+        carried, at its step less the target's. The scale reaches 99.5 % of |x| over all of it.
     unit : str
         ``lstm.0.backward.h.11``.
     pair : str or (str, str)
@@ -91,6 +92,7 @@ def attribution_strip(
     if not 1 <= context <= 100 or limit < 1:
         raise OptionError(f"Expected context= 1 to 100 and limit= at least 1; got {context} and {limit}.")
     name = pair if isinstance(pair, str) else "=>".join(pair)
+    attribution = by_source_step(attribution, unit)
     targets = chosen(attribution, name, samples, steps)
     held = by_source([np.array([at]) for at in range(targets.sizes["token"])], targets["source"].values)
     most = max(min(limit, MAX_CHARACTERS // (2 * context + 1)), 1)
@@ -108,6 +110,20 @@ def attribution_strip(
         data={"strips": strips},
         columns=2 * context + 1,
     )
+
+
+def by_source_step(attribution: xr.Dataset, unit: str) -> xr.Dataset:
+    """Return attributions of the inputs as they are, and the conductance of a unit laid out like those."""
+    if "conductance" not in attribution:
+        return attribution
+    one = one_unit(attribution, unit)["conductance"]
+    values = one.values.reshape(attribution.sizes["token"], -1)
+    step = attribution["step"].values[:, None] + np.atleast_1d(one["offset"].values)
+    row, column = np.nonzero(step >= 0)
+    table = np.full((len(values), max(step.max(), 0) + 1), np.nan)
+    table[row, step[row, column]] = values[row, column]
+    kept = attribution.drop_dims(["unit", *{"offset"} & set(attribution.dims)])
+    return kept.assign(attribution=(DIMS, table), source_step=np.arange(table.shape[1]))
 
 
 def targets_values(attribution: xr.Dataset) -> np.ndarray:
@@ -193,8 +209,9 @@ def same(acts: xr.Dataset, rows: np.ndarray, targets: xr.Dataset) -> None:
 def told(attribution: xr.Dataset) -> str:
     """Return how the attribution was made and how complete it is, as far as the result says."""
     options = json.loads(str(attribution.attrs.get("options") or "{}"))
+    made = options.get("method") or attribution.attrs.get("probe", "method not named")
     asked = [f"{name} {options[name]!r}" for name in ("target", "against", "baseline") if options.get(name) is not None]
-    said = ", ".join([f"attribution by {options.get('method', 'a method not named')}", *asked])
+    said = f"attribution: {', '.join([str(made), *asked])}"
     if "delta" in attribution:
         said += f"; sums miss the difference to the baseline by at most {float(np.abs(attribution['delta']).max()):.2g}"
     return said
@@ -211,7 +228,7 @@ def summary(strips: xr.Dataset, unit: str) -> str:
     best = ", ".join(f"{place(offset)} ({value:.2f})" for offset, value in largest)
     return (
         f"The activation of {lettering.short(unit)} behind each letter, the attribution to the framed output under it; "
-        f"largest in the mean of |attribution|: {best}."
+        f"largest in the mean over these lines: {best}."
     )
 
 

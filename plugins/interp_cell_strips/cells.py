@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -137,16 +137,11 @@ def output_row(
 
 
 def _under_row(part: xr.Dataset, columns: list[int]) -> Iterator[Row]:
+    """Yield the attribution as a row without letters; nothing is drawn where it is NaN."""
     if "attribution" in part:
-        yield colored(
-            "under",
-            "attribution",
-            columns,
-            [""] * len(columns),
-            part["attribution"].values,
-            float(part["full_attribution"]),
-            palette.under,
-        )
+        values, none = part["attribution"].values, [""] * len(columns)
+        row = colored("under", "attribution", columns, none, values, float(part["full_attribution"]), palette.under)
+        yield replace(row, cells=tuple(cell for cell in row.cells if cell.color != "missing"))
 
 
 def colored(

@@ -177,7 +177,7 @@ def _logits(acts: xr.Dataset) -> tuple[np.ndarray, np.ndarray] | None:
     found = np.flatnonzero(acts["symbol"].values != "")
     if not found.size:
         return None
-    return np.asarray(acts["activation"].values[:, found], np.float64), acts["symbol"].values[found].astype(str)
+    return np.asarray(acts["activation"].isel(unit=found).values, np.float64), acts["symbol"].values[found].astype(str)
 
 
 def _said(acts: xr.Dataset) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
 from interp import lettering
 from interp_cell_strips.cells import MARKS, NAME, Cell, Row, Scale
@@ -24,7 +25,8 @@ def _line(rows: Sequence[Row]) -> str:
 def _row(row: Row) -> str:
     name = lettering.escape(lettering.short(row.name, NAME))
     head = f'<th scope="row"><bdi>{name}</bdi> <span class="arrow">{row.arrow}</span></th>'
-    values = f' data-values="{",".join(f"{value:.3g}" for value in row.values)}"' if row.values else ""
+    said = ",".join(f"{value:.3g}" if isfinite(value) else "–" for value in row.values)
+    values = f' data-values="{said}"' if said else ""
     cells, at = [], 0
     for cell in row.cells:
         cells += ["<td></td>"] * (cell.column - at) + [_cell(cell)]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from causes import attributed
 
 import interp
@@ -98,6 +99,28 @@ def test_what_is_clipped_is_marked(drawn_acts, attribution):
         box for box in view.compose().shapes if isinstance(box, scene.Box) and box.color == "ink" and box.height == 4
     ]
     assert len(ink) == 1
+
+
+@pytest.mark.parametrize("offsets", [[0], [-2, 0, 1]])
+def test_the_conductance_of_the_unit_itself(drawn_acts, attribution, offsets):
+    aims = attribution.isel(token=[30, 31])
+    values = np.random.default_rng(0).normal(size=(2, len(offsets), 2))
+    labels = {name: coord for name, coord in aims.coords.items() if coord.dims == ("token",)}
+    coords = labels | {"unit": ["hidden.out.1", UNIT], "offset": offsets}
+    made = xr.Dataset({"conductance": (("token", "offset", "unit"), values)}, coords)
+    made = made if len(offsets) > 1 else made.isel(offset=0)
+    view = interp.draw("attribution-strip", drawn_acts, made.assign_attrs(probe="unit-attribution"), unit=UNIT)
+    assert "attribution: unit-attribution" in view.caption
+    data = view.data["strips"]
+    for line in (0, 1):
+        (aim,) = np.flatnonzero((data["line"].values == line) & data["target"].values)
+        row = np.flatnonzero(
+            (aims["sample"].values == int(data["sample"][aim])) & (aims["step"] == data["step"][aim]).values
+        )
+        there = (data["line"].values == line) & np.isfinite(data["attribution"].values)
+        assert (data["column"].values[there] - 14).tolist() == offsets
+        assert data["attribution"].values[there].tolist() == values[row[0], :, 1].tolist()
+    assert [len(rows[3].cells) for rows in view.rows()] == [len(offsets)] * 2  # nothing is drawn where nothing is known
 
 
 def test_samples_and_steps_are_kept(drawn_acts, attribution):
