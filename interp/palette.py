@@ -1,4 +1,4 @@
-"""Colours: two signed ones, a sequential and a diverging scale, for a light and a dark page, all readable.
+"""Colours: two signed ones, a sequential and two diverging scales, for a light and a dark page, all readable.
 
 A colour has a name (``ink``, ``positive``, ``s17``, ``d-8``), which is also its CSS class; `LIGHT` and `DARK` give its
 value. Scales are cut into a few dozen steps, so that a page holds a table of colours and not a value per cell.
@@ -13,6 +13,7 @@ import numpy as np
 
 SEQUENTIAL_STEPS = 32
 DIVERGING_STEPS = 24
+UNDER_STEPS = 12
 
 # Orange and green of most palettes look the same to a protanope: these do not, and negative lines are dashed as well.
 _LIGHT = {
@@ -41,6 +42,9 @@ _SEQUENTIAL_LIGHT = ("#f3f1f9", "#cbc4e2", "#8d80bd", "#5847a0", "#2a1264")
 _SEQUENTIAL_DARK = ("#262936", "#453d78", "#6f5cc0", "#a493ee", "#e6deff")
 _DIVERGING_LIGHT = ("#0b5c7e", "#4e97b2", "#a9cdd9", "#f6f6f6", "#f4c6a2", "#e08649", "#b8420e")
 _DIVERGING_DARK = ("#8fd8f4", "#3d93b5", "#285064", "#2a2d38", "#6b4128", "#c9692b", "#ffb27a")
+# For a line under a letter whose background has one of the scales above: other hues, so that the two are not mixed up.
+_UNDER_LIGHT = ("#3f6b0b", "#8fb54d", "#dbe7c4", "#f3f3f3", "#f2c9e2", "#d04fa6", "#9c0f70")
+_UNDER_DARK = ("#b9e26b", "#7ba336", "#3c4a2a", "#2a2d38", "#57304c", "#c54f9b", "#ff86cf")
 
 # Linear sRGB to the cone responses of OKLab, and their cube roots to its axes (B. Ottosson, 2020).
 _CONES = np.array(
@@ -100,18 +104,18 @@ def ramp(stops: Sequence[str], steps: int) -> list[str]:
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in np.rint(encoded * 255).astype(int).tolist()]
 
 
-def _theme(plain: Mapping[str, str], sequential: Sequence[str], diverging: Sequence[str]) -> dict[str, str]:
-    one = ramp(sequential, SEQUENTIAL_STEPS + 1)
-    two = ramp(diverging, 2 * DIVERGING_STEPS + 1)
-    return {
-        **plain,
-        **{f"s{step}": color for step, color in enumerate(one)},
-        **{f"d{step - DIVERGING_STEPS}": color for step, color in enumerate(two)},
-    }
+def _theme(
+    plain: Mapping[str, str], sequential: Sequence[str], diverging: Sequence[str], under: Sequence[str]
+) -> dict[str, str]:
+    scales = (("s", sequential, 0, SEQUENTIAL_STEPS), ("d", diverging, -DIVERGING_STEPS, DIVERGING_STEPS))
+    theme = dict(plain)
+    for letter, stops, low, high in (*scales, ("u", under, -UNDER_STEPS, UNDER_STEPS)):
+        theme |= {f"{letter}{low + step}": color for step, color in enumerate(ramp(stops, high - low + 1))}
+    return theme
 
 
-LIGHT: Mapping[str, str] = _theme(_LIGHT, _SEQUENTIAL_LIGHT, _DIVERGING_LIGHT)
-DARK: Mapping[str, str] = _theme(_DARK, _SEQUENTIAL_DARK, _DIVERGING_DARK)
+LIGHT: Mapping[str, str] = _theme(_LIGHT, _SEQUENTIAL_LIGHT, _DIVERGING_LIGHT, _UNDER_LIGHT)
+DARK: Mapping[str, str] = _theme(_DARK, _SEQUENTIAL_DARK, _DIVERGING_DARK, _UNDER_DARK)
 POSITIVE, NEGATIVE, MISSING = LIGHT["positive"], LIGHT["negative"], LIGHT["missing"]
 
 
@@ -127,6 +131,13 @@ def diverging(value: float) -> str:
     if math.isnan(value):
         return "missing"
     return f"d{round(min(max(value, -1.0), 1.0) * DIVERGING_STEPS)}"
+
+
+def under(value: float) -> str:
+    """Return the colour name of an underline for a value in -1..1, magenta where positive; as `diverging` otherwise."""
+    if math.isnan(value):
+        return "missing"
+    return f"u{round(min(max(value, -1.0), 1.0) * UNDER_STEPS)}"
 
 
 def css() -> str:

@@ -71,6 +71,16 @@ def test_signs_are_told_apart(theme, vision):
     assert difference(colors["positive"], colors["negative"], vision) >= 40
     for step in range(steps // 2, steps + 1):  # from half strength on
         assert difference(colors[f"d{step}"], colors[f"d-{step}"], vision) >= 40, step
+    for step in range(palette.UNDER_STEPS // 2, palette.UNDER_STEPS + 1):
+        assert difference(colors[f"u{step}"], colors[f"u-{step}"], vision) >= 40, step
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_underline_is_of_other_hues_than_a_background(theme):
+    colors = THEMES[theme]
+    ends = [colors[f"u{sign * palette.UNDER_STEPS}"] for sign in (-1, 1)]
+    for name in (f"d{palette.DIVERGING_STEPS}", f"d-{palette.DIVERGING_STEPS}", f"s{palette.SEQUENTIAL_STEPS}"):
+        assert min(difference(end, colors[name], "normal") for end in ends) >= 40, name
 
 
 def test_the_edges_have_the_colours_of_the_specification():
@@ -89,6 +99,11 @@ def test_more_is_further_from_the_page(theme, sign):
 )
 def test_values_get_steps_and_are_clipped(value, one, two):
     assert (palette.sequential(value), palette.diverging(value)) == (one, two)
+
+
+def test_underlines_get_steps_and_are_clipped():
+    assert [palette.under(value) for value in (0.0, 1.0, -1.0, 7.0, 0.5)] == ["u0", "u12", "u-12", "u12", "u6"]
+    assert palette.under(float("nan")) == "missing"
 
 
 def test_nan_is_missing():

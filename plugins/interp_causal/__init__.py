@@ -5,7 +5,7 @@ from typing import Any
 
 from interp import hookimpl
 
-__all__ = ["register_probes"]
+__all__ = ["register_probes", "register_viewers"]
 
 
 @hookimpl
@@ -18,3 +18,13 @@ def register_probes(register: Callable[[Any], None]) -> None:
     register(ablation_effect)
     register(ablation_curve)
     register(activation_patching)
+
+
+@hookimpl
+def register_viewers(register: Callable[[Any], None]) -> None:
+    """Register ``ablation-curves`` and ``context-reach``."""
+    from interp_causal.curves import ablation_curves
+    from interp_causal.reach import context_reach
+
+    register(ablation_curves)
+    register(context_reach)

@@ -63,7 +63,7 @@ def ablation_curve(
         ``removed_order`` and ``kept_order (k, order)`` each of them. ``whole ()``: the effect of ablating all.
         ``area_removed ()``, ``area_kept ()``: the area between the curve and the random mean over k / n, in shares of
         ``whole``, positive where the ranking beats chance. ``k80 ()``: the fewest units, in this order, whose joint
-        ablation has 80 % of ``whole``; -1 where ``whole`` is not above 0.
+        ablation has 80 % of ``whole``; -1 where ``whole`` is not above 0. ``tokens ()`` and ``sources ()`` of the pair.
 
     Raises
     ------
@@ -92,7 +92,8 @@ def ablation_curve(
 
     generator = np.random.default_rng([seed, 3])
     shuffled = [generator.permutation(units) for _ in range(orders)]
-    return result(units, ks, told, mean, shuffled)
+    n = {"tokens": int(mine.sum()), "sources": np.unique(tokens.source[mine]).size}
+    return result(units, ks, told, mean, shuffled).assign(n)
 
 
 def checked(sizes: Sequence[int] | None, n: int) -> list[int]:

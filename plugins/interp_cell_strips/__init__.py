@@ -10,7 +10,10 @@ from interp import hookimpl
 
 @hookimpl
 def register_viewers(register: Callable[[Any], None]) -> None:
-    """Register the viewer ``cell-strips``."""
+    """Register ``cell-strips``, ``attribution-strip`` and ``before-after``."""
+    from interp_cell_strips.attribution import attribution_strip
+    from interp_cell_strips.edited import before_after
     from interp_cell_strips.viewer import cell_strips
 
-    register(cell_strips)
+    for drawn in (cell_strips, attribution_strip, before_after):
+        register(drawn)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,18 @@ if TYPE_CHECKING:
 
 NAME = 34  # the most characters of a unit name beside its row
 ARROWS = {"forward": "→", "backward": "←", "": ""}
+MARKS = {
+    "framed": "not the right output",
+    "changed": "changed by the edit",
+    "target": "the output that is explained",
+    "missing": "only one output is possible",
+    "clipped": "beyond the scale",
+}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A character: its column, letter, colour name and mark (``framed``, ``clipped``); a placeholder is faint."""
+    """A character: its column, letter, colour name and marks, words of `MARKS`; a placeholder is faint."""
 
     column: int
     letter: str
@@ -31,7 +39,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of cells with its name, the direction in which the unit reads, and its values."""
+    """A row of cells with its name, the direction in which the unit reads, and its values.
+
+    Its kind is ``input``, ``output``, ``unit``, or ``under``: a line of colour under the row before it.
+    """
 
     kind: str
     name: str
@@ -42,20 +53,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Scale:
-    """A colour scale of the legend: what it is for, its kind and its full value."""
+    """A colour scale of the legend: what it is for, the letter of its colours in the palette and its full value."""
 
     name: str
-    signed: bool
+    letter: str
     full: float
+
+    @property
+    def colors(self) -> list[str]:
+        """The names of its colours, from the least to the most."""
+        high = {"d": palette.DIVERGING_STEPS, "s": palette.SEQUENTIAL_STEPS, "u": palette.UNDER_STEPS}[self.letter]
+        return [f"{self.letter}{step}" for step in range(0 if self.letter == "s" else -high, high + 1)]
+
+    @property
+    def ends(self) -> tuple[str, str, str]:
+        """What stands at its left end, in its middle and at its right end."""
+        return ("0", "", "1") if self.letter == "s" else (f"− {self.full:.2g}", "0", f"+ {self.full:.2g}")
 
 
 def lines(strips: xr.Dataset, gates: np.ndarray) -> Iterator[list[Row]]:
-    """Yield the rows of each line: input, output, then one per unit.
+    """Yield the rows of each line: input, output, then one per unit, and the attribution where there is one.
 
     Parameters
     ----------
     strips : Dataset
-        ``activation (character, unit)``, ``full (unit,)`` and coords of ``character`` with ``line`` and ``column``.
+        ``activation (character, unit)``, ``full (unit,)`` and coords of ``character`` with ``line`` and ``column``;
+        also ``attribution (character)`` with ``full_attribution ()``, and a coord ``target``, of bool.
     gates : boolean array (unit,)
         Which units lie in 0..1.
     """
@@ -63,45 +86,99 @@ def lines(strips: xr.Dataset, gates: np.ndarray) -> Iterator[list[Row]]:
         part = strips.isel(character=np.flatnonzero(strips["line"].values == line))
         columns, letters = part["column"].values.tolist(), part["input"].values.astype(str).tolist()
         above = [_input_row(part, columns, letters), _output_row(part, columns)]
-        yield [*above, *_unit_rows(part, columns, letters, gates)]
+        yield [*above, *_unit_rows(part, columns, letters, gates), *_under_row(part, columns)]
 
 
 def _input_row(part: xr.Dataset, columns: list[int], letters: list[str]) -> Row:
+    return Row(
+        "input", "input", "", tuple(map(Cell, columns, letters, repeat(""), _targets(part), repeat(False), notes(part)))
+    )
+
+
+def notes(part: xr.Dataset) -> list[str]:
+    """Return where each character stands, in words."""
     places = zip(*(part[name].values.tolist() for name in ("sample", "step", "source")), strict=True)
-    notes = [f"sample {sample}, step {step}, source {source}" for sample, step, source in places]
-    cells = (Cell(column, letter, note=note) for column, letter, note in zip(columns, letters, notes, strict=True))
-    return Row("input", "input", "", tuple(cells))
+    return [f"sample {sample}, step {step}, source {source}" for sample, step, source in places]
+
+
+def _targets(part: xr.Dataset) -> list[str]:
+    targets = part["target"].values.tolist() if "target" in part.coords else [False] * part.sizes["character"]
+    return ["target" * target for target in targets]
 
 
 def _output_row(part: xr.Dataset, columns: list[int]) -> Row:
     right = part["output"].values.astype(str).tolist()
     said = part["predicted"].values.astype(str).tolist() if "predicted" in part.coords else right
+    return output_row("output", columns, said, right, _targets(part))
+
+
+def output_row(
+    name: str,
+    columns: Sequence[int],
+    said: Sequence[str],
+    right: Sequence[str],
+    marks: Sequence[str],
+    *,
+    values: Sequence[float] = (),
+) -> Row:
+    """Return a row of outputs, what is not right framed, beside the marks that are given."""
     cells = tuple(
-        Cell(column, given, "panel", "framed" * (given != wanted), given == "_", f"right: {lettering.visible(wanted)}")
-        for column, given, wanted in zip(columns, said, right, strict=True)
+        Cell(
+            column,
+            given,
+            "panel",
+            f"{'framed' * (given != wanted)} {mark}".strip(),
+            given == "_",
+            f"right: {lettering.visible(wanted)}",
+        )
+        for column, given, wanted, mark in zip(columns, said, right, marks, strict=True)
     )
-    return Row("output", "output", "", cells)
+    return Row("output", name, "", cells, tuple(values))
+
+
+def _under_row(part: xr.Dataset, columns: list[int]) -> Iterator[Row]:
+    """Yield the attribution as a row without letters; nothing is drawn where it is NaN."""
+    if "attribution" in part:
+        values, none = part["attribution"].values, [""] * len(columns)
+        row = colored("under", "attribution", columns, none, values, float(part["full_attribution"]), palette.under)
+        yield replace(row, cells=tuple(cell for cell in row.cells if cell.color != "missing"))
+
+
+def colored(
+    kind: str,
+    name: str,
+    columns: Sequence[int],
+    letters: Sequence[str],
+    values: np.ndarray,
+    full: float,
+    color: Callable[[float], str],
+    arrow: str = "",
+) -> Row:
+    """Return a row of letters on backgrounds as strong as values of which ``full`` gets the full colour."""
+    numbers = np.asarray(values, float).tolist()
+    cells = tuple(
+        Cell(column, letter, color(value / full), "clipped" if abs(value) > full else "")
+        for column, letter, value in zip(columns, letters, numbers, strict=True)
+    )
+    return Row(kind, name, arrow, cells, tuple(numbers))
 
 
 def _unit_rows(part: xr.Dataset, columns: list[int], letters: list[str], gates: np.ndarray) -> Iterator[Row]:
     directions = part["direction"].values.astype(str).tolist()
     names, full = part["unit"].values.astype(str).tolist(), part["full"].values.tolist()
     for at, (name, direction, limit) in enumerate(zip(names, directions, full, strict=True)):
-        values = part["activation"].values[:, at].astype(float).tolist()
         color = palette.sequential if gates[at] else palette.diverging
-        cells = tuple(
-            Cell(column, letter, color(value / limit), "clipped" if abs(value) > limit else "")
-            for column, letter, value in zip(columns, letters, values, strict=True)
-        )
-        yield Row("unit", name, ARROWS.get(direction, ""), cells, tuple(values))
+        values = part["activation"].values[:, at]
+        yield colored("unit", name, columns, letters, values, limit, color, ARROWS.get(direction, ""))
 
 
 def scales(strips: xr.Dataset, gates: np.ndarray) -> list[Scale]:
-    """Return the colour scales in use, in the order of the units; gates share one."""
+    """Return the colour scales in use, in the order of the units; gates share one; then that of the attribution."""
     found: dict[tuple[str, str], Scale] = {}
     rows = zip(*(strips[name].values.tolist() for name in ("module", "quantity", "full")), gates.tolist(), strict=True)
     for module, quantity, full, gate in rows:
         key = ("", "gate") if gate else (module, quantity)
         name = "gates" if gate else f"{module} {quantity}"
-        found.setdefault(key, Scale(name, not gate, float(full)))
-    return list(found.values())
+        found.setdefault(key, Scale(name, "s" if gate else "d", float(full)))
+    under = [Scale("attribution", "u", float(strips["full_attribution"]))] if "attribution" in strips else []
+    return [*found.values(), *under]

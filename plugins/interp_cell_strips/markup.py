@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
-from interp import lettering, palette
-from interp_cell_strips.cells import NAME, Cell, Row, Scale
+from interp import lettering
+from interp_cell_strips.cells import MARKS, NAME, Cell, Row, Scale
 
 
-def markup(lines: Iterable[Sequence[Row]], scales: Sequence[Scale], columns: int) -> str:
+def markup(lines: Iterable[Sequence[Row]], scales: Sequence[Scale], marks: Sequence[str], columns: int) -> str:
     """Return the lines of text as tables, and the legend."""
     every = [list(rows) for rows in lines]
     name = max(len(lettering.short(row.name, NAME)) for row in every[0])
     body = "\n".join(map(_line, every))
-    return f'<div class="strips" style="--columns:{columns};--name:{name}">\n{body}\n</div>\n{_legend(scales)}'
+    return f'<div class="strips" style="--columns:{columns};--name:{name}">\n{body}\n</div>\n{_legend(scales, marks)}'
 
 
 def _line(rows: Sequence[Row]) -> str:
@@ -24,7 +25,8 @@ def _line(rows: Sequence[Row]) -> str:
 def _row(row: Row) -> str:
     name = lettering.escape(lettering.short(row.name, NAME))
     head = f'<th scope="row"><bdi>{name}</bdi> <span class="arrow">{row.arrow}</span></th>'
-    values = f' data-values="{",".join(f"{value:.3g}" for value in row.values)}"' if row.values else ""
+    said = ",".join(f"{value:.3g}" if isfinite(value) else "–" for value in row.values)
+    values = f' data-values="{said}"' if said else ""
     cells, at = [], 0
     for cell in row.cells:
         cells += ["<td></td>"] * (cell.column - at) + [_cell(cell)]
@@ -40,19 +42,15 @@ def _cell(cell: Cell) -> str:
     return f'<td class="{" ".join(filter(None, names))}"{note}>{shown}</td>'
 
 
-def _legend(scales: Sequence[Scale]) -> str:
-    marks = '<span class="key"><i class="panel framed">ա</i> not the right output</span>'
-    marks += '<span class="key"><i class="panel clipped">ա</i> beyond the scale</span>'
-    return f'<div class="legend">{"".join(map(_scale, scales))}{marks}</div>'
+def _legend(scales: Sequence[Scale], marks: Sequence[str]) -> str:
+    keys = (f'<span class="key"><i class="panel {mark}">ա</i> {MARKS[mark]}</span>' for mark in marks)
+    return f'<div class="legend">{"".join((*map(_scale, scales), *keys))}</div>'
 
 
 def _scale(scale: Scale) -> str:
-    steps = palette.DIVERGING_STEPS if scale.signed else palette.SEQUENTIAL_STEPS
-    first, letter = (-steps, "d") if scale.signed else (0, "s")
-    bar = "".join(f'<b class="{letter}{step}"></b>' for step in range(first, steps + 1, 2))
-    ends = (f"− {scale.full:.2g}", "0", f"+ {scale.full:.2g}") if scale.signed else ("0", "", "1")
-    ticks = "".join(f"<span>{end}</span>" for end in ends)
+    bar = "".join(f'<b class="{color}"></b>' for color in scale.colors[:: 1 if scale.letter == "u" else 2])
+    ticks = "".join(f"<span>{end}</span>" for end in scale.ends)
     return (
-        f'<span class="key scale"><bdi>{lettering.escape(lettering.short(scale.name))}</bdi>'
+        f'<span class="key scale {scale.letter}"><bdi>{lettering.escape(lettering.short(scale.name))}</bdi>'
         f'<span><span class="bar">{bar}</span><span class="ticks">{ticks}</span></span></span>'
     )

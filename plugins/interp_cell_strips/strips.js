@@ -9,12 +9,15 @@
   }
 
   function read(cell) {
-    const [input, output, ...units] = column(cell);
+    const [input, output, ...rest] = column(cell);
     const place = [...input.parentNode.cells].filter(other => other.dataset.note).indexOf(input);
     const wrong = output.classList.contains("framed") ? ` (${output.dataset.note})` : "";
-    const lines = units.map(unit => {
-      const row = unit.parentNode, value = row.dataset.values.split(",")[place];
-      return `${row.cells[0].firstChild.textContent}  ${value}`;
+    const lines = rest.map(other => {
+      const row = other.parentNode, values = row.dataset.values;
+      const said = [row.cells[0].firstChild.textContent];
+      if (row.className === "output") said.push(other.textContent);
+      if (values) said.push(values.split(",")[place]);
+      return said.join("  ");
     });
     return [`${input.textContent} ⇒ ${output.textContent}${wrong}`, input.dataset.note, ...lines].join("\n");
   }

@@ -112,9 +112,12 @@ def strips(
     shown = pick(shown, **wanted)
     most = min(limit, MAX_CHARACTERS, MAX_CELLS // (shown.sizes["unit"] + 2))
     lines, inside = characters(shown, around, context, columns, most)
+    return laid_out(shown.assign_coords(inside=("token", inside)), lines).load().assign(full=("unit", full))
+
+
+def laid_out(acts: xr.Dataset, lines: Sequence[Sequence[int]]) -> xr.Dataset:
+    """Return the tokens on some lines (-1 a gap) as dim ``character``, with coords ``line`` and ``column``."""
     places = [(at, row, column) for row, line in enumerate(lines) for column, at in enumerate(line) if at >= 0]
     token, line, column = (np.array(part, dtype=int) for part in zip(*places, strict=True))
-    cut = shown.isel(token=token).load().rename({"token": "character"})
-    extra = {"line": line, "column": column, "inside": inside[token]}
-    cut = cut.assign_coords({name: ("character", values) for name, values in extra.items()})
-    return cut.assign(full=("unit", full))
+    cut = acts.isel(token=token).rename({"token": "character"})
+    return cut.assign_coords(line=("character", line), column=("character", column))

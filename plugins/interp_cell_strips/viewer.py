@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from interp import OptionError, SceneView, captions, lettering, scene, viewer
-from interp_cell_strips.cells import Row, lines, scales
+from interp_cell_strips.cells import Row, Scale, lines, scales
 from interp_cell_strips.markup import markup
 from interp_cell_strips.picture import picture
 from interp_cell_strips.tables import GATES, strips
@@ -24,10 +25,42 @@ LABELS = ("line", "sample", "step", "source", "input", "output", "predicted")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CellStrips(SceneView):
-    """Input row above output row, then a row of coloured letters for each unit, wrapped over several lines."""
+class Strips(SceneView):
+    """Rows of letters, wrapped over several lines; subclasses say which rows, scales and marks."""
 
     columns: int = COLUMNS
+    marks: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def rows(self) -> list[list[Row]]:
+        """Return the rows of each line."""
+
+    @abstractmethod
+    def scales(self) -> list[Scale]:
+        """Return the colour scales in use."""
+
+    def compose(self) -> scene.Scene:
+        """Return the strips as a picture."""
+        return picture(self.rows(), self.scales(), self.marks, self.columns)
+
+    def picture(self) -> str:
+        """Return the strips as HTML tables."""
+        return markup(self.rows(), self.scales(), self.marks, self.columns)
+
+    def script(self) -> str:
+        """Return what reads out the column under the pointer."""
+        return files("interp_cell_strips").joinpath("strips.js").read_text(encoding="utf-8")
+
+    def style(self) -> str:
+        """Return how the cells look."""
+        return files("interp_cell_strips").joinpath("strips.css").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellStrips(Strips):
+    """Input row above output row, then a row of coloured letters for each unit."""
+
+    marks: ClassVar[tuple[str, ...]] = ("framed", "clipped")
 
     @property
     def _strips(self) -> xr.Dataset:
@@ -38,16 +71,13 @@ class CellStrips(SceneView):
     def _gates(self) -> np.ndarray:
         return np.isin(self._strips["quantity"].values.astype(str), GATES)
 
-    def _rows(self) -> list[list[Row]]:
+    def rows(self) -> list[list[Row]]:
+        """Return the input, the output and the units, line by line."""
         return list(lines(self._strips, self._gates))
 
-    def compose(self) -> scene.Scene:
-        """Return the strips as a picture."""
-        return picture(self._rows(), scales(self._strips, self._gates), self.columns)
-
-    def picture(self) -> str:
-        """Return the strips as HTML tables."""
-        return markup(self._rows(), scales(self._strips, self._gates), self.columns)
+    def scales(self) -> list[Scale]:
+        """Return a scale for each module and quantity, and one for all gates."""
+        return scales(self._strips, self._gates)
 
     def holoviews(self) -> Any:
         """Return unit by character as a HoloViews ``HeatMap``, over the position and never over the letter."""
@@ -67,14 +97,6 @@ class CellStrips(SceneView):
         for at, unit in enumerate(data["unit"].values.astype(str).tolist()):
             frame[unit] = data["activation"].values[:, at].astype(float)
         return {"characters": frame.reset_index(drop=True)}
-
-    def script(self) -> str:
-        """Return what reads out the column under the pointer."""
-        return files("interp_cell_strips").joinpath("strips.js").read_text(encoding="utf-8")
-
-    def style(self) -> str:
-        """Return how the cells look."""
-        return files("interp_cell_strips").joinpath("strips.css").read_text(encoding="utf-8")
 
 
 @viewer(requires=("input", "output"))
@@ -146,10 +168,11 @@ def _summary(shown: xr.Dataset, text: str) -> str:
         return f"The text letter by letter, with the activation of {shown.sizes['unit']} units behind each letter."
     values = shown["activation"].values.astype(float)
     means = zip(shown["unit"].values.tolist(), values[inside].mean(0), values[~inside].mean(0), strict=True)
-    said = [f"{lettering.short(str(unit))} {_signed(here)} against {_signed(away)}" for unit, here, away in means]
+    said = [f"{lettering.short(str(unit))} {signed(here)} against {signed(away)}" for unit, here, away in means]
     more = f"; and {len(said) - 4} units more" if len(said) > 4 else ""
     return f"Mean activation inside {text} against the other characters shown: {'; '.join(said[:4])}{more}."
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Return a number with its sign and two decimals."""
     return f"{round(value, 2) + 0.0:+.2f}".replace("-", "−")

@@ -1,8 +1,14 @@
 """Saved pages, opened from disk in a browser that has no network."""
 
+import numpy as np
 import pytest
+from causes import attributed, curves
 
 import interp
+from interp_causal.curves import ablation_curves
+from interp_causal.reach import context_reach
+from interp_cell_strips.attribution import attribution_strip
+from interp_cell_strips.edited import before_after
 from interp_cell_strips.viewer import cell_strips
 from interp_hellinger.viewers import histogram_pair, top_pairs
 from interp_layered_graph.viewer import layered_graph
@@ -10,7 +16,17 @@ from interp_layered_graph.viewer import layered_graph
 SIZES = [(1440, "light"), (1440, "dark"), (800, "light"), (800, "dark")]
 UNIT = "lstm.0.backward.h.11"
 NAMES = ["layered-graph", "cell-strips", "histogram-pair", "top-pairs"]
+NAMES += ["attribution-strip", "before-after", "ablation-curves", "context-reach"]
 TIP = ".tip:not([hidden])"
+
+
+def edited(acts):
+    """The capture with other outputs at every ninth token, and noise on the logits."""
+    said = acts["predicted"].values.copy()
+    said[::9] = "_"
+    noise = np.random.default_rng(5).normal(0, 0.5, acts["activation"].shape).astype("float32")
+    noisy = acts["activation"] + noise * (acts["symbol"].values != "")
+    return acts.assign(activation=noisy).assign_coords(predicted=("token", said))
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +39,10 @@ def pages(drawn_acts, drawn_dist, drawn_links, tmp_path_factory):
         interp.draw(cell_strips, drawn_acts, units=units, around="tyun"),
         interp.draw(histogram_pair, drawn_acts, drawn_dist, unit=UNIT, pair=("t", "ծ")),
         interp.draw(top_pairs, drawn_dist, unit=UNIT),
+        interp.draw(attribution_strip, drawn_acts, attributed(drawn_acts), unit=UNIT, pair="t=>ծ"),
+        interp.draw(before_after, drawn_acts, edited(drawn_acts), samples=[0, 3]),
+        interp.draw(ablation_curves, curves(n=228)),
+        interp.draw(context_reach, attributed(drawn_acts)),
     ]
     return {name: view.save(folder / f"{name}.html") for name, view in zip(NAMES, views, strict=True)}
 
@@ -149,6 +169,37 @@ def test_letters_are_reached_by_keyboard(visit, pages):
     assert page.locator(TIP).inner_text() != first
     page.keyboard.press("ArrowDown")  # the next line of text
     assert page.evaluate("document.activeElement.closest('table').previousElementSibling !== null")
+
+
+def test_a_letter_says_what_it_gave_to_the_target(visit, pages):
+    page = visit.open(pages["attribution-strip"])
+    page.locator(".strips .unit").first.locator("td[class]").nth(2).hover()
+    told = page.locator(TIP).inner_text().splitlines()
+    assert [line.split()[0] for line in told[2:]] == [UNIT, "attribution"]
+    float(told[3].split()[1])
+    line = page.evaluate("document.querySelector('.strips .under td[class]').getBoundingClientRect().height")
+    assert line == pytest.approx(4, abs=0.5)
+
+
+def test_a_letter_says_what_the_edit_made_of_it(visit, pages):
+    page = visit.open(pages["before-after"])
+    page.locator(".strips td.changed").first.hover()
+    told = page.locator(TIP).inner_text().splitlines()
+    assert [line.split()[0] for line in told[2:]] == ["before", "after", "change"]
+    before, after = (line.split()[1] for line in told[2:4])
+    assert (before == after, after) == (False, "_")
+
+
+@pytest.mark.parametrize("name", ["ablation-curves", "context-reach"])
+def test_every_point_is_reached_by_keyboard(visit, pages, name):
+    page = visit.open(pages[name])
+    page.keyboard.press("Tab")
+    seen = {page.locator(TIP).inner_text()}
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+        seen.add(page.locator(TIP).inner_text())
+    assert len(seen) == 9
+    assert all("95 %" in text or "random orders" in text for text in seen)
 
 
 def test_the_table_twin_opens(visit, pages):

@@ -94,7 +94,7 @@ def test_constant_and_missing_values_have_a_scale():
 def test_colours_clipping_and_nan():
     values = [[0.0, 0.0], [1.0, 0.5], [-1.0, 1.0], [float("nan"), 0.2]]
     view = interp.draw(cell_strips, acts_of("abcd", values), units=["a.0.forward.h.0", "a.0.backward.i.1"])
-    _, _, h, gate = view._rows()[0]
+    _, _, h, gate = view.rows()[0]
     full = float(view.data["strips"].full[0])
     assert [cell.color for cell in h.cells] == [
         "d0",
@@ -111,7 +111,7 @@ def test_what_is_clipped_is_marked():
     values[:, 0] = 0.5
     values[0, 0] = 9
     acts = acts_of("a" * 1000, values)
-    row = interp.draw(cell_strips, acts, units="a.0.forward.h.0")._rows()[0][2]
+    row = interp.draw(cell_strips, acts, units="a.0.forward.h.0").rows()[0][2]
     assert row.cells[0].mark == "clipped"
     assert {cell.mark for cell in row.cells[1:]} == {""}
 
@@ -119,7 +119,7 @@ def test_what_is_clipped_is_marked():
 def test_a_wrong_output_is_framed():
     acts = acts_of("abc", predicted=["a", "x", "c"])
     view = interp.draw(cell_strips, acts, units="a.0.forward.h.0")
-    output = view._rows()[0][1]
+    output = view.rows()[0][1]
     assert [(cell.letter, cell.mark) for cell in output.cells] == [("a", ""), ("x", "framed"), ("c", "")]
     assert output.cells[1].note == "right: b"
     assert "framed" in view.html()
@@ -127,7 +127,7 @@ def test_a_wrong_output_is_framed():
 
 
 def test_without_predictions_the_right_output_is_shown():
-    row = interp.draw(cell_strips, acts_of("ab"), units="a.0.forward.h.0")._rows()[0][1]
+    row = interp.draw(cell_strips, acts_of("ab"), units="a.0.forward.h.0").rows()[0][1]
     assert [(cell.letter, cell.mark) for cell in row.cells] == [("a", ""), ("b", "")]
 
 
