@@ -1,0 +1,207 @@
+"""The probe ``attribution``: what each letter of a text gives to an output at a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp import probe
+from interp_attribution import checks
+from interp_attribution.baselines import baselines_of
+from interp_attribution.methods import MANY, Method
+from interp_attribution.setting import Rows, Setting, freeze, read
+
+if TYPE_CHECKING:
+    import torch
+    import xarray as xr
+    from torch import Tensor
+
+ROWS = 64
+
+
+@probe(requires=("source",))
+def attribution(
+    acts: xr.Dataset,
+    *,
+    model: torch.nn.Module | None = None,
+    batches: Any = None,
+    method: str = "IntegratedGradients",
+    options: Mapping[str, Any] | None = None,
+    target: str | int = "output",
+    against: Sequence[str | int] | None = None,
+    output: Callable[[Any], Any] | None = None,
+    baseline: str = "sentences",
+    sentences: int = 20,
+    pool: Any = None,
+    embedding: str = "",
+    infidelity: int = 0,
+    sensitivity: int = 0,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Attribute an output at each token to the steps of its input, by one of Captum's methods.
+
+    The engine stands in for the recurrent modules, so gradients flow in eval mode and on every device.
+
+    Parameters
+    ----------
+    acts : Dataset (token, unit)
+        The tokens to explain: any part of a capture, such as ``interp.pick(acts, input="t", output="ծ")``.
+    model : Module
+        The captured one.
+    batches : Batch, tensor, PackedSequence or iterable of those
+        All of the capture, in the same order. The leading input is attributed to: numbers ``(sample, step, feature)``,
+        or letters, as rows of the embedding or one-hot rows.
+    method : str
+        A name of Captum's: ``IntegratedGradients``, ``InputXGradient``, ``FeatureAblation``, ….
+    options : mapping, optional
+        Of the method, by name: ``{"n_steps": 100}``.
+    target : str or int
+        Which output: a label whose value is its symbol, a symbol, or a column.
+    against : sequence of str or int, optional
+        Outputs that it is held against: the number is then ``z_y - logsumexp`` of these without y, else ``z_y``.
+    output : callable, optional
+        Takes the part of the model's output that is read: by default its first tensor.
+    baseline : {"sentences", "zero", "space"}
+        What the input is compared with.
+    sentences : int
+        How many samples of other sources a sample is compared with; the attribution is the mean.
+    pool : Batch or iterable of those, optional
+        Where those samples are taken from, by default ``batches``.
+    embedding : str
+        The layer that looks letters up; by default the only ``nn.Embedding``.
+    infidelity, sensitivity : int
+        Measure those too, with so many random changes of the input: see `infidelity` and `sensitivity` in ``checks``.
+    seed : int
+        Of the choice of sentences, and of methods that draw.
+
+    Returns
+    -------
+    Dataset
+        Dims ``token`` (with its labels) and ``source_step`` (0 …; NaN behind a sample's end): ``attribution``, summed
+        over the features of a step, in the unit of the number; coords ``offset (token, source_step)``, the source step
+        minus the token's own, and ``source_input (token, source_step)``, the letter there. ``value (token)``, the
+        number; ``baseline_value (token)``, its mean over the baselines; ``delta (token)``, the sum of attributions
+        minus ``value - baseline_value``, 0 where they are complete; ``baselines (token)``, how many. On request
+        ``infidelity`` and ``sensitivity (token)``. Methods without a baseline have no ``baseline_value`` and ``delta``.
+
+    Raises
+    ------
+    OptionError, UnknownNameError
+        For options, tokens and shapes that do not fit.
+    """
+    from interp import intervene
+
+    asked = Method(method, options or {})
+    setting = Setting(acts, model, batches, target, against, output, embedding)
+    freeze(setting.model)
+    baselines = baselines_of(setting, baseline if asked.compares else "zero", sentences, pool, embedding, seed)
+    found = Found(acts.sizes["token"], max(int(feed.lengths.max()) for feed in setting.feeds))
+    with intervene(setting.model, []), seeded(seed):
+        for rows in setting.rows(baselines, 1 if asked.name in MANY else ROWS):
+            with rows.feed.looked_up():
+                one(setting, asked, rows, found, (infidelity, sensitivity))
+    return found.dataset(setting, asked.compares)
+
+
+@dataclass
+class Found:
+    """What comes out, token by token."""
+
+    tokens: int
+    steps: int
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def put(self, name: str, token: np.ndarray, values: Tensor) -> None:
+        """Keep the mean over the rows of each token."""
+        rows = values.detach().double().cpu().numpy().reshape(len(token), -1)
+        width = self.steps if name == "attribution" else 1
+        held = self.values.setdefault(name, np.full((self.tokens, width), np.nan))
+        mine, inverse = np.unique(token, return_inverse=True)
+        sums = np.zeros((len(mine), rows.shape[1]))
+        np.add.at(sums, inverse, rows)
+        held[mine, : rows.shape[1]] = sums / np.bincount(inverse)[:, None]
+
+    def dataset(self, setting: Setting, compares: bool) -> xr.Dataset:
+        """Return the result."""
+        import xarray as xr
+
+        lengths = np.array([int(setting.feeds[w].lengths[s]) for w, s in zip(setting.which, setting.sample, strict=True)])
+        steps = int(lengths.max())
+        table = np.where(np.arange(steps) < lengths[:, None], self.values.pop("attribution")[:, :steps], np.nan)
+        data: dict[str, Any] = {"attribution": (("token", "source_step"), table)}
+        single = {name: held[:, 0] for name, held in self.values.items()}
+        if compares:
+            single["delta"] = np.nansum(table, 1) - (single["value"] - single["baseline_value"])
+        data |= {name: ("token", held) for name, held in single.items()}
+        coords = {name: held for name, held in setting.acts.coords.items() if held.dims == ("token",)}
+        offset = np.arange(steps)[None] - setting.step[:, None]
+        coords |= {"source_step": np.arange(steps), "offset": (("token", "source_step"), offset)}
+        letters = setting.source_letters("input", steps)
+        if letters is not None:
+            coords["source_input"] = (("token", "source_step"), letters)
+        return xr.Dataset(data, coords)
+
+
+def one(setting: Setting, method: Method, rows: Rows, found: Found, draws: tuple[int, int]) -> None:
+    """Explain some rows, and keep what comes out."""
+    number, rest = Number(setting, rows), (rows.index, rows.at, rows.column)
+    steps = int(rows.lengths.max())
+    values = method.explain(number.module, rows.x, rows.reference, rest, steps)
+    found.put("attribution", rows.token[: len(values)], values)
+    if draws[0]:
+        every = values.expand(len(rows.x), -1)
+        found.put(
+            "infidelity", rows.token, checks.infidelity(number.module, rows.x, rows.reference, rest, every, draws[0])
+        )
+    if draws[1]:
+        again = checks.sensitivity(method, number.module, rows.x, rows.reference, rest, steps, draws[1])
+        found.put("sensitivity", rows.token, again)
+    ends(setting, method, rows, found)
+
+
+def ends(setting: Setting, method: Method, rows: Rows, found: Found) -> None:
+    """Keep the number of inputs and baselines."""
+    import torch
+
+    with torch.no_grad():
+        found.put("value", rows.token, setting.number(rows, rows.x))
+        if method.compares:
+            found.put("baseline_value", rows.token, setting.number(rows, rows.reference))
+            counts = np.bincount(rows.token, minlength=found.tokens)[rows.token]
+            found.put("baselines", rows.token, torch.from_numpy(counts))
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed the two generators that Captum draws from, and leave both as they were."""
+    import torch
+
+    held = np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(held)  # noqa: NPY002
+
+
+class Number:
+    """The number of some rows as a module, which is what Captum asks for."""
+
+    def __init__(self, setting: Setting, rows: Rows) -> None:
+        import torch
+
+        class Module(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = setting.model
+
+            def forward(self, x: Tensor, index: Tensor, at: Tensor, column: Tensor) -> Tensor:
+                return read(setting.readout, rows.feed, x, index, at, column)
+
+        self.module = Module()
