@@ -76,7 +76,7 @@ class Baselines:
 
     def chosen(self, length: int, source: int, sample: int) -> np.ndarray:
         """Return which samples of the pool a sample of a length and source is compared with, ``(baseline,)``."""
-        draw = np.random.default_rng([self.seed, source, sample]).permutation(len(self.sources))
+        draw = np.random.default_rng([self.seed, abs(source), sample]).permutation(len(self.sources))
         fit = draw[(self.sources[draw] != source) & (self.lengths[draw] >= length)]
         fit = fit[np.argsort(self.lengths[fit], kind="stable")]
         _, first = np.unique(self.sources[fit], return_index=True)
@@ -98,7 +98,7 @@ def baselines_of(setting: Any, kind: str, number: int, pool: Any, embedding: str
     sources, first = [], 0
     for feed in feeds:
         stated = (feed.batch.labels or {}).get("source")
-        own = np.arange(first, first + len(feed.lengths))
+        own = np.arange(first, first + len(feed.lengths)) if pool is None else np.arange(-len(feed.lengths), 0) - first
         if stated is not None:
             own = np.array([part[0] for part in per_sample(stated, feed.lengths.numpy())])
         sources.append(own)

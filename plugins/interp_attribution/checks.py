@@ -73,9 +73,10 @@ def sensitivity(
     if method.name in MANY:
         raise OptionError(f"sensitivity= can't be measured for {method.name}, which draws anew every time.")
 
-    def explained(inputs: Any, baselines: Tensor, additional_forward_args: tuple[Tensor, ...]) -> Tensor:
-        data = inputs[0] if isinstance(inputs, tuple) else inputs
-        return method.explain(number, data, baselines, additional_forward_args, steps)
+    def explained(inputs: Any, baselines: Tensor, additional_forward_args: tuple[Tensor, ...]) -> Any:
+        if isinstance(inputs, tuple):
+            return (method.explain(number, inputs[0], baselines, additional_forward_args, steps),)
+        return method.explain(number, inputs, baselines, additional_forward_args, steps)
 
     return sensitivity_max(  # type: ignore[no-any-return]
         explained, x, perturb_radius=RADIUS, n_perturb_samples=draws, baselines=reference, additional_forward_args=rest

@@ -129,7 +129,9 @@ class Found:
         """Return the result."""
         import xarray as xr
 
-        lengths = np.array([int(setting.feeds[w].lengths[s]) for w, s in zip(setting.which, setting.sample, strict=True)])
+        lengths = np.array(
+            [int(setting.feeds[w].lengths[s]) for w, s in zip(setting.which, setting.sample, strict=True)]
+        )
         steps = int(lengths.max())
         table = np.where(np.arange(steps) < lengths[:, None], self.values.pop("attribution")[:, :steps], np.nan)
         data: dict[str, Any] = {"attribution": (("token", "source_step"), table)}

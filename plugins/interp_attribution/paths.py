@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from interp_attribution.setting import Rows, Setting
 if TYPE_CHECKING:
     from torch import Tensor
 
-Labels = dict[str, np.ndarray]
+Labels = Mapping[str, np.ndarray]
 
 
 @dataclass
@@ -107,7 +108,9 @@ def carried(path: Path, rows: Rows) -> tuple[np.ndarray, np.ndarray, dict[str, n
         path.names = leaves.names
         place = places_of(leaves.labels, points, path.offsets)
     with intervene(path.setting.model, []), torch.no_grad():
-        ends = {name: path.setting.number(rows, x) for name, x in (("value", rows.x), ("baseline_value", rows.reference))}
+        ends = {
+            name: path.setting.number(rows, x) for name, x in (("value", rows.x), ("baseline_value", rows.reference))
+        }
     ways, values = ((part[place.clamp(min=0)]).double().cpu().numpy() for part in (gradient, value))
     shape = (len(rows.token), path.nodes, len(path.offsets), len(path.names))
     nodewise = [part.reshape(shape).transpose(0, 2, 1, 3) for part in (values, ways)]
@@ -144,9 +147,9 @@ def around(path: Path, rows: Rows, values: np.ndarray) -> np.ndarray:
     x = points.x.requires_grad_()
     with intervene(path.setting.model, edits, batch=rows.feed.inputs(points.x.detach(), points.index)):
         number = points.number(path.setting.readout, x)
-        (slope,) = torch.autograd.grad(number.sum(), x, allow_unused=True)
-    if slope is None:
-        return np.zeros(len(rows.token))
+        if not number.requires_grad:  # nothing goes around
+            return np.zeros(len(rows.token))
+        (slope,) = torch.autograd.grad(number.sum(), x)
     moved = (rows.x - rows.reference).repeat_interleave(path.nodes, 0)
     given = ((slope * moved).sum((1, 2)) * points.weights).reshape(len(rows.token), path.nodes).sum(1)
     return np.asarray(given.double().cpu().numpy())

@@ -53,9 +53,10 @@ class Readout:
     def logits(self, output: Any, at: Tensor, lengths: Tensor) -> Tensor:
         """Return the outputs at some steps: ``(row, output)``."""
         import torch
+        from torch.nn.utils.rnn import PackedSequence
 
         found = leading(output if self.pick is None else self.pick(output))
-        if isinstance(found, tuple):
+        if isinstance(found, PackedSequence):
             found = padded(found)[0]
         rows = torch.arange(len(at), device=at.device)
         if found is not None and found.dim() in (1, 2) and found.shape[0] == len(at):
@@ -69,7 +70,9 @@ class Readout:
             )
         by_time = found.shape[0] != len(at) or (found.shape[1] == len(at) and self.steps_first)
         if int(at.max()) >= found.shape[0 if by_time else 1]:
-            raise OptionError(f"Step {int(at.max())} is asked for, and the output has {found.shape[1 - by_time]} steps.")
+            raise OptionError(
+                f"Step {int(at.max())} is asked for, and the output has {found.shape[1 - by_time]} steps."
+            )
         return found[at, rows] if by_time else found[rows, at]  # type: ignore[no-any-return]
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from interp import OptionError
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
     from torch.nn.utils.rnn import PackedSequence
 
@@ -87,8 +86,10 @@ class Samples:
 
     def _dim(self, value: Tensor) -> int | None:
         """Return where an input has the samples; None where it has none."""
+        from torch.nn.utils.rnn import PackedSequence
+
         found = [dim for dim, size in enumerate(value.shape) if size == self.count]
-        alike = not isinstance(self.first, tuple) and value.shape[:2] == self.first.shape[:2]
+        alike = not isinstance(self.first, PackedSequence) and value.shape[:2] == self.first.shape[:2]
         if alike and self.axis in found:
             return self.axis
         if len(found) > 1:
@@ -99,22 +100,24 @@ class Samples:
         return found[0] if found else None
 
 
-def codes_of(data: Tensor, letters: Tensor, lengths: Tensor) -> tuple[str, int] | None:
-    """Return how some letters are laid out in the argument of a layer that looks them up, or None.
+def codes_of(data: Tensor, letters: Tensor, lengths: Tensor, step: int) -> tuple[str, int] | None:
+    """Return how some letters are laid out in what a layer is asked for.
 
     Parameters
     ----------
     data : Tensor of int
-        The argument.
+        What it is asked for.
     letters : Tensor (sample, step) of int
         What the model was given, longest sample first.
     lengths : Tensor (sample,)
         Of the samples.
+    step : int
+        The next step, where it is asked for one after the other.
 
     Returns
     -------
-    tuple
-        ``batch``, ``time`` or ``packed`` with the number of steps, or ``step`` with which one.
+    tuple or None
+        ``batch``, ``time`` or ``packed`` with the number of steps, or ``step`` with which one; None for other letters.
     """
     import torch
 
@@ -126,4 +129,6 @@ def codes_of(data: Tensor, letters: Tensor, lengths: Tensor) -> tuple[str, int] 
             return "time", size
     if data.dim() == 1 and data.numel() == int(lengths.sum()) and torch.equal(data, packed(letters, lengths).data):
         return "packed", steps
+    if step < letters.shape[1] and torch.equal(data.reshape(-1), letters[:, step]):
+        return "step", step
     return None

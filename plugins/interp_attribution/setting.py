@@ -127,7 +127,7 @@ class Setting:
         return read(self.readout, rows.feed, x, rows.index, rows.at, rows.column)
 
     def source_letters(self, name: str, steps: int) -> np.ndarray | None:
-        """Return a label of all steps of each token's sample, ``(token, step)`` of str; None where batches have none."""
+        """Return a label of all steps of each token's sample, ``(token, step)`` of str; None where there is none."""
         tables = []
         for feed in self.feeds:
             values = (feed.batch.labels or {}).get(name)

@@ -168,7 +168,7 @@ def dataset(path: Path, found: dict[str, np.ndarray], several: bool) -> xr.Datas
     data: dict[str, Any] = {"conductance": (dims, table)} | {name: (dims[1:], held) for name, held in mean.items()}
     data |= {name: ("token", held) for name, held in found.items()}
     coords: dict[str, Any] = {"unit": path.names, "offset": path.offsets}
-    coords |= {name: held for name, held in acts.coords.items() if held.dims == ("token",)}
+    coords |= {str(name): held for name, held in acts.coords.items() if held.dims == ("token",)}
     made = xr.Dataset(data, coords)
     if set(path.names) <= set(acts["unit"].values.tolist()):
         mine = acts.sel(unit=path.names)
