@@ -54,7 +54,7 @@ class Feed:
         lengths = self.lengths[index.cpu()]
         fed: Any = x if self.letters is None else self.letters[index]
         if isinstance(self.samples.first, PackedSequence):
-            fed = packed(fed, lengths)
+            fed = packed(fed, lengths, self.samples.first)
         elif self.steps_first:
             fed = fed.transpose(0, 1)
         stated = None if self.batch.lengths is None else lengths.tolist()

@@ -82,6 +82,7 @@ class Method:
         options: dict[str, Any] = {**self._defaults(x, steps), **self.options}
         if self.name in MANY:
             x, rest = x[:1], tuple(part[:1] for part in rest)
+            reference = reference if len(reference) > 1 else reference.repeat(2, 1, 1)  # DeepLiftShap asks for two
         if self.compares:
             options["baselines"] = reference
         try:

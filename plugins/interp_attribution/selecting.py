@@ -32,11 +32,25 @@ def padded(data: PackedSequence) -> tuple[Tensor, Tensor]:
     return rows, lengths
 
 
-def packed(rows: Tensor, lengths: Tensor) -> PackedSequence:
-    """Return rows ``(sample, step, …)``, longest first, as a ``PackedSequence`` that is sorted already."""
+def packed(rows: Tensor, lengths: Tensor, like: PackedSequence | None = None) -> PackedSequence:
+    """Return rows ``(sample, step, …)`` as a ``PackedSequence``.
+
+    Parameters
+    ----------
+    rows, lengths : Tensor (sample, step, …), (sample,)
+        Longest sample first, unless ``like`` says in which order its samples are packed.
+    like : PackedSequence, optional
+        One that says so gives one that says so.
+    """
     from torch.nn.utils.rnn import pack_padded_sequence
 
-    return pack_padded_sequence(rows, lengths.cpu(), batch_first=True)
+    in_order = like is None or like.sorted_indices is None
+    if in_order and bool((lengths.diff() > 0).any()):
+        raise OptionError(
+            "A batch has two PackedSequences, of which the second says nothing of the order of its samples: make it "
+            "with enforce_sorted=False."
+        )
+    return pack_padded_sequence(rows, lengths.cpu(), batch_first=True, enforce_sorted=in_order)
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class Samples:
             return replacement
         if isinstance(value, PackedSequence):
             rows, lengths = padded(value)
-            return packed(rows[index], lengths[index.cpu()])
+            return packed(rows[index], lengths[index.cpu()], value)
         if isinstance(value, Tensor):
             dim = self._dim(value)
             return value if dim is None else value.index_select(dim, index.to(value.device))

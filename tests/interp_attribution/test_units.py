@@ -57,13 +57,13 @@ def test_gates_are_finite_differences_of_a_float64_loop(kind):
     found = explained(model, samples, {"sample": 3, "step": 2}, units=units, offset=[-1, 0, 1])
     assert found.conductance.dims == ("token", "offset", "unit")
     x = samples.inputs[0][3, : LENGTHS[3]].numpy()
-    draw = np.random.default_rng(1)
-    for name in draw.choice(found["unit"].values, 4, replace=False):
-        offset = int(draw.integers(-1, 2))
+    places = np.argwhere(abs(found.conductance.values[0]) > 1e-5)
+    assert len(places) > found.conductance.size / 3
+    for place in np.random.default_rng(1).choice(len(places), 4, replace=False):
+        offset, name = int(found.offset[places[place][0]]), found["unit"].values[places[place][1]]
         wanted = by_differences(model, x, 2, 2 + offset, str(name))
         got = float(found.conductance.sel(unit=name, offset=offset)[0])
         assert got == pytest.approx(wanted, abs=1e-4), (name, offset)
-        assert abs(wanted) > 1e-7
 
 
 class Plain(nn.Module):
@@ -135,20 +135,20 @@ def test_what_goes_around_is_the_input_by_other_ways(armenian):
         "unit-attribution", acts, units={"direction": "backward", "quantity": "h"}, seen_by="output", **shared
     )
     layer = interp.measure("unit-attribution", acts, units={"quantity": "h"}, seen_by="output", **shared)
-    skip, backward = float(layer.rest), float(other.conductance.sum())
+    skip, backward = layer.rest.item(), float(other.conductance.sum())
     gates = interp.measure("unit-attribution", acts, units=units, offset=0, **shared)
     later = float(layer.conductance.sum()) - backward - float(found.conductance.sum())
-    assert float(found.rest) == pytest.approx(skip + backward + later, abs=1e-3)
-    assert float(gates.rest) == pytest.approx(skip + backward, abs=1e-3)  # no later input reaches this step forward
+    assert found.rest.item() == pytest.approx(skip + backward + later, abs=1e-3)
+    assert gates.rest.item() == pytest.approx(skip + backward, abs=1e-3)  # no later input reaches this step forward
     assert abs(later) > 1e-3
 
 
 def test_gates_of_all_steps_do_not_add_up_and_delta_says_so(armenian):
     model, batches, acts = armenian
-    units = {"module": "lstm", "quantity": ["i", "f", "g", "o"]}
+    acts, units = acts.isel(token=slice(1)), {"module": "lstm", "quantity": ["i", "f", "g", "o"]}
     found = interp.measure("unit-attribution", acts, model=model, batches=batches, units=units, sentences=1, rest=True,
-                           offset=list(range(-3, 4)))  # fmt: skip
-    assert (abs(found.delta) > 0.3 * abs(found.value - found.baseline_value)).all()
+                           offset=[-2, -1, 0, 1, 2])  # fmt: skip
+    assert (abs(found.delta) > 0.1 * abs(found.value - found.baseline_value)).all()
 
 
 def test_units_have_their_labels_and_means_over_sources(armenian):
