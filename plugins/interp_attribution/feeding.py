@@ -54,7 +54,7 @@ class Feed:
         lengths = self.lengths[index.cpu()]
         fed: Any = x if self.letters is None else self.letters[index]
         if isinstance(self.samples.first, PackedSequence):
-            fed = packed(fed, lengths, self.samples.first)
+            fed = packed(fed, lengths, self.samples.first.sorted_indices is None)
         elif self.steps_first:
             fed = fed.transpose(0, 1)
         stated = None if self.batch.lengths is None else lengths.tolist()
@@ -92,13 +92,13 @@ class Feed:
         found = codes_of(args[0], self.letters[index], self.lengths[index.cpu()], self.asked)
         if found is None:
             return output
-        layout, steps = found
+        layout, number = found
         if layout == "step":
             self.asked += 1
-            return x[:, steps].reshape(output.shape)
+            return x[:, number].reshape(output.shape)
         if layout == "packed":
-            return packed(x, self.lengths[index.cpu()]).data
-        return x[:, :steps] if layout == "batch" else x[:, :steps].transpose(0, 1)
+            return packed(x, self.lengths[index.cpu()], bool(number)).data
+        return x[:, :number] if layout == "batch" else x[:, :number].transpose(0, 1)
 
 
 def fed(model: nn.Module, batch: Any, embedding: str = "") -> Feed:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +11,16 @@ import numpy as np
 from interp import probe
 from interp_attribution import checks
 from interp_attribution.baselines import baselines_of
+from interp_attribution.means import Means
 from interp_attribution.methods import MANY, Method
-from interp_attribution.setting import Rows, Setting, freeze, read
+from interp_attribution.setting import Rows, Setting, check_still, read
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
     from torch import Tensor
 
-ROWS = 64
+STEPS = 1 << 12  # of all rows that Captum gets at once
 
 
 @probe(requires=("source",))
@@ -97,84 +97,62 @@ def attribution(
 
     asked = Method(method, options or {})
     setting = Setting(acts, model, batches, target, against, output, embedding)
-    freeze(setting.model)
+    check_still(setting.model)
     baselines = baselines_of(setting, baseline if asked.compares else "zero", sentences, pool, embedding, seed)
-    found = Found(acts.sizes["token"], max(int(feed.lengths.max()) for feed in setting.feeds))
+    found = Means(acts.sizes["token"])
     with intervene(setting.model, []), seeded(seed):
-        for rows in setting.rows(baselines, 1 if asked.name in MANY else ROWS):
+        for rows in setting.rows(baselines, STEPS, together=asked.name in MANY):
             with rows.feed.looked_up():
-                one(setting, asked, rows, found, (infidelity, sensitivity))
-    return found.dataset(setting, asked.compares)
+                explain(setting, asked, rows, found, (infidelity, sensitivity))
+    return dataset(setting, found, asked.compares)
 
 
-@dataclass
-class Found:
-    """What comes out, token by token."""
+def dataset(setting: Setting, found: Means, compares: bool) -> xr.Dataset:
+    """Return the result."""
+    import xarray as xr
 
-    tokens: int
-    steps: int
-    values: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def put(self, name: str, token: np.ndarray, values: Tensor) -> None:
-        """Keep the mean over the rows of each token."""
-        rows = values.detach().double().cpu().numpy().reshape(len(token), -1)
-        width = self.steps if name == "attribution" else 1
-        held = self.values.setdefault(name, np.full((self.tokens, width), np.nan))
-        mine, inverse = np.unique(token, return_inverse=True)
-        sums = np.zeros((len(mine), rows.shape[1]))
-        np.add.at(sums, inverse, rows)
-        held[mine, : rows.shape[1]] = sums / np.bincount(inverse)[:, None]
-
-    def dataset(self, setting: Setting, compares: bool) -> xr.Dataset:
-        """Return the result."""
-        import xarray as xr
-
-        lengths = np.array(
-            [int(setting.feeds[w].lengths[s]) for w, s in zip(setting.which, setting.sample, strict=True)]
-        )
-        steps = int(lengths.max())
-        table = np.where(np.arange(steps) < lengths[:, None], self.values.pop("attribution")[:, :steps], np.nan)
-        data: dict[str, Any] = {"attribution": (("token", "source_step"), table)}
-        single = {name: held[:, 0] for name, held in self.values.items()}
-        if compares:
-            single["delta"] = np.nansum(table, 1) - (single["value"] - single["baseline_value"])
-        data |= {name: ("token", held) for name, held in single.items()}
-        coords = {name: held for name, held in setting.acts.coords.items() if held.dims == ("token",)}
-        offset = np.arange(steps)[None] - setting.step[:, None]
-        coords |= {"source_step": np.arange(steps), "offset": (("token", "source_step"), offset)}
-        letters = setting.source_letters("input", steps)
-        if letters is not None:
-            coords["source_input"] = (("token", "source_step"), letters)
-        return xr.Dataset(data, coords)
+    lengths = setting.lengths
+    steps = int(lengths.max())
+    table = np.where(np.arange(steps) < lengths[:, None], found.of("attribution")[:, :steps], np.nan)
+    single: dict[str, Any] = {name: found.of(name) for name in found if name != "attribution"}
+    if compares:
+        single["delta"] = np.nansum(table, 1) - (single["value"] - single["baseline_value"])
+        single["baselines"] = found.counts["baseline_value"]
+    both = ("token", "source_step")
+    coords: dict[str, Any] = {str(n): held for n, held in setting.acts.coords.items() if held.dims == ("token",)}
+    coords |= {"source_step": np.arange(steps), "offset": (both, np.arange(steps)[None] - setting.step[:, None])}
+    letters = setting.source_letters("input", steps)
+    if letters is not None:
+        coords["source_input"] = (both, letters)
+    return xr.Dataset({"attribution": (both, table)} | {name: ("token", held) for name, held in single.items()}, coords)
 
 
-def one(setting: Setting, method: Method, rows: Rows, found: Found, draws: tuple[int, int]) -> None:
+def explain(setting: Setting, method: Method, rows: Rows, found: Means, draws: tuple[int, int]) -> None:
     """Explain some rows, and keep what comes out."""
     number, rest = Number(setting, rows), (rows.index, rows.at, rows.column)
     steps = int(rows.lengths.max())
     values = method.explain(number.module, rows.x, rows.reference, rest, steps)
-    found.put("attribution", rows.token[: len(values)], values)
+    wide = np.zeros((len(values), setting.steps))
+    wide[:, : values.shape[1]] = values.double().cpu().numpy()
+    found.add("attribution", rows.token[: len(values)], wide)
     if draws[0]:
         every = values.expand(len(rows.x), -1)
-        found.put(
-            "infidelity", rows.token, checks.infidelity(number.module, rows.x, rows.reference, rest, every, draws[0])
-        )
+        lost = checks.infidelity(number.module, rows.x, rows.reference, rest, every, draws[0])
+        found.add("infidelity", rows.token, lost)
     if draws[1]:
         again = checks.sensitivity(method, number.module, rows.x, rows.reference, rest, steps, draws[1])
-        found.put("sensitivity", rows.token, again)
+        found.add("sensitivity", rows.token, again)
     ends(setting, method, rows, found)
 
 
-def ends(setting: Setting, method: Method, rows: Rows, found: Found) -> None:
+def ends(setting: Setting, method: Method, rows: Rows, found: Means) -> None:
     """Keep the number of inputs and baselines."""
     import torch
 
     with torch.no_grad():
-        found.put("value", rows.token, setting.number(rows, rows.x))
+        found.add("value", rows.token, setting.number(rows, rows.x))
         if method.compares:
-            found.put("baseline_value", rows.token, setting.number(rows, rows.reference))
-            counts = np.bincount(rows.token, minlength=found.tokens)[rows.token]
-            found.put("baselines", rows.token, torch.from_numpy(counts))
+            found.add("baseline_value", rows.token, setting.number(rows, rows.reference))
 
 
 @contextmanager

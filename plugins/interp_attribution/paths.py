@@ -92,7 +92,7 @@ def carried(path: Path, rows: Rows) -> tuple[np.ndarray, np.ndarray, dict[str, n
     -------
     conductance : array (row, offset, unit)
         NaN where a sample has no such step.
-    values : array (row x node, offset, unit)
+    values : array (row, offset, node, unit)
         Of the units.
     ends : dict of str to array (row,)
         ``value`` and ``baseline_value``.
@@ -104,17 +104,17 @@ def carried(path: Path, rows: Rows) -> tuple[np.ndarray, np.ndarray, dict[str, n
     points, leaves = line(rows, path.nodes), Leaves(path.units, seen_by=path.seen_by)
     with intervene(path.setting.model, leaves, batch=rows.feed.inputs(points.x, points.index)):
         number = points.number(path.setting.readout, points.x)
-        gradient, value = leaves.gradient(number.sum()), leaves.value()
-        path.names = leaves.names
         place = places_of(leaves.labels, points, path.offsets)
+        tokens = place.clamp(min=0).reshape(-1)
+        parts = leaves.value(tokens), leaves.gradient(number.sum(), tokens=tokens)
+        path.names = leaves.names
     with intervene(path.setting.model, []), torch.no_grad():
         ends = {
             name: path.setting.number(rows, x) for name, x in (("value", rows.x), ("baseline_value", rows.reference))
         }
-    ways, values = ((part[place.clamp(min=0)]).double().cpu().numpy() for part in (gradient, value))
     shape = (len(rows.token), path.nodes, len(path.offsets), len(path.names))
-    nodewise = [part.reshape(shape).transpose(0, 2, 1, 3) for part in (values, ways)]
-    found = conductance(*nodewise)
+    values, ways = (part.double().cpu().numpy().reshape(shape).transpose(0, 2, 1, 3) for part in parts)
+    found = conductance(values, ways)
     found[(place < 0).numpy().reshape(shape[:3])[:, 0]] = np.nan
     return found, values, {name: held.double().cpu().numpy() for name, held in ends.items()}
 
@@ -142,7 +142,7 @@ def around(path: Path, rows: Rows, values: np.ndarray) -> np.ndarray:
     for place, offset in enumerate(path.offsets.tolist()):
         step = at + offset
         if ((step >= 0) & (step < lengths)).any():
-            held = torch.from_numpy(values[:, place][:, None])
+            held = torch.from_numpy(values[:, place].reshape(len(at), 1, -1))
             edits.append(Clamp(path.names, held, At(step), seen_by=path.seen_by))
     x = points.x.requires_grad_()
     with intervene(path.setting.model, edits, batch=rows.feed.inputs(points.x.detach(), points.index)):

@@ -32,19 +32,18 @@ def padded(data: PackedSequence) -> tuple[Tensor, Tensor]:
     return rows, lengths
 
 
-def packed(rows: Tensor, lengths: Tensor, like: PackedSequence | None = None) -> PackedSequence:
+def packed(rows: Tensor, lengths: Tensor, in_order: bool = True) -> PackedSequence:
     """Return rows ``(sample, step, …)`` as a ``PackedSequence``.
 
     Parameters
     ----------
     rows, lengths : Tensor (sample, step, …), (sample,)
-        Longest sample first, unless ``like`` says in which order its samples are packed.
-    like : PackedSequence, optional
-        One that says so gives one that says so.
+        The samples.
+    in_order : bool
+        Whether they come longest first, and the result says nothing of their order; else it does.
     """
     from torch.nn.utils.rnn import pack_padded_sequence
 
-    in_order = like is None or like.sorted_indices is None
     if in_order and bool((lengths.diff() > 0).any()):
         raise OptionError(
             "A batch has two PackedSequences, of which the second says nothing of the order of its samples: make it "
@@ -86,7 +85,7 @@ class Samples:
             return replacement
         if isinstance(value, PackedSequence):
             rows, lengths = padded(value)
-            return packed(rows[index], lengths[index.cpu()], value)
+            return packed(rows[index], lengths[index.cpu()], value.sorted_indices is None)
         if isinstance(value, Tensor):
             dim = self._dim(value)
             return value if dim is None else value.index_select(dim, index.to(value.device))
@@ -131,7 +130,8 @@ def codes_of(data: Tensor, letters: Tensor, lengths: Tensor, step: int) -> tuple
     Returns
     -------
     tuple or None
-        ``batch``, ``time`` or ``packed`` with the number of steps, or ``step`` with which one; None for other letters.
+        ``batch`` or ``time`` with the number of steps, ``packed`` with whether in order (see `packed`), ``step`` with
+        which one; None for other letters.
     """
     import torch
 
@@ -141,8 +141,10 @@ def codes_of(data: Tensor, letters: Tensor, lengths: Tensor, step: int) -> tuple
             return "batch", size
         if torch.equal(data, letters[:, :size].t()):
             return "time", size
-    if data.dim() == 1 and data.numel() == int(lengths.sum()) and torch.equal(data, packed(letters, lengths).data):
-        return "packed", steps
+    if data.dim() == 1 and data.numel() == int(lengths.sum()):
+        for in_order in (True, False):  # of equal lengths torch sorts some before others
+            if torch.equal(data, packed(letters, lengths, in_order).data):
+                return "packed", in_order
     if step < letters.shape[1] and torch.equal(data.reshape(-1), letters[:, step]):
         return "step", step
     return None

@@ -90,37 +90,52 @@ class Setting:
                 "batches of the capture."
             )
         self.sample = sample - np.concatenate([[0], ends])[self.which]
-        lengths = [self.feeds[place].lengths for place in self.which]
-        for step, number, known in zip(self.step, self.sample, lengths, strict=True):
-            if step >= int(known[number]):
-                raise OptionError(
-                    f"These activations have a token at step {step} of a sample that has {int(known[number])} steps "
-                    "in batches=: pass the captured ones."
-                )
+        known = [feed.lengths.numpy() for feed in self.feeds]
+        self.lengths = np.array([known[which][k] for which, k in zip(self.which, self.sample, strict=True)])
+        self.steps = max(feed.x.shape[1] for feed in self.feeds)
+        beyond = np.flatnonzero(self.step >= self.lengths)
+        if beyond.size:
+            raise OptionError(
+                f"These activations have a token at step {self.step[beyond[0]]} of a sample that has "
+                f"{self.lengths[beyond[0]]} steps in batches=: pass the captured ones."
+            )
 
-    def rows(self, baselines: Baselines, size: int) -> Iterator[Rows]:
-        """Yield the tokens with their baselines, at most ``size`` rows at once, all baselines of a token together."""
+    def rows(self, baselines: Baselines, steps: int, together: bool = False) -> Iterator[Rows]:
+        """Yield tokens with their baselines, longest samples first.
+
+        Parameters
+        ----------
+        baselines : Baselines
+            Of the samples.
+        steps : int
+            At most so many steps of rows at once, but one row at least.
+        together : bool
+            One token with all its baselines at a time.
+        """
         for place, feed in enumerate(self.feeds):
             mine = np.flatnonzero(self.which == place)
-            mine = mine[np.argsort(-feed.lengths.numpy()[self.sample[mine]], kind="stable")]
             held: list[tuple[int, Tensor]] = []
-            for token in mine.tolist():
+            for token in mine[np.argsort(-self.lengths[mine], kind="stable")].tolist():
                 found = baselines.of(feed, int(self.sample[token]), int(self.acts["source"].values[token]))
-                if held and sum(len(rows) for _, rows in held) + len(found) > size:
-                    yield self._made(feed, held)
-                    held = []
-                held.append((token, found))
+                if together:
+                    yield self._made(feed, [(token, row) for row in found])
+                    continue
+                for row in found:
+                    held.append((token, row))
+                    if (len(held) + 1) * feed.x.shape[1] > steps:
+                        yield self._made(feed, held)
+                        held = []
             if held:
                 yield self._made(feed, held)
 
     def _made(self, feed: Feed, held: Sequence[tuple[int, Tensor]]) -> Rows:
         import torch
 
-        token = np.repeat([token for token, _ in held], [len(rows) for _, rows in held])
+        token = np.array([token for token, _ in held])
         index, at, column = (torch.from_numpy(values[token]) for values in (self.sample, self.step, self.column))
         device = feed.x.device
         index, at, column = index.to(device), at.to(device), column.to(device)
-        return Rows(feed, token, feed.x[index], torch.cat([rows for _, rows in held]), index, at, column)
+        return Rows(feed, token, feed.x[index], torch.stack([row for _, row in held]), index, at, column)
 
     def number(self, rows: Rows, x: Tensor) -> Tensor:
         """Return the number that is attributed, for rows that hold ``x``: ``(row,)``."""
@@ -169,7 +184,7 @@ def read(readout: Readout, feed: Feed, x: Tensor, index: Tensor, at: Tensor, col
     return found[back]
 
 
-def freeze(model: torch.nn.Module) -> None:
+def check_still(model: torch.nn.Module) -> None:
     """Raise where a model is in train mode: dropout would make another network of it at every pass."""
     if model.training and any(getattr(part, "dropout", 0) or type(part).__name__.startswith("Dropout")
                               for part in model.modules()):  # fmt: skip

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from interp import OptionError, probe
 from interp_attribution.baselines import baselines_of
+from interp_attribution.means import Means
 from interp_attribution.numbers import source_means
 from interp_attribution.paths import Path, around, carried
-from interp_attribution.setting import Rows, Setting, freeze
+from interp_attribution.setting import Rows, Setting, check_still
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-ROWS = 512  # that go through the model at once
+STEPS = 1 << 14  # of all rows at all nodes that are in memory at once, with every unit
 
 
 @probe(requires=("source",))
@@ -85,16 +85,16 @@ def unit_attribution(
         For units of modules that can't be read.
     """
     setting = Setting(acts, model, batches, target, against, output, embedding)
-    freeze(setting.model)
+    check_still(setting.model)
     if n_steps < 2:
         raise OptionError(f"n_steps= must be at least 2; got {n_steps}.")
     path = Path(setting, names_of(acts, units), offsets_of(setting, offset), seen_by, n_steps)
     baselines = baselines_of(setting, baseline, sentences, pool, embedding, seed)
-    found = Sums(acts.sizes["token"])
-    for rows in setting.rows(baselines, max(1, ROWS // n_steps)):
+    found = Means(acts.sizes["token"])
+    for rows in setting.rows(baselines, STEPS // n_steps):
         with rows.feed.looked_up():
-            one(path, rows, found, rest)
-    return dataset(path, found.means(), np.ndim(offset) > 0)
+            follow(path, rows, found, rest)
+    return dataset(path, found, np.ndim(offset) > 0)
 
 
 def names_of(acts: xr.Dataset, units: Any) -> Any:
@@ -107,8 +107,7 @@ def offsets_of(setting: Setting, offset: int | Sequence[int]) -> np.ndarray:
     found = np.atleast_1d(np.asarray(offset))
     if found.dtype.kind not in "iu" or found.ndim > 1 or not found.size or len(np.unique(found)) < found.size:
         raise OptionError(f"offset= takes a number of steps, or several different ones; got {offset!r}.")
-    pairs = zip(setting.which, setting.sample, strict=True)
-    lengths = np.array([int(setting.feeds[which].lengths[sample]) for which, sample in pairs])
+    lengths = setting.lengths
     for number in found.tolist():
         place = setting.step + number
         if not ((place >= 0) & (place < lengths)).any():
@@ -119,58 +118,34 @@ def offsets_of(setting: Setting, offset: int | Sequence[int]) -> np.ndarray:
     return found.astype(np.int64)
 
 
-@dataclass
-class Sums:
-    """Sums over the rows of each token."""
-
-    tokens: int
-    counts: np.ndarray = field(init=False)
-    held: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.counts = np.zeros(self.tokens, np.int64)
-
-    def add(self, token: np.ndarray, values: dict[str, np.ndarray]) -> None:
-        """Add rows."""
-        np.add.at(self.counts, token, 1)
-        for name, rows in values.items():
-            held = self.held.setdefault(name, np.zeros((self.tokens, *rows.shape[1:])))
-            np.add.at(held, token, rows)
-
-    def means(self) -> dict[str, np.ndarray]:
-        """Return the means over the rows of each token."""
-        shape = {name: (-1, *(1,) * (held.ndim - 1)) for name, held in self.held.items()}
-        return {name: held / self.counts.reshape(shape[name]) for name, held in self.held.items()} | {
-            "baselines": self.counts
-        }
-
-
-def one(path: Path, rows: Rows, found: Sums, rest: bool) -> None:
+def follow(path: Path, rows: Rows, found: Means, rest: bool) -> None:
     """Follow the path of some rows, and keep what comes out."""
-    values, held, ends = carried(path, rows)
-    told = {"conductance": values, **ends}
+    conductance, values, ends = carried(path, rows)
+    for name, held in ends.items():
+        found.add(name, rows.token, held)
+    found.add("conductance", rows.token, conductance)
     if rest:
-        told["rest"] = around(path, rows, held)
-    found.add(rows.token, told)
+        found.add("rest", rows.token, around(path, rows, values))
 
 
-def dataset(path: Path, found: dict[str, np.ndarray], several: bool) -> xr.Dataset:
+def dataset(path: Path, found: Means, several: bool) -> xr.Dataset:
     """Return the result."""
     import xarray as xr
 
-    acts = path.setting.acts
-    table = found.pop("conductance")
-    if "rest" in found:
-        total = np.nansum(table, (1, 2)) + found["rest"]
-        found["delta"] = total - (found["value"] - found["baseline_value"])
-    mean = dict(zip(("mean", "low", "high"), source_means(table, acts["source"].values), strict=True))
+    acts, table = path.setting.acts, found.of("conductance")
     dims = ("token", "offset", "unit")
+    mean = dict(zip(("mean", "low", "high"), source_means(table, acts["source"].values), strict=True))
     data: dict[str, Any] = {"conductance": (dims, table)} | {name: (dims[1:], held) for name, held in mean.items()}
-    data |= {name: ("token", held) for name, held in found.items()}
+    single: dict[str, Any] = {name: found.of(name) for name in found if name != "conductance"}
+    if "rest" in single:
+        change = single["value"] - single["baseline_value"]
+        single["delta"] = np.nansum(table, (1, 2)) + single["rest"] - change
+    single["baselines"] = found.counts["value"]
+    data |= {name: ("token", held) for name, held in single.items()}
     coords: dict[str, Any] = {"unit": path.names, "offset": path.offsets}
     coords |= {str(name): held for name, held in acts.coords.items() if held.dims == ("token",)}
-    made = xr.Dataset(data, coords)
     if set(path.names) <= set(acts["unit"].values.tolist()):
         mine = acts.sel(unit=path.names)
-        made = made.assign_coords({name: held for name, held in mine.coords.items() if held.dims == ("unit",)})
+        coords |= {str(name): held for name, held in mine.coords.items() if held.dims == ("unit",)}
+    made = xr.Dataset(data, coords)
     return made if several else made.isel(offset=0)

@@ -50,7 +50,9 @@ class Loop(nn.Module):
     def __init__(self, model, step):
         super().__init__()
         self.model, self.step = model, step
-        self.taps = nn.ModuleDict({f"{side} {gate}": nn.Identity() for side in ("forward", "backward") for gate in GATES})
+        self.taps = nn.ModuleDict(
+            {f"{side} {gate}": nn.Identity() for side in ("forward", "backward") for gate in GATES}
+        )
 
     def side(self, x, name):
         suffix = "_l0" + ("_reverse" if name == "backward" else "")
@@ -122,7 +124,18 @@ def main():
     found = interp.measure("unit-attribution", acts, **settings)
     seconds = time.perf_counter() - start
     names = [str(name) for name in acts["unit"].values]
-    rows = [["interp, all at once", f"{len(names):,}", str(acts.sizes["token"]), f"{seconds:.1f}", f"{seconds:.0f}", "1", "", ""]]
+    rows = [
+        [
+            "interp, all at once",
+            f"{len(names):,}",
+            str(acts.sizes["token"]),
+            f"{seconds:.1f}",
+            f"{seconds:.0f}",
+            "1",
+            "",
+            "",
+        ]
+    ]
     few = acts.isel(token=slice(options.captum_samples))
     for title, explain, only in (("Captum, h, fused kernel", fused, "h"), ("Captum, any gate, a loop", loop, GATES)):
         rows.append(timed(title, explain, chosen(names, only), few, found, settings, seconds / acts.sizes["token"]))
@@ -147,8 +160,9 @@ def timed(title, explain, names, acts, found, settings, ours):
     got = found.conductance.sel(unit=names).values[: len(wanted)]
     units = found.sizes["unit"]
     every = seconds / len(names) * units
+    slower = every / len(wanted) / ours
     return [title, str(len(names)), str(len(wanted)), f"{seconds:.1f}", f"{every:,.0f}",
-            f"{every / len(wanted) / ours:,.0f}", f"{abs(got - wanted).max():.1e}", f"{abs(wanted).max():.2f}"]  # fmt: skip
+            f"{slower:,.0f}", f"{abs(got - wanted).max():.1e}", f"{abs(wanted).max():.2f}"]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import captum.attr
 import numpy as np
 import pytest
 import torch
-from edited import LENGTHS, batch, net
+from edited import LENGTHS, LETTERS, batch, net
 from torch import nn
 
 import interp
@@ -133,7 +133,7 @@ def test_log_odds_are_attributed_completely(kind):
     rows = 0
     for sample, n in enumerate(LENGTHS):
         for step in range(n):
-            place = "abc".index("aba babbab b abbba".split()[sample][step])
+            place = "abc".index(LETTERS[sample][step])
             others = np.delete(logits[sample, step, :3], place)
             wanted = logits[sample, step, place] - np.log(np.exp(others).sum())
             assert float(found.value[rows]) == pytest.approx(wanted)
@@ -177,7 +177,10 @@ def test_infidelity_and_sensitivity_are_those_of_a_linear_network():
     class Linear(nn.Module):
         def __init__(self):
             super().__init__()
-            self.rnn, self.dense = nn.RNN(3, 2, nonlinearity="relu", batch_first=True).double(), nn.Linear(3, 2).double()
+            self.rnn, self.dense = (
+                nn.RNN(3, 2, nonlinearity="relu", batch_first=True).double(),
+                nn.Linear(3, 2).double(),
+            )
 
         def forward(self, x):
             return self.dense(x).cumsum(1) + 0 * self.rnn(x)[0]
@@ -198,10 +201,10 @@ def test_infidelity_and_sensitivity_are_those_of_a_linear_network():
 def test_the_same_seed_gives_the_same_bytes_and_leaves_generators_alone(method):
     model, samples = net(), sentences()
     torch.manual_seed(1)
-    np.random.seed(1)
-    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    np.random.seed(1)  # noqa: NPY002
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     one, two = (explained(model, samples, {"sample": 0, "step": 3}, method=method, sentences=3) for _ in range(2))
     assert one.attribution.equals(two.attribution)
     assert torch.equal(before[0], torch.get_rng_state())
-    assert np.array_equal(before[1], np.random.get_state()[1])
+    assert np.array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
     assert not any(hasattr(part.__dict__.get("forward"), "interp_edits") for part in model.modules())

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from interp_attribution.numbers import conductance, derivative, nodes, source_means
 
 

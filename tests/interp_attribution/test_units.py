@@ -87,7 +87,7 @@ def test_captum_says_the_same_of_units_that_it_reaches():
         np.testing.assert_allclose(found.conductance[:, 1, index], wanted, atol=1e-9)
     assert abs(found.conductance[:, 0]).max() == 0  # the layer one step earlier is not read
     layer = captum.attr.LayerConductance(lambda x: model(x)[:, 4, COLUMN], model.hidden)
-    told = layer.attribute(x, n_steps=3000).detach()[:, 4]
+    told = layer.attribute(x, n_steps=1500).detach()[:, 4]
     np.testing.assert_allclose(found.conductance[:, 1], told, atol=1e-5)
 
 
@@ -115,7 +115,7 @@ CUTS = {
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_cut_and_what_goes_around_it_are_the_whole_change(armenian, cut):
     model, batches, acts = armenian
-    units, options = CUTS[cut]
+    acts, (units, options) = acts.isel(token=[1, 2]), CUTS[cut]
     found = interp.measure("unit-attribution", acts, model=model, batches=batches, units=units, sentences=1, rest=True,
                            **options)  # fmt: skip
     change = abs(found.value - found.baseline_value).values

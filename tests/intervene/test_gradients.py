@@ -63,6 +63,11 @@ def test_one_backward_pass_gives_the_gradient_of_every_unit_at_every_token(kind,
         wanted = by_hand(model, x, packed, leaves.names[column], rows[row])
         assert gradient[row, column] == pytest.approx(wanted, rel=1e-6, abs=1e-9), (leaves.names[column], rows[row])
     assert (gradient != 0).mean() > 0.2
+    some = torch.tensor([2, 0])
+    with interp.intervene(model, leaves):
+        out = model(*inputs) if packed else model(inputs)
+        assert torch.equal(leaves.value(some), leaves.value()[some])
+        assert np.array_equal(leaves.gradient(number(out), tokens=some).numpy(), gradient[[2, 0]])
 
 
 def test_leaves_change_no_value_and_know_them():
