@@ -38,7 +38,8 @@ class Baselines:
     Notes
     -----
     Sentences of the same length come first, in random order, one a source. Where there are too few, longer ones
-    follow, cut at the end, those least longer first.
+    follow, cut at the end, those least longer first; then shorter ones, those least shorter first, each continued by
+    others.
     """
 
     def __init__(
@@ -69,24 +70,30 @@ class Baselines:
             found[:length] = 0 if self.kind == "zero" or self.space is None else self.space
             return found[None]
         rows = []
-        for place in self.chosen(length, source, sample):
-            other, which = self.places[place]
-            rows.append(torch.cat([other.x[which, :length], own[length:]]))
+        for joined in self.chosen(length, source, sample):
+            parts = [self.places[place] for place in joined]
+            text = torch.cat([other.x[which, : int(other.lengths[which])] for other, which in parts])
+            rows.append(torch.cat([text[:length], own[length:]]))
         return torch.stack(rows)
 
-    def chosen(self, length: int, source: int, sample: int) -> np.ndarray:
-        """Return which samples of the pool a sample of a length and source is compared with, ``(baseline,)``."""
+    def chosen(self, length: int, source: int, sample: int) -> list[list[int]]:
+        """Return which samples of the pool, one after the other, make each baseline of a sample."""
         draw = np.random.default_rng([self.seed, abs(source), sample]).permutation(len(self.sources))
-        fit = draw[(self.sources[draw] != source) & (self.lengths[draw] >= length)]
-        fit = fit[np.argsort(self.lengths[fit], kind="stable")]
-        _, first = np.unique(self.sources[fit], return_index=True)
-        found = fit[np.sort(first)][: self.number]
-        if not found.size:
+        fit = draw[self.sources[draw] != source]
+        if not fit.size:
             raise OptionError(
-                f"No sentence of another source has the {length} steps of a sample. Give more with pool=, or "
+                "No sentence of another source is there to compare a sample with. Give some with pool=, or "
                 "baseline='zero' or 'space'."
             )
-        return np.asarray(found)
+        fit = fit[np.lexsort((abs(self.lengths[fit] - length), self.lengths[fit] < length))]
+        _, first = np.unique(self.sources[fit], return_index=True)
+        return [self._joined(np.roll(fit, -start), length) for start in np.sort(first)[: self.number].tolist()]
+
+    def _joined(self, order: np.ndarray, length: int) -> list[int]:
+        """Return the first samples of an order that have a length together; all again where they don't."""
+        ends = np.cumsum(self.lengths[order])
+        order = np.tile(order, -(-length // int(ends[-1])))
+        return [int(place) for place in order[: int(np.searchsorted(np.cumsum(self.lengths[order]), length)) + 1]]
 
 
 def baselines_of(setting: Any, kind: str, number: int, pool: Any, embedding: str, seed: int) -> Baselines:

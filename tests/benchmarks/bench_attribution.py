@@ -112,10 +112,10 @@ def main():
     parser.add_argument("--captum-samples", type=int, default=200)
     options = parser.parse_args()
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration", language="hy")
-    batches = list(task.batches("demo", limit=3 * options.samples, seed=0))
-    acts = interp.capture(model, batches, quantities=[*GATES], progress=False, modules=["lstm"])
+    batches = list(task.batches("demo", limit=6 * options.samples, seed=0))
     given, _, output = options.pair.partition("=>")
-    acts = interp.pick(acts, input=given, output=output)
+    where = {"input": given, "output": output}
+    acts = interp.capture(model, batches, quantities=[*GATES], progress=False, modules=["lstm"], where=where)
     first = np.unique(acts["sample"].values, return_index=True)[1]  # one token a sample
     acts = acts.isel(token=first[np.argsort(acts["source"].values[first], kind="stable")][: options.samples])
     settings = {"model": model, "batches": batches, "sentences": 1}

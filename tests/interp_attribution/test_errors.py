@@ -16,6 +16,9 @@ def told(probe="attribution", model=None, samples=None, change=None, **options):
     return interp.measure(probe, acts, model=model, **options)
 
 
+ALONE = interp.Batch(batch().inputs, batch().lengths, {"source": [1, 1, 1, 1]})
+
+
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
@@ -27,7 +30,7 @@ def told(probe="attribution", model=None, samples=None, change=None, **options):
         ({"batches": [3]}, interp.OptionError, "got int"),
         ({"baseline": "noise"}, interp.OptionError, "sentences, zero, space"),
         ({"baseline": "space"}, interp.OptionError, "a space"),
-        ({"baseline": "sentences"}, interp.OptionError, "No sentence of another source has the 6 steps"),
+        ({"baseline": "sentences", "batches": ALONE}, interp.OptionError, "No sentence of another source"),
         ({"sentences": 0}, interp.OptionError, "at least 1"),
         ({"target": 5}, interp.OptionError, "output 5; the model has 5, from 0"),
         ({"target": -1}, interp.OptionError, "from 0"),

@@ -229,9 +229,7 @@ class Steps(nn.Module):
 def test_1236_layers_that_are_called_once_a_step():
     model, x = Steps().double().eval(), torch.randn(2, 4, 3).double()
     layer = captum.attr.LayerIntegratedGradients(model, model.embedding)
-    told = layer.attribute(x, target=(2, 0)).detach()  # Captum gave an error, and gives one call's values now
-    assert told.shape == (2, 4)
-    assert (abs(told.sum(1) - (model(x) - model(0 * x))[:, 2, 0]) > 1e-3).all()
+    assert layer.attribute(x, target=(2, 0)).shape == (2, 4)  # an error then; now values of one call, of four
     samples = interp.Batch(x, [4, 4])
     acts = interp.capture(model, samples, progress=False, dtype="float64", modules=["encoder"])
     acts = interp.pick(acts, step=2)

@@ -97,9 +97,12 @@ def test_the_baseline_is_a_mean_over_sentences_of_other_sources_of_the_same_leng
     means = [np.mean([told[2], told[same], told[5]], 0) for same in (3, 7)]  # one of the two samples of source 2
     assert any(np.allclose(found.attribution.values[0, :6], mean, atol=1e-8) for mean in means)
     assert int(found.baselines[0]) == 3
-    assert int(explained(model, samples, {"sample": 0, "step": 3}, sentences=20).baselines[0]) == 4
+    assert int(explained(model, samples, {"sample": 0, "step": 3}, sentences=20).baselines[0]) == 6
     alone = explained(model, samples, {"sample": 0, "step": 3}, sentences=1, pool=interp.Batch(x[2:3, :6]))
     np.testing.assert_allclose(alone.attribution.values[0, :6], told[2], atol=1e-8)
+    short = explained(model, samples, {"sample": 0, "step": 3}, pool=interp.Batch(x[4:5, :4]))  # continued by itself
+    wanted = kind.attribute(x[:1, :6], torch.cat([x[4:5, :4], x[4:5, :2]], 1)).detach()[0].sum(1)
+    np.testing.assert_allclose(short.attribution.values[0, :6], wanted, atol=1e-8)
 
 
 def test_time_first_tuple_and_packed_inputs_agree():
