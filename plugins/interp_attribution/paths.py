@@ -102,13 +102,14 @@ def carried(path: Path, rows: Rows) -> tuple[np.ndarray, np.ndarray, dict[str, n
     from interp import Leaves, intervene
 
     points, leaves = line(rows, path.nodes), Leaves(path.units, seen_by=path.seen_by)
-    with intervene(path.setting.model, leaves, batch=rows.feed.inputs(points.x, points.index)):
+    batch = rows.feed.inputs(points.x, points.index)
+    with intervene(path.setting.model, leaves, batch=batch, check="none"):
         number = points.number(path.setting.readout, points.x)
         place = places_of(leaves.labels, points, path.offsets)
         tokens = place.clamp(min=0).reshape(-1)
         parts = leaves.value(tokens), leaves.gradient(number.sum(), tokens=tokens)
         path.names = leaves.names
-    with intervene(path.setting.model, []), torch.no_grad():
+    with intervene(path.setting.model, [], check="none"), torch.no_grad():
         ends = {
             name: path.setting.number(rows, x) for name, x in (("value", rows.x), ("baseline_value", rows.reference))
         }
@@ -145,7 +146,8 @@ def around(path: Path, rows: Rows, values: np.ndarray) -> np.ndarray:
             held = torch.from_numpy(values[:, place].reshape(len(at), 1, -1))
             edits.append(Clamp(path.names, held, At(step), seen_by=path.seen_by))
     x = points.x.requires_grad_()
-    with intervene(path.setting.model, edits, batch=rows.feed.inputs(points.x.detach(), points.index)):
+    batch = rows.feed.inputs(points.x.detach(), points.index)
+    with intervene(path.setting.model, edits, batch=batch, check="none"):
         number = points.number(path.setting.readout, x)
         if not number.requires_grad:  # nothing goes around
             return np.zeros(len(rows.token))

@@ -78,6 +78,19 @@ class Setting:
         self.readout = Readout(output, against_of(model, against), any(feed.steps_first for feed in self.feeds))
         self.column, self.step = columns_of(acts, model, target), acts["step"].values.astype(np.int64)
         self._place()
+        check_still(model)
+        self._check_engine()
+
+    def _check_engine(self) -> None:
+        """Run some samples, so that the engine is compared with the modules on data; on the way to it, it is not."""
+        import torch
+
+        from interp import intervene
+
+        feed = self.feeds[self.which[0]]
+        index = feed.lengths.argsort(descending=True, stable=True)[:16].to(feed.x.device)
+        with torch.no_grad(), feed.looked_up(), intervene(self.model, []):
+            feed(feed.x[index], index)
 
     def _place(self) -> None:
         """Find the batch and the sample of each token."""

@@ -12,7 +12,7 @@ from interp_attribution.baselines import baselines_of
 from interp_attribution.means import Means
 from interp_attribution.numbers import source_means
 from interp_attribution.paths import Path, around, carried
-from interp_attribution.setting import Rows, Setting, check_still
+from interp_attribution.setting import Rows, Setting
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +85,6 @@ def unit_attribution(
         For units of modules that can't be read.
     """
     setting = Setting(acts, model, batches, target, against, output, embedding)
-    check_still(setting.model)
     if n_steps < 2:
         raise OptionError(f"n_steps= must be at least 2; got {n_steps}.")
     path = Path(setting, names_of(acts, units), offsets_of(setting, offset), seen_by, n_steps)

@@ -185,3 +185,17 @@ def test_leaves_say_what_they_need():
         model(*samples.inputs)
     with pytest.raises(interp.CaptureError, match=r"use interp\.intervene"):
         interp.run(model, samples, leaves, progress=False)
+
+
+def test_without_a_check_the_modules_own_forward_is_not_called(monkeypatch):
+    model, samples = net(), batch(packed=False)
+    calls = []
+    monkeypatch.setattr(model.rnn, "forward", lambda *args, own=model.rnn.forward: (calls.append(1), own(*args))[1])
+    with interp.intervene(model, [], check="none"):
+        out = model(samples.inputs)
+    assert not calls
+    with interp.intervene(model, []):
+        assert torch.equal(out, model(samples.inputs))
+    assert calls == [1]
+    with pytest.raises(interp.OptionError, match="check="), interp.intervene(model, [], check="some"):
+        pass
