@@ -128,18 +128,18 @@ def dataset(setting: Setting, found: Means, compares: bool) -> xr.Dataset:
 
 def explain(setting: Setting, method: Method, rows: Rows, found: Means, draws: tuple[int, int]) -> None:
     """Explain some rows, and keep what comes out."""
-    number, rest = Number(setting, rows), (rows.index, rows.at, rows.column)
+    number, rest = number_of(setting, rows), (rows.index, rows.at, rows.column)
     steps = int(rows.lengths.max())
-    values = method.explain(number.module, rows.x, rows.reference, rest, steps)
+    values = method.explain(number, rows.x, rows.reference, rest, steps)
     wide = np.zeros((len(values), setting.steps))
     wide[:, : values.shape[1]] = values.double().cpu().numpy()
     found.add("attribution", rows.token[: len(values)], wide)
     if draws[0]:
         every = values.expand(len(rows.x), -1)
-        lost = checks.infidelity(number.module, rows.x, rows.reference, rest, every, draws[0])
+        lost = checks.infidelity(number, rows.x, rows.reference, rest, every, draws[0])
         found.add("infidelity", rows.token, lost)
     if draws[1]:
-        again = checks.sensitivity(method, number.module, rows.x, rows.reference, rest, steps, draws[1])
+        again = checks.sensitivity(method, number, rows.x, rows.reference, rest, steps, draws[1])
         found.add("sensitivity", rows.token, again)
     ends(setting, method, rows, found)
 
@@ -169,18 +169,16 @@ def seeded(seed: int) -> Iterator[None]:
             np.random.set_state(held)  # noqa: NPY002
 
 
-class Number:
-    """The number of some rows as a module, which is what Captum asks for."""
+def number_of(setting: Setting, rows: Rows) -> torch.nn.Module:
+    """Return the number of some rows as a module, which is what Captum asks for."""
+    import torch
 
-    def __init__(self, setting: Setting, rows: Rows) -> None:
-        import torch
+    class Number(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = setting.model
 
-        class Module(torch.nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.model = setting.model
+        def forward(self, x: Tensor, index: Tensor, at: Tensor, column: Tensor) -> Tensor:
+            return read(setting.readout, rows.feed, x, index, at, column)
 
-            def forward(self, x: Tensor, index: Tensor, at: Tensor, column: Tensor) -> Tensor:
-                return read(setting.readout, rows.feed, x, index, at, column)
-
-        self.module = Module()
+    return Number()

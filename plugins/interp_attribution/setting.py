@@ -73,12 +73,12 @@ class Setting:
             raise OptionError("Give the captured network and what it was given: model=, batches=.")
         if not acts.sizes["token"]:
             raise OptionError("These activations have no token to explain.")
+        check_still(model)
         self.acts, self.model = acts, model
         self.feeds = [fed(model, batch, embedding) for batch in listed(batches)]
         self.readout = Readout(output, against_of(model, against), any(feed.steps_first for feed in self.feeds))
         self.column, self.step = columns_of(acts, model, target), acts["step"].values.astype(np.int64)
         self._place()
-        check_still(model)
         self._check_engine()
 
     def _check_engine(self) -> None:

@@ -166,6 +166,44 @@ def test_letters_are_attributed_through_embeddings_and_one_hot_rows():
         np.testing.assert_allclose(found.attribution.values[2], told, atol=1e-9)
 
 
+class ByStep(nn.Module):
+    """Looks a letter up at each step, time first, in a loop over a cell."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.look, self.cell, self.dense = (
+            nn.Embedding(7, 3).double(),
+            nn.LSTMCell(3, 4).double(),
+            nn.Linear(4, 2).double(),
+        )
+
+    def forward(self, codes):
+        rows = torch.stack([self.look(codes[:, step]) for step in range(codes.shape[1])], 1)
+        return self.over(rows)
+
+    def over(self, rows):
+        state, outs = None, []
+        for step in range(rows.shape[1]):
+            state = self.cell(rows[:, step], state)
+            outs.append(self.dense(state[0]))
+        return torch.stack(outs, 1)
+
+
+def test_letters_that_are_looked_up_step_by_step():
+    model, codes = ByStep().eval(), torch.tensor([[0, 3, 6, 2], [5, 5, 1, 0]])
+    samples = interp.Batch(codes, [4, 4])
+    found = explained(model, samples, baseline="zero")
+    kind = captum.attr.IntegratedGradients(lambda x: model.over(x)[:, 2, 1])
+    told = kind.attribute(model.look(codes).detach()).detach().sum(2)
+    np.testing.assert_allclose(interp.pick(found, step=2).attribution, told, atol=1e-9)
+    acts = interp.pick(interp.capture(model, samples, progress=False, dtype="float64"), step=2)
+    gates = interp.measure("unit-attribution", acts, model=model, batches=samples, target=1, baseline="zero", rest=True,
+                           units={"quantity": ["i", "f", "g", "o", "c_prev"]}, offset=-1)  # fmt: skip
+    assert abs(gates.delta).max() < 1e-9
+    assert abs(gates.rest).min() > 1e-4  # the letter at the step itself
+
+
 def test_the_armenian_network_is_explained_completely(armenian):
     model, batches, acts = armenian
     for baseline in ("sentences", "space"):
