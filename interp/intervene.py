@@ -38,7 +38,9 @@ __all__ = ["Ablate", "Clamp", "Edit", "Leaves", "Patch", "intervene", "run"]
 
 
 @contextmanager
-def intervene(model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = None) -> Iterator[nn.Module]:
+def intervene(
+    model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = None, check: str = "sample"
+) -> Iterator[nn.Module]:
     """Change units whenever the model runs inside the block; gradients flow.
 
     The engine stands in for every recurrent module that it can read, with or without edits, so that two blocks differ
@@ -54,6 +56,9 @@ def intervene(model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = No
     batch : Batch, Tensor or PackedSequence, optional
         What the model will be called with. Its labels are needed where edits read labels other than ``sample`` and
         ``step``, its layout where outputs are edited that no recurrent module precedes.
+    check : {"sample", "all", "none"}
+        As of `capture`. ``none``: the engine is not compared with the modules, for inputs that are no data, such as
+        points on the way to a baseline, where rounding may grow; compare it on data before.
 
     Yields
     ------
@@ -70,7 +75,7 @@ def intervene(model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = No
         For values and steps that do not fit, for tokens without donors, and at the end for an edit that met no token.
     """
     inner = unwrap(model)
-    stage = Stage(inner, edits)
+    stage = Stage(inner, edits, check)
     piece = None
     if batch is not None:
         held = as_batch(batch)
@@ -177,7 +182,7 @@ class Edited(Session):
         self.stage = Stage(self.model, edits, options.check)
         if any(isinstance(scheduled.edit, Leaves) for scheduled in self.stage.scheduled):
             raise CaptureError("Leaves need gradients, which run has not: use interp.intervene.")
-        self.check = self.stage.check
+        self.check = self.stage.check or self.check
         self.draws = max((scheduled.edit.draws for scheduled in self.stage.scheduled), default=1)
         self.draw = 0
         told = [repr(scheduled.edit) for scheduled in self.stage.scheduled]

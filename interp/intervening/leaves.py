@@ -129,7 +129,7 @@ class Leaves(Edit):
         """The labels of the last forward's tokens, in the order of the rows: ``sample``, ``step``, … ``(token,)``."""
         return self._tokens().labels
 
-    def gradient(self, target: Tensor, *, retain_graph: bool = False) -> Tensor:
+    def gradient(self, target: Tensor, *, retain_graph: bool = False, tokens: Tensor | None = None) -> Tensor:
         """Return the gradient of a number with respect to every unit at every token.
 
         Parameters
@@ -138,6 +138,8 @@ class Leaves(Edit):
             Computed by the last forward.
         retain_graph : bool
             Whether another gradient follows.
+        tokens : Tensor (token,) of int, optional
+            Which tokens are returned, by their place in `labels`; a few of many are much faster.
 
         Returns
         -------
@@ -148,20 +150,22 @@ class Leaves(Edit):
         leaves = [leaf for spot in self.spots.values() for leaf in spot.leaves]
         found = torch.autograd.grad(target, leaves, retain_graph=retain_graph, allow_unused=True)
         given = iter(torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(leaves, found, strict=True))
-        return self._gathered({key: [next(given) for _ in spot.leaves] for key, spot in self.spots.items()})
+        return self._gathered({key: [next(given) for _ in spot.leaves] for key, spot in self.spots.items()}, tokens)
 
-    def value(self) -> Tensor:
+    def value(self, tokens: Tensor | None = None) -> Tensor:
         """Return what every unit was in the last forward, after the edits before this one, ``(token, unit)``."""
-        return self._gathered({key: spot.values for key, spot in self.spots.items()})
+        return self._gathered({key: spot.values for key, spot in self.spots.items()}, tokens)
 
-    def _gathered(self, parts: dict[tuple[str, int, str, str], list[Tensor]]) -> Tensor:
+    def _gathered(self, parts: dict[tuple[str, int, str, str], list[Tensor]], some: Tensor | None) -> Tensor:
         tokens, columns, places = self._tokens(), [], []
+        chosen: Any = slice(None) if some is None else some
         for key, spot in self.spots.items():
             calls, axes = parts[key], self._axes(key[0])
             if spot.layout:
-                rows = read_rows(calls, spot.layout, tokens, self._packing(sum(map(len, calls))))
+                rows = read_rows(calls, spot.layout, tokens, self._packing(sum(map(len, calls))))[chosen]
             else:
-                rows = torch.cat(calls)[loose_rows(axes, tokens).to(calls[0].device)]
+                whole = torch.cat(calls) if len(calls) > 1 else calls[0]
+                rows = whole[loose_rows(axes, tokens)[chosen].to(whole.device)]
             columns.append(rows[:, spot.target.columns.to(rows.device)])
             places.append(spot.target.places)
         return torch.cat(columns, 1)[:, torch.cat(places).argsort()]

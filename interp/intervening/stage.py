@@ -72,7 +72,7 @@ class Stage:
     """
 
     def __init__(self, model: nn.Module, edits: Any, check: str = "sample") -> None:
-        self.layout, self.check = Layout(model), SelfCheck(check)
+        self.layout, self.check = Layout(model), None if check == "none" else SelfCheck(check)
         self.scheduled = [Scheduled(edit, self.layout) for edit in listed(edits)]
         self.outputs = sorted({t.module for s in self.scheduled for t in s.targets if t.quantity == "out"})
         self.readings: dict[str, Reading] = {}
@@ -242,7 +242,8 @@ def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Re
     engine = run_cell if adapter.cell else run
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the modules' own names)
-        compare(stage.check, entry, own, input, hx)
+        if stage.check is not None:
+            compare(stage.check, entry, own, input, hx)
         record = recording.watcher(reading) if recording is not None and reading is not None else None
         return engine(adapter, module, input, hx, stage.watcher(entry.name, adapter, record))
 

@@ -63,6 +63,11 @@ def test_one_backward_pass_gives_the_gradient_of_every_unit_at_every_token(kind,
         wanted = by_hand(model, x, packed, leaves.names[column], rows[row])
         assert gradient[row, column] == pytest.approx(wanted, rel=1e-6, abs=1e-9), (leaves.names[column], rows[row])
     assert (gradient != 0).mean() > 0.2
+    some = torch.tensor([2, 0])
+    with interp.intervene(model, leaves):
+        out = model(*inputs) if packed else model(inputs)
+        assert torch.equal(leaves.value(some), leaves.value()[some])
+        assert np.array_equal(leaves.gradient(number(out), tokens=some).numpy(), gradient[[2, 0]])
 
 
 def test_leaves_change_no_value_and_know_them():
@@ -180,3 +185,17 @@ def test_leaves_say_what_they_need():
         model(*samples.inputs)
     with pytest.raises(interp.CaptureError, match=r"use interp\.intervene"):
         interp.run(model, samples, leaves, progress=False)
+
+
+def test_without_a_check_the_modules_own_forward_is_not_called(monkeypatch):
+    model, samples = net(), batch(packed=False)
+    calls = []
+    monkeypatch.setattr(model.rnn, "forward", lambda *args, own=model.rnn.forward: (calls.append(1), own(*args))[1])
+    with interp.intervene(model, [], check="none"):
+        out = model(samples.inputs)
+    assert not calls
+    with interp.intervene(model, []):
+        assert torch.equal(out, model(samples.inputs))
+    assert calls == [1]
+    with pytest.raises(interp.OptionError, match="check="), interp.intervene(model, [], check="some"):
+        pass

@@ -1,0 +1,169 @@
+"""Conductance of all units of a biLSTM at once, against one NeuronConductance of Captum's a unit.
+
+``python tests/benchmarks/bench_attribution.py`` prints a Markdown table for one pair of the Armenian network: 200
+samples, one real sentence each as the baseline, 50 nodes. Captum reads ``h`` through the fused kernel (behind a module
+that drops the state), and gates through a loop written out, in which each is a module. Ten units of either are timed in
+the same run and extrapolated to all, sample by sample on the same paths. ``--captum-samples`` has Captum explain fewer
+samples; seconds are then those of as many. Threads are those of torch: set OMP_NUM_THREADS.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+import torch
+from captum.attr import NeuronConductance
+from torch import nn
+
+import interp
+
+GATES = ("i", "f", "g", "o", "c", "h")
+COLUMNS = ("", "units", "samples", "seconds", "seconds for all units", "slower by", "largest difference", "of at most")
+
+
+class Only(nn.Module):
+    """An LSTM without its state."""
+
+    def __init__(self, lstm):
+        super().__init__()
+        self.lstm = lstm
+
+    def forward(self, x):
+        return self.lstm(x)[0]
+
+
+class Fused(nn.Module):
+    """The network with the fused kernel; every step's logits."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.h = model, Only(model.lstm)
+
+    def forward(self, x):
+        return self.model.output(torch.cat([self.model.hidden(self.h(x)), x], -1))
+
+
+class Loop(nn.Module):
+    """The network with its LSTM written out; the gates of one step are modules, which Captum can read."""
+
+    def __init__(self, model, step):
+        super().__init__()
+        self.model, self.step = model, step
+        self.taps = nn.ModuleDict(
+            {f"{side} {gate}": nn.Identity() for side in ("forward", "backward") for gate in GATES}
+        )
+
+    def side(self, x, name):
+        suffix = "_l0" + ("_reverse" if name == "backward" else "")
+        w = {part: getattr(self.model.lstm, part + suffix) for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
+        inputs = nn.functional.linear(x, w["weight_ih"], w["bias_ih"] + w["bias_hh"])
+        h, c, steps = *(x.new_zeros(len(x), 228) for _ in range(2)), range(x.shape[1])
+        for step in reversed(steps) if name == "backward" else steps:
+            tap = self.taps if step == self.step else None
+            i, f, g, o = (inputs[:, step] + h @ w["weight_hh"].T).chunk(4, 1)
+            i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
+            if tap is not None:
+                i, f, g, o = (tap[f"{name} {gate}"](value) for gate, value in zip("ifgo", (i, f, g, o), strict=True))
+            c = f * c + i * g
+            c = c if tap is None else tap[f"{name} c"](c)
+            h = o * c.tanh()
+            if tap is not None:
+                return tap[f"{name} h"](h)  # later steps of this direction are not read
+        raise ValueError(self.step)
+
+    def forward(self, x):
+        h = torch.cat([self.side(x, name) for name in ("forward", "backward")], -1)
+        return self.model.output(torch.cat([self.model.hidden(h), x[:, self.step]], -1))
+
+
+def fused(model, x, reference, step, column, names):
+    """Return conductances of h of some units, by Captum through the fused kernel."""
+    whole = Fused(model)
+    found = NeuronConductance(lambda rows: whole(rows)[:, step, column], whole.h)
+    places = [int(name.rpartition(".")[2]) + 228 * ("backward" in name) for name in names]
+    return [told(found, x, reference, (step, place)) for place in places]
+
+
+def loop(model, x, reference, step, column, names):
+    """Return conductances of any units, by Captum through a loop written out."""
+    whole, values = Loop(model, step), []
+    for name in names:
+        _, _, side, gate, place = name.split(".")
+        found = NeuronConductance(lambda rows: whole(rows)[:, column], whole.taps[f"{side} {gate}"])
+        values.append(told(found, x, reference, (int(place),)))
+    return values
+
+
+def told(found, x, reference, place):
+    return float(found.attribute(x, place, reference, n_steps=50, method="gausslegendre").sum())
+
+
+def chosen(names, only):
+    """Return ten units, spread over all."""
+    some = [name for name in names if name.split(".")[3] in only]
+    return [some[int(place)] for place in np.linspace(0, len(some) - 1, 10)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pair", default="t=>ծ")
+    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--captum-samples", type=int, default=200)
+    options = parser.parse_args()
+    model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration", language="hy")
+    batches = list(task.batches("demo", limit=6 * options.samples, seed=0))
+    given, _, output = options.pair.partition("=>")
+    where = {"input": given, "output": output}
+    acts = interp.capture(model, batches, quantities=[*GATES], progress=False, modules=["lstm"], where=where)
+    first = np.unique(acts["sample"].values, return_index=True)[1]  # one token a sample
+    acts = acts.isel(token=first[np.argsort(acts["source"].values[first], kind="stable")][: options.samples])
+    settings = {"model": model, "batches": batches, "sentences": 1}
+    interp.measure("unit-attribution", acts.isel(token=slice(2)), **settings)  # compiles what is compiled
+    start = time.perf_counter()
+    found = interp.measure("unit-attribution", acts, **settings)
+    seconds = time.perf_counter() - start
+    names = [str(name) for name in acts["unit"].values]
+    rows = [
+        [
+            "interp, all at once",
+            f"{len(names):,}",
+            str(acts.sizes["token"]),
+            f"{seconds:.1f}",
+            f"{seconds:.0f}",
+            "1",
+            "",
+            "",
+        ]
+    ]
+    few = acts.isel(token=slice(options.captum_samples))
+    for title, explain, only in (("Captum, h, fused kernel", fused, "h"), ("Captum, any gate, a loop", loop, GATES)):
+        rows.append(timed(title, explain, chosen(names, only), few, found, settings, seconds / acts.sizes["token"]))
+    table = [COLUMNS, ["---"] * len(COLUMNS), *rows]
+    sys.stdout.writelines(f"| {' | '.join(row)} |\n" for row in table)
+
+
+def timed(title, explain, names, acts, found, settings, ours):
+    """Return the line of one way of asking Captum; ours are the seconds a sample of all units."""
+    from interp_attribution.baselines import baselines_of
+    from interp_attribution.setting import Setting
+
+    setting = Setting(acts, settings["model"], settings["batches"], "output", None, None, "")
+    baselines = baselines_of(setting, "sentences", 1, None, "", 0)
+    wanted, seconds = np.full((acts.sizes["token"], len(names)), np.nan), 0.0
+    for rows in setting.rows(baselines, 1):
+        token, n, step = int(rows.token[0]), int(rows.lengths[0]), int(rows.at[0])
+        pair = rows.x[:, :n], rows.reference[:, :n]
+        start = time.perf_counter()
+        wanted[token] = explain(settings["model"], *pair, step, int(rows.column[0]), names)
+        seconds += time.perf_counter() - start
+    got = found.conductance.sel(unit=names).values[: len(wanted)]
+    units = found.sizes["unit"]
+    every = seconds / len(names) * units
+    slower = every / len(wanted) / ours
+    return [title, str(len(names)), str(len(wanted)), f"{seconds:.1f}", f"{every:,.0f}",
+            f"{slower:,.0f}", f"{abs(got - wanted).max():.1e}", f"{abs(wanted).max():.2f}"]  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
