@@ -41,7 +41,7 @@ def count_bins(
 
     Parameters
     ----------
-    values : array (token, unit) of float
+    values : array (token, unit) of float32 or float64
         Taken as float64, so that bins are those of `bin_edges`: half open, the last one closed. Values outside
         the range, and NaN, are left out, as numpy leaves them out.
     rows : array (token,) of int
@@ -63,9 +63,29 @@ def count_bins(
 
         low, high = _outer(low, high)
         step, scale = (high - low) / counts.shape[2], counts.shape[2] / (high - low)
-        ordered, lines = np.ascontiguousarray(values[order]), rows[order].astype(np.int64)
-        over_units(count, values.shape[1], ordered, lines, low, high, step, scale, counts)
+        over_units(count, values.shape[1], values, order, rows.astype(np.int64), low, high, step, scale, counts)
     return counts
+
+
+def unit_range(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the least and the largest value of each unit.
+
+    Parameters
+    ----------
+    values : array (token, unit) of float32 or float64
+        Of one token at least.
+
+    Returns
+    -------
+    array (unit,), array (unit,)
+        In the type of the values; both NaN for a unit that is NaN anywhere, as numpy has it.
+    """
+    from interp.kernels import extremes
+
+    low, high = (np.empty(values.shape[1], values.dtype) for _ in range(2))
+    if values.shape[1]:
+        over_units(extremes, values.shape[1], values, low, high)
+    return low, high
 
 
 def over_units(kernel: Callable[..., None], units: int, *arrays: Any) -> None:

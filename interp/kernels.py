@@ -29,16 +29,31 @@ def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, fo
 
 @compiled
 def count(
-    first: int, last: int, values: Any, rows: Any, low: Any, high: Any, step: Any, scale: Any, counts: Any
+    first: int, last: int, values: Any, order: Any, rows: Any, low: Any, high: Any, step: Any, scale: Any, counts: Any
 ) -> None:
-    """Add tokens to ``counts[row, unit, bin]`` for the units ``first`` to ``last``."""
+    """Add tokens, in their order, to ``counts[row, unit, bin]`` for the units ``first`` to ``last``."""
     found = np.empty(STRIPE, np.int32)
     for left in range(first, last, STRIPE):
         span = slice(left, min(left + STRIPE, last))
         lows, highs, steps, scales = low[span], high[span], step[span], scale[span]
-        for token in range(values.shape[0]):
+        for token in order:
             place(values[token, span], lows, highs, steps, scales, counts.shape[2], found)
             here = counts[rows[token]]
             for j in range(lows.shape[0]):
                 if found[j] >= 0:
                     here[left + j, found[j]] += 1
+
+
+@compiled
+def extremes(first: int, last: int, values: Any, low: Any, high: Any) -> None:
+    """Write the least and the largest value of the units ``first`` to ``last``, NaN for one that is NaN anywhere."""
+    for left in range(first, last, STRIPE):
+        span = slice(left, min(left + STRIPE, last))
+        lows, highs = values[0, span].copy(), values[0, span].copy()
+        for token in range(values.shape[0]):
+            row = values[token, span]
+            for j in range(row.shape[0]):
+                value, odd = row[j], row[j] != row[j]
+                lows[j] = value if (value < lows[j]) | odd else lows[j]
+                highs[j] = value if (value > highs[j]) | odd else highs[j]
+        low[span], high[span] = lows, highs

@@ -95,7 +95,7 @@ def run(
     """Run some reducers side by side over chunks, once; return the result of each, with the coords of the units."""
     states: dict[str, State] = {}
     units = None
-    for chunk in chunks:
+    for chunk in map(widened, chunks):
         if units is None:
             units = unit_coords(chunk)
             states = {key: _start(step, results, units) for key, step in steps.items()}
@@ -105,6 +105,13 @@ def run(
     if units is None:
         raise SchemaError("The source has no tokens: it gave not one chunk.")
     return {key: _labelled(step.reducer.finish(states[key]), units) for key, step in steps.items()}
+
+
+def widened(chunk: xr.Dataset) -> xr.Dataset:
+    """Return a chunk whose activations are float32 at least: compiled loops know no float16."""
+    if chunk.activation.dtype != np.float16:
+        return chunk
+    return chunk.assign(activation=chunk.activation.astype(np.float32))
 
 
 def _start(step: Step, results: Mapping[str, xr.Dataset], units: xr.Dataset) -> State:

@@ -159,3 +159,10 @@ def test_unlabelled_dims_must_agree(drawn_acts):
 def test_names_of_models():
     assert unique_names(["a", "a", "a-2", "b"]) == ["a", "a-2", "a-2-2", "b"]
     assert stacked([xr.Dataset({"x": 1})], ["a"]).x.dims == ("model",)
+
+
+@pytest.mark.parametrize("probe", ["range", "histogram", "moments"])
+def test_half_precision(drawn_acts, probe):
+    half = drawn_acts.assign(activation=drawn_acts.activation.astype(np.float16))
+    wide = half.assign(activation=half.activation.astype(np.float32))
+    assert interp.measure(probe, half).identical(interp.measure(probe, wide))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 State = dict[str, np.ndarray]
+SHORT = 16  # bytes of a string that is ranked letter by letter
 
 
 def unique_rows(columns: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -30,13 +31,32 @@ def unique_rows(columns: Sequence[np.ndarray]) -> tuple[list[np.ndarray], np.nda
     array (n,) of int64
         Of which row each one is.
     """
-    codes = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        _, within = np.unique(column, return_inverse=True)
-        _, codes = np.unique(codes * (within.max(initial=0) + 1) + within, return_inverse=True)
+    codes = _fold(columns)
     first = np.zeros(codes.max(initial=-1) + 1, np.int64)
     first[codes[::-1]] = np.arange(codes.size)[::-1]
     return [column[first] for column in columns], codes
+
+
+def _fold(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the rank of each row among the distinct rows."""
+    codes = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        within = _ranks(column)
+        codes = _ranks(codes * (within.max(initial=0) + 1) + within)
+    return codes
+
+
+def _ranks(column: np.ndarray) -> np.ndarray:
+    """Return the rank of each value among the distinct ones; from a table where it would be small, else sorted."""
+    if column.dtype.kind == "U" and column.size and 0 < column.itemsize <= SHORT:
+        return _fold(list(np.ascontiguousarray(column).view(np.uint32).reshape(column.size, -1).T))
+    if column.dtype.kind in "iu" and column.size:
+        values = column.astype(np.int64) - int(column.min())
+        if values.max() < 8 * column.size + 2**16:
+            there = np.zeros(values.max() + 1, bool)
+            there[values] = True
+            return (np.cumsum(there) - 1)[values]
+    return np.unique(column, return_inverse=True)[1].astype(np.int64)
 
 
 class Labels(Reducer):
