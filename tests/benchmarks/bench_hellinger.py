@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import resource
+import tempfile
 import time
 from collections.abc import Callable
 
 import numpy as np
 import xarray as xr
+from bench_memory import Spellings
 
 import interp
 
@@ -104,18 +106,27 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def streamed(limit: int) -> None:
-    """Print seconds and peak memory of a measurement while the network runs."""
-    model = interp.load_model("armenian-bilstm")
-    task = interp.load_task("transliteration")
-    few = interp.stream(model, task.batches("demo", limit=64, seed=0), quantities=GATES, progress=False)
+def streamed(limit: int, units: int, store: bool) -> None:
+    """Print seconds and peak memory of a measurement while the network runs; with ``store`` see that a store agrees."""
+    model, options = interp.load_model("armenian-bilstm"), {"quantities": GATES, "progress": False}
+    few = interp.stream(model, Spellings(64), **options)
     interp.measure("hellinger", few, minimum=20, minimum_sources=5)
+    if units:
+        names = next(iter(few))["unit"].values
+        options["units"] = names[:: -(-len(names) // units)].tolist()
     before, start = peak(), time.perf_counter()
-    source = interp.stream(model, task.batches("demo", limit=limit, seed=0), quantities=GATES, progress=False)
-    found = interp.measure("hellinger", source)
+    found = interp.measure("hellinger", interp.stream(model, Spellings(limit), **options))
     seconds = time.perf_counter() - start
-    tokens = f"{limit:,} samples, {found.sizes['unit']:,} units x {found.sizes['pair']} pairs"
-    print(f"{tokens}: {seconds:.0f} s in 3 passes, {peak() - before:.0f} MB over {before:.0f} MB before.")  # noqa: T201
+    size = f"{found.attrs['n_tokens']:,} tokens, {found.sizes['unit']:,} units x {found.sizes['pair']} pairs"
+    print(f"{size}: {seconds:.0f} s in 3 passes, {peak() - before:.0f} MB over {before:.0f} MB before.", flush=True)  # noqa: T201
+    if store:
+        with tempfile.TemporaryDirectory() as folder:
+            kept = interp.capture(model, Spellings(limit), store=f"{folder}/acts.zarr", **options)
+            start = time.perf_counter()
+            again = interp.measure("hellinger", kept)
+            same = all(np.array_equal(again[name], found[name], equal_nan=True) for name in found.data_vars)
+        seconds = time.perf_counter() - start
+        print(f"Over a store: {seconds:.0f} s, {'the same' if same else 'ANOTHER result'}; {peak():.0f} MB in all.")  # noqa: T201
 
 
 def main() -> None:
@@ -123,8 +134,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, default=5000, help="samples")
     parser.add_argument("--stream", action="store_true", help="while the network runs, instead of in memory")
+    parser.add_argument("--units", type=int, default=0, help="of a stream; by default all")
+    parser.add_argument("--store", action="store_true", help="keep the stream as well, and compare")
     chosen = parser.parse_args()
-    (streamed if chosen.stream else stored)(chosen.limit)
+    if chosen.stream:
+        streamed(chosen.limit, chosen.units, chosen.store)
+    else:
+        stored(chosen.limit)
 
 
 if __name__ == "__main__":
