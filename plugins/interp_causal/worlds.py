@@ -51,13 +51,17 @@ class Dense:
         Where effects are measured.
     how : How
         The ablation.
+    kept : bool
+        Keep what is lent, for many groups.
     """
 
-    def __init__(self, acts: xr.Dataset, model: torch.nn.Module, tokens: Measured, how: How) -> None:
+    def __init__(
+        self, acts: xr.Dataset, model: torch.nn.Module, tokens: Measured, how: How, kept: bool = False
+    ) -> None:
         import torch
 
         self.values, self.names = acts["activation"].values, acts["unit"].values
-        self.lent = Lent(self.values, labels_of(acts), tokens.rows, how.to, how.given, how.draws, how.seed)
+        self.lent = Lent(self.values, labels_of(acts), tokens.rows, how.to, how.given, how.draws, how.seed, kept)
         here = torch.from_numpy(np.ascontiguousarray(self.values[tokens.rows]))
         self.readout = Readout(acts, model, here, self.lent.draws)
         self.intact = self.values[tokens.rows]
