@@ -168,7 +168,7 @@ def begun(acts: xr.Dataset, model: Any, batches: Any, how: How, labels: Sequence
 
 
 def listed(acts: xr.Dataset, groups: Any, pairs: Sequence[str] | None) -> list[Case]:
-    """Return the cases, ordered by input so that each world is made once."""
+    """Return the cases, ordered by pair so that each world is made once."""
     if not groups:
         raise OptionError("Give groups of units: groups={'t=>ծ': ['hidden.out.3', …]}.")
     if isinstance(pairs, str):
@@ -181,7 +181,7 @@ def listed(acts: xr.Dataset, groups: Any, pairs: Sequence[str] | None) -> list[C
             if not arrow:
                 raise OptionError(f"{pair!r} is no pair such as 't=>ծ': name pairs=, or key groups= by pairs.")
             cases.append(Case(str(name), np.sort(chosen), given, output))
-    return sorted(cases, key=lambda case: case.given)
+    return sorted(cases, key=lambda case: (case.given, case.output))
 
 
 def columns_of(acts: xr.Dataset, units: Sequence[str]) -> np.ndarray:
