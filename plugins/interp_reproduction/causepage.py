@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interp_reproduction.causes import KINDS
 from interp_reproduction.findings import signed
 from interp_reproduction.markup import frame_table
 from interp_reproduction.used import p_said
@@ -21,15 +22,15 @@ def section(ablated: Ablated) -> str:
     if not len(ablated.effects):
         return '<section id="cause"><h2>Cause</h2><p class="left-out">Left out: too few tokens.</p></section>'
     tables = (effect_table(ablated.effects), curve_table(ablated.curves), agreement_table(ablated.agreement))
-    effects, curves, agreed = (f'<div class="scroller">{frame_table(table)}</div>' for table in tables)
+    effects, curves, agreed = (f'<div class="scroller">{frame_table(table, words=True)}</div>' for table in tables)
     return f"""<section id="cause">
 <h2>Cause</h2>
 <p>A unit that knows need not be used. Here the units of a group get the values that they had at the same letter in
 another sentence, all from the same one, for what reads them, and not through the recurrence. Effect: what the right
 output loses against what else the letter can become, in nats of log-odds, with its 95 % interval; specificity: that
 minus the effect on the other outputs of the letter; elsewhere: the effect on other letters. p: the share of 999 random
-groups of as many units of the same layer that have as large an effect, of any units, and of units of equal strength
-(weights x standard deviation); Holm: the larger of the two over all rows.</p>
+groups of as many units of the same layer that have as large an effect, of any units / of units of equal strength
+(weights x standard deviation); Holm: the larger of the two, adjusted for all rows.</p>
 {effects}
 <h3>How many units do the work</h3>
 <p>k80: the fewest units, best first by the honest distance, whose ablation has 80 % of the effect of ablating the whole
@@ -54,9 +55,8 @@ def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
             "effect": _ends(row, "effect", "low", "high"),
             "specificity": _ends(row, "specificity", "specificity_low", "specificity_high"),
             "elsewhere": "–" if np.isnan(row["elsewhere"]) else signed(row["elsewhere"]),
-            "accuracy": f"{row['accuracy']:.3f} to {row['accuracy_ablated']:.3f}",
-            "p uniform": p_said(row["p_uniform"]),
-            "p matched": p_said(row["p_matched"]),
+            "accuracy": f"{100 * row['accuracy']:.0f} to {100 * row['accuracy_ablated']:.0f} %",
+            "p": " / ".join(p_said(row[f"p_{kind}"]) for kind in KINDS),
             "Holm": p_said(max(row["p_uniform_holm"], row["p_matched_holm"])),
         }
         for _, row in effects.iterrows()

@@ -71,8 +71,9 @@ def _cell(row: Row, name: str, head: str) -> str:
     else:
         found: Finding = row.findings[name]
         text, n = found.text, found.n if name == "trained" else ""
+    lines = escape(text).replace("; ", ";<br>")  # one network, or one pair, a line
     under = f'<span class="n">n = {escape(n)}</span>' if n else ""
-    return f'<td class="{name}" data-label="{escape(head)}"><span class="figure">{escape(text)}</span>{under}</td>'
+    return f'<td class="{name}" data-label="{escape(head)}"><span class="figure">{lines}</span>{under}</td>'
 
 
 def _behind(row: Row) -> str:

@@ -87,10 +87,11 @@ class Rows:
     def store(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> None:
         """Put rows and their labels aside: behind the others, in a buffer that is doubled where it is full."""
         end = self.size + len(values)
-        if end > len(self.values):
-            larger = np.empty((max(end, 2 * len(self.values)), values.shape[1]), values.dtype)
-            if self.size:
-                larger[: self.size] = self.values[: self.size]
+        if not self.labels:
+            self.values = values
+        elif end > len(self.values):
+            larger = np.empty((2 * end, values.shape[1]), values.dtype)
+            larger[: self.size] = self.values[: self.size]
             self.values = larger
         self.values[self.size : end] = values
         self.size = end

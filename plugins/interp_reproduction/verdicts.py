@@ -34,27 +34,29 @@ def verdict(trained: Finding, untrained: Sequence[Finding], causal: bool | None 
         return f"{UNDECIDED}: {trained.why}"
     if not trained.holds:
         return CONTRADICTED
-    if any(found.holds is None and not found.parts for found in untrained) or not untrained:
+    if not untrained or any(found.holds is None and not found.parts for found in untrained):
         return f"{UNDECIDED}: not measured in untrained networks"
-    also, learned = _by_parts(trained, untrained) if trained.parts else _by_count(untrained)
+    also, doubt = _by_parts(trained, untrained) if trained.parts else _by_count(untrained)
     if also:
         return ALSO
-    if not learned:
-        return f"{UNDECIDED}: not told apart from untrained networks"
+    if doubt:
+        return f"{UNDECIDED}: {doubt}"
     return CAUSAL if causal else LEARNED
 
 
-def _by_parts(trained: Finding, untrained: Sequence[Finding]) -> tuple[bool, bool]:
-    """Return whether the mean over untrained networks holds too, and whether the trained one exceeds it."""
+def _by_parts(trained: Finding, untrained: Sequence[Finding]) -> tuple[bool, str]:
+    """Return whether the mean over untrained networks holds too, and else why the trained one may not exceed it."""
     means = pooled(untrained)
     gaps = [(part - means[name]) * trained.sign for name, part in trained.parts.items()]
-    return shown([part * trained.sign for part in means.values()]) is True, shown(gaps) is True
+    also = shown([part * trained.sign for part in means.values()]) is True
+    return also, "" if shown(gaps) is True else "not told apart from untrained networks"
 
 
-def _by_count(untrained: Sequence[Finding]) -> tuple[bool, bool]:
-    """Return whether it holds in most untrained networks, and whether it holds in none."""
+def _by_count(untrained: Sequence[Finding]) -> tuple[bool, str]:
+    """Return whether it holds in most untrained networks, and else why it may not have been learned."""
     number = sum(bool(found.holds) for found in untrained)
-    return 2 * number > len(untrained), number == 0
+    doubt = f"it holds in {number} of {len(untrained)} untrained networks" if number else ""
+    return 2 * number > len(untrained), doubt
 
 
 def pooled(findings: Sequence[Finding]) -> dict[str, Estimate]:
