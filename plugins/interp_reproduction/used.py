@@ -88,7 +88,7 @@ def groups(rows: pd.DataFrame, wanted: list[tuple[str, tuple[str, str]]]) -> Cau
 def behind(row: Any) -> str:
     """Return what else there is to say of an ablation, in a sentence."""
     return (
-        f"{row['units']}, {row['pair']}: specificity {signed(row['specificity'])} "
+        f"{row['units'][:1].upper()}{row['units'][1:]}, {row['pair']}: specificity {signed(row['specificity'])} "
         f"[{signed(row['specificity_low'])}, {signed(row['specificity_high'])}], accuracy {row['accuracy']:.3f} to "
         f"{row['accuracy_ablated']:.3f}, n {row['tokens']:,} / {row['sources']:,}."
     )
