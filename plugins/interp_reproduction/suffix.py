@@ -66,7 +66,7 @@ def fire(evidence: Evidence) -> Finding:
     place = rank(ranked, neuron)
     high, low = (chosen > HIGH) & (area > HIGH), (chosen < LOW) & (area < LOW)
     return Finding(
-        text=f"{high.sum()} of {area.size} cells above {HIGH}, {low.sum()} below {LOW}; rank {place} for t=>թ",
+        text=f"{high.sum()} of {area.size} cells above {HIGH}, {low.sum()} below {LOW}, rank {place} for t=>թ",
         holds=bool(high.any() and low.any() and place <= TOP),
         n=f"{counted(second)} windows / sources",
         more=(
