@@ -1,10 +1,11 @@
 """Measure the shipped network beside its baselines, and write the figures into the card and the README.
 
 python models/write_figures.py --corpus DIR --wiki DUMP --dev FILE --report DIR
+python models/write_figures.py --report DIR
 
 ``--corpus`` is what the network was trained on (the n-gram is fitted on its ``train`` split), ``--wiki`` the dump
 whose ``test`` articles it has not seen, ``--dev`` a text file that was never trained on, and ``--report`` a report
-of ``interp reproduce`` on the wiki's test split.
+of ``interp reproduce --full`` on the wiki's test split. With a report alone only its claims are written.
 """
 
 from __future__ import annotations
@@ -32,13 +33,25 @@ RULES = ("article", "chat")
 
 
 def main(
-    corpus: Annotated[Path, typer.Option(help="What the network was trained on.")],
-    wiki: Annotated[Path, typer.Option(help="A dump; its test articles are measured.")],
-    dev: Annotated[Path, typer.Option(help="Text that was never trained on.")],
+    corpus: Annotated[Path | None, typer.Option(help="What the network was trained on.")] = None,
+    wiki: Annotated[Path | None, typer.Option(help="A dump; its test articles are measured.")] = None,
+    dev: Annotated[Path | None, typer.Option(help="Text that was never trained on.")] = None,
     report: Annotated[Path | None, typer.Option(help="A report on the test articles.")] = None,
     limit: Annotated[int | None, typer.Option(help="Sentences of each, for a quick look.")] = None,
 ) -> None:
     """Measure, then write the tables between their markers."""
+    if corpus is not None and wiki is not None and dev is not None:
+        _figures(corpus, wiki, dev, limit)
+    elif report is None or (corpus, wiki, dev) != (None, None, None):
+        raise typer.BadParameter("give --corpus, --wiki and --dev together, or --report alone")
+    if report is not None:
+        claims = _claims(report / "tables" / "verdicts.csv")
+        _insert(ROOT / "README.md", "claims", claims)
+        _insert(FOLDER / NAME / "README.md", "claims", claims)
+
+
+def _figures(corpus: Path, wiki: Path, dev: Path, limit: int | None) -> None:
+    """Measure the network beside its baselines."""
     torch.set_num_threads(1)
     network = interp.load_model(NAME)
     train = TransliterationTask(corpus=corpus).sentences("train")
@@ -53,10 +66,6 @@ def main(
     table = _markdown(rows)
     _insert(ROOT / "README.md", "figures", table)
     _insert(FOLDER / NAME / "README.md", "figures", table)
-    if report is not None:
-        claims = _claims(report / "tables" / "verdicts.csv")
-        _insert(ROOT / "README.md", "claims", claims)
-        _insert(FOLDER / NAME / "README.md", "claims", claims)
 
 
 def _measure(
@@ -100,18 +109,13 @@ def _cell(row: dict[str, object]) -> str:
 def _claims(path: Path) -> str:
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    heads = [
-        "claim",
-        "trained",
-        "trained, fewer samples",
-        "untrained, the same fewer",
-        "n, tokens / sources",
-        "verdict",
-    ]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    heads = {"trained": "trained", "untrained": "untrained, 3 networks", "ablation": "ablation, nats"}
+    shown = {name: head for name, head in heads.items() if name in rows[0]}
+    lines = ["| " + " | ".join(["claim", *shown.values(), "n, tokens / sources", "verdict"]) + " |"]
+    lines.append("|---" * (len(shown) + 3) + "|")
     for row in rows:
-        cells = [f"**{row['claim']}** {row['words']}", row["figures"], row["trained"], row["untrained"], row["n"]]
-        lines.append("| " + " | ".join([*cells, row["verdict"]]) + " |")
+        cells = [f"**{row['claim']}** {row['words']}", *(row[name] for name in shown), row["n"], row["verdict"]]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, probe
-from interp_causal.effect import begun, columns_of
+from interp_causal.effect import Setting, begun, columns_of
 from interp_causal.numbers import interval, source_weights
+from interp_causal.tokens import Measured
+from interp_causal.turned import Turned
 from interp_causal.worlds import How, effects
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def ablation_curve(
     seen_by: str = "output",
     orders: int = 50,
     sizes: Sequence[int] | None = None,
+    rotated: int | None = None,
     labels: Sequence[str] = ("input", "output"),
 ) -> xr.Dataset:
     """Effect of ablating the first k units of a ranking, and all but them, against random orders of the same units.
@@ -54,6 +57,9 @@ def ablation_curve(
         Random orders to compare with.
     sizes : sequence of int, optional
         Which k; by default every one up to 60 units, else 24, close together at the beginning.
+    rotated : int, optional
+        Seed of `interp.rotate`: the names of the ranking are then those of its directions, as a probe with
+        ``basis="rotated"`` has ranked them, and they are ablated instead of units. Not where the model runs.
 
     Returns
     -------
@@ -77,7 +83,9 @@ def ablation_curve(
     if not arrow:
         raise OptionError(f"pair= takes a pair such as 't=>ծ'; got {pair!r}.")
     units = columns_of(acts, ranking)
-    tokens, world = setting.world(source)
+    tokens, world = setting.world(source, output)
+    if rotated is not None:
+        world = turned(setting, tokens, rotated)
     mine = tokens.of(output)
     weights, ks = source_weights(tokens.source, mine), checked(sizes, units.size)
 
@@ -94,6 +102,13 @@ def ablation_curve(
     shuffled = [generator.permutation(units) for _ in range(orders)]
     n = {"tokens": int(mine.sum()), "sources": np.unique(tokens.source[mine]).size}
     return result(units, ks, told, mean, shuffled).assign(n)
+
+
+def turned(setting: Setting, tokens: Measured, seed: int) -> Turned:
+    """Return the world of the directions of a rotation."""
+    if setting.batches is not None:
+        raise OptionError("rotated= works out the logits from the dense layers: leave batches= out.")
+    return Turned(setting.acts, setting.model, tokens, setting.how, seed)
 
 
 def checked(sizes: Sequence[int] | None, n: int) -> list[int]:

@@ -51,22 +51,28 @@ class Setting:
     how: How
     labels: tuple[str, str]
     fit: np.ndarray = field(init=False)
-    held: dict[str, tuple[Measured, World]] = field(default_factory=dict)
+    held: dict[tuple[str, str], tuple[Measured, World]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fit = lendable(labels_of(self.acts), self.how.given)
 
-    def world(self, given: str) -> tuple[Measured, World]:
-        """Return the tokens of an input, and what gives their logits."""
-        if given not in self.held:
-            tokens = measured(self.acts, given, self.labels, self.fit)
-            self.held = {given: (tokens, self._made(tokens))}  # one at a time: they are large
-        return self.held[given]
+    def world(self, given: str, output: str = "") -> tuple[Measured, World]:
+        """Return the tokens of an input, or of a pair, and what gives their logits.
 
-    def _made(self, tokens: Measured) -> World:
+        Where the model runs it runs for all tokens of the input: there is no world of a pair alone.
+        """
+        key = (given, output if self.batches is None else "")
+        if key not in self.held:
+            tokens = measured(self.acts, given, self.labels, self.fit)
+            tokens = tokens.part(tokens.of(output)) if key[1] else tokens
+            same = {known: held for known, held in self.held.items() if known[0] == given and not known[1]}
+            self.held = same | {key: (tokens, self._made(tokens, bool(key[1])))}  # few at a time: they are large
+        return self.held[key]
+
+    def _made(self, tokens: Measured, kept: bool) -> World:
         if self.batches is not None:
             return Running(self.acts, self.model, self.batches, tokens, self.how, self.labels)
-        return Dense(self.acts, self.model, tokens, self.how)
+        return Dense(self.acts, self.model, tokens, self.how, kept)
 
 
 @probe(requires=("source",))
@@ -84,6 +90,7 @@ def ablation_effect(
     seen_by: str = "output",
     controls: int | None = None,
     elsewhere: int = 2000,
+    details: bool = True,
     labels: Sequence[str] = ("input", "output"),
 ) -> xr.Dataset:
     """Effect of ablating groups of units on the log-odds of the right output among what the input can become.
@@ -103,9 +110,9 @@ def ablation_effect(
     pairs : sequence of str, optional
         Measure every group on each of these; needed where the keys are no pairs.
     batches : Batch or iterable of those, optional
-        Those of the capture. Then the model runs, for each group, draw and control: needed for gates, cells, lower
-        layers and ``seen_by="state"``. All tokens with a donor are edited. Without it the logits are worked out from
-        the dense layers.
+        Those of the capture. Then the model runs, for each group, draw and control: needed for lower layers and
+        ``seen_by="state"``. All tokens with a donor are edited. Without it the logits are worked out from the dense
+        layers; for the gates and cells of an LSTM below them, capture its h, i, f, g, o and c_prev.
     to, given, draws, seed, seen_by
         As of `interp.Ablate`.
     controls : int, optional
@@ -114,6 +121,9 @@ def ablation_effect(
     elsewhere : int
         At most so many tokens of all other inputs, on which the effect is measured too; 0 leaves it out. Never where
         the model runs.
+    details : bool
+        Without it the result has ``effect``, ``low``, ``high``, ``tokens``, ``sources`` and the controls alone: quick
+        for hundreds of groups.
     labels : sequence of two str
         Coords of ``token``: the input and what it becomes.
 
@@ -138,7 +148,8 @@ def ablation_effect(
     setting = begun(acts, model, batches, how, labels)
     cases = listed(acts, groups, pairs)
     number = (0 if batches is not None else CONTROLS) if controls is None else controls
-    rows = [one(setting, case, number, 0 if batches is not None else elsewhere) for case in cases]
+    elsewhere = elsewhere if details and batches is None else 0
+    rows = [one(setting, case, number, elsewhere, details) for case in cases]
     return together(cases, rows, how)
 
 
@@ -157,7 +168,7 @@ def begun(acts: xr.Dataset, model: Any, batches: Any, how: How, labels: Sequence
 
 
 def listed(acts: xr.Dataset, groups: Any, pairs: Sequence[str] | None) -> list[Case]:
-    """Return the cases, ordered by input so that each world is made once."""
+    """Return the cases, ordered by pair so that each world is made once."""
     if not groups:
         raise OptionError("Give groups of units: groups={'t=>ծ': ['hidden.out.3', …]}.")
     if isinstance(pairs, str):
@@ -170,7 +181,7 @@ def listed(acts: xr.Dataset, groups: Any, pairs: Sequence[str] | None) -> list[C
             if not arrow:
                 raise OptionError(f"{pair!r} is no pair such as 't=>ծ': name pairs=, or key groups= by pairs.")
             cases.append(Case(str(name), np.sort(chosen), given, output))
-    return sorted(cases, key=lambda case: case.given)
+    return sorted(cases, key=lambda case: (case.given, case.output))
 
 
 def columns_of(acts: xr.Dataset, units: Sequence[str]) -> np.ndarray:
@@ -186,23 +197,39 @@ def columns_of(acts: xr.Dataset, units: Sequence[str]) -> np.ndarray:
     return np.array([place[str(unit)] for unit in units])
 
 
-def one(setting: Setting, case: Case, controls: int, elsewhere: int) -> dict[str, Any]:
+def one(setting: Setting, case: Case, controls: int, elsewhere: int, details: bool) -> dict[str, Any]:
     """Return all numbers of a case."""
-    tokens, world = setting.world(case.given)
+    tokens, world = setting.world(case.given, case.output)
     mine = tokens.of(case.output)
     lost = effects(world, tokens, case.units)
     row: dict[str, Any] = dict(zip(("effect", "low", "high"), interval(lost[mine], tokens.source[mine]), strict=True))
-    row["others"] = float(source_weights(tokens.source, ~mine) @ lost) if (~mine).any() else np.nan
-    names = ("specificity", "specificity_low", "specificity_high")
-    row |= dict(zip(names, difference(lost, tokens.source, mine, ~mine), strict=True))
     row |= {"tokens": int(mine.sum()), "sources": np.unique(tokens.source[mine]).size}
-    row |= beside(setting, world, tokens, case, mine)
     weights = source_weights(tokens.source, mine)
     row["compared"] = float(weights @ lost)  # added up as the controls are: a group that is drawn itself is a tie
-    row["control"] = np.array([[weights @ effects(world, tokens, group) for group in groups]
+    row["control"] = np.array([means(world, tokens, weights, groups)
                                for groups in control_groups(setting, world, case, controls)])  # fmt: skip
-    row["elsewhere"] = other_inputs(setting, case, elsewhere) if elsewhere else np.nan
+    if details:
+        row |= beside(setting, world, tokens, case, mine) | specific(setting, case)
+        row["elsewhere"] = other_inputs(setting, case, elsewhere) if elsewhere else np.nan
     return row
+
+
+def means(world: World, tokens: Measured, weights: np.ndarray, groups: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the mean effect of each of some groups of one size; equal groups are ablated once."""
+    if not groups:
+        return np.zeros(0)
+    different, place = np.unique(np.stack(groups), axis=0, return_inverse=True)
+    found = np.array([weights @ effects(world, tokens, group) for group in different])
+    return np.asarray(found[place.reshape(-1)])
+
+
+def specific(setting: Setting, case: Case) -> dict[str, float]:
+    """Return the effect on the other outputs of the input, and by how much that on the pair exceeds it."""
+    tokens, world = setting.world(case.given)
+    mine, lost = tokens.of(case.output), effects(world, tokens, case.units)
+    names = ("specificity", "specificity_low", "specificity_high")
+    row = dict(zip(names, difference(lost, tokens.source, mine, ~mine), strict=True))
+    return row | {"others": float(source_weights(tokens.source, ~mine) @ lost) if (~mine).any() else np.nan}
 
 
 def beside(setting: Setting, world: World, tokens: Measured, case: Case, mine: np.ndarray) -> dict[str, float]:

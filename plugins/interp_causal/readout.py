@@ -135,8 +135,8 @@ class Readout:
         lost = [str(names[unit]) for unit in units.tolist() if unit not in read]
         if lost:
             raise OptionError(
-                f"No dense layer reads {lost[0]!r} ({len(lost)} such units): for gates, cells and lower layers give "
-                "batches=, so that the model runs."
+                f"No dense layer reads {lost[0]!r} ({len(lost)} such units): for lower layers, and for the gates of "
+                "other cells than the LSTM, give batches=, so that the model runs."
             )
 
     def change(self, units: np.ndarray, moved: Tensor, wanted: np.ndarray) -> Tensor:

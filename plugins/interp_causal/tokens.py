@@ -47,6 +47,10 @@ class Measured:
             raise UnknownNameError(f"This input never becomes {output!r}; it becomes {', '.join(self.outputs)}.")
         return np.asarray(self.right == self.outputs.index(output))
 
+    def part(self, mask: np.ndarray) -> Measured:
+        """Return some of the tokens, with all that their input can become."""
+        return Measured(self.rows[mask], self.outputs, self.logits, self.right[mask], self.source[mask])
+
 
 def labels_of(acts: xr.Dataset) -> Labels:
     """Return all labels of tokens."""
@@ -109,12 +113,23 @@ class Lent:
         The tokens that get others' values.
     to, given, draws, seed
         As of `interp.Ablate`.
+    kept : bool
+        Keep what was found for each unit, for many groups of the same units.
     """
 
     def __init__(
-        self, values: Any, labels: Labels, rows: np.ndarray, to: str, given: Sequence[str], draws: int, seed: int
+        self,
+        values: Any,
+        labels: Labels,
+        rows: np.ndarray,
+        to: str,
+        given: Sequence[str],
+        draws: int,
+        seed: int,
+        kept: bool = False,
     ) -> None:
-        self.values, self.rows, self.to = values, rows, to
+        self.values, self.rows, self.to, self.kept = values, rows, to, kept
+        self.known: dict[int, np.ndarray] = {}
         self.draws = draws if to == "resample" else 1
         mine = {name: held[rows] for name, held in labels.items()}
         if to == "resample":
@@ -127,6 +142,14 @@ class Lent:
 
     def moved(self, units: np.ndarray) -> np.ndarray:
         """Return by how much units move: ``(draw x token, unit)``, draw after draw."""
+        if not self.kept:
+            return self._moved(units)
+        fresh = np.array([unit for unit in units.tolist() if unit not in self.known], np.int64)
+        if fresh.size:
+            self.known |= dict(zip(fresh.tolist(), np.ascontiguousarray(self._moved(fresh).T), strict=True))
+        return np.stack([self.known[unit] for unit in units.tolist()]).T
+
+    def _moved(self, units: np.ndarray) -> np.ndarray:
         own = self.values[np.ix_(self.rows, units)]
         if self.to == "zero":
             return np.asarray(-own)

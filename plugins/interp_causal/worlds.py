@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from interp import OptionError
+from interp_causal.cells import Cells
 from interp_causal.numbers import log_odds
 from interp_causal.readout import Readout, logit_units
 from interp_causal.tokens import Labels, Lent, Measured, labels_of, lendable
@@ -39,7 +40,7 @@ class World(Protocol):
 
 
 class Dense:
-    """By the dense layers above the units, for their readers alone.
+    """By the dense layers above the units, for their readers alone; gates and cells by the h that they make.
 
     Parameters
     ----------
@@ -51,13 +52,18 @@ class Dense:
         Where effects are measured.
     how : How
         The ablation.
+    kept : bool
+        Keep what is lent, for many groups.
     """
 
-    def __init__(self, acts: xr.Dataset, model: torch.nn.Module, tokens: Measured, how: How) -> None:
+    def __init__(
+        self, acts: xr.Dataset, model: torch.nn.Module, tokens: Measured, how: How, kept: bool = False
+    ) -> None:
         import torch
 
         self.values, self.names = acts["activation"].values, acts["unit"].values
-        self.lent = Lent(self.values, labels_of(acts), tokens.rows, how.to, how.given, how.draws, how.seed)
+        self.lent = Lent(self.values, labels_of(acts), tokens.rows, how.to, how.given, how.draws, how.seed, kept)
+        self.cells = Cells(acts, tokens.rows)
         here = torch.from_numpy(np.ascontiguousarray(self.values[tokens.rows]))
         self.readout = Readout(acts, model, here, self.lent.draws)
         self.intact = self.values[tokens.rows]
@@ -66,11 +72,17 @@ class Dense:
         """Return logits ``(draw, token, output)`` with units ablated."""
         import torch
 
+        units, by = self.moved(units)
         self.readout.check(units, self.names)
         with torch.no_grad():
-            moved = torch.from_numpy(self.lent.moved(units))
-            change = self.readout.change(units, moved, columns).numpy()
+            change = self.readout.change(units, torch.from_numpy(by), columns).numpy()
         return np.asarray(self.intact[:, columns] + change.reshape(self.lent.draws, len(self.intact), -1))
+
+    def moved(self, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which units of the layers above move, and by how much: ``(unit,)`` and ``(draw x token, unit)``."""
+        if self.cells.inner(units).any():
+            return self.cells.outputs(units, self.lent.moved)
+        return units, self.lent.moved(units)
 
 
 class Running:

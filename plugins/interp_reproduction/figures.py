@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interp import View, draw, pick
-from interp_reproduction.findings import distances, too_few
+from interp_reproduction.evidence import distances
+from interp_reproduction.findings import sides
 from interp_reproduction.numbers import best
-from interp_reproduction.settings import GRAPHS, SUFFIX, arrow
+from interp_reproduction.settings import GRAPHS, MINIMUM, SUFFIX, arrow
 from interp_reproduction.suffix import speaking
 
 if TYPE_CHECKING:
@@ -159,4 +160,6 @@ def _with(empty: Figure, view: View) -> Figure:
 
 
 def _without(empty: Figure, run: Run, pair: tuple[str, str]) -> Figure:
-    return replace(empty, reason=f"Left out: {too_few(run, [pair])}")
+    a, b = sides(run, pair)
+    few = f"{arrow(pair)} has {a:,} against {b:,} tokens; {MINIMUM} are needed on each side"
+    return replace(empty, reason=f"Left out: {few}: raise --limit or give a larger corpus.")

@@ -6,108 +6,124 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import measure
-from interp_reproduction.findings import Claim, Finding, distances, missing, n_of, signed
-from interp_reproduction.numbers import as_said, best, lead
-from interp_reproduction.settings import GRAPHS, TOP, TOP_HIDDEN, arrow
+from interp_reproduction.estimates import Estimate
+from interp_reproduction.evidence import distances, n_of, of_kind, with_groups
+from interp_reproduction.findings import Claim, Finding, from_parts, missing
+from interp_reproduction.numbers import as_said, best, lead, sign_test
+from interp_reproduction.settings import CONTROLS, GRAPHS, LEVEL, TOP, TOP_HIDDEN, arrow
 
 if TYPE_CHECKING:
-    from interp_reproduction.runs import Run
+    from interp_reproduction.evidence import Evidence
 
 SIGNS = {"ծ": 1, "ց": 1, "տ": -1, "թ": -1}
 """What t=>ծ pushes up and down, by the claim."""
 
-HALF = 0.5  # C2 holds where more than half of the units do as said; one of 16 would by chance
+PAIR = GRAPHS[0]
+HALF = 0.5  # C2 holds where more than half of the units do as said
 
 
-def contributions(run: Run, pair: tuple[str, str]) -> tuple[list[str], np.ndarray]:
-    """Return the top hidden units of a pair and what each adds to the logits that the claim names.
+def contributions(evidence: Evidence) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the hidden units, which of them are the top ones for t=>ծ, and what each adds to four logits.
 
     Returns
     -------
     units : list of str
-        Names, largest distance first.
+        Names.
+    top : array of int
+        Places of those with the largest distance on one half of the sources, largest first.
     contribution : array (unit, output)
-        Weight x mean activation over the tokens of the pair; outputs in the order of `SIGNS`.
+        The contrast, on the other half; outputs in the order of `SIGNS`.
     """
-    hidden = np.flatnonzero((run.dist["quantity"].values == "out") & (run.dist["symbol"].values == ""))
-    top = hidden[best(run.dist["distance"].sel(pair=arrow(pair)).values[hidden], TOP_HIDDEN)]
-    units = [str(name) for name in run.dist["unit"].values[top]]
-    symbols = run.dist["symbol"].values.tolist()
-    outputs = [str(run.dist["unit"].values[symbols.index(symbol)]) for symbol in SIGNS]
-    read = run.wiring.sel(lower_unit=units)
-    added = measure("contributions", run.acts, wiring=read, pairs=[arrow(pair)], article=True, minimum=1)
-    return units, added["contribution"].sel(lower_unit=units, upper_unit=outputs, pair=arrow(pair)).values
+    units = [str(name) for name in evidence.chosen["unit"].values[of_kind(evidence.chosen, quantity="out")]]
+    added = evidence.pushed.sel(pair=arrow(PAIR), lower_unit=units)
+    symbols = added["upper_symbol"].values.tolist()
+    values = added["contribution"].transpose("lower_unit", "upper_unit").values
+    return (
+        units,
+        best(distances(evidence.chosen, PAIR, quantity="out"), TOP_HIDDEN),
+        values[:, [symbols.index(symbol) for symbol in SIGNS]],
+    )
 
 
-def push(run: Run) -> Finding:
+def push(evidence: Evidence) -> Finding:
     """Return the share of the top hidden units for t=>ծ that push ծ and ց up and տ and թ down."""
-    pair = ("t", "ծ")
-    lacking = missing(run, pair)
+    lacking = missing(evidence, PAIR)
     if lacking:
         return lacking
     signs = np.array(list(SIGNS.values()))
-    units, added = contributions(run, pair)
-    right = as_said(added, signs)
-    single = (added * signs > 0).mean(axis=0)
-    shares = dict(zip(SIGNS, single.tolist(), strict=True))
-    parts = [f"{symbol} {'up' if SIGNS[symbol] > 0 else 'down'} {share:.0%}" for symbol, share in shares.items()]
-    listed = ", ".join(name for name, fits in zip(units, right, strict=True) if fits) or "none"
+    units, top, added = contributions(evidence)
+    right = as_said(added[top], signs)
+    share, (p, chance) = float(right.mean()), sign_test(added, top, signs, CONTROLS, evidence.seed)
+    shares = dict(zip(SIGNS, (added[top] * signs > 0).mean(axis=0).tolist(), strict=True))
+    parts = [f"{symbol} {'up' if SIGNS[symbol] > 0 else 'down'} {one:.0%}" for symbol, one in shares.items()]
+    listed = ", ".join(units[at] for at, fits in zip(top, right, strict=True) if fits) or "none"
+    certain = p < LEVEL
     return Finding(
-        text=f"{right.sum()} of {right.size} ({right.mean():.0%})",
-        holds=bool(right.mean() > HALF),
-        n=n_of(run.dist, pair),
-        more=(f"One output at a time: {', '.join(parts)} of them. All four: {listed}.",),
-        numbers={"share": float(right.mean())} | {f"share {symbol}": share for symbol, share in shares.items()},
+        text=f"{right.sum()} of {right.size} ({share:.0%}), p = {p:.3f}",
+        holds=certain if share > HALF and certain else None if share > HALF else False,
+        why=f"more than half of them do, but p = {p:.3f} against shuffled columns",
+        n=n_of(evidence.measured, PAIR),
+        more=(
+            f"One output at a time: {', '.join(parts)} of them. All four: {listed}. With each column of contributions "
+            f"shuffled among the {len(units)} hidden units, {chance:.1f} of {right.size} would do so.",
+        ),
+        numbers={"share": share, "p": p, "by chance": chance / right.size}
+        | {f"share {symbol}": one for symbol, one in shares.items()},
     )
 
 
-def confident(run: Run) -> Finding:
+def leads(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """Return H(g) - max(H(i), H(f), H(o)) of the neurons shown, from all sources and without each group of them.
+
+    Returns
+    -------
+    array (neuron,), array (group, neuron)
+        The top ten forward and the top ten backward h for t=>ծ.
+    """
+    values, lefts = [], []
+    for direction in ("forward", "backward"):
+        top = best(distances(evidence.chosen, PAIR, direction), TOP)
+        held = [with_groups(evidence.gates, PAIR, direction, gate) for gate in "gifo"]
+        values.append(lead(*(value[top] for value, _ in held)))
+        lefts.append(lead(*(left[:, top] for _, left in held)))
+    return np.concatenate(values), np.concatenate(lefts, axis=1)
+
+
+def confident(evidence: Evidence) -> Finding:
     """Return by how much H of the cell input g exceeds H of every gate, over the neurons shown."""
-    pair = GRAPHS[0]
-    lacking = missing(run, pair)
+    lacking = missing(evidence, PAIR)
     if lacking:
         return lacking
-    margin = leads(run, pair)
-    mean, sd, above = float(margin.mean()), float(margin.std(ddof=1)), int((margin > 0).sum())
-    others = {arrow(other): float(leads(run, other).mean()) for other in GRAPHS[1:] if not missing(run, other)}
-    listed = ", ".join(f"{name} {signed(value)}" for name, value in others.items())
-    return Finding(
-        text=f"{signed(mean)} (sd {sd:.2f})",
-        holds=mean > 0,
-        n=n_of(run.dist, pair),
-        more=(
-            f"From {signed(float(margin.min()))} to {signed(float(margin.max()))}, above 0 in {above} of {margin.size} "
-            "neurons; sd is over neurons.",
-            f"The mean for the other pairs: {listed or 'too few tokens'}.",
-        ),
-        numbers={"mean": mean, "sd": sd, "above 0": above} | {f"mean {name}": value for name, value in others.items()},
+    margin, left = leads(evidence)
+    said = (
+        f"From {signed_ends(margin)}, above 0 in {(margin > 0).sum()} of {margin.size} neurons; their standard "
+        f"deviation is {margin.std(ddof=1):.2f}."
     )
+    mean = Estimate(float(margin.mean()), left.mean(axis=1))
+    return from_parts({arrow(PAIR): mean}, 1, n_of(evidence.gates, PAIR), [said])
 
 
-def leads(run: Run, pair: tuple[str, str]) -> np.ndarray:
-    """Return H(g) - max(H(i), H(f), H(o)) for the neurons that a layered graph of a pair shows: (neuron,)."""
-    parts = []
-    for direction in ("forward", "backward"):
-        top = best(distances(run.dist, pair, direction), TOP)
-        parts.append(lead(*(distances(run.dist, pair, direction, quantity)[top] for quantity in "gifo")))
-    return np.concatenate(parts)
+def signed_ends(values: np.ndarray) -> str:
+    """Return the smallest and the largest of some numbers: ``−0.20 to +0.11``."""
+    return " to ".join(f"{value:+.2f}".replace("-", "−") for value in (values.min(), values.max()))
 
 
 CLAIMS = {
     "C2": Claim(
         "C2",
         "For t=>ծ the top hidden units push ծ and ց up, and տ, թ and the rest down.",
-        f"The share of the top {TOP_HIDDEN} hidden units whose mean contribution over the tokens of t=>ծ (weight x "
-        "activation) is above 0 for ծ and ց and below 0 for տ and թ.",
-        "more than half of them do; one in 16 would by chance",
+        f"The share of the top {TOP_HIDDEN} hidden units whose contrast contribution is above 0 for ծ and ց and below "
+        "0 for տ and թ: (weight − mean weight to all that t becomes) x activation, its mean over t=>ծ minus that over "
+        f"the other t. p: the share of {CONTROLS} shuffles of each output's column among all hidden units in which as "
+        "many do.",
+        f"more than half of them do, and p < {LEVEL}",
         push,
     ),
     "C3": Claim(
         "C3",
         "Among the gates, the cell inputs g are the most confident.",
         f"H(g) − max(H(i), H(f), H(o)) of t=>ծ, its mean over the {2 * TOP} neurons shown.",
-        "the mean is above 0",
+        "the interval of the mean lies above 0",
         confident,
     ),
 }

@@ -70,7 +70,7 @@ class Rows:
 
     def __init__(self, tokens: Keep, units: Keep) -> None:
         self.tokens, self.units = tokens, units
-        self.values: list[np.ndarray] = []
+        self.values, self.size = np.zeros((0, 0), np.float32), 0
         self.labels: list[dict[str, np.ndarray]] = []
         self.columns: dict[str, np.ndarray] = {}
         self.attrs: dict[str, Any] = {}
@@ -78,15 +78,23 @@ class Rows:
     def add(self, chunk: xr.Dataset) -> None:
         """Keep what is wanted of a chunk."""
         rows, columns = np.flatnonzero(self.tokens(chunk)), np.flatnonzero(self.units(chunk))
-        if not self.values:
+        if not self.labels:
             self.columns = {name: chunk[name].values[columns] for name in UNIT_COORDS}
             self.attrs = dict(chunk.attrs)
         labels = {str(name): held.values[rows] for name, held in chunk.coords.items() if held.dims == ("token",)}
         self.store(chunk["activation"].values[np.ix_(rows, columns)], labels)
 
     def store(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> None:
-        """Put rows and their labels aside."""
-        self.values.append(values)
+        """Put rows and their labels aside: behind the others, in a buffer that is doubled where it is full."""
+        end = self.size + len(values)
+        if not self.labels:
+            self.values = values
+        elif end > len(self.values):
+            larger = np.empty((2 * end, values.shape[1]), values.dtype)
+            larger[: self.size] = self.values[: self.size]
+            self.values = larger
+        self.values[self.size : end] = values
+        self.size = end
         self.labels.append(labels)
 
     def finish(self) -> xr.Dataset:
@@ -95,7 +103,7 @@ class Rows:
         tokens = {
             name: np.concatenate([labels[name] for labels in self.labels]) for name in self.labels[0] if name in names
         }
-        return dataset(np.concatenate(self.values), self.columns, tokens, self.attrs)
+        return dataset(self.values[: self.size], self.columns, tokens, self.attrs)
 
 
 class Windows(Rows):
@@ -123,8 +131,7 @@ class Windows(Rows):
         for step in range(len(self.suffix)):
             means += values[starts + step] / len(self.suffix)
         told = {name: held[starts] for name, held in labels.items()}
-        self.values.append(means)
-        self.labels.append(told | {"suffix": reads(labels["input"], starts, self.suffix)})
+        super().store(means, told | {"suffix": reads(labels["input"], starts, self.suffix)})
 
 
 def windows(letters: np.ndarray, samples: np.ndarray, size: int, first: str) -> np.ndarray:

@@ -30,15 +30,25 @@ def rows_of(shown: Mapping[str, str]) -> str:
     )
 
 
-def frame_table(frame: pd.DataFrame) -> str:
-    """Return a table of data; floats with three decimals."""
+def frame_table(frame: pd.DataFrame, *, words: bool = False) -> str:
+    """Return a table of data; floats with three decimals.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row each.
+    words : bool
+        Text is words: else spaces in it are letters, and shown.
+    """
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
-    body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in frame.itertuples(index=False))
+    body = "\n".join(
+        f"<tr>{''.join(_cell(value, words) for value in row)}</tr>" for row in frame.itertuples(index=False)
+    )
     return f'<table class="plain"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, words: bool) -> str:
     if isinstance(value, str):
-        return f"<td><bdi>{escape(lettering.visible(value))}</bdi></td>"
+        return f"<td><bdi>{escape(value if words else lettering.visible(value))}</bdi></td>"
     shown = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
     return f'<td class="number">{escape(shown)}</td>'

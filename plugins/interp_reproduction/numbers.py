@@ -137,3 +137,41 @@ def _mean_root(n: int, bins: int) -> float:
     most = min(n, int(mean + 12 * np.sqrt(mean) + 30))  # beyond it the law has no mass that a float64 holds
     counts = np.arange(most + 1)
     return float((np.sqrt(counts) * binom.pmf(counts, n, 1 / bins)).sum())
+
+
+def sign_test(added: Any, top: Any, signs: Any, draws: int, seed: int) -> tuple[float, float]:
+    """Return how unlikely so many rows with all signs are, where each column is shuffled among all rows by itself.
+
+    Parameters
+    ----------
+    added : array (hidden, output)
+        Contributions.
+    top : array of int
+        The rows that are looked at.
+    signs : array (output,)
+        +1 or -1.
+    draws : int
+        Shuffles.
+    seed : int
+        Of the shuffles.
+
+    Returns
+    -------
+    p : float
+        ``(1 + #{shuffled count >= count}) / (1 + draws)``.
+    chance : float
+        The mean count of the shuffles; their law is binomial with the product of the columns' shares, nearly.
+    """
+    right = np.asarray(added) * np.asarray(signs) > 0
+    count, generator = int(right[top].all(axis=1).sum()), np.random.default_rng([seed, 2])
+    drawn = np.array([generator.permuted(right, axis=0)[top].all(axis=1).sum() for _ in range(draws)])
+    return float((1 + (drawn >= count).sum()) / (1 + draws)), float(drawn.mean())
+
+
+def holm(p: Any) -> np.ndarray:
+    """Return p adjusted for all tests by Holm's step-down (1979)."""
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(p.shape)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)), 1)
+    return adjusted

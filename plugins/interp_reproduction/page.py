@@ -12,6 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from interp import captions, methods, palette
+from interp_reproduction.causepage import section as cause_section
 from interp_reproduction.claimtable import claim_bodies, column_heads, columns_said
 from interp_reproduction.figures import FORMATS, Figure, slug
 from interp_reproduction.markup import escape, facts, frame_table, items, rows_of
@@ -20,6 +21,7 @@ from interp_reproduction.settings import BINS, MINIMUM
 from interp_reproduction.tables import pair_table
 
 if TYPE_CHECKING:
+    from interp_reproduction.causes import Ablated
     from interp_reproduction.claims import Row, Runs
 
 TITLE = "What the neurons of a transliterating LSTM know"
@@ -27,7 +29,12 @@ SIZES = ((300, 3_000), (1_000, 10_000), (3_000, 30_000))
 
 
 def write_page(
-    folder: Path, told: Mapping[str, Any], runs: Runs, rows: Sequence[Row], figures: Sequence[Figure]
+    folder: Path,
+    told: Mapping[str, Any],
+    runs: Runs,
+    rows: Sequence[Row],
+    figures: Sequence[Figure],
+    ablated: Ablated | None = None,
 ) -> None:
     """Write ``index.html`` into a folder that holds everything else already."""
     script = asset("report.js")
@@ -39,12 +46,16 @@ def write_page(
         "style": "\n".join([palette.css(), *styles, asset("report.css")]),
         "script": script,
         "facts": facts(_facts(told)),
-        "nav": " ".join(f'<a href="#{slug(name)}">{escape(name)}</a>' for name in groups),
-        "columns": escape(columns_said(runs)),
-        "heads": column_heads(runs),
-        "claims": claim_bodies(rows, runs),
+        "nav": " ".join(
+            f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name in _sections(groups, ablated).items()
+        ),
+        "columns": escape(columns_said(runs, ablated is not None)),
+        "heads": column_heads(rows),
+        "claims": claim_bodies(rows),
+        "cause": "" if ablated is None else cause_section(ablated),
         "figures": "\n".join(section(name, drawn) for name, drawn in groups.items()),
-        "limits": items(limits(runs)),
+        "limits": items(limits(runs, ablated is not None)),
+        "judged": escape(_judged(runs)),
         "method": escape(methods(runs.figures.dist)),
         "wiring": escape(_other_methods(told)),
         "n_pairs": str(runs.figures.dist.sizes["pair"]),
@@ -54,6 +65,11 @@ def write_page(
     }
     page = Template(asset("report.html")).substitute(content)
     (folder / "index.html").write_text(page, encoding="utf-8")
+
+
+def _sections(groups: Mapping[str, Any], ablated: Ablated | None) -> dict[str, str]:
+    """Return the names of the sections by their anchors."""
+    return ({} if ablated is None else {"cause": "Cause"}) | {slug(name): name for name in groups}
 
 
 def asset(name: str) -> str:
@@ -96,29 +112,41 @@ def _figure(figure: Figure) -> str:
     )
 
 
-def limits(runs: Runs) -> list[str]:
+def limits(runs: Runs, full: bool) -> list[str]:
     """Return what a reader must know before trusting a figure, a sentence or two each."""
     floors = ", ".join(f"{flat_floor(a, b, BINS):.2f} at {a:,} against {b:,} tokens" for a, b in SIZES)
+    used = (
+        "An ablation shows what is lost at the letter itself when units forget what they know beyond it. Units that do "
+        "the same work may stand in for each other, and what goes through the recurrence is not counted."
+        if full
+        else "A unit that knows need not be used: nothing was switched off, so that no figure here is about causes."
+    )
     return [
-        f"The article's distance has {BINS:,} bins, so that few tokens look far apart by chance alone: two samples of "
-        f"one law that is flat over all bins have a distance of {floors}; of laws that use fewer bins, less. A "
-        "distance means nothing without its n, and pairs with different n can't be compared.",
-        "There is no null, no interval and no correction for many tests here yet: a verdict says which way a figure "
-        "falls, not how sure that is. The best of many units look better than they are where they are chosen and "
-        "measured on the same tokens.",
+        f"The figures below the claims, and H in their captions, are in the article's mode: with {BINS:,} bins "
+        "few tokens look far apart by chance alone: two samples of one law that is flat over all bins have a distance "
+        f"of {floors}; of laws that use fewer bins, less. Such a distance means nothing without its n, and pairs with "
+        "different n can't be compared. No verdict rests on it.",
         f"{captions.counts(runs.figures.samples, runs.figures.sources)} samples / sources: several spellings of one "
-        "sentence are not independent, and only sources count as evidence.",
-        "The untrained network is one draw of the same architecture. A claim that holds in it speaks of the "
-        "architecture and the input, not of what was learned.",
-        "A unit that knows need not be used: nothing was switched off, so that no figure here is about causes.",
+        "sentence are not independent, and only sources count as evidence. Intervals are over sources, not over "
+        "trainings: there is one trained network.",
+        f"The untrained networks are {len(runs.untrained)} draws of the same architecture. A claim that holds in them "
+        "speaks of the architecture and the input, not of what was learned.",
+        used,
     ]
+
+
+def _judged(runs: Runs) -> str:
+    measured = runs.trained.measured
+    if not measured.sizes["pair"]:
+        return "No pair that claims name has enough tokens for the honest distance."
+    return f"Verdicts: {methods(measured)}"
 
 
 def _other_methods(told: Mapping[str, Any]) -> str:
     return (
-        f"A pair has at least {MINIMUM} tokens on each side. Activations were read while the network ran, and compared "
-        f"with what torch computes: {told['self-check']}. Edges of the graphs are weight x activation, the plain mean "
-        "over the tokens of the pair."
+        f"In the figures a pair has at least {MINIMUM} tokens on each side. Activations were read while the network "
+        f"ran, and compared with what torch computes: {told['self-check']}. Edges of the graphs are weight x "
+        "activation, the plain mean over the tokens of the pair."
     )
 
 

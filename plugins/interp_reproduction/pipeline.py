@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp import load_model, load_task
-from interp_reproduction.claims import Runs, judge
+from interp_reproduction.claims import Row, Runs, judge
+from interp_reproduction.evidence import gather
 from interp_reproduction.figures import Figure, each_figure
 from interp_reproduction.folder import new_report
 from interp_reproduction.page import write_page
 from interp_reproduction.provenance import describe, write_marker
 from interp_reproduction.runs import Run, run
-from interp_reproduction.settings import Settings
+from interp_reproduction.settings import UNTRAINED, Settings
 from interp_reproduction.tables import write_data, write_tables
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-PASSES = 2  # once for the ranges of the units, once for the counts
+    from interp_reproduction.causes import Ablated
+
 BATCH = 32  # samples at once: two batches of the longest sentences, every unit of them, are in memory
 
 
@@ -46,14 +48,15 @@ def write_report(settings: Settings, output: Path) -> Path:
     """
     with new_report(output) as draft, _bars() as bars, one_thread():
         runs = _runs(settings, bars)
+        ablated = _ablated(runs, bars) if settings.full else None
         with _step(bars, "Claims", 1):
-            rows = judge(runs)
+            rows = _rows(runs, ablated)
         figures = _figures(runs.figures, draft, bars)
         with _step(bars, "Tables, datasets and page", 1):
             told = describe(settings, runs)
-            write_tables(draft / "tables", runs, rows)
+            write_tables(draft / "tables", runs, rows, ablated)
             write_data(draft / "data", runs, figures)
-            write_page(draft, told, runs, rows, figures)
+            write_page(draft, told, runs, rows, figures, ablated)
             write_marker(draft, told, rows)
     return Path(output).resolve() / "index.html"
 
@@ -92,23 +95,56 @@ def _step(bars: Progress, words: str, total: int) -> Iterator[Callable[[int], No
 
 
 def _runs(settings: Settings, bars: Progress) -> Runs:
-    """Run the trained network on all samples, and both networks on fewer."""
+    """Run the trained network, then untrained ones on the same samples; of these only the evidence is kept."""
     network = load_model(settings.model)
-    blank = load_model(settings.model, untrained=settings.seed)
+    blanks = [load_model(settings.model, untrained=settings.seed + number) for number in range(UNTRAINED)]
     with _step(bars, "Reading the text", 1):
         options = {"corpus": settings.corpus, "rules": settings.rules, "batch_size": BATCH}
         task: Any = load_task("transliteration", **options)
-        every = task.batches(settings.split, limit=settings.limit, seed=settings.seed)
-        few = task.batches(settings.split, limit=settings.control_limit, seed=settings.seed)
-    figures = _run(bars, "Trained network", network, task, every)
-    same = settings.control_limit == settings.limit
-    trained = figures if same else _run(bars, "Trained network", network, task, few)
-    return Runs(figures, trained, _run(bars, "Untrained network", blank, task, few))
+        batches = task.batches(settings.split, limit=settings.limit, seed=settings.seed)
+    figures = _run(bars, "Trained network", network, task, batches, article=True, full=settings.full)
+    with _step(bars, "Distances with their intervals and nulls", 2) as tell:
+        trained = gather(figures, settings.seed)
+        tell(1)
+        rotated = gather(figures, settings.seed, "rotated")
+    figures = figures.lighter("spread") if settings.full else figures.lighter("spread", "inner")
+    untrained = [
+        gather(_run(bars, f"Untrained network {number}", blank, task, batches), settings.seed)
+        for number, blank in enumerate(blanks, 1)
+    ]
+    return Runs(figures, trained, rotated, tuple(untrained))
 
 
-def _run(bars: Progress, words: str, model: Any, task: Any, batches: Any) -> Run:
-    with _step(bars, f"{words}, {len(batches):,} samples", PASSES * len(batches)) as tell:
-        return run(model, task, batches, tell)
+def _run(bars: Progress, words: str, model: Any, task: Any, batches: Any, **options: bool) -> Run:
+    passes = 2 if options.get("article") else 1
+    with _step(bars, f"{words}, {len(batches):,} samples", passes * len(batches)) as tell:
+        return run(model, task, batches, tell, **options)
+
+
+def _ablated(runs: Runs, bars: Progress) -> Ablated:
+    """Ablate what claims name, and every unit alone."""
+    import pandas as pd
+
+    from interp_reproduction.agreeing import agreement
+    from interp_reproduction.causes import LAYERS, Ablated, joined, steps
+
+    work = list(steps(runs.figures, runs.trained, runs.rotated))
+    parts = []
+    with _step(bars, "Ablations", len(work) + len(LAYERS)) as tell:
+        for step in work:
+            parts.append(step())
+            tell(1)
+        agreed = [agreement(runs.figures, runs.trained, layer) for layer in LAYERS] if work else []
+    tables = joined(parts)
+    return Ablated(
+        tables["effects"], tables["curves"], pd.concat(agreed, ignore_index=True) if agreed else pd.DataFrame()
+    )
+
+
+def _rows(runs: Runs, ablated: Ablated | None) -> list[Row]:
+    from interp_reproduction.used import causes
+
+    return judge(runs, causes(ablated) if ablated is not None else None)
 
 
 def _figures(figures: Run, draft: Path, bars: Progress) -> list[Figure]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from interp_reproduction.claims import Row, Runs
     from interp_reproduction.findings import Finding
     from interp_reproduction.settings import Settings
+    from interp_reproduction.used import Cause
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "zarr", "matplotlib")
 
@@ -31,7 +32,7 @@ def describe(settings: Settings, runs: Runs) -> dict[str, Any]:
         "samples": drawn.samples,
         "tokens": drawn.tokens,
         "sources": drawn.sources,
-        "samples compared": runs.trained.samples,
+        "untrained networks": f"{len(runs.untrained)}, seeds from {settings.seed}",
         "model": settings.model,
         "model sha256": str(attrs["model_sha256"]),
         "self-check": f"at most {attrs['max_abs_error']:.1e} from torch's own, over {attrs['checked_rows']:,} tokens",
@@ -58,12 +59,17 @@ def write_marker(folder: Path, told: dict[str, Any], rows: Sequence[Row]) -> Non
             "statistic": row.claim.statistic,
             "holds if": row.claim.rule,
             "verdict": row.verdict,
+            **({"ablation": _cause(row.cause)} if row.cause is not None else {}),
             **{name: _told(found) for name, found in row.findings.items()},
         }
         for row in rows
     }
     content = {"schema": SCHEMA, "schema_version": 1, "provenance": told, "claims": claims}
     (folder / MARKER).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {"figure": cause.text, "used": cause.passes, "more": list(cause.more)}
 
 
 def _told(found: Finding) -> dict[str, Any]:

@@ -1,22 +1,24 @@
-"""One network over some samples: distances for every unit, and the few activations that claims and figures need."""
+"""One network over some samples: the article's distances of every unit, and the activations that all else needs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, UnknownNameError, halves, measure, pick, stream
+from interp import OptionError, measure, stream
 from interp import wiring as wire
 from interp_reproduction.keepers import Predictions, Rows, Sentences, Watched, Windows
-from interp_reproduction.settings import BINS, MINIMUM, NEEDED, QUANTITIES, SUFFIX, arrow
+from interp_reproduction.settings import BINS, GRAPHS, MINIMUM, NEEDED, QUANTITIES, SUFFIX
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
 
+GATES = ("i", "f", "g", "o")
 SENTENCES = 12  # shown as cell strips
 
 
@@ -29,39 +31,54 @@ class Run:
     model : Module
         The network.
     dist : Dataset (unit, pair)
-        Hellinger distances in the article's mode, for every unit and every pair with enough tokens.
+        Hellinger distances in the article's mode, for every unit and every pair with enough tokens; empty where they
+        were not asked for.
     acts : Dataset (token, unit)
-        The tokens whose input a claim names; the h, hidden and output units.
+        The tokens whose input a claim names, or that can become several things; the h, hidden and output units.
+    spread : Dataset (token, unit)
+        The tokens whose input can become several things; the h.
+    inner : Dataset (token, unit)
+        The tokens with the input of the first graph; every unit, or the gates where nothing is ablated.
     windows : Dataset (token, unit)
         Mean activations over windows of four letters; the cells and hidden units.
     strips : Dataset (token, unit)
         A few whole sentences with the suffix.
     wiring : Dataset (lower_unit, upper_unit)
         What feeds what.
-    chosen, measured : Dataset (unit, pair) or None
-        Distances of the h units on the even-hash and on the odd-hash half of the sources.
     score : mapping
         ``cer`` and ``words``, 0 to 1.
     samples, tokens, sources : int
-        What the distances rest on.
+        What went through it.
     """
 
     model: torch.nn.Module
     dist: xr.Dataset
     acts: xr.Dataset
+    spread: xr.Dataset
+    inner: xr.Dataset
     windows: xr.Dataset
     strips: xr.Dataset
     wiring: xr.Dataset
-    chosen: xr.Dataset | None
-    measured: xr.Dataset | None
     score: Mapping[str, float]
     samples: int
     tokens: int
     sources: int
 
+    def lighter(self, *names: str) -> Run:
+        """Return it without the tokens of some of its datasets, which take much memory."""
+        return replace(self, **{name: getattr(self, name).isel(token=[]) for name in names})
 
-def run(model: torch.nn.Module, task: Any, batches: Any, tell: Callable[[int], None]) -> Run:
-    """Run a network over batches, twice: for the ranges of its units, and for the counts.
+
+def run(
+    model: torch.nn.Module,
+    task: Any,
+    batches: Any,
+    tell: Callable[[int], None],
+    *,
+    article: bool = False,
+    full: bool = False,
+) -> Run:
+    """Run a network over batches: once, or twice for the article's distances, which need the ranges first.
 
     Parameters
     ----------
@@ -72,31 +89,41 @@ def run(model: torch.nn.Module, task: Any, batches: Any, tell: Callable[[int], N
     batches : iterable of Batch
         Can be iterated again, the same each time.
     tell : callable
-        ``tell(samples)`` as the work goes on, two times each sample.
+        ``tell(samples)`` as the work goes on.
+    article : bool
+        Measure the article's distances.
+    full : bool
+        Keep what ablations need: all units at more tokens.
 
     Raises
     ------
     OptionError
-        Where no pair has enough tokens.
+        Where no pair has enough tokens for them.
     """
-    inputs = sorted({letter for letter, _ in NEEDED})
-    acts = Rows(lambda chunk: np.isin(chunk["input"].values, inputs), lambda chunk: ~_cells(chunk))
-    means = Windows(SUFFIX, lambda chunk: (chunk["quantity"].values == "c") | _hidden(chunk))
-    shown = Sentences(SUFFIX, lambda chunk: np.isin(chunk["quantity"].values, ("h", "c")) | _hidden(chunk), SENTENCES)
+    letters = several(batches)
+    named = letters if full else sorted({given for given, _ in NEEDED})
+    acts = Rows(lambda chunk: np.isin(chunk["input"].values, named), lambda chunk: ~_cells(chunk))
+    spread = Rows(lambda chunk: np.isin(chunk["input"].values, letters), lambda chunk: chunk["quantity"].values == "h")
+    inner = Rows(
+        lambda chunk: chunk["input"].values == GRAPHS[0][0],
+        lambda chunk: np.ones(chunk.sizes["unit"], bool) if full else np.isin(chunk["quantity"].values, GATES),
+    )
+    means = Windows(SUFFIX, lambda chunk: (chunk["quantity"].values == "c") | hidden(chunk))
+    shown = Sentences(SUFFIX, lambda chunk: np.isin(chunk["quantity"].values, ("h", "c")) | hidden(chunk), SENTENCES)
     said = Predictions()
-    source = stream(model, batches, quantities=list(QUANTITIES), progress=False)
-    dist = _distances(Watched(source, (acts, means, shown, said), tell))
+    read = QUANTITIES if article or full else tuple(name for name in QUANTITIES if name != "c_prev")
+    source = stream(model, batches, quantities=list(read), progress=False)
+    dist = _passed(Watched(source, (acts, spread, inner, means, shown, said), tell), article)
     kept = acts.finish()
-    chosen, measured = (_half(half) for half in halves(pick(kept, quantity="h")))
     return Run(
         model=model,
         dist=dist,
         acts=kept,
+        spread=spread.finish(),
+        inner=inner.finish(),
         windows=means.finish(),
         strips=shown.finish(),
         wiring=wire(model, kept),
-        chosen=chosen,
-        measured=measured,
         score=score(task, batches, said.samples),
         samples=len(said.samples),
         tokens=said.tokens,
@@ -104,11 +131,30 @@ def run(model: torch.nn.Module, task: Any, batches: Any, tell: Callable[[int], N
     )
 
 
-def _distances(source: Watched) -> xr.Dataset:
+def _passed(source: Watched, article: bool) -> xr.Dataset:
+    """Let a stream go by, twice where the article's distances are asked for."""
+    import xarray as xr
+
+    if not article:
+        for _ in source:
+            pass
+        return xr.Dataset()
     try:
         return measure("hellinger", source, mode="article", bins=BINS, minimum=MINIMUM)
     except OptionError as error:
         raise OptionError(f"{error} Raise --limit, or give a larger corpus.") from error
+
+
+def several(batches: Any) -> list[str]:
+    """Return the inputs that become several things, often enough for a pair; those of the claims always."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for batch in batches:
+        counts.update(zip(batch.labels["input"].tolist(), batch.labels["output"].tolist(), strict=True))
+    whole: Counter[str] = Counter()
+    for (given, _), count in counts.items():
+        whole[given] += count
+    enough = {given for (given, _), count in counts.items() if min(count, whole[given] - count) >= MINIMUM}
+    return sorted(enough | {given for given, _ in NEEDED})
 
 
 def _cells(chunk: xr.Dataset) -> np.ndarray:
@@ -116,22 +162,10 @@ def _cells(chunk: xr.Dataset) -> np.ndarray:
     return inner
 
 
-def _hidden(chunk: xr.Dataset) -> np.ndarray:
-    hidden: np.ndarray = (chunk["quantity"].values == "out") & (chunk["symbol"].values == "")
-    return hidden
-
-
-def _half(acts: xr.Dataset) -> xr.Dataset | None:
-    """Return the distances of one half of the sources, for those pairs that have enough tokens there."""
-    there = {arrow(pair) for pair in NEEDED if _occurs(acts, pair)}
-    try:
-        return measure("hellinger", acts, mode="article", bins=BINS, minimum=MINIMUM, pairs=sorted(there))
-    except (OptionError, UnknownNameError):  # not one pair has enough tokens
-        return None
-
-
-def _occurs(acts: xr.Dataset, pair: tuple[str, str]) -> bool:
-    return bool(((acts["input"].values == pair[0]) & (acts["output"].values == pair[1])).any())
+def hidden(acts: xr.Dataset) -> np.ndarray:
+    """Return which units are hidden ones: outputs of dense layers that stand for no symbol."""
+    mask: np.ndarray = (acts["quantity"].values == "out") & (acts["symbol"].values == "")
+    return mask
 
 
 def score(task: Any, batches: Any, predicted: list[list[str]]) -> dict[str, float]:

@@ -17,11 +17,23 @@ NEEDED = (*GRAPHS, ("h", "հ"))
 QUANTITIES = ("h", "c", "i", "f", "g", "o", "c_prev")
 """Everything there is to read of an LSTM."""
 
-MINIMUM, BINS = 300, 1000
-"""The article's: tokens that each side of a pair must have, and bins of its histograms."""
+MINIMUM, MINIMUM_SOURCES = 300, 50
+"""Tokens and sources that each side of a pair must have; the article asks for the tokens."""
+
+BINS = 1000
+"""The article's, of its histograms."""
 
 TOP, TOP_HIDDEN = 10, 12
 """How many h of each direction and how many hidden units the article shows."""
+
+UNTRAINED = 3
+"""Untrained networks that a claim is held against, of seeds in a row."""
+
+CONTROLS = 999
+"""Random groups of each kind that an ablated group is held against."""
+
+LEVEL = 0.05
+"""Of p, of the sign test and of ablations."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +47,24 @@ class Settings:
     split : str
         Of the corpus.
     limit : int
-        Samples for the figures.
-    control_limit : int
-        Samples on which the trained and the untrained network are compared.
+        Samples.
     rules : str
         Of romanisation.
     seed : int
-        Of the spellings and of the untrained network.
+        Of the spellings, of the untrained networks and of all that is drawn.
     model : str
         A registered model.
+    full : bool
+        Ablations too.
     """
 
     corpus: Path | None = None
     split: str = "demo"
     limit: int = 5000
-    control_limit: int = 2000
     rules: str = "article"
     seed: int = 0
     model: str = "armenian-bilstm"
+    full: bool = False
 
 
 def arrow(pair: tuple[str, str]) -> str:

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interp import captions, halves, pick
-from interp_reproduction.findings import Claim, Finding, distances, missing, unmeasured
+from interp_reproduction.evidence import distances
+from interp_reproduction.findings import Claim, Finding, missing, unmeasured
 from interp_reproduction.numbers import auc, best, rank
 from interp_reproduction.settings import SUFFIX, TOP
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from interp_reproduction.evidence import Evidence
     from interp_reproduction.runs import Run
 
+PAIR = ("t", "թ")
 HIGH, LOW = 0.9, 0.1
 FEWEST = 20  # windows with the suffix in each half of the sources
 
@@ -40,55 +43,57 @@ def counted(windows: xr.Dataset) -> str:
     return " against ".join(shown)
 
 
-def fire(run: Run) -> Finding:
+def chosen_cell(evidence: Evidence) -> tuple[xr.Dataset, np.ndarray, int]:
+    """Return the windows of the cells, their AUC on the first half of the sources, and the cell furthest from .5."""
+    cells = pick(evidence.windows, quantity="c")
+    area = areas(halves(cells)[0])
+    return cells, area, int(np.abs(area - 0.5).argmax())
+
+
+def fire(evidence: Evidence) -> Finding:
     """Return in how many cells the AUC is above .9 or below .1, and the best cell's rank for t=>թ."""
-    cells = pick(run.windows, quantity="c")
-    first, second = halves(cells)
-    if min(int(half["suffix"].values.sum()) for half in (first, second)) < FEWEST:
-        few = int(cells["suffix"].values.sum())
-        return unmeasured(f"{SUFFIX} stands {few} times in these samples; about {2 * FEWEST} are needed.")
-    lacking = missing(run, ("t", "թ"))
+    second = pick(halves(evidence.windows)[1], quantity="c")
+    few = min(int(half["suffix"].values.sum()) for half in halves(evidence.windows))
+    if few < FEWEST:
+        return unmeasured(f"{SUFFIX} stands {few} times in a half of these samples; {FEWEST} are needed.")
+    lacking = missing(evidence, PAIR)
     if lacking:
         return lacking
-    area, chosen = areas(cells), areas(first)
-    at = int(np.abs(chosen - 0.5).argmax())  # chosen on one half, measured on the other
-    name, side = str(cells["unit"].values[at]), str(cells["direction"].values[at])
-    neuron = int(cells["index"].values[at])
-    place = rank(distances(run.dist, ("t", "թ"), side), neuron)
-    held_out = float(areas(second.isel(unit=[at]))[0])
-    high, low = int((area > HIGH).sum()), int((area < LOW).sum())
+    cells, chosen, at = chosen_cell(evidence)
+    area = areas(second)  # chosen on one half, measured on the other
+    name, side, neuron = (str(cells["unit"].values[at]), str(cells["direction"].values[at]), int(cells["index"][at]))
+    ranked = distances(evidence.measured, PAIR, side)
+    place = rank(ranked, neuron)
+    high, low = (chosen > HIGH) & (area > HIGH), (chosen < LOW) & (area < LOW)
     return Finding(
-        text=f"{high} cells above {HIGH}, {low} below {LOW} of {area.size}; the best ranks {place} for t=>թ",
-        holds=high > 0 and low > 0 and place <= TOP,
-        n=f"{counted(cells)} windows / sources",
-        more=(_described(name, side, held_out, place, run), _sides(cells, area), _shown(run, cells, area)),
-        numbers={"above": high, "below": low, "cells": area.size, "best auc": held_out, "rank t=>թ": place},
-    )
+        text=f"{high.sum()} of {area.size} cells above {HIGH}, {low.sum()} below {LOW}, rank {place} for t=>թ",
+        holds=bool(high.any() and low.any() and place <= TOP),
+        n=f"{counted(second)} windows / sources",
+        more=(
+            f"The best cell, {name}, has AUC {area[at]:.3f}; its h is number {place} of {ranked.size} {side} units for "
+            "t=>թ.",
+            _sides(cells, high, low),
+            _shown(evidence, cells, high | low),
+        ),
+        numbers={"above": float(high.sum()), "below": float(low.sum()), "cells": area.size,
+                 "best auc": float(area[at]), "rank t=>թ": place},
+    )  # fmt: skip
 
 
-def _described(name: str, side: str, held_out: float, place: int, run: Run) -> str:
-    of = distances(run.dist, ("t", "թ"), side).size
-    return (
-        f"The best cell, {name} (chosen on one half of the sources), has AUC {held_out:.3f} on the other half; its h "
-        f"is number {place} of {of} {side} units for t=>թ."
-    )
-
-
-def _sides(cells: xr.Dataset, area: np.ndarray) -> str:
+def _sides(cells: xr.Dataset, high: np.ndarray, low: np.ndarray) -> str:
     parts = []
     for direction in ("forward", "backward"):
-        mine = area[cells["direction"].values == direction]
-        parts.append(f"{direction} {(mine > HIGH).sum()} above {HIGH} and {(mine < LOW).sum()} below {LOW}")
+        mine = cells["direction"].values == direction
+        parts.append(f"{direction} {high[mine].sum()} above {HIGH} and {low[mine].sum()} below {LOW}")
     return f"By direction: {', '.join(parts)}."
 
 
-def _shown(run: Run, cells: xr.Dataset, area: np.ndarray) -> str:
+def _shown(evidence: Evidence, cells: xr.Dataset, speaks: np.ndarray) -> str:
     """Return how many of the neurons that the layered graph of t=>թ shows are such cells."""
     found = 0
     for direction in ("forward", "backward"):
-        top = best(distances(run.dist, ("t", "թ"), direction), TOP)
-        mine = area[cells["direction"].values == direction][top]
-        found += int(((mine > HIGH) | (mine < LOW)).sum())
+        top = best(distances(evidence.chosen, PAIR, direction), TOP)
+        found += int(speaks[cells["direction"].values == direction][top].sum())
     return f"Of the top {TOP} h of each direction for t=>թ, {found} belong to a cell above {HIGH} or below {LOW}."
 
 
@@ -117,7 +122,8 @@ CLAIMS = {
         f"Some cells fire on the suffix {SUFFIX} and hardly elsewhere, some do the opposite, and such a cell is among "
         f"the top {TOP} for t=>թ.",
         f"AUC of a cell's mean activation in windows that read {SUFFIX} against all other windows of four letters that "
-        "start with t; the rank, for t=>թ, of the h of the best cell, among the h of its direction.",
+        "start with t, in how many cells on both halves of the sources; the rank, for t=>թ, of the h of the best cell, "
+        "among the h of its direction.",
         f"there are cells above {HIGH} and below {LOW}, and the best cell is among the top {TOP} for t=>թ",
         fire,
     )

@@ -26,7 +26,7 @@ def report(chromium, tmp_path_factory):
     path = tmp_path_factory.mktemp("made") / "report"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "load_model", small_network)
-        options = ["--limit", "1000", "--control-limit", "1000", "--output", str(path)]
+        options = ["--limit", "1000", "--output", str(path)]
         patch.setattr(sys, "argv", ["interp", "reproduce", *options])
         with pytest.raises(SystemExit):
             main()

@@ -196,6 +196,35 @@ def test_k80_between_measured_sizes(net):
     assert int(curve.k80) == 5
 
 
+def test_directions_of_a_rotated_layer(net):
+    model, batch, acts = net
+    layer = interp.pick(acts, module="rnn", quantity="h")
+    names = layer["unit"].values.tolist()
+    curves = {
+        seed: interp.measure(
+            "ablation-curve", acts, model=model, ranking=names, pair="p=>x", rotated=seed, orders=0, sizes=[1, 2, 5]
+        )
+        for seed in (None, 0, 1)
+    }
+    for seed in (0, 1):  # all directions of a layer are all its units
+        assert float(curves[seed].whole) == pytest.approx(float(curves[None].whole), abs=1e-9)
+        assert abs(float(curves[seed].removed[1]) - float(curves[None].removed[1])) > 1e-3
+    with pytest.raises(interp.OptionError, match="leave batches= out"):
+        interp.measure("ablation-curve", acts, model=model, batches=batch, ranking=names, pair="p=>x", rotated=0)
+
+
+def test_a_direction_is_ablated_as_the_rotated_activation(net):
+    from interp_causal.turned import turns
+
+    _, _, acts = net
+    layer = interp.pick(acts, module="rnn", quantity="h")
+    columns, turn = next((c, t) for c, t in turns(acts, 3) if acts["quantity"].values[c[0]] == "h")
+    assert (acts["unit"].values[columns] == layer["unit"].values).all()
+    np.testing.assert_allclose(
+        layer["activation"].values @ turn, interp.rotate(layer, 3)["activation"].values, atol=1e-9
+    )
+
+
 def test_patching_twins():
     model, batch = planted(samples=20)
     acts = captured(model, batch)

@@ -1,4 +1,4 @@
-"""A small network in place of the trained one, a report of it, and runs with invented distances."""
+"""A small network in place of the trained one, reports of it, and evidence with invented distances."""
 
 import sys
 
@@ -10,8 +10,8 @@ import xarray as xr
 import interp
 from interp.cli import main
 from interp_models.networks import CharacterBiLSTM
-from interp_reproduction import pipeline
-from interp_reproduction.runs import Run
+from interp_reproduction import agreeing, causes, evidence, pipeline
+from interp_reproduction.evidence import Evidence
 
 CELLS, HIDDEN = 15, 20
 SYMBOLS = ["_", "ծ", "ց", "տ", "թ", "հ"]
@@ -34,11 +34,15 @@ def small(monkeypatch):
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory):
-    """A report in which every figure could be drawn."""
+    """A report with ablations, held against few random groups: every figure drawn, every claim measured."""
     path = tmp_path_factory.mktemp("made") / "report"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "load_model", small_network)
-        patch.setattr(sys, "argv", ["interp", *reproduce("--limit", 1100, "--control-limit", 1000, "--output", path)])
+        patch.setattr(causes, "CONTROLS", 19)
+        for module in (evidence, agreeing):  # in a half of so few samples
+            patch.setattr(module, "ENOUGH", {"minimum": 60, "minimum_sources": 20})
+        options = ("--limit", 1000, "--full", "--output", path)
+        patch.setattr(sys, "argv", ["interp", *reproduce(*options)])
         main_ends(0)
     return path
 
@@ -81,40 +85,47 @@ def units():
     return {"unit": [interp.unit_name(m, q, i, layer, d) for m, layer, d, q, i, _ in rows], **coords}
 
 
+COUNTS = {"n_with": 1234, "n_without": 1234, "sources_with": 321, "sources_without": 321}
+
+
 class Invented:
-    """A run whose distances and activations are set by name."""
+    """Evidence whose distances are set by name; without noise, so that its intervals have no width."""
 
     def __init__(self):
         coords = units()
-        tokens = [(a, b) for a, b in PAIRS for _ in range(4)]
-        labels = {"sample": range(len(tokens)), "step": [0] * len(tokens), "source": range(len(tokens))}
-        labels |= {"input": [a for a, _ in tokens], "output": [b for _, b in tokens]}
-        size = len(coords["unit"])
-        self.acts = interp.dataset(np.zeros((len(tokens), size), "float32"), coords, labels, {"model": "invented"})
-        names = {"pair": ["=>".join(pair) for pair in PAIRS]}
+        size, kinds = len(coords["unit"]), {name: ("unit", values) for name, values in coords.items() if name != "unit"}
+        names = {"unit": coords["unit"], **kinds, "pair": ["=>".join(pair) for pair in PAIRS]}
         names |= {f"pair_{side}": ("pair", [pair[at] for pair in PAIRS]) for at, side in enumerate(("input", "output"))}
-        counts = {name: ("pair", [1234] * len(PAIRS)) for name in ("n_with", "n_without")}
-        counts |= {name: ("pair", [321] * len(PAIRS)) for name in ("sources_with", "sources_without")}
-        self.dist = xr.Dataset({"distance": (("unit", "pair"), np.full((size, len(PAIRS)), 0.1)), **counts}, names)
-        self.dist = self.dist.assign_coords(self.acts.drop_vars("activation").drop_dims("token").coords)
+        data = {"distance": (("unit", "pair"), np.full((size, len(PAIRS)), 0.1))}
+        data |= {"knows": (("unit", "pair"), np.zeros((size, len(PAIRS)), bool))}
+        self.dist = xr.Dataset(data | {name: ("pair", [n] * len(PAIRS)) for name, n in COUNTS.items()}, names)
         lower = [name for name in coords["unit"] if name.startswith("hidden")]
         upper = [name for name in coords["unit"] if name.startswith("output")]
-        weight = (("lower_unit", "upper_unit"), np.zeros((len(lower), len(upper))))
-        self.wiring = xr.Dataset({"weight": weight}, {"lower_unit": lower, "upper_unit": upper})
-        self.windows = None
+        shape = ("lower_unit", "upper_unit", "pair")
+        self.pushed = xr.Dataset(
+            {"contribution": (shape, np.zeros((len(lower), len(upper), 1)))},
+            {"lower_unit": lower, "upper_unit": upper, "upper_symbol": ("upper_unit", SYMBOLS), "pair": ["t=>ծ"]},
+        )
+        self.windows, self.noise = None, 0.0
 
-    def tell(self, pair, unit, distance):
+    def tell(self, pair, unit, distance, knows=False):
         """Set the distance of a unit for a pair."""
         self.dist["distance"].loc[{"unit": unit, "pair": pair}] = distance
+        self.dist["knows"].loc[{"unit": unit, "pair": pair}] = knows
 
-    def run(self):
-        """Return it as a run."""
-        known = {"model": None, "strips": self.acts, "chosen": None, "measured": None, "score": {}}
-        sizes = {"samples": 10, "tokens": 100, "sources": 5}
-        return Run(dist=self.dist, acts=self.acts, windows=self.windows, wiring=self.wiring, **known, **sizes)
+    def evidence(self):
+        """Return it as evidence."""
+        squared = self.dist["distance"] ** 2
+        turned = np.random.default_rng(0).normal(0, self.noise, (20, *squared.shape))
+        turned -= turned.mean(0)
+        without = xr.DataArray(squared.values + turned, dims=("group", "unit", "pair"))
+        dist = self.dist.assign(whole=squared, without=without)
+        counts = dict.fromkeys(["t=>ծ", "s=>_", "t=>թ", "h=>_", "h=>հ"], tuple(COUNTS.values()))
+        known = interp.pick(dist, quantity="h")
+        return Evidence(dist, dist, dist, known, self.pushed, self.windows, counts)
 
 
 @pytest.fixture
 def invented():
-    """A run in which no unit knows anything, to be changed."""
+    """Evidence of a network in which no unit knows anything, to be changed."""
     return Invented()

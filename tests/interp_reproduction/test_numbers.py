@@ -63,6 +63,31 @@ def test_all_signs_must_be_as_said():
     assert numbers.as_said([[1, -1], [1, 1], [0, -1]], [1, -1]).tolist() == [True, False, False]
 
 
+def test_the_sign_test_expects_the_product_of_the_columns():
+    draw = np.random.default_rng(0)
+    shares = np.array([0.9, 0.5, 0.6])
+    added = np.where(draw.random((2000, 3)) < shares, 1.0, -1.0)
+    _, chance = numbers.sign_test(added, np.arange(12), np.array([1, 1, 1]), 999, 0)
+    assert chance == pytest.approx(12 * (added > 0).mean(0).prod(), abs=0.2)
+    added[:12] = 1
+    assert numbers.sign_test(added, np.arange(12), np.array([1, 1, 1]), 999, 0)[0] == 0.001
+    assert numbers.sign_test(added, np.arange(12), np.array([-1, 1, 1]), 99, 0)[0] == 1
+
+
+def test_p_of_the_sign_test_is_flat_where_nothing_is_special():
+    draw = np.random.default_rng(1)
+    p = [
+        numbers.sign_test(draw.normal(size=(60, 2)), np.arange(12), np.array([1, -1]), 99, seed)[0]
+        for seed in range(300)
+    ]
+    assert 0.02 < np.mean(np.array(p) <= 0.1) <= 0.14
+
+
+def test_holm_steps_down():
+    assert numbers.holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert numbers.holm([0.9, 0.8]).tolist() == [1, 1]
+
+
 def test_one_bin_has_no_floor():
     assert numbers.flat_floor(300, 3000, bins=1) == pytest.approx(0, abs=1e-7)
 

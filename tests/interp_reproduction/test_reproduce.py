@@ -36,21 +36,24 @@ def test_every_figure_is_there_in_three_formats(report):
     assert found == sorted(f"{name}{suffix}" for name in FIGURES for suffix in (".html", ".png", ".svg"))
 
 
+VERDICTS = ("Learned and causal", "Learned, correlational", "Holds, but also untrained (architecture)", "Contradicted")
+
+
 def test_every_claim_has_a_figure_trained_and_untrained(report):
     claims = told(report)["claims"]
     assert list(claims) == [f"C{number}" for number in range(1, 8)]
     for claim in claims.values():
-        for run in ("figures", "trained", "untrained"):
-            assert claim[run]["holds"] in (True, False)
+        for run in ("trained", "untrained 1", "untrained 2", "untrained 3"):
+            assert claim[run]["figure"] != "not measured"
             assert "/" in claim[run]["n"]
-        assert claim["verdict"].startswith(("Holds", "Does not hold", "Undecided"))
+        assert claim["verdict"] in VERDICTS or claim["verdict"].startswith("Undecided: ")
 
 
 def test_the_page_says_what_the_file_says(report):
     page = (report / "index.html").read_text(encoding="utf-8")
     for claim in told(report)["claims"].values():
         assert claim["verdict"] in page
-        assert claim["figures"]["figure"].replace("=>", "=&gt;") in page
+        assert claim["trained"]["figure"].replace("=>", "=&gt;") in page
     assert "C8" in page
     assert page.count("<figure") == len(FIGURES)
 
@@ -66,32 +69,80 @@ def test_the_tables_hold_the_numbers(report):
     assert {"t=>ծ", "s=>_", "t=>թ", "h=>_"} <= set(pairs["pair"])
     assert (pairs[["n_with", "n_without"]] >= 300).all(axis=None)
     claims = pd.read_csv(report / "tables/claims.csv")
-    said = told(report)["claims"]["C1"]["trained"]["gap t=>ծ"]
-    mine = claims[(claims["claim"] == "C1") & (claims["run"] == "trained")]
-    assert mine["value"].tolist() == pytest.approx([said])
+    said = told(report)["claims"]["C1"]["trained"]
+    mine = claims[(claims["claim"] == "C1") & (claims["network"] == "trained")]
+    assert mine["value"].tolist() == pytest.approx([said[f"t=>ծ{end}"] for end in ("", " low", " high")])
+    known = pd.read_csv(report / "tables/knowledge.csv")
+    assert set(known["network"]) == {"trained", "untrained-1", "untrained-2", "untrained-3", "rotated"}
+    assert known["know"].between(0, known["units"]).all()
 
 
 def test_the_stores_open(report):
-    for name in ("distance-figures", "distance-trained", "distance-untrained"):
-        dist = interp.open(report / f"data/{name}.zarr")
-        assert dist["distance"].dims == ("unit", "pair")
-        assert {"h", "c", "i", "f", "g", "o", "c_prev", "out"} == set(dist["quantity"].values.tolist())
+    article = interp.open(report / "data/distance-article.zarr")
+    assert article["distance"].dims == ("unit", "pair")
+    assert {"h", "c", "i", "f", "g", "o", "c_prev", "out"} == set(article["quantity"].values.tolist())
+    for network in ("trained", "untrained-1", "untrained-2", "untrained-3", "rotated"):
+        for part in ("chosen", "measured", "known"):
+            dist = interp.open(report / f"data/honest-{part}-{network}.zarr")
+            assert {"distance", "low", "high", "q", "knows"} <= set(dist.data_vars)
     acts = interp.open(report / "data/activations.zarr")
     assert set(acts["input"].values.tolist()) == {"t", "s", "h"}
 
 
-def test_the_claimed_gap_follows_from_the_stored_distances(report):
-    dist = interp.open(report / "data/distance-untrained.zarr").load()
-    tops = {
-        side: interp.pick(dist, quantity="h", direction=side)["distance"]
-        .sel(pair="t=>ծ")
-        .to_series()
-        .nlargest(10)
-        .mean()
-        for side in ("forward", "backward")
-    }
-    gap = told(report)["claims"]["C1"]["untrained"]["gap t=>ծ"]
-    assert gap == pytest.approx(tops["backward"] - tops["forward"])
+@pytest.mark.parametrize("network", ["trained", "untrained 1"])
+def test_the_claimed_gap_follows_from_the_stored_distances(report, network):
+    named = network.replace(" ", "-")
+    chosen, dist = (interp.open(report / f"data/honest-{part}-{named}.zarr").load() for part in ("chosen", "measured"))
+    means = {}
+    for side in ("forward", "backward"):
+        both = [interp.pick(one, quantity="h", direction=side)["distance"].sel(pair="t=>ծ") for one in (chosen, dist)]
+        top = both[0].to_series().nlargest(10).index
+        means[side] = float(both[1].sel(unit=top).mean())
+    gap = told(report)["claims"]["C1"][network]["t=>ծ"]
+    assert gap == pytest.approx(means["backward"] - means["forward"])
+
+
+def test_the_halves_share_no_source(report):
+    parts = [interp.open(report / f"data/honest-{part}-trained.zarr") for part in ("chosen", "measured")]
+    counts = [int(part["n_with"].sel(pair="t=>ծ")) for part in parts]
+    whole = int(interp.open(report / "data/distance-article.zarr")["n_with"].sel(pair="t=>ծ"))
+    assert sum(counts) == whole
+
+
+def test_ablations_are_told_whichever_way_they_fall(report):
+    rows = pd.read_csv(report / "tables/ablations.csv")
+    assert len(rows) == 3 * 4 + 4 + 3 + 1
+    assert set(rows["pair"]) == {"t=>ծ", "s=>_", "t=>թ", "h=>_", "h=>հ"}
+    assert (rows["low"] <= rows["high"]).all()
+    for kind in ("uniform", "matched"):
+        p = rows[f"p_{kind}"]
+        assert (p * 20).round(9).isin(range(1, 21)).all()  # of 19 groups
+        assert (rows[f"p_{kind}_holm"] >= p).all()
+    for claim in told(report)["claims"].values():
+        assert claim["ablation"]["used"] in (True, False)
+        assert claim["verdict"] != "Learned and causal" or claim["ablation"]["used"]
+
+
+def test_curves_and_agreement_are_told(report):
+    curves = pd.read_csv(report / "tables/curves.csv")
+    assert set(curves["basis"]) == {"units", "rotated"}
+    assert (curves["k80"] <= curves["units"]).all()
+    for _, both in curves.groupby(["pair", "layer"]):
+        assert both["whole"].max() - both["whole"].min() < 1e-3  # all directions of a layer are all its units
+    agreed = pd.read_csv(report / "tables/agreement.csv")
+    assert set(agreed["layer"]) == {"hidden", "backward h", "forward h"}
+    pairs = set(zip(agreed["measure"], agreed["measure_2"], strict=True))
+    assert pairs == {("hellinger", "classifier"), ("hellinger", "ablation"), ("classifier", "ablation")}
+    assert agreed["correlation"].abs().max() <= 1
+
+
+def test_the_page_shows_ablations(report):
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert '<section id="cause">' in page
+    assert "top 10 backward h" in page
+    assert page.count('<td class="ablation"') == 7
+    for link in {part.split('"')[0] for part in page.split('href="#')[1:]}:
+        assert f'id="{link}"' in page
 
 
 def test_the_report_names_no_path_of_this_machine(report):
@@ -104,7 +155,7 @@ def test_the_report_names_no_path_of_this_machine(report):
 
 def test_the_same_options_give_the_same_bytes(small, command, tmp_path):
     for name in ("a", "b"):
-        code, out, _ = command("--limit", 450, "--control-limit", 400, "--output", tmp_path / name)
+        code, out, _ = command("--limit", 300, "--output", tmp_path / name)
         assert code == 0
         assert out.strip() == f"The report: {(tmp_path / name).resolve() / 'index.html'}"
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
@@ -119,10 +170,19 @@ def test_few_samples_leave_figures_out_with_a_sentence(small, command, tmp_path)
     code, *_ = command("--limit", 200, "--output", tmp_path / "report")
     assert code == 0
     page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    assert 'id="cause"' not in page
+    assert "ablation" not in told(tmp_path / "report")["claims"]["C1"]
     assert "Left out: t=&gt;ծ has" in page
     assert "not measured" in page
     assert not list((tmp_path / "report/figures").glob("graph-t-ca.*"))
-    assert told(tmp_path / "report")["claims"]["C1"]["verdict"] == "Undecided: too few tokens."
+    assert told(tmp_path / "report")["claims"]["C1"]["verdict"] == "Undecided: too few tokens"
+
+
+def test_few_samples_leave_ablations_out_with_a_sentence(small, command, tmp_path):
+    code, *_ = command("--limit", 200, "--full", "--output", tmp_path / "report")
+    assert code == 0
+    assert "Left out: too few tokens" in (tmp_path / "report/index.html").read_text(encoding="utf-8")
+    assert told(tmp_path / "report")["claims"]["C1"]["ablation"]["used"] is None
 
 
 def test_a_second_report_replaces_the_first(small, command, tmp_path):
