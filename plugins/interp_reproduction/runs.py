@@ -30,6 +30,8 @@ class Run:
     ----------
     model : Module
         The network.
+    batches : iterable of Batch
+        What went through it.
     dist : Dataset (unit, pair)
         Hellinger distances in the article's mode, for every unit and every pair with enough tokens; empty where they
         were not asked for.
@@ -52,6 +54,7 @@ class Run:
     """
 
     model: torch.nn.Module
+    batches: Any
     dist: xr.Dataset
     acts: xr.Dataset
     spread: xr.Dataset
@@ -117,6 +120,7 @@ def run(
     kept = acts.finish()
     return Run(
         model=model,
+        batches=batches,
         dist=dist,
         acts=kept,
         spread=spread.finish(),

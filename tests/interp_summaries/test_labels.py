@@ -4,7 +4,6 @@ from hypothesis import strategies as st
 
 from interp_summaries.labels import unique_rows
 
-
 COLUMNS = [
     st.text(alphabet="aեծ\U0001f600", max_size=6),
     st.text(alphabet="ab", max_size=1),
