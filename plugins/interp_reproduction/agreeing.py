@@ -23,7 +23,7 @@ EXPLAINED = 60  # tokens of a pair, one a source
 NODES: dict[str, Any] = {
     "sentences": 3,
     "n_steps": 16,
-}  # misses the change of the output by under .1 %: bench_attribution.py
+}  # misses the change of the output by under .1 %
 
 Measure = Callable[["Run", "Evidence", str], "xr.Dataset"]
 
