@@ -10,7 +10,6 @@ from .binning import bin_edges as bin_edges
 from .binning import compiled as compiled
 from .binning import count_bins as count_bins
 from .binning import over_units as over_units
-from .binning import unit_range as unit_range
 from .capture import capture as capture
 from .capture import stream as stream
 from .contracts import Adapter as Adapter

@@ -67,27 +67,6 @@ def count_bins(
     return counts
 
 
-def unit_range(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the least and the largest value of each unit.
-
-    Parameters
-    ----------
-    values : array (token, unit) of float32 or float64
-        Of one token at least.
-
-    Returns
-    -------
-    array (unit,), array (unit,)
-        In the type of the values; both NaN for a unit that is NaN anywhere, as numpy has it.
-    """
-    from interp.kernels import extremes
-
-    low, high = (np.empty(values.shape[1], values.dtype) for _ in range(2))
-    if values.shape[1]:
-        over_units(extremes, values.shape[1], values, low, high)
-    return low, high
-
-
 def over_units(kernel: Callable[..., None], units: int, *arrays: Any) -> None:
     """Call ``kernel(first, last, *arrays)`` for spans of units, in as many threads as there are processors."""
     workers = max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 64))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 2**24  # values at once: 64 MiB of float32
 COUNTS = ("n_tokens", "n_sources")  # attrs of every result
 BLOCK = 256  # units at once, where a reducer is unitwise: states stay small, and rows of a block are read in one piece
+WIDE = 1024  # and where all is in memory, which is read fastest in long pieces of a row
 
 
 @dataclass(frozen=True)
@@ -181,12 +182,13 @@ def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts:
 
 def unit_blocks(acts: xr.Dataset) -> list[slice]:
     """Return blocks of about `BLOCK` units; of a Dask array, whole chunks together or parts of one, never both."""
+    most = WIDE if isinstance(acts.activation.variable._data, np.ndarray) else BLOCK
     sizes = dict(acts.activation.variable.chunksizes).get("unit", (acts.sizes["unit"],))
     edges = [0]
     for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True):
-        if size > BLOCK:
-            edges += [end - size, *range(end - size + BLOCK, end, BLOCK), end]
-        elif end - edges[-1] > BLOCK:
+        if size > most:
+            edges += [end - size, *range(end - size + most, end, most), end]
+        elif end - edges[-1] > most:
             edges.append(end - size)
     edges = sorted({*edges, acts.sizes["unit"]})
     return [slice(a, b) for a, b in pairwise(edges)] or [slice(None)]

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interp import bin_edges, compiled, count_bins, unit_range
+from interp import bin_edges, compiled, count_bins
 
 
 def expected(values, rows, low, high, shape):
@@ -92,14 +92,3 @@ def test_loops_compile_without_a_cache(monkeypatch):
     array = np.zeros(2)
     fill(array)
     assert array.tolist() == [3, 3]
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_range_of_units(dtype):
-    values = np.random.default_rng(3).normal(size=(50, 300)).astype(dtype)
-    values[7, 5], values[0, 8], values[49, 9], values[3, 10] = np.nan, np.nan, np.inf, -np.inf
-    low, high = unit_range(values)
-    assert low.dtype == dtype
-    np.testing.assert_array_equal(low, values.min(0))
-    np.testing.assert_array_equal(high, values.max(0))
-    assert unit_range(values[:, :0])[0].shape == (0,)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from interp import OptionError, Reducer, SchemaError, bin_edges, count_bins, unit_range
+from interp import OptionError, Reducer, SchemaError, bin_edges, count_bins
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,9 +34,8 @@ class Range(Reducer):
         values = chunk.activation.values
         if not len(values):
             return state
-        low, high = unit_range(values)
-        ends = {"minimum": low.astype(float), "maximum": high.astype(float), "tokens": np.array([len(values)])}
-        return self.merge(state, ends)
+        ends = {"minimum": values.min(axis=0).astype(float), "maximum": values.max(axis=0).astype(float)}
+        return self.merge(state, ends | {"tokens": np.array([len(values)])})
 
     def merge(self, a: State, b: State) -> State:
         """Return the ranges that hold both."""

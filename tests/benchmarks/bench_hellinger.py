@@ -1,9 +1,9 @@
 """How fast ``hellinger`` counts, beside a loop of ``np.histogram`` and ``np.bincount``, and what it needs of memory.
 
 ``python tests/benchmarks/bench_hellinger.py`` captures spellings of the demo corpus and prints one table: seconds and
-values (tokens x units) a second. The peers do what article mode does, on some units: counts for each pair and for the
-rest of its input. ``--stream`` measures in honest mode while the network runs, in a process of its own, and prints the
-peak of its memory over what it held before.
+values (tokens x units) a second. The peers count, as article mode does, each pair and the rest of its input, on some
+units of the same matrix. ``--stream`` measures in honest mode while the network runs, in a process of its own, and
+prints the peak of its memory over what it held before.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import xarray as xr
@@ -45,35 +45,52 @@ def sides(acts: xr.Dataset, dist: xr.Dataset) -> list[tuple[np.ndarray, np.ndarr
 
 def by_histogram(values: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Count with ``np.histogram``, a unit, a pair and a side at a time."""
-    for column in values.T:
+    for column in columns(values):
         ends = (column.min(), column.max())
         for pair in parts:
             for side in pair:
                 np.histogram(column[side], 1000, ends)
 
 
-def by_bincount(values: np.ndarray, rows: np.ndarray, lines: int) -> None:
-    """Count all lines of a unit with one ``np.bincount`` of line and bin."""
-    for column in values.T:
-        low, high = column.min(), column.max()
-        bins = np.minimum(((column - low) * (1000 / (high - low or 1))).astype(np.int64), 999)
-        np.bincount(rows * 1000 + bins, minlength=lines * 1000)
+def by_bincount(values: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    """Count bins with ``np.bincount``, a unit, a pair and a side at a time."""
+    for column in columns(values):
+        bins = binned(column)
+        for pair in parts:
+            for side in pair:
+                np.bincount(bins[side], minlength=1000)
+
+
+def by_line(values: np.ndarray, rows: np.ndarray, lines: int) -> None:
+    """Count all lines of a unit with one ``np.bincount`` of line and bin, as who knows how pairs share tokens would."""
+    for column in columns(values):
+        np.bincount(rows * 1000 + binned(column), minlength=lines * 1000)
+
+
+def columns(values: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield some units of a matrix (token, unit), in float64."""
+    for unit in range(0, values.shape[1], values.shape[1] // SOME):
+        yield values[:, unit].astype(float)
+
+
+def binned(column: np.ndarray) -> np.ndarray:
+    """Return the bin of each value, up to rounding at edges, which ``np.histogram`` and we have right."""
+    low, high = column.min(), column.max()
+    return np.minimum(((column - low) * (1000 / (high - low or 1))).astype(np.int64), 999)
 
 
 def peers(acts: xr.Dataset, dist: xr.Dataset) -> dict[str, float]:
-    """Return values a second of both peers, on some units; as ours, they touch only tokens of inputs with a pair."""
-    whole = acts.sizes["token"]
-    acts = acts.isel(unit=slice(None, None, acts.sizes["unit"] // SOME))
-    acts = acts.isel(token=np.flatnonzero(np.isin(acts.input.values, dist.pair_input.values)))
-    some = acts.activation.values.astype(float)
+    """Return values a second of the peers, on some units of the matrix that ours counts."""
+    values, parts = acts.activation.values, sides(acts, dist)
     names = np.char.add(np.char.add(acts.input.values.astype(str), "=>"), acts.output.values.astype(str))
     known, rows = np.unique(names, return_inverse=True)
-    parts = sides(acts, dist)
     seconds = {
-        "np.histogram in a loop": timed(lambda: by_histogram(some, parts), 1),
-        "np.bincount": timed(lambda: by_bincount(some, rows, known.size), 2),
+        "a loop of np.histogram": timed(lambda: by_histogram(values, parts), 1),
+        "a loop of np.bincount": timed(lambda: by_bincount(values, parts), 2),
+        "one np.bincount a unit": timed(lambda: by_line(values, rows, known.size), 2),
     }
-    return {name: whole * some.shape[1] / held for name, held in seconds.items()}
+    units = len(range(0, values.shape[1], values.shape[1] // SOME))
+    return {name: len(values) * units / held for name, held in seconds.items()}
 
 
 def stored(limit: int) -> None:
@@ -96,7 +113,7 @@ def stored(limit: int) -> None:
         lines.append(f"| {name} | {seconds:.2f} | {size / seconds / 1e6:.0f} |")
     over = peak() - before
     for name, rate in peers(acts, calls["article, all"]()).items():
-        lines.append(f"| {name}, {SOME} units | | {rate / 1e6:.1f} |")
+        lines.append(f"| {name}, over {SOME} units | | {rate / 1e6:.1f} |")
     said = f"{acts.sizes['token']:,} tokens, {acts.sizes['unit']:,} units; memory over the activations"
     print("\n".join(lines), f"\n\n{said}: {over:.0f} MB.")  # noqa: T201
 
