@@ -9,9 +9,19 @@ from interp import hookimpl
 
 
 @hookimpl
-def register_viewers(register: Callable[[Any], None]) -> None:
-    """Register ``overview``."""
-    from interp_units.overview import overview
+def register_probes(register: Callable[[Any], None]) -> None:
+    """Register ``hypothesis``."""
+    from interp_units.hypothesis import hypothesis
 
-    for drawn in (overview,):
+    register(hypothesis)
+
+
+@hookimpl
+def register_viewers(register: Callable[[Any], None]) -> None:
+    """Register ``hypothesis``, ``overview`` and ``saturation-map``."""
+    from interp_units.found import hypothesis_view
+    from interp_units.overview import overview
+    from interp_units.saturation import saturation_map
+
+    for drawn in (overview, saturation_map, hypothesis_view):
         register(drawn)
