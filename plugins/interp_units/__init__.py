@@ -18,10 +18,12 @@ def register_probes(register: Callable[[Any], None]) -> None:
 
 @hookimpl
 def register_viewers(register: Callable[[Any], None]) -> None:
-    """Register ``hypothesis``, ``overview`` and ``saturation-map``."""
+    """Register the views of units."""
+    from interp_units.card import unit_card
+    from interp_units.compare import compare
     from interp_units.found import hypothesis_view
     from interp_units.overview import overview
     from interp_units.saturation import saturation_map
 
-    for drawn in (overview, saturation_map, hypothesis_view):
+    for drawn in (overview, saturation_map, hypothesis_view, unit_card, compare):
         register(drawn)

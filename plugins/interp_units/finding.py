@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interp_units.patterns import Stretches, shown, states, steady, stretches
+from interp_units.reading import spread
 
 if TYPE_CHECKING:
     import xarray as xr
 
-SAMPLE, PARTS = 20_000, 10  # tokens that thresholds are learned from, in so many unbroken pieces
 BLOCK = 256  # units that are read at once
 
 
@@ -40,14 +40,6 @@ class Found:
         """Return the units with a pattern, rarest first, at most ``n``."""
         having = np.flatnonzero(self.state)
         return np.asarray(having[np.argsort(self.rate[having], kind="stable")[:n]])
-
-
-def spread(n: int) -> np.ndarray:
-    """Return all of ``n`` positions, or `SAMPLE` of them in unbroken pieces: a store reads these quickly."""
-    if n <= SAMPLE:
-        return np.arange(n)
-    size = SAMPLE // PARTS
-    return np.concatenate([np.arange(size) + start for start in np.linspace(0, n - size, PARTS).astype(int)])
 
 
 def with_pattern(acts: xr.Dataset, where: Span, share: float, low: float | None, high: float | None) -> Found:

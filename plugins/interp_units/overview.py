@@ -174,7 +174,7 @@ def overview(
         )
     rows = _strongest_pairs(among, min(n_pairs, MOST_CELLS // 8))
     columns, groups = _strongest_units(rows, min(n_units, MOST_CELLS // rows.sizes["pair"]))
-    shown = columns.isel(pair=_rows_in_order(columns))
+    shown = columns.isel(pair=rows_in_order(columns))
     said = {"quantity": quantity, "input": input, "n_pairs": n_pairs, "n_units": n_units}
     return Overview(
         title="Overview",
@@ -216,7 +216,7 @@ def _strongest_pairs(dist: xr.Dataset, n: int) -> xr.Dataset:
     return dist.isel(pair=np.argsort(-best, kind="stable")[:n])
 
 
-def _rows_in_order(data: xr.Dataset) -> np.ndarray:
+def rows_in_order(data: xr.Dataset) -> np.ndarray:
     """Return the order of the pairs: alike ones beside each other, those with few tokens last."""
     parts = (np.flatnonzero(side) for side in (are_enough(data), ~are_enough(data)))
     return np.concatenate([part[seriated(data["distance"].values[part].clip(0))] for part in parts])
@@ -259,11 +259,17 @@ def _method(shown: xr.Dataset, among: xr.Dataset) -> list[str]:
 
 
 def _summary(shown: xr.Dataset, among: xr.Dataset) -> str:
+    if not np.isfinite(shown["distance"].values).any():
+        return "No distance was measured for these units and pairs."
     row, column = np.unravel_index(np.nan_to_num(shown["distance"].values, nan=-2.0).argmax(), shown["distance"].shape)
     best = f"{lettering.short(str(shown['unit'].values[column]))} for {lettering.short(str(shown['pair'].values[row]))}"
     said = f"The largest distance is {float(shown['distance'].values[row, column]):.2f}, of {best}"
     if "knows" not in shown:
         return f"{said}."
     sure = among.transpose("pair", ...)["knows"].values[are_enough(among)]
+    if not len(sure):
+        return (
+            f"No pair has {captions.FEWEST_TOKENS} tokens and {captions.FEWEST_SOURCES} sources on each side. {said}."
+        )
     know = sure.any(axis=0)
     return f"{int(know.sum()):,} of {know.size:,} units know at least one of {len(sure):,} pairs with enough n. {said}."
