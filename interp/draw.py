@@ -29,7 +29,7 @@ def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset
     acts : Dataset
         Activations ``(token, unit)``; a viewer of results alone takes its first result here.
     *results : Dataset
-        What probes found, in the order of the viewer's parameters.
+        What probes found, in the order of the viewer's parameters; None for one that it can do without.
     **options
         Of the viewer.
 
@@ -72,6 +72,8 @@ def _check_datasets(who: str, parameters: Mapping[str, Parameter], given: tuple[
     if not needed <= len(given) <= len(taken):
         raise OptionError(f"{who} draws from ({listed}); got {len(given)} dataset{'s' if len(given) > 1 else ''}.")
     for parameter, dataset in zip(taken, given, strict=False):
+        if dataset is None and parameter.default is None:
+            continue
         if not isinstance(dataset, xr.Dataset):
             got = type(dataset).__name__
             raise OptionError(f"{who} draws from datasets ({listed}); {parameter.name} is a {got}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import OptionError, pick, probe
+from interp import OptionError, UnknownNameError, pick, probe
 from interp_units.finding import Span, with_pattern
 from interp_units.placing import places
 
@@ -81,9 +81,14 @@ def hypothesis(
 
     Raises
     ------
+    UnknownNameError
+        No such label.
     OptionError
         A span that was not captured, options out of range, a faulty regular expression, and no unit with a pattern.
     """
+    if label not in acts.coords:
+        there = ", ".join(str(name) for name, held in acts.coords.items() if held.dims == ("token",))
+        raise UnknownNameError(f"No label named {label!r}; labels of tokens: {there}.")
     check(share, fuzzy, low, high, min(before, after), min(n_units, n_places), regex)
     wanted = {"quantity": [quantity] if isinstance(quantity, str) else quantity, "unit": units}
     among = pick(acts, **{name: list(held) for name, held in wanted.items() if held is not None})

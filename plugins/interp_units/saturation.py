@@ -143,9 +143,8 @@ def saturation_map(saturation: xr.Dataset, *, quantity: str | Sequence[str] | No
 
 def _method(saturation: xr.Dataset, frame: pd.DataFrame, low: float, high: float) -> list[str]:
     tokens, sources = (saturation.attrs.get(name) for name in ("n_tokens", "n_sources"))
-    n = int(saturation["n"]) if "n" in saturation else None
-    counted = captions.counts(int(tokens), int(sources)) if tokens and sources else n and f"{n:,}"
-    said = [f"n = {counted} tokens / sources"] * bool(counted) + [f"nearly shut: below {low:g}; open: above {high:g}"]
+    said = [f"n = {captions.counts(int(tokens), int(sources))} tokens / sources"] if tokens and sources else []
+    said.append(f"nearly shut: below {low:g}; open: above {high:g}")
     return [*said, *[f"the {MOST:,} most saturated of {len(frame):,} units drawn"] * (len(frame) > MOST)]
 
 
