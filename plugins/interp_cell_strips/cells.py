@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NAME = 34  # the most characters of a unit name beside its row
+RANKS = ("1st", "2nd", "3rd", "4th", "5th")
 ARROWS = {"forward": "→", "backward": "←", "": ""}
 MARKS = {
     "framed": "not the right output",
@@ -118,7 +119,8 @@ def _guess_rows(part: xr.Dataset, columns: list[int]) -> Iterator[Row]:
     """Yield the likeliest outputs below each other, on backgrounds as strong as their chance."""
     for rank in range(part.sizes.get("rank", 0)):
         letters, chance = part["guess"].values[:, rank].tolist(), part["chance"].values[:, rank]
-        yield colored("guess", f"{rank + 1}. output", columns, letters, chance, 1.0, palette.sequential)
+        name = f"{RANKS[int(part['rank'].values[rank]) - 1]} likeliest"
+        yield colored("guess", name, columns, letters, chance, 1.0, palette.sequential)
 
 
 def output_row(

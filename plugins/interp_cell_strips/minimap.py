@@ -21,26 +21,40 @@ def minimap(strips: xr.Dataset) -> scene.Scene | None:
     Parameters
     ----------
     strips : Dataset
-        ``largest (unit, part)``, 0..1 of the full colour, and ``seen (part)``, of bool.
+        ``largest`` and ``typical (unit, part)``, 0..1 of the full colour; ``seen`` and ``found (part)``, of bool.
     """
     if "largest" not in strips:
         return None
-    shapes: list[scene.Shape] = []
-    parts, names = strips.sizes["part"], strips["unit"].values.astype(str).tolist()
-    for row, (name, held) in enumerate(zip(names, strips["largest"].values, strict=True)):
-        foot = (row + 1) * ROW
+    names = strips["unit"].values.astype(str).tolist()
+    shapes: list[scene.Shape] = [scene.Text(LEFT - 14, ROW / 2 - 3, "the whole text", 11.5, "end", "muted")]
+    shapes += [
+        scene.Text(LEFT, ROW / 2 - 3, "in each part of it the largest |x|, and darker the mean", 11.5, color="muted")
+    ]
+    for row, name in enumerate(names):
+        foot = (row + 2) * ROW
         shapes.append(scene.Text(LEFT - 14, foot - ROW / 2 + 3, lettering.short(name, NAME), 11.5, "end", mono=True))
-        edges = (LEFT + np.arange(parts + 1) * WIDTH / parts).tolist()
-        points = [(LEFT, foot)]
-        for at, value in enumerate(held.tolist()):
-            points += [(edges[at + side], foot - value * (ROW - 5)) for side in (0, 1)]
-        shapes.append(scene.Area((*points, (LEFT + WIDTH, foot)), "s18", 0.9))
-    foot = len(names) * ROW
-    for first, last in runs(strips["seen"].values):
-        x, wide = LEFT + first * WIDTH / parts, (last - first) * WIDTH / parts
-        shapes.append(scene.Box(x, foot + 3, max(wide, 1.5), 6, "ink"))
-    shapes.append(scene.Text(LEFT - 14, foot + 6, "shown below", 11.5, "end", "muted"))
-    return scene.Scene(LEFT + WIDTH + 10, foot + 26, tuple(shapes))
+        shapes.append(_band(strips["largest"].values[row], foot, "s9"))
+        shapes.append(_band(strips["typical"].values[row], foot, "s24"))
+    foot = (len(names) + 1) * ROW
+    for name, held, color in (("shown below", "seen", "ink"), ("text asked for", "found", "positive")):
+        if strips[held].values.any():
+            foot += 16
+            shapes.append(scene.Text(LEFT - 14, foot - 5, name, 11.5, "end", "muted"))
+            shapes += _marks(strips[held].values, foot - 8, color)
+    return scene.Scene(LEFT + WIDTH + 10, foot + 18, tuple(shapes))
+
+
+def _band(values: np.ndarray, foot: float, color: str) -> scene.Area:
+    edges = (LEFT + np.arange(values.size + 1) * WIDTH / values.size).tolist()
+    points = [(LEFT, foot)]
+    for at, value in enumerate(values.tolist()):
+        points += [(edges[at + side], foot - value * (ROW - 5)) for side in (0, 1)]
+    return scene.Area((*points, (LEFT + WIDTH, foot)), color, 1.0)
+
+
+def _marks(where: np.ndarray, y: float, color: str) -> list[scene.Shape]:
+    step = WIDTH / where.size
+    return [scene.Box(LEFT + low * step, y, max((high - low) * step, 1.5), 6, color) for low, high in runs(where)]
 
 
 def runs(seen: np.ndarray) -> list[tuple[int, int]]:

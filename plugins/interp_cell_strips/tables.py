@@ -105,7 +105,7 @@ def strips(
     Dataset
         ``activation (character, unit)`` and ``full (unit,)``, the value of the full colour; coords of ``character``:
         the labels of its token, ``line``, ``column`` and ``inside``. Where output units were captured, ``guess`` and
-        ``chance (character, rank)``; where not all tokens are shown, ``largest (unit, part)`` and ``seen (part)``.
+        ``chance (character, rank)``; where not all tokens are shown, what `pooled` tells of the whole text.
     """
     shown = chosen_units(acts, units).assign_coords(position=("token", np.arange(acts.sizes["token"])))
     values, quantity = shown["activation"].values, shown["quantity"].values.astype(str)
@@ -117,12 +117,19 @@ def strips(
     most = min(limit, MAX_CHARACTERS, MAX_CELLS // (shown.sizes["unit"] + 2 + top))
     lines, inside = characters(shown, around, context, columns, most)
     laid = laid_out(shown.assign_coords(inside=("token", inside)), lines).load().assign(full=("unit", full))
-    laid = laid.assign(pooled(values / full, laid["position"].values))
-    if not top:
-        return laid
+    there = shown["position"].values[inside]
+    laid = laid.assign(pooled(np.abs(values / full), laid["position"].values, there))
+    return laid.assign(guessed(acts, outputs, laid, top)) if top else laid
+
+
+def guessed(acts: xr.Dataset, outputs: np.ndarray, laid: xr.Dataset, n: int) -> dict[str, Any]:
+    """Return ``guess`` and ``chance (character, rank)``; the likeliest one is left out where it is the output shown."""
     logits = acts["activation"].isel(unit=outputs, token=laid["position"].values).values
-    guess, chance = likeliest(logits, acts["symbol"].values.astype(str)[outputs], top)
-    return laid.assign(guess=(("character", "rank"), guess), chance=(("character", "rank"), chance))
+    guess, chance = likeliest(logits, acts["symbol"].values.astype(str)[outputs], n)
+    said = laid["predicted"].values.astype(str) if "predicted" in laid.coords else None
+    first = int(said is not None and bool((guess[:, 0] == said).all()))
+    kept = (("character", "rank"), guess[:, first:]), (("character", "rank"), chance[:, first:])
+    return {"guess": kept[0], "chance": kept[1], "rank": ("rank", np.arange(first, guess.shape[1]) + 1)}
 
 
 def output_units(acts: xr.Dataset) -> np.ndarray:
@@ -149,26 +156,36 @@ def likeliest(logits: np.ndarray, symbols: np.ndarray, n: int) -> tuple[np.ndarr
     return symbols[order], np.take_along_axis(chance, order, axis=1)
 
 
-def pooled(share: np.ndarray, positions: np.ndarray, most: int = PARTS) -> dict[str, Any]:
-    """Return ``largest (unit, part)``: the largest |x| of each part of the text, and ``seen (part)``; {} for all of it.
+def pooled(share: np.ndarray, positions: np.ndarray, found: np.ndarray, most: int = PARTS) -> dict[str, Any]:
+    """Return of each part of the text what is largest, the mean, and whether it is shown; {} where all of it is shown.
 
     Parameters
     ----------
     share : array (token, unit)
-        Activations in shares of the full colour; NaN are left out.
-    positions : array (character,) of int
-        Which tokens are shown.
+        |x| in shares of the full colour; NaN counts as 0.
+    positions, found : array of int
+        Which tokens are shown, and which stand in the text that was asked for.
     most : int
         Parts.
+
+    Returns
+    -------
+    dict
+        ``largest`` and ``typical (unit, part)``, at most 1; ``seen`` and ``found (part)``, of bool.
     """
     n = len(share)
     if np.unique(positions).size >= n:
         return {}
     starts = np.unique(np.arange(most) * n // most)
-    largest = np.fmax.reduceat(np.abs(share), starts, axis=0)
-    seen = np.zeros(starts.size, bool)
-    seen[np.searchsorted(starts, positions, side="right") - 1] = True
-    return {"largest": (("unit", "part"), np.nan_to_num(largest).clip(0, 1).T), "seen": ("part", seen)}
+    share = np.nan_to_num(share).clip(0, 1)
+    size = np.diff(np.append(starts, n))
+    data: dict[str, Any] = {"largest": (("unit", "part"), np.maximum.reduceat(share, starts, axis=0).T)}
+    data["typical"] = (("unit", "part"), (np.add.reduceat(share, starts, axis=0) / size[:, None]).T)
+    for name, places in (("seen", positions), ("found", found)):
+        held = np.zeros(starts.size, bool)
+        held[np.searchsorted(starts, places, side="right") - 1] = True
+        data[name] = ("part", held)
+    return data
 
 
 def laid_out(acts: xr.Dataset, lines: Sequence[Sequence[int]]) -> xr.Dataset:

@@ -110,8 +110,9 @@ class CellStrips(Strips):
         labels = [name for name in LABELS if name in data.coords]
         frame = data[labels].to_dataframe()[labels]
         for rank in range(data.sizes.get("rank", 0)):
-            frame[f"output_{rank + 1}"] = data["guess"].values[:, rank]
-            frame[f"chance_{rank + 1}"] = data["chance"].values[:, rank]
+            number = int(data["rank"].values[rank])
+            frame[f"output_{number}"] = data["guess"].values[:, rank]
+            frame[f"chance_{number}"] = data["chance"].values[:, rank]
         for at, unit in enumerate(data["unit"].values.astype(str).tolist()):
             frame[unit] = data["activation"].values[:, at].astype(float)
         return {"characters": frame.reset_index(drop=True)}
@@ -155,7 +156,7 @@ def cell_strips(
         Characters in a line, 8 at least.
     predictions : int
         How many of the likeliest outputs are shown under each letter, 0 to 5, where output units were captured: units
-        that stand for a symbol.
+        that stand for a symbol. The first one is left out where it is the output shown.
 
     Raises
     ------

@@ -68,6 +68,10 @@ class UnitCard(SceneView):
         """Return the numbers of each part that has any."""
         return {name: frame for name, frame in super().tables().items() if len(frame)}
 
+    def style(self) -> str:
+        """Return the width below which the page scrolls, so that small text can be read."""
+        return ".scene { min-width: 860px; }"
+
     def holoviews(self) -> Any:
         """Return the distribution and the pairs as a layout of HoloViews ``Histogram`` and ``Bars``."""
         import holoviews as hv

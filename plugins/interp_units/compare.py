@@ -69,6 +69,10 @@ class Comparison(SceneView):
                 held = held + cells_of(data, enough)
             yield [(rows, held)]
 
+    def style(self) -> str:
+        """Return the width below which the page scrolls, so that small text can be read."""
+        return ".scene { min-width: 820px; }"
+
     def holoviews(self) -> Any:
         """Return the correlations as HoloViews ``Bars``."""
         import holoviews as hv

@@ -51,6 +51,10 @@ class Hypothesis(SceneView):
         lines = max(min(self.n_places, found.sizes["place"]), 1)
         return scene.Scene(1060, y + (lines + 1) * LINE, tuple(shapes))
 
+    def style(self) -> str:
+        """Return the width below which the page scrolls, so that small text can be read."""
+        return ".scene { min-width: 860px; }"
+
     def holoviews(self) -> Any:
         """Return place by unit as a HoloViews ``HeatMap``, 1 where the unit is on."""
         import holoviews as hv

@@ -60,6 +60,10 @@ class Overview(SceneView):
         shapes.append(scene.Box(x + 100, 3, 18, 18, "missing"))
         return [*shapes, scene.Text(x + 126, 12, "too few, or not measured", 13)]
 
+    def style(self) -> str:
+        """Return the width below which the page scrolls, so that small text can be read."""
+        return ".scene { min-width: 900px; }"
+
     def holoviews(self) -> Any:
         """Return pair by unit as a HoloViews ``HeatMap``, in the order of the picture."""
         import holoviews as hv
