@@ -22,6 +22,7 @@ COUNTS = ("n_with", "sources_with", "n_without", "sources_without")
 MEASURED = ("distance", "low", "high", "q", "knows")
 GROUP = ("module", "layer", "direction", "quantity")
 RIGHT = 262.0  # for n and how many know
+KNOWS = "a dot: the unit knows the pair, as the caption says"
 MOST_CELLS = 1300  # a page of 5,000 elements gets slow
 
 
@@ -42,9 +43,10 @@ class Overview(SceneView):
         enough = are_enough(data)
         rows = [(name, "ink" if known else "muted") for name, known in zip(names, enough.tolist(), strict=True)]
         right = grid.width(self.groups) + 18
-        shapes = [*grid.bar(grid.LEFT, 12, "distance"), *self._dot_legend()]
+        shapes = grid.bar(grid.LEFT, 12, "distance")
         shapes += grid.grid(rows, self.groups, cells_of(data, enough), 44)
         shapes += _counts(self.tables()["pairs"], enough, right, 44 + grid.HEAD, "knows" in data)
+        shapes += self._dot_legend()
         return scene.Scene(right + RIGHT, 44 + grid.HEAD + len(rows) * grid.CELL + 8, tuple(shapes))
 
     def _ends(self) -> list[tuple[str, str]]:
@@ -55,7 +57,7 @@ class Overview(SceneView):
         x = grid.LEFT + 268
         shapes: list[scene.Shape] = []
         if "knows" in self._cells:
-            shapes.append(scene.Box(x, 3, 18, 18, "s22", label="•", label_size=15))
+            shapes.append(scene.Box(x, 3, 18, 18, "s22", key="knows", note=KNOWS, label="•", label_size=15))
             shapes.append(scene.Text(x + 26, 12, "knows", 13))
         shapes.append(scene.Box(x + 100, 3, 18, 18, "missing"))
         return [*shapes, scene.Text(x + 126, 12, "too few, or not measured", 13)]

@@ -89,7 +89,8 @@ COLLISIONS = """() => {
   return found;
 }"""
 CUT = """() => [...document.querySelectorAll("main *")]
-  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== "visible")
+  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+  .filter(e => ["hidden", "clip"].includes(getComputedStyle(e).overflowX))
   .map(e => e.textContent)"""
 
 

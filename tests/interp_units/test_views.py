@@ -121,6 +121,7 @@ def counts(dist):
 def test_a_dot_says_knows_and_few_tokens_are_grey(views, honest):
     view = views["overview"]
     boxes = {shape.key: shape for shape in view.compose().shapes if getattr(shape, "key", "")}
+    assert boxes.pop("knows").label == "•"
     shown, seen = view.data["overview"], set()
     for row, column in np.ndindex(*shown.distance.shape):
         box = boxes[f"{row} {column}"]
