@@ -258,7 +258,22 @@ def test_hostile_text_shows_as_text(visit, drawn_acts, tmp_path):
     page = visit.open(view.save(tmp_path / "a.html"))
     assert page.locator("img").count() == 0
     assert page.locator("script").count() == 1
-    assert "<img" in page.locator("th").nth(2).inner_text()
+    assert "<img" in page.locator(".unit th").first.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_hostile_card_shows_as_text(visit, drawn_acts, drawn_dist, tmp_path):
+    names = drawn_acts.unit.values.astype(object)
+    names[:2] = [HOSTILE[1], HOSTILE[0]]
+    told = {"unit": names.astype(str)}
+    labels = dict.fromkeys(("input", "output"), ("token", [HOSTILE[at % len(HOSTILE)] for at in range(400)]))
+    acts = drawn_acts.isel(token=slice(0, 400)).assign_coords(told | labels).assign_attrs(model=HOSTILE[0])
+    pairs = [f"{HOSTILE[at]}=>{HOSTILE[at]}" for at in range(drawn_dist.sizes["pair"])]
+    dist = drawn_dist.assign_coords(told | {"pair": pairs, "pair_input": ("pair", HOSTILE[: len(pairs)])})
+    page = visit.open(interp.draw(unit_card, acts, dist, unit=HOSTILE[1]).save(tmp_path / "a.html"))
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 1
+    assert page.locator("h1").inner_text() == HOSTILE[1]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
