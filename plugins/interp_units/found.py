@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LINE, UNIT_LINE = 27.0, 24.0
 LETTER = 9.2  # pixels a letter of a place's text takes
-BEFORE, HERE = 22, 16  # the most letters shown of a place's context and of itself
+BEFORE, HERE = 22, 12  # the most letters shown of a place's context and of itself
 AGREE, DOT = 150.0, 11.0
 STATES = {1: ("on +", "positive"), -1: ("on −", "negative")}
 
@@ -38,7 +38,7 @@ class Hypothesis(SceneView):
         found = self._found
         shapes = _units(found)
         y = 44 + found.sizes["unit"] * UNIT_LINE
-        shapes += _levels(found, 560, 12)
+        shapes += _levels(found, 490, 12)
         y = max(y, 44 + 2 * UNIT_LINE + 40) + 24
         x = max(AGREE, found.sizes["unit"] * DOT + 74)
         shapes += [scene.Text(0, y, "units on", 13, color="muted"), scene.Text(x, y, "place", 13, color="muted")]
@@ -49,11 +49,11 @@ class Hypothesis(SceneView):
                 scene.Text(0, y + LINE, "No place: fewer units, a lower fuzzy= or a larger share= give more.", 14)
             )
         lines = max(min(self.n_places, found.sizes["place"]), 1)
-        return scene.Scene(1060, y + (lines + 1) * LINE, tuple(shapes))
+        return scene.Scene(950, y + (lines + 1) * LINE, tuple(shapes))
 
     def style(self) -> str:
         """Return the width below which the page scrolls, so that small text can be read."""
-        return ".scene { min-width: 860px; }"
+        return ".scene { min-width: 800px; }"
 
     def holoviews(self) -> Any:
         """Return place by unit as a HoloViews ``HeatMap``, 1 where the unit is on."""
@@ -104,16 +104,16 @@ def _levels(found: xr.Dataset, x: float, y: float) -> list[scene.Shape]:
     asked, columns = "precision" in found, ("places", "precision", "recall")
     shapes: list[scene.Shape] = []
     for column, name in enumerate(columns[: 3 if asked else 1]):
-        shapes.append(scene.Text(x + 180 + 140 * column, y, name, 13, "end", "muted"))
+        shapes.append(scene.Text(x + 150 + 150 * column, y, name, 13, "end", "muted"))
     for row, level in enumerate(found["level"].values.tolist()):
         one, at = found.sel(level=level), y + (row + 1) * UNIT_LINE + 2
         n = (int(one["places"]), int(one["sources"]))
         color = "ink" if captions.enough(*n) else "muted"
         shapes.append(scene.Text(x, at, str(level), 13))
-        shapes.append(scene.Text(x + 180, at, captions.counts(*n), 13, "end", color, mono=True))
+        shapes.append(scene.Text(x + 150, at, captions.counts(*n), 13, "end", color, mono=True))
         for column, name in enumerate(columns[1:] if asked else (), 1):
             text = share(*(float(one[name + end]) for end in ("", "_low", "_high")))
-            shapes.append(scene.Text(x + 180 + 140 * column, at, text, 13, "end", color, mono=True))
+            shapes.append(scene.Text(x + 150 + 150 * column, at, text, 13, "end", color, mono=True))
     if asked:
         n = (int(found["matches"]), int(found["match_sources"]))
         words = f"matches of the expression: {captions.counts(*n)}"
@@ -150,10 +150,10 @@ def _place(place: xr.Dataset, x: float, y: float) -> list[scene.Shape]:
         scene.Text(where - 6, y, lettering.visible(before)[-BEFORE:], 15, "end", "muted", mono=True),
         scene.Box(where, y - 12, wide, 24, color, 2, outline, 2, key=key, note=note, label=text, label_size=15),
         scene.Text(where + wide + 6, y, lettering.visible(after)[:BEFORE], 15, color="muted", mono=True),
-        scene.Text(1040, y, f"sample {int(place['sample']):,}, step {int(place['step']):,}", 12.5, "end", "muted"),
+        scene.Text(940, y, f"sample {int(place['sample']):,}, step {int(place['step']):,}", 12.5, "end", "muted"),
     ]
     if right is not None:
-        shapes.append(scene.Text(820, y, "matches" if right else "no match", 12.5, "end", "ink" if right else "wrong"))
+        shapes.append(scene.Text(775, y, "matches" if right else "no match", 12.5, "end", "ink" if right else "wrong"))
     return shapes
 
 
