@@ -1,6 +1,7 @@
 from . import captions as captions
 from . import lettering as lettering
 from . import palette as palette
+from . import render as render
 from . import scene as scene
 from . import testing as testing
 from ._version import __version__ as __version__

@@ -23,7 +23,7 @@ def enough(tokens: int, sources: int) -> bool:
 
 
 def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
-    """Return a caption: model and dataset, n, then what the viewer adds, then its options.
+    """Return a caption: model and dataset (where its batches name one), n, then what the viewer adds, then its options.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
     **options : value
         The viewer's options as used.
     """
-    said = [f"Model {acts.attrs.get('model') or 'not named'}", f"data {_dataset(acts)}"]
+    data = _dataset(acts)
+    said = [f"Model {acts.attrs.get('model') or 'not named'}", *([f"data {data}"] if data else [])]
     if "source" in acts.coords:
         import numpy as np
 
@@ -46,4 +47,4 @@ def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
 
 def _dataset(acts: xr.Dataset) -> str:
     known = [str(acts.attrs[name]) for name in NAMES if acts.attrs.get(name)]
-    return " ".join(dict.fromkeys(known)) or "not named"
+    return " ".join(dict.fromkeys(known))

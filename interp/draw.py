@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from inspect import Parameter, signature
+from inspect import Parameter, getdoc, signature
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import OptionError, PluginError
@@ -29,7 +30,7 @@ def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset
     acts : Dataset
         Activations ``(token, unit)``; a viewer of results alone takes its first result here.
     *results : Dataset
-        What probes found, in the order of the viewer's parameters.
+        What probes found, in the order of the viewer's parameters; None for one that it can do without.
     **options
         Of the viewer.
 
@@ -53,7 +54,7 @@ def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset
         raise OptionError(f"Expected the name of a viewer or a function under @interp.viewer; got {viewer!r}.")
     who = f"Viewer {viewer.interp.name!r}"
     parameters = signature(viewer).parameters
-    _check_datasets(who, parameters, (acts, *results))
+    _check_datasets(who, parameters, (acts, *results), getdoc(viewer) or "")
     _check_options(who, parameters, options)
     check_labels(acts, viewer.interp.requires, who)
     _check_model(who, acts, options.get("model"))
@@ -63,15 +64,26 @@ def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset
     return view
 
 
-def _check_datasets(who: str, parameters: Mapping[str, Parameter], given: tuple[Any, ...]) -> None:
+def _documented(text: str, name: str) -> str:
+    """Return what a docstring says of a parameter, on one line."""
+    found = re.search(rf"^{name} : .*\n((?: +.*\n?)+)", text, re.MULTILINE)
+    return " ".join(found[1].replace("``", "").split()) if found else "not described."
+
+
+def _check_datasets(who: str, parameters: Mapping[str, Parameter], given: tuple[Any, ...], documented: str) -> None:
     import xarray as xr
 
     taken = [parameter for parameter in parameters.values() if parameter.kind in POSITIONAL]
     needed = sum(parameter.default is Parameter.empty for parameter in taken)
     listed = ", ".join(parameter.name for parameter in taken)
     if not needed <= len(given) <= len(taken):
-        raise OptionError(f"{who} draws from ({listed}); got {len(given)} dataset{'s' if len(given) > 1 else ''}.")
+        got = f"{len(given)} dataset{'s' if len(given) > 1 else ''}"
+        lacking = [held for held in taken[len(given) :] if held.default is Parameter.empty]
+        told = "".join(f" {held.name}: {_documented(documented, held.name)}" for held in lacking)
+        raise OptionError(f"{who} draws from ({listed}); got {got}.{told}")
     for parameter, dataset in zip(taken, given, strict=False):
+        if dataset is None and parameter.default is None:
+            continue
         if not isinstance(dataset, xr.Dataset):
             got = type(dataset).__name__
             raise OptionError(f"{who} draws from datasets ({listed}); {parameter.name} is a {got}.")

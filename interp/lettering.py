@@ -44,3 +44,17 @@ def _visible(letter: str) -> str:
 def short(text: str, limit: int = 40) -> str:
     """Return text of at most ``limit`` characters, its middle as ``…``."""
     return text if len(text) <= limit else f"{text[: (limit - 1) // 2]}…{text[len(text) - limit // 2 :]}"
+
+
+def pair(name: str, limit: int = 12) -> str:
+    """Return the name of a pair for a title; one whose labels hold ``=>`` themselves stays as it is, in quotes.
+
+    Examples
+    --------
+    >>> pair("t=>ծ"), pair("a=>b=>c")
+    ('t ⇒ ծ', '«a=>b=>c»')
+    """
+    parts = name.split("=>")
+    if len(parts) != 2:
+        return f"«{short(visible(name), 2 * limit)}»" if name else ""
+    return " ⇒ ".join(short(visible(part), limit) for part in parts)

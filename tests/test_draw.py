@@ -104,3 +104,18 @@ def test_what_is_not_there_is_named(drawn_dist):
     several = xr.concat([drawn_dist, drawn_dist], xr.Variable("model", ["a", "b"]))
     with pytest.raises(SchemaError, match="Expected one model; got several: a, b"):
         interp.one_pair(several, "t=>ծ")
+
+
+def test_a_missing_result_is_described(drawn_acts):
+    with pytest.raises(
+        OptionError, match=r'got 1 dataset. dist: What the probe hellinger returned: interp.measure\("hell'
+    ):
+        interp.draw("layered-graph", drawn_acts, pair="t=>ծ")
+
+
+def test_a_result_that_is_not_needed_can_be_none(drawn_acts):
+    @viewer(name="none-is-fine")
+    def fine(acts, dist=None):
+        return nothing()
+
+    assert interp.draw(fine, drawn_acts, None).title == ""

@@ -253,7 +253,7 @@ def test_captions_name_model_data_n_and_options(drawn_acts):
     assert "; data transliteration hy chat wiki test." in captions.caption(xr.Dataset(attrs=wiki))
     demo = {"task": "transliteration", "corpus": "demo", "split": "demo"}
     assert captions.caption(xr.Dataset(attrs=demo)).count("demo") == 1
-    assert captions.caption(xr.Dataset()) == "Model not named; data not named."
+    assert captions.caption(xr.Dataset()) == "Model not named."
 
 
 def test_n_is_tokens_and_sources():

@@ -184,7 +184,7 @@ def ablation_curves(curve: xr.Dataset) -> AblationCurves:
             f"Expected a result of 'ablation-curve'; got variables {', '.join(map(str, curve.data_vars))}."
         )
     options = json.loads(str(curve.attrs.get("options") or "{}"))
-    name = " ⇒ ".join(lettering.visible(part) for part in str(options.get("pair", "")).split("=>"))
+    name = lettering.pair(str(options.get("pair") or ""))
     units, n = int(curve["k"].values[-1]), (int(curve["tokens"]), int(curve["sources"]))
     told = {key: options[key] for key in ("to", "given", "draws", "seed", "seen_by", "orders") if key in options}
     words = [f"pair {name or 'not named'}, n = {captions.counts(*n)} tokens / sources"]

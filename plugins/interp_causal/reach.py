@@ -66,7 +66,7 @@ class ContextReach(SceneView):
 def _panel(panel: Panel, frame: pd.DataFrame, group: Mapping[Any, Any], first: bool) -> list[scene.Shape]:
     known = captions.enough(group["tokens"], group["sources"])
     ink, color = ("ink", "s20") if known else ("muted", "missing")
-    name = " ⇒ ".join(lettering.short(lettering.visible(part), 6) for part in group["group"].split("=>"))
+    name = _shown(group["group"], 6)
     n = captions.counts(group["tokens"], group["sources"])
     shapes: list[scene.Shape] = [
         scene.Text(panel.left, panel.top - 16, name, 17, color=ink, mono=True),
@@ -270,5 +270,5 @@ def summary(frame: pd.DataFrame, groups: pd.DataFrame) -> str:
     return f"Mean |attribution|: {'; '.join(said)}{more}."
 
 
-def _shown(name: str) -> str:
-    return " ⇒ ".join(lettering.short(lettering.visible(part), 8) for part in name.split("=>"))
+def _shown(name: str, limit: int = 8) -> str:
+    return lettering.pair(name, limit) if "=>" in name else lettering.short(lettering.visible(name), limit)

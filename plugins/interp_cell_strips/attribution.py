@@ -102,7 +102,7 @@ def attribution_strip(
     window = f"{shown.sizes['token']} of {targets.sizes['token']:,} targets shown, {context} characters on each side"
     picked = {"pair": name, "samples": samples, "steps": steps}
     options = {option: value for option, value in picked.items() if value}
-    title = " ⇒ ".join(lettering.short(lettering.visible(part), 12) for part in name.split("=>")) if name else "Targets"
+    title = lettering.pair(name) or "Targets"
     return AttributionStrip(
         title=f"{title} · {lettering.short(unit)}",
         caption=captions.caption(acts, window, told(attribution), unit=unit, **options, context=context, limit=limit),
@@ -144,10 +144,14 @@ def chosen(
     if "attribution" not in attribution or attribution["attribution"].dims != DIMS:
         kept = {str(name): data.dims for name, data in attribution.data_vars.items()}
         raise SchemaError(f"Expected attribution (token, source_step), such as the probe gives for inputs; got {kept}.")
-    given, _, becomes = pair.partition("=>")
-    wanted: dict[str, Any] = {"input": given, "output": becomes} if pair else {}
-    wanted |= {name: list(held) for name, held in (("sample", samples), ("step", steps)) if held is not None}
+    wanted: dict[str, Any] = {
+        name: list(held) for name, held in (("sample", samples), ("step", steps)) if held is not None
+    }
     found = pick(attribution, **wanted)
+    if pair:
+        ends = (found[name].values.astype(str).tolist() for name in ("input", "output"))
+        wanted["pair"] = pair
+        found = found.isel(token=[f"{given}=>{becomes}" == pair for given, becomes in zip(*ends, strict=True)])
     if not found.sizes["token"]:
         n = attribution.sizes["token"]
         raise OptionError(f"None of the {n:,} targets is {wanted}. Type another pair=, samples= or steps=.")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NAME = 34  # the most characters of a unit name beside its row
+RANKS = ("1st", "2nd", "3rd", "4th", "5th")
 ARROWS = {"forward": "→", "backward": "←", "": ""}
 MARKS = {
     "framed": "not the right output",
@@ -41,7 +42,7 @@ class Cell:
 class Row:
     """A row of cells with its name, the direction in which the unit reads, and its values.
 
-    Its kind is ``input``, ``output``, ``unit``, or ``under``: a line of colour under the row before it.
+    Its kind is ``input``, ``output``, ``guess``, ``unit``, or ``under``: a line of colour under the row before it.
     """
 
     kind: str
@@ -72,13 +73,14 @@ class Scale:
 
 
 def lines(strips: xr.Dataset, gates: np.ndarray) -> Iterator[list[Row]]:
-    """Yield the rows of each line: input, output, then one per unit, and the attribution where there is one.
+    """Yield the rows of each line: input, output, the likeliest outputs, one per unit, the attribution.
 
     Parameters
     ----------
     strips : Dataset
         ``activation (character, unit)``, ``full (unit,)`` and coords of ``character`` with ``line`` and ``column``;
-        also ``attribution (character)`` with ``full_attribution ()``, and a coord ``target``, of bool.
+        also ``attribution (character)`` with ``full_attribution ()``, a coord ``target``, of bool; ``guess`` and
+        ``chance (character, rank)``.
     gates : boolean array (unit,)
         Which units lie in 0..1.
     """
@@ -86,7 +88,8 @@ def lines(strips: xr.Dataset, gates: np.ndarray) -> Iterator[list[Row]]:
         part = strips.isel(character=np.flatnonzero(strips["line"].values == line))
         columns, letters = part["column"].values.tolist(), part["input"].values.astype(str).tolist()
         above = [_input_row(part, columns, letters), _output_row(part, columns)]
-        yield [*above, *_unit_rows(part, columns, letters, gates), *_under_row(part, columns)]
+        rows = [*above, *_guess_rows(part, columns), *_unit_rows(part, columns, letters, gates)]
+        yield [*rows, *_under_row(part, columns)]
 
 
 def _input_row(part: xr.Dataset, columns: list[int], letters: list[str]) -> Row:
@@ -110,6 +113,14 @@ def _output_row(part: xr.Dataset, columns: list[int]) -> Row:
     right = part["output"].values.astype(str).tolist()
     said = part["predicted"].values.astype(str).tolist() if "predicted" in part.coords else right
     return output_row("output", columns, said, right, _targets(part))
+
+
+def _guess_rows(part: xr.Dataset, columns: list[int]) -> Iterator[Row]:
+    """Yield the likeliest outputs below each other, on backgrounds as strong as their chance."""
+    for rank in range(part.sizes.get("rank", 0)):
+        letters, chance = part["guess"].values[:, rank].tolist(), part["chance"].values[:, rank]
+        name = f"{RANKS[int(part['rank'].values[rank]) - 1]} likeliest"
+        yield colored("guess", name, columns, letters, chance, 1.0, palette.sequential)
 
 
 def output_row(
@@ -180,5 +191,7 @@ def scales(strips: xr.Dataset, gates: np.ndarray) -> list[Scale]:
         key = ("", "gate") if gate else (module, quantity)
         name = "gates" if gate else f"{module} {quantity}"
         found.setdefault(key, Scale(name, "s" if gate else "d", float(full)))
+    if "chance" in strips:
+        found["", "chance"] = Scale("chance of an output", "s", 1.0)
     under = [Scale("attribution", "u", float(strips["full_attribution"]))] if "attribution" in strips else []
     return [*found.values(), *under]

@@ -8,7 +8,7 @@ from interp import lettering, scene
 from interp_cell_strips.cells import MARKS, NAME, Cell, Row, Scale
 
 CELL, HEIGHT, BETWEEN = 24.0, 34.0, 30.0
-PITCH = {"input": 36.0, "output": 36.0, "unit": 42.0, "under": 8.0}
+PITCH = {"input": 36.0, "output": 36.0, "guess": 36.0, "unit": 42.0, "under": 8.0}
 UNDER = 4.0
 LETTER = 15.0
 BAR = 110.0

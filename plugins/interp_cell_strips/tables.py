@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAX_CHARACTERS, MAX_UNITS, MAX_CELLS = 400, 12, 4000
 GATES = ("i", "f", "o", "r", "z")  # in 0..1 by their function; everything else is signed
 COVERED = 99.5
+PARTS = 240  # of the text, in the map of all of it
 
 
 def chosen_units(acts: xr.Dataset, units: str | Sequence[str]) -> xr.Dataset:
@@ -95,6 +96,7 @@ def strips(
     limit: int,
     samples: Sequence[int] | None,
     sources: Sequence[int] | None,
+    predictions: int,
 ) -> xr.Dataset:
     """Return what is shown.
 
@@ -102,17 +104,88 @@ def strips(
     -------
     Dataset
         ``activation (character, unit)`` and ``full (unit,)``, the value of the full colour; coords of ``character``:
-        the labels of its token, ``line``, ``column`` and ``inside``.
+        the labels of its token, ``line``, ``column`` and ``inside``. Where output units were captured, ``guess`` and
+        ``chance (character, rank)``; where not all tokens are shown, what `pooled` tells of the whole text.
     """
-    shown = chosen_units(acts, units)
-    quantity = shown["quantity"].values.astype(str)
+    shown = chosen_units(acts, units).assign_coords(position=("token", np.arange(acts.sizes["token"])))
+    values, quantity = shown["activation"].values, shown["quantity"].values.astype(str)
     groups = list(zip(shown["module"].values.tolist(), quantity.tolist(), strict=True))
-    full = ranges(shown["activation"].values, groups, np.isin(quantity, GATES))
+    full = ranges(values, groups, np.isin(quantity, GATES))
     wanted = {name: list(value) for name, value in (("sample", samples), ("source", sources)) if value is not None}
-    shown = pick(shown, **wanted)
-    most = min(limit, MAX_CHARACTERS, MAX_CELLS // (shown.sizes["unit"] + 2))
+    shown, outputs = pick(shown, **wanted), output_units(acts)
+    top = min(predictions, outputs.size)
+    most = min(limit, MAX_CHARACTERS, MAX_CELLS // (shown.sizes["unit"] + 2 + top))
     lines, inside = characters(shown, around, context, columns, most)
-    return laid_out(shown.assign_coords(inside=("token", inside)), lines).load().assign(full=("unit", full))
+    laid = laid_out(shown.assign_coords(inside=("token", inside)), lines).load().assign(full=("unit", full))
+    there = shown["position"].values[inside]
+    laid = laid.assign(pooled(np.abs(values / full), laid["position"].values, there))
+    return laid.assign(guessed(acts, outputs, laid, top)) if top else laid
+
+
+def guessed(acts: xr.Dataset, outputs: np.ndarray, laid: xr.Dataset, n: int) -> dict[str, Any]:
+    """Return ``guess`` and ``chance (character, rank)``; the likeliest one is left out where it is the output shown."""
+    logits = acts["activation"].isel(unit=outputs, token=laid["position"].values).values
+    guess, chance = likeliest(logits, acts["symbol"].values.astype(str)[outputs], n)
+    said = laid["predicted"].values.astype(str) if "predicted" in laid.coords else None
+    first = int(said is not None and bool((guess[:, 0] == said).all()))
+    kept = (("character", "rank"), guess[:, first:]), (("character", "rank"), chance[:, first:])
+    return {"guess": kept[0], "chance": kept[1], "rank": ("rank", np.arange(first, guess.shape[1]) + 1)}
+
+
+def output_units(acts: xr.Dataset) -> np.ndarray:
+    """Return the positions of the units that stand for a symbol, of the last module that has any."""
+    named = np.flatnonzero(acts["symbol"].values.astype(str) != "")
+    modules = acts["module"].values[named]
+    return named[modules == modules[-1]] if named.size else named
+
+
+def likeliest(logits: np.ndarray, symbols: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``n`` likeliest symbols of each row and their chances, of a softmax over all: arrays (row, n).
+
+    Parameters
+    ----------
+    logits : array (row, symbol)
+        A row with NaN has chances of NaN.
+    symbols : array (symbol,) of str
+    n : int
+        At most the number of symbols.
+    """
+    odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    chance = odds / odds.sum(axis=1, keepdims=True)
+    order = np.argsort(-np.nan_to_num(chance), axis=1, kind="stable")[:, :n]
+    return symbols[order], np.take_along_axis(chance, order, axis=1)
+
+
+def pooled(share: np.ndarray, positions: np.ndarray, found: np.ndarray, most: int = PARTS) -> dict[str, Any]:
+    """Return of each part of the text what is largest, the mean, and whether it is shown; {} where all of it is shown.
+
+    Parameters
+    ----------
+    share : array (token, unit)
+        |x| in shares of the full colour; NaN counts as 0.
+    positions, found : array of int
+        Which tokens are shown, and which stand in the text that was asked for.
+    most : int
+        Parts.
+
+    Returns
+    -------
+    dict
+        ``largest`` and ``typical (unit, part)``, at most 1; ``seen`` and ``found (part)``, of bool.
+    """
+    n = len(share)
+    if np.unique(positions).size >= n:
+        return {}
+    starts = np.unique(np.arange(most) * n // most)
+    share = np.nan_to_num(share).clip(0, 1)
+    size = np.diff(np.append(starts, n))
+    data: dict[str, Any] = {"largest": (("unit", "part"), np.maximum.reduceat(share, starts, axis=0).T)}
+    data["typical"] = (("unit", "part"), (np.add.reduceat(share, starts, axis=0) / size[:, None]).T)
+    for name, places in (("seen", positions), ("found", found)):
+        held = np.zeros(starts.size, bool)
+        held[np.searchsorted(starts, places, side="right") - 1] = True
+        data[name] = ("part", held)
+    return data
 
 
 def laid_out(acts: xr.Dataset, lines: Sequence[Sequence[int]]) -> xr.Dataset:

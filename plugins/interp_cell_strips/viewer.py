@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, lettering, scene, viewer
+from interp import OptionError, SceneView, captions, lettering, render, scene, viewer
 from interp_cell_strips.cells import Row, Scale, lines, scales
 from interp_cell_strips.markup import markup
+from interp_cell_strips.minimap import minimap
 from interp_cell_strips.picture import picture
 from interp_cell_strips.tables import GATES, strips
 
@@ -79,6 +80,20 @@ class CellStrips(Strips):
         """Return a scale for each module and quantity, and one for all gates."""
         return scales(self._strips, self._gates)
 
+    def compose(self) -> scene.Scene:
+        """Return the map of the text above the strips."""
+        strips, above = super().compose(), minimap(self._strips)
+        if above is None:
+            return strips
+        shapes = (*above.shapes, *strips.shifted(0, above.height))
+        return scene.Scene(max(above.width, strips.width), above.height + strips.height, shapes)
+
+    def picture(self) -> str:
+        """Return the map of the text above the strips."""
+        above = minimap(self._strips)
+        label = "Where the characters stand in the whole text"
+        return (f'<div class="minimap">{render.svg(above, label)}</div>' if above else "") + super().picture()
+
     def holoviews(self) -> Any:
         """Return unit by character as a HoloViews ``HeatMap``, over the position and never over the letter."""
         import holoviews as hv
@@ -94,6 +109,10 @@ class CellStrips(Strips):
         data = self._strips
         labels = [name for name in LABELS if name in data.coords]
         frame = data[labels].to_dataframe()[labels]
+        for rank in range(data.sizes.get("rank", 0)):
+            number = int(data["rank"].values[rank])
+            frame[f"output_{number}"] = data["guess"].values[:, rank]
+            frame[f"chance_{number}"] = data["chance"].values[:, rank]
         for at, unit in enumerate(data["unit"].values.astype(str).tolist()):
             frame[unit] = data["activation"].values[:, at].astype(float)
         return {"characters": frame.reset_index(drop=True)}
@@ -110,6 +129,7 @@ def cell_strips(
     sources: Sequence[int] | None = None,
     limit: int = 160,
     columns: int = COLUMNS,
+    predictions: int = 3,
 ) -> CellStrips:
     """Draw text letter by letter on backgrounds as strong as the activations of some units.
 
@@ -134,6 +154,9 @@ def cell_strips(
         The most characters to show, 400 at most.
     columns : int
         Characters in a line, 8 at least.
+    predictions : int
+        How many of the likeliest outputs are shown under each letter, 0 to 5, where output units were captured: units
+        that stand for a symbol. The first one is left out where it is the output shown.
 
     Raises
     ------
@@ -144,7 +167,9 @@ def cell_strips(
     """
     if columns < 8 or context < 0 or limit < 1:
         raise OptionError(f"Expected columns >= 8, context >= 0 and limit >= 1; got {columns}, {context} and {limit}.")
-    shown = strips(acts, units, around, context, columns, limit, samples, sources)
+    if not 0 <= predictions <= 5:
+        raise OptionError(f"predictions= is 0 to 5; got {predictions}.")
+    shown = strips(acts, units, around, context, columns, limit, samples, sources, predictions)
     text = lettering.short(lettering.visible(around), 30)
     window = f"{shown.sizes['character']:,} characters of {np.unique(shown['source'].values).size:,} sources shown"
     options: dict[str, Any] = {

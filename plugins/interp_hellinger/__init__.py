@@ -24,7 +24,8 @@ def register_probes(register: Callable[[Any], None]) -> None:
 @hookimpl
 def register_viewers(register: Callable[[Any], None]) -> None:
     """Register ``histogram-pair`` and ``top-pairs``."""
-    from interp_hellinger.viewers import histogram_pair, top_pairs
+    from interp_hellinger.best import top_pairs
+    from interp_hellinger.viewers import histogram_pair
 
     register(histogram_pair)
     register(top_pairs)

@@ -1,15 +1,15 @@
-"""Viewers of a distance: the two histograms behind one number, and the pairs that one unit tells apart best."""
+"""The viewer ``histogram-pair``: the two histograms behind one distance."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, lettering, one_pair, one_unit, palette, pick, scene, viewer
+from interp import OptionError, SceneView, captions, lettering, one_pair, one_unit, pick, scene, viewer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 LEFT, TOP, WIDTH, HEIGHT = 64.0, 74.0, 760.0, 300.0
 SIDES = ("with", "without")
-PAIR = ("pair", "pair_input", "pair_output")
-COUNTS = ("n_with", "sources_with", "n_without", "sources_without")
 COLORS = {"with": "positive", "without": "negative"}
 DASHES: dict[str, tuple[float, ...]] = {"with": (), "without": (5.0, 3.0)}
 
@@ -57,6 +55,7 @@ class HistogramPair(SceneView):
     counts: Mapping[str, str]
     enough: Mapping[str, bool]
     unit: str
+    token: Mapping[str, Any] | None = None
 
     def compose(self) -> scene.Scene:
         """Return both histograms in shares, as steps."""
@@ -67,7 +66,7 @@ class HistogramPair(SceneView):
         for side in SIDES:
             shapes.append(scene.Area(_steps(bins, side, axes), COLORS[side], 0.32, COLORS[side], DASHES[side]))
         name = f"activation of {lettering.short(self.unit, 60)}"
-        shapes += [*_targets(bins, axes), *self._legend()]
+        shapes += [*_targets(bins, axes), *self._legend(), *self._line(axes)]
         shapes.append(scene.Text(LEFT + WIDTH / 2, TOP + HEIGHT + 50, name, 14, "middle"))
         return scene.Scene(LEFT + WIDTH + 24, TOP + HEIGHT + 66, tuple(shapes))
 
@@ -82,6 +81,15 @@ class HistogramPair(SceneView):
             shapes.append(scene.Text(LEFT + 260, y, f"n = {self.counts[side]}", 14, color=color))
         return shapes
 
+    def _line(self, axes: _Axes) -> list[scene.Shape]:
+        """Return the line of one token, with its labels and value."""
+        if self.token is None:
+            return []
+        x = axes.x(min(max(self.token["value"], axes.low), axes.high))
+        anchor = "end" if x > LEFT + WIDTH / 2 else "start"
+        words = scene.Text(x + (-7 if anchor == "end" else 7), TOP + 10, self.token["words"], 13, anchor, mono=True)
+        return [scene.Edge(x, TOP - 4, x, TOP + HEIGHT, "ink", 2), words]
+
     def holoviews(self) -> Any:
         """Return the histograms as an overlay of HoloViews ``Histogram``."""
         import holoviews as hv
@@ -90,8 +98,9 @@ class HistogramPair(SceneView):
         edges = np.append(bins["low"].to_numpy(), bins["high"].iloc[-1])
         names = {"kdims": "activation", "vdims": "share"}
         shares = {side: (edges, bins[f"share_{side}"].to_numpy()) for side in SIDES}
-        drawn = [hv.Histogram(shares[side], label=self.names[side], **names) for side in SIDES]
-        return drawn[0] * drawn[1]
+        drawn: list[Any] = [hv.Histogram(shares[side], label=self.names[side], **names) for side in SIDES]
+        lines = [] if self.token is None else [hv.VLine(self.token["value"])]
+        return hv.Overlay([*drawn, *lines])
 
 
 @dataclass(frozen=True)
@@ -140,7 +149,13 @@ def _targets(bins: pd.DataFrame, axes: _Axes) -> list[scene.Shape]:
 
 @viewer(requires=("source",), name="histogram-pair")
 def histogram_pair(
-    acts: xr.Dataset, dist: xr.Dataset, *, unit: str, pair: str | Sequence[str], bins: int = 40
+    acts: xr.Dataset,
+    dist: xr.Dataset,
+    *,
+    unit: str,
+    pair: str | Sequence[str],
+    bins: int = 40,
+    token: Sequence[int] | None = None,
 ) -> HistogramPair:
     """Draw a unit's activations where an input has one output, against those where it has another.
 
@@ -156,13 +171,15 @@ def histogram_pair(
         ``("t", "ծ")`` or ``"t=>ծ"``.
     bins : int
         How many are drawn; the distance has its own, which the caption names.
+    token : (int, int), optional
+        Sample and step of a token whose activation is drawn as a line; it need not be of the pair.
 
     Raises
     ------
     UnknownNameError
         No such unit or pair.
     OptionError
-        Fewer than two bins, or no token of the pair.
+        Fewer than two bins, no token of the pair, or no such token.
     """
     if bins < 2:
         raise OptionError(f"bins= is at least 2; got {bins}.")
@@ -180,7 +197,19 @@ def histogram_pair(
     table = _table(*histograms(drawn, here, float(values.min()), float(values.max()), bins))
     masks = zip(SIDES, (here, ~here), strict=True)
     sizes = {side: (int(mask.sum()), np.unique(source[mask]).size) for side, mask in masks}
-    return _view(acts, one, table, sizes, {"unit": unit, "bins": bins})
+    line = None if token is None else _token(column, token, (given, becomes))
+    return replace(_view(acts, one, table, sizes, {"unit": unit, "bins": bins}), token=line)
+
+
+def _token(column: xr.Dataset, token: Sequence[int], labels: tuple[str, str]) -> dict[str, Any]:
+    """Return the value of a token and its labels in words."""
+    place = dict(zip(("sample", "step"), map(int, token), strict=True))
+    found = pick(column, **place)
+    if not found.sizes["token"]:
+        raise OptionError(f"These activations have no token {place}. Type another token=(sample, step).")
+    value = float(found["activation"].values[0])
+    given, output = (lettering.short(lettering.visible(str(found[name].values[0])), 8) for name in labels)
+    return place | {"value": value, "words": f"{given} ⇒ {output}  {value:.3f}".replace("-", "−")}
 
 
 def _table(edges: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
@@ -220,80 +249,3 @@ def _measured(one: xr.Dataset, sizes: Mapping[str, tuple[int, int]]) -> str:
     other = " against ".join(captions.counts(*own[side]) for side in SIDES) if own != sizes else ""
     inside = ", ".join(filter(None, (bins and f"{bins:,} bins", other and f"measured on n = {other}")))
     return f"Hellinger distance {float(one['distance']):.3f}" + (f" ({inside})" if inside else "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TopPairs(SceneView):
-    """The pairs that a unit tells apart best, as bars from 0 to 1."""
-
-    def compose(self) -> scene.Scene:
-        """Return a bar, its value and its n for each pair."""
-        pairs: Any = self.data["pairs"]
-        shapes: list[scene.Shape] = [
-            scene.Text(0, 12, "pair", 13, color="muted"),
-            scene.Text(122, 12, "distance, 0 to 1", 13, color="muted"),
-            scene.Text(590, 12, "n with", 13, "end", "muted"),
-            scene.Text(760, 12, "n without", 13, "end", "muted"),
-        ]
-        for place, row in enumerate(pairs.to_dict("records")):
-            shapes += _bar(row, 44 + place * 34.0)
-        return scene.Scene(770, 44 + max(len(pairs), 1) * 34, tuple(shapes))
-
-    def holoviews(self) -> Any:
-        """Return the distances as HoloViews ``Bars``."""
-        import holoviews as hv
-
-        return hv.Bars(self.data["pairs"], "pair", "distance", label=self.title)
-
-
-def _bar(row: Mapping[Any, Any], y: float) -> list[scene.Shape]:
-    sides = [(row[f"n_{side}"], row[f"sources_{side}"]) for side in SIDES]
-    known = all(captions.enough(*side) for side in sides)
-    color, ink = (palette.sequential(row["distance"]), "ink") if known else ("missing", "muted")
-    name = " ⇒ ".join(lettering.short(lettering.visible(row[f"pair_{end}"]), 5) for end in ("input", "output"))
-    shares = [captions.counts(*side) for side in sides]
-    note = f"{lettering.short(row['pair'])}\ndistance {row['distance']:.4f}\nn = {shares[0]} against {shares[1]}"
-    length = 280 * min(max(row["distance"], 0.0), 1.0)
-    return [
-        scene.Text(0, y, name, 17, color=ink, mono=True),
-        scene.Box(122, y - 11, 280, 22, "panel"),
-        scene.Box(122, y - 11, length, 22, color, key=row["pair"], note=note),
-        scene.Text(412, y, f"{row['distance']:.4f}", 14, color=ink, mono=True),
-        scene.Text(590, y, shares[0], 13, "end", ink, mono=True),
-        scene.Text(760, y, shares[1], 13, "end", ink, mono=True),
-    ]
-
-
-@viewer(name="top-pairs")
-def top_pairs(dist: xr.Dataset, *, unit: str, n: int = 15) -> TopPairs:
-    """Draw the pairs that one unit tells apart best.
-
-    Parameters
-    ----------
-    dist : Dataset
-        What the probe ``hellinger`` returned: ``distance (unit, pair)``.
-    unit : str
-        ``lstm.0.forward.h.70``.
-    n : int
-        How many pairs, 1 at least.
-
-    Raises
-    ------
-    UnknownNameError
-        No such unit.
-    OptionError
-        ``n`` below 1.
-    """
-    if n < 1:
-        raise OptionError(f"n= is at least 1; got {n}.")
-    one = one_unit(dist, unit)
-    frame = one[["distance", *COUNTS]].to_dataframe().reset_index()[[*PAIR, "distance", *COUNTS]]
-    frame = frame.sort_values("distance", ascending=False, kind="stable").head(n).reset_index(drop=True)
-    best = ", ".join(f"{row.pair} {row.distance:.2f}" for row in frame.head(4).itertuples())
-    method = f"{len(frame)} of {one.sizes['pair']} pairs, n in tokens / sources, {captions.GREY} on a side"
-    return TopPairs(
-        title=lettering.short(unit),
-        caption=captions.caption(dist, method, n=n),
-        summary=f"The pairs that {lettering.short(unit)} tells apart best: {best or 'none'}.",
-        data={"pairs": frame},
-    )

@@ -35,6 +35,8 @@ class Words:
         False draws n grey.
     shown : mapping of str to str
         What stands under the names of the rows ``output``, ``hidden`` and ``h``: ``"12 of 228"``.
+    measure : str
+        What the width of an edge is.
     """
 
     letter: str
@@ -42,6 +44,7 @@ class Words:
     n: str
     enough: bool
     shown: Mapping[str, str]
+    measure: str = "mean contribution"
 
 
 def graph(nodes: pd.DataFrame, edges: pd.DataFrame, words: Words) -> scene.Scene:
@@ -112,13 +115,13 @@ def _legend(largest: float, words: Words) -> list[scene.Shape]:
     shapes.append(scene.Text(LEFT + 92 + width + 8, y, "1", 13))
     shapes.append(scene.Text(LEFT, y + 26, f"n = {words.n}", 13, color="ink" if words.enough else "muted"))
     if largest:
-        shapes += _edge_legend(LEFT + 276, y, largest)
+        shapes += _edge_legend(LEFT + 276, y, largest, words.measure)
     return shapes
 
 
-def _edge_legend(x: float, y: float, largest: float) -> list[scene.Shape]:
+def _edge_legend(x: float, y: float, largest: float, measure: str) -> list[scene.Shape]:
     return [
-        scene.Text(x, y, "mean contribution", 13),
+        scene.Text(x, y, measure, 13),
         scene.Edge(x + 142, y, x + 186, y, "positive", THICK),
         scene.Text(x + 194, y, "+ pushes up", 13),
         scene.Edge(x + 300, y, x + 344, y, "negative", THICK, DASH),

@@ -79,7 +79,7 @@ def layered_graph(
     acts : Dataset
         Dims ``(token, unit)``, with the labels ``input`` and ``output``: at least the tokens with the input letter.
     dist : Dataset
-        ``distance (unit, pair)`` in 0..1 with ``n_with``, ``n_without``, ``sources_with``, ``sources_without`` (pair).
+        What the probe ``hellinger`` returned: ``interp.measure("hellinger", acts)``.
     model : Module, optional
         The network that was captured: its linear layers give the edges. Without it there are none.
     wiring : Dataset, optional
@@ -107,7 +107,7 @@ def layered_graph(
     choice = choose(acts, one, weights, n_hidden, n_units)
     nodes = node_table(one, choice)
     edges = edge_table(acts, weights, nodes, (letter, output), article=article)
-    words = _words(one, choice, letter, output)
+    words = _words(one, choice, letter, output, "mean contribution" if article else "contrast")
     how = "mean of weight x activation" if article else "contrast of weight x activation with the other tokens"
     said = f"pair {letter}=>{output}, n = {words.n} tokens / sources"
     grey = [] if words.enough else [captions.GREY]
@@ -121,7 +121,7 @@ def layered_graph(
     )
 
 
-def _words(one: xr.Dataset, choice: Choice, letter: str, output: str) -> Words:
+def _words(one: xr.Dataset, choice: Choice, letter: str, output: str, measure: str) -> Words:
     sides = [(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("with", "without")]
     shown = {
         "output": f"what {lettering.visible(letter)} can become",
@@ -129,7 +129,7 @@ def _words(one: xr.Dataset, choice: Choice, letter: str, output: str) -> Words:
         "h": f"{choice.forward.size} + {choice.backward.size} of {choice.of_h}",
     }
     text = " against ".join(captions.counts(*side) for side in sides)
-    return Words(letter, output, text, all(captions.enough(*side) for side in sides), shown)
+    return Words(letter, output, text, all(captions.enough(*side) for side in sides), shown, measure)
 
 
 def _summary(nodes: pd.DataFrame, edges: pd.DataFrame, letter: str, output: str) -> str:

@@ -148,7 +148,9 @@ def strips(run: Run) -> Figure:
     if not units or not run.strips.sizes["token"]:
         return replace(empty, reason=f"Left out: {SUFFIX} does not stand in these samples; raise --limit.")
     shown = list(dict.fromkeys(run.strips["source"].values.tolist()))[:STRIPS]
-    return _with(empty, draw("cell-strips", run.strips, units=units, around=SUFFIX, sources=shown, limit=MOST))
+    return _with(
+        empty, draw("cell-strips", run.strips, units=units, around=SUFFIX, sources=shown, limit=MOST, predictions=0)
+    )
 
 
 def _absent(run: Run, pair: tuple[str, str]) -> bool:

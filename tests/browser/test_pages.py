@@ -10,13 +10,20 @@ from interp_causal.reach import context_reach
 from interp_cell_strips.attribution import attribution_strip
 from interp_cell_strips.edited import before_after
 from interp_cell_strips.viewer import cell_strips
-from interp_hellinger.viewers import histogram_pair, top_pairs
+from interp_hellinger.best import top_pairs
+from interp_hellinger.viewers import histogram_pair
 from interp_layered_graph.viewer import layered_graph
+from interp_units.card import unit_card
+from interp_units.compare import compare
+from interp_units.found import hypothesis_view
+from interp_units.overview import overview
+from interp_units.saturation import saturation_map
 
 SIZES = [(1440, "light"), (1440, "dark"), (800, "light"), (800, "dark")]
 UNIT = "lstm.0.backward.h.11"
 NAMES = ["layered-graph", "cell-strips", "histogram-pair", "top-pairs"]
 NAMES += ["attribution-strip", "before-after", "ablation-curves", "context-reach"]
+NAMES += ["overview", "saturation-map", "unit-card", "compare", "hypothesis"]
 TIP = ".tip:not([hidden])"
 
 
@@ -33,6 +40,8 @@ def edited(acts):
 def pages(drawn_acts, drawn_dist, drawn_links, tmp_path_factory):
     """The page of each view, by name."""
     folder = tmp_path_factory.mktemp("pages")
+    honest = interp.measure("hellinger", drawn_acts, minimum=60, minimum_sources=20, draws=20)
+    found = interp.measure("hypothesis", drawn_acts, span=(0, 7, 9), share=0.45, n_units=4, quantity="c", regex="t.")
     units = ["lstm.0.backward.c.6", "lstm.0.backward.c_prev.12", "hidden.out.7", "lstm.0.forward.f.9"]
     views = [
         interp.draw(layered_graph, drawn_acts, drawn_dist, wiring=drawn_links, pair=("t", "ծ")),
@@ -43,6 +52,11 @@ def pages(drawn_acts, drawn_dist, drawn_links, tmp_path_factory):
         interp.draw(before_after, drawn_acts, edited(drawn_acts), samples=[0, 3]),
         interp.draw(ablation_curves, curves(n=228)),
         interp.draw(context_reach, attributed(drawn_acts)),
+        interp.draw(overview, honest),
+        interp.draw(saturation_map, interp.measure("saturation", drawn_acts)),
+        interp.draw(unit_card, drawn_acts, honest, unit=UNIT, wiring=drawn_links),
+        interp.draw(compare, drawn_acts, drawn_acts.isel(unit=slice(None, None, -1)), honest, honest),
+        interp.draw(hypothesis_view, found),
     ]
     return {name: view.save(folder / f"{name}.html") for name, view in zip(NAMES, views, strict=True)}
 
@@ -75,7 +89,8 @@ COLLISIONS = """() => {
   return found;
 }"""
 CUT = """() => [...document.querySelectorAll("main *")]
-  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflowX !== "visible")
+  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+  .filter(e => ["hidden", "clip"].includes(getComputedStyle(e).overflowX))
   .map(e => e.textContent)"""
 
 
@@ -158,7 +173,7 @@ def test_pointing_at_a_letter_reads_its_column(visit, pages):
     told = page.locator(TIP).inner_text()
     assert "lstm.0.backward.c.6" in told
     assert "step" in told
-    assert page.locator("td.chosen").count() == 6
+    assert page.locator("td.chosen").count() == 9  # with three likely outputs, which are made up
 
 
 def test_letters_are_reached_by_keyboard(visit, pages):
@@ -188,6 +203,19 @@ def test_a_letter_says_what_the_edit_made_of_it(visit, pages):
     assert [line.split()[0] for line in told[2:]] == ["before", "after", "change"]
     before, after = (line.split()[1] for line in told[2:4])
     assert (before == after, after) == (False, "_")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("overview", "q = "), ("saturation-map", "nearly open"), ("hypothesis", "units on")]
+)
+def test_every_cell_says_its_numbers(visit, pages, name, words):
+    page = visit.open(pages[name])
+    page.keyboard.press("Tab")
+    seen = {page.locator(TIP).inner_text()}
+    page.keyboard.press("ArrowDown")
+    seen.add(page.locator(TIP).inner_text())
+    assert len(seen) == 2
+    assert all(words in text for text in seen)
 
 
 @pytest.mark.parametrize("name", ["ablation-curves", "context-reach"])
@@ -230,7 +258,22 @@ def test_hostile_text_shows_as_text(visit, drawn_acts, tmp_path):
     page = visit.open(view.save(tmp_path / "a.html"))
     assert page.locator("img").count() == 0
     assert page.locator("script").count() == 1
-    assert "<img" in page.locator("th").nth(2).inner_text()
+    assert "<img" in page.locator(".unit th").first.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_hostile_card_shows_as_text(visit, drawn_acts, drawn_dist, tmp_path):
+    names = drawn_acts.unit.values.astype(object)
+    names[:2] = [HOSTILE[1], HOSTILE[0]]
+    told = {"unit": names.astype(str)}
+    labels = dict.fromkeys(("input", "output"), ("token", [HOSTILE[at % len(HOSTILE)] for at in range(400)]))
+    acts = drawn_acts.isel(token=slice(0, 400)).assign_coords(told | labels).assign_attrs(model=HOSTILE[0])
+    pairs = [f"{HOSTILE[at]}=>{HOSTILE[at]}" for at in range(drawn_dist.sizes["pair"])]
+    dist = drawn_dist.assign_coords(told | {"pair": pairs, "pair_input": ("pair", HOSTILE[: len(pairs)])})
+    page = visit.open(interp.draw(unit_card, acts, dist, unit=HOSTILE[1]).save(tmp_path / "a.html"))
+    assert page.locator("img").count() == 0
+    assert page.locator("script").count() == 1
+    assert page.locator("h1").inner_text() == HOSTILE[1]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -160,7 +160,7 @@ def test_what_is_missing_is_named(drawn_acts, drawn_dist, attribution):
     draw = lambda acts, result, **options: interp.draw(attribution_strip, acts, result, **{"unit": UNIT, **options})  # noqa: E731
     with pytest.raises(UnknownNameError, match="No unit named 'a'"):
         draw(drawn_acts, attribution, unit="a")
-    with pytest.raises(OptionError, match=r"None of the 1,195 targets is \{'input': 't', 'output': 'x'\}"):
+    with pytest.raises(OptionError, match=r"None of the 1,195 targets is \{'pair': 't=>x'\}"):
         draw(drawn_acts, attribution, pair="t=>x")
     with pytest.raises(SchemaError, match=r"Expected attribution \(token, source_step\)"):
         draw(drawn_acts, drawn_dist)

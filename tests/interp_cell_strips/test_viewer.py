@@ -126,6 +126,50 @@ def test_a_wrong_output_is_framed():
     assert [shape for shape in view.compose().shapes if getattr(shape, "outline", "") == "wrong"]
 
 
+def test_likely_outputs_stand_under_each_letter(drawn_acts):
+    view = interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", samples=[3], limit=20)
+    data, named = view.data["strips"], drawn_acts.symbol.values != ""
+    symbols = drawn_acts.symbol.values[named]
+    for at in range(20):
+        here = (drawn_acts["sample"].values == 3) & (drawn_acts.step.values == int(data.step[at]))
+        logits = drawn_acts.activation.values[here][0][named].astype(float)
+        chance = np.exp(logits) / np.exp(logits).sum()
+        assert data.guess.values[at].tolist() == symbols[np.argsort(-chance)[:3]].tolist()
+        assert data.chance.values[at] == pytest.approx(np.sort(chance)[::-1][:3])
+    rows = view.rows()[0]
+    assert [row.kind for row in rows] == ["input", "output", "guess", "guess", "guess", "unit"]
+    assert {"output_1", "chance_3"} <= set(view.tables()["characters"].columns)
+    bare = interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", predictions=0)
+    assert "guess" not in bare.data["strips"]
+    with pytest.raises(OptionError, match="0 to 5"):
+        interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", predictions=6)
+
+
+def test_the_output_shown_is_not_shown_twice(drawn_acts):
+    named = np.flatnonzero(drawn_acts.symbol.values != "")
+    best = drawn_acts.symbol.values[named][drawn_acts.activation.values[:, named].argmax(1)]
+    acts = drawn_acts.assign_coords(predicted=("token", best))
+    view = interp.draw(cell_strips, acts, units="lstm.0.forward.h.14")
+    assert [row.name for row in view.rows()[0][2:4]] == ["2nd likeliest", "3rd likeliest"]
+
+
+def test_the_map_tells_where_the_characters_stand(drawn_acts):
+    unit = "lstm.0.backward.c.6"
+    view = interp.draw(cell_strips, drawn_acts, units=unit, around="tyun")
+    data, n = view.data["strips"], drawn_acts.sizes["token"]
+    size = np.abs(drawn_acts.activation.sel(unit=unit).values.astype(float)) / float(data.full[0])
+    parts = [np.arange(n * part // 240, n * (part + 1) // 240) for part in range(240)]
+    assert data.largest.values[0] == pytest.approx([min(size[part].max(), 1) for part in parts], abs=1e-6)
+    assert data.typical.values[0] == pytest.approx([size[part].clip(0, 1).mean() for part in parts], abs=1e-6)
+    shown = set(data.position.values.tolist())
+    assert data.seen.values.tolist() == [bool(shown & set(part.tolist())) for part in parts]
+    text = "".join(drawn_acts.input.values)
+    inside = {at + k for at in range(n) if text.startswith("tyun", at) for k in range(4)}
+    assert data.found.values.tolist() == [bool(inside & set(part.tolist())) for part in parts]
+    assert 'class="minimap"' in view.html()
+    assert "minimap" not in interp.draw(cell_strips, drawn_acts.isel(token=slice(0, 20)), units=unit).picture()
+
+
 def test_without_predictions_the_right_output_is_shown():
     row = interp.draw(cell_strips, acts_of("ab"), units="a.0.forward.h.0").rows()[0][1]
     assert [(cell.letter, cell.mark) for cell in row.cells] == [("a", ""), ("b", "")]

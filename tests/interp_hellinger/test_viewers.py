@@ -7,7 +7,8 @@ import pytest
 
 import interp
 from interp import OptionError, UnknownNameError, scene
-from interp_hellinger.viewers import histogram_pair, histograms, top_pairs
+from interp_hellinger.best import top_pairs
+from interp_hellinger.viewers import histogram_pair, histograms
 
 UNIT = "lstm.0.backward.h.11"
 
@@ -83,6 +84,22 @@ def test_steps_end_on_the_axis(pair_view):
     for area in areas:
         assert area.points[0][1] == area.points[-1][1] == max(y for _, y in area.points)
     assert [bool(area.dash) for area in areas] == [False, True]
+
+
+def test_a_token_is_a_line_at_its_activation(drawn_acts, drawn_dist):
+    view = interp.draw(histogram_pair, drawn_acts, drawn_dist, unit=UNIT, pair="t=>ծ", token=(3, 7))
+    here = (drawn_acts["sample"].values == 3) & (drawn_acts.step.values == 7)
+    value = float(drawn_acts.activation.sel(unit=UNIT).values[here][0])
+    assert view.token["value"] == value
+    bins = view.data["bins"]
+    (line,) = [
+        shape for shape in view.compose().shapes if getattr(shape, "color", "") == "ink" and hasattr(shape, "x1")
+    ]
+    share = (line.x1 - 64) / 760
+    assert bins["low"].iloc[0] + share * (bins["high"].iloc[-1] - bins["low"].iloc[0]) == pytest.approx(value, abs=1e-6)
+    assert view.html().count(f"{value:.3f}".replace("-", "−")) == 1
+    with pytest.raises(OptionError, match=r"no token {'sample': 3, 'step': 9999}"):
+        interp.draw(histogram_pair, drawn_acts, drawn_dist, unit=UNIT, pair="t=>ծ", token=(3, 9999))
 
 
 @pytest.fixture(scope="module")

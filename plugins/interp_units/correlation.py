@@ -1,0 +1,44 @@
+"""Correlations between units, and which units of two models belong together: plain arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of every unit of ``a`` with every unit of ``b``: array (unit_a, unit_b), -1..1.
+
+    NaN where a unit is constant, or was NaN anywhere.
+
+    Parameters
+    ----------
+    a : array (token, unit_a)
+    b : array (token, unit_b)
+    """
+    sides = []
+    for values in (a, b):
+        centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
+        size = np.sqrt((centred**2).sum(axis=0))
+        flat = size <= 1e-12 * np.abs(values).max(axis=0, initial=0.0).astype(np.float64) * max(len(values), 1) ** 0.5
+        sides.append(centred / np.where(flat, np.nan, size))
+    return np.asarray(np.clip(sides[0].T @ sides[1], -1.0, 1.0))
+
+
+def matched(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which units belong together, each at most once: rows and columns, equally many.
+
+    The assignment with the largest sum of |r| (Kuhn, "The Hungarian method", 1955): with a greedy one the partner of a
+    unit hangs on who was served before it, and the last ones are left with strangers. Units without a correlation
+    are left out.
+
+    Parameters
+    ----------
+    correlation : array (unit_a, unit_b)
+        NaN counts as 0.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    size = np.abs(np.nan_to_num(correlation))
+    rows, columns = linear_sum_assignment(-size)
+    known = size[rows, columns] > 0
+    return rows[known], columns[known]
