@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from html import escape as quote
 from importlib.resources import files
@@ -67,6 +68,7 @@ def frame(view: View, height: int = 760) -> str:
     return f'<iframe sandbox="allow-scripts" style="{look}" srcdoc="{quote(page(view), quote=True)}"></iframe>'
 
 
+@cache
 def asset(name: str, package: str = "interp.assets") -> str:
     """Return a text file of a package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")

@@ -39,6 +39,9 @@ class Selection(param.Parameterized):  # type: ignore[misc]
     span: tuple[int, int] | None = param.NumericTuple(
         default=None, length=2, allow_None=True, doc="Steps of the text that are selected, half-open."
     )
+    pattern: dict[str, Any] = param.Dict(
+        default={}, doc="How a hypothesis about the span is searched: options of the probe, such as {'regex': 'tyun'}."
+    )
     text: str = param.String(default="", doc="A sentence to run through the model, instead of a sample.")
     edits: list[dict[str, Any]] = param.List(
         default=[], item_type=dict, doc="What if: {'unit': name, 'to': 'zero', 'mean' or 'value', 'value': number}."

@@ -11,6 +11,7 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("0*_*.py"))
 PRINTED = {
     "01_capture_your_own": ["left out: head", "modules=['decoder', 'write']", "quantities: h c i f g o"],
     "02_hellinger": ["lstm.0.backward", "untrained: mean of the ten best", "Hellinger distance", "True"],
+    "05_dashboard": ["told of ['sample', 'unit']", "text=hayeren", "the same: True", "my first unit"],
     "03_your_own_probe": ["probe onset 1", "the stream gives the same: True", "onset, open-runs"],
 }
 

@@ -95,13 +95,18 @@ def chosen(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
     values = dict(values)
     if values.get("unit") and not dashboard.material.has_unit(values["unit"]):
         raise OptionError(f"There is no unit {values['unit']!r}.")
+    sample = values.get("sample")
+    if isinstance(sample, int) and sample >= 0 and "window" not in values:
+        values["window"] = dashboard.material.find(sample)
     dashboard.selection.restore({**dashboard.selection.state(), **values})
 
 
 def noted(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
     """Save the name and the note of a unit."""
     if dashboard.material.notes is None:
-        raise OptionError("There is no store beside which notes could be kept: give notes=interp_dashboard.Notes(PATH).")
+        raise OptionError(
+            "There is no store beside which notes could be kept: give notes=interp_dashboard.Notes(PATH)."
+        )
     unit = _text(message, "unit")
     if not dashboard.material.has_unit(unit):
         raise OptionError(f"There is no unit {unit!r} to note something of.")

@@ -23,11 +23,15 @@ function make(tag, attributes = {}, ...inside) {
 }
 
 export function render({ model }) {
-  const send = message => model.send_msg(message);
+  let done = 0, asked = { at: performance.now(), serial: 1 };
+  const send = message => {
+    asked = { at: performance.now(), serial: done + 1 };
+    model.send_msg(message);
+  };
   const choose = values => send({ kind: "choose", values });
   const board = make("div", { className: "dash" });
   let held = { values: {}, notes: {}, pairs: [], units: [], windows: 1 };
-  let frames = {}, waiting = new Set(), done = 0;
+  let frames = {}, waiting = new Set();
 
   // ---- light and dark
   const night = matchMedia("(prefers-color-scheme: dark)");
@@ -47,6 +51,7 @@ export function render({ model }) {
   const names = make("datalist", { id: "interp-units" });
   const unit = make("input", { className: "wide", ariaLabel: "Unit", list: "interp-units", spellcheck: false,
     onchange: () => choose({ unit: unit.value }) });
+  const pinned = make("span", { className: "pinned" });
   const place = make("input", { type: "range", min: 0, max: 0, ariaLabel: "Place in the corpus",
     onchange: () => choose({ window: +place.value, sample: -1, span: null, text: "" }) });
   const where = make("output", { className: "muted" });
@@ -66,6 +71,8 @@ export function render({ model }) {
   const title = make("strong");
   const head = make("header", {},
     title, label("Pair", pair), label("Unit", unit), names,
+    button("Keep in text", "Keep this unit as a row of the text", () =>
+      choose({ units: [...new Set([...held.values.units, held.values.unit])].filter(Boolean) })), pinned,
     label("Place", place), where, label("Sample", button("‹", "Previous sample", () => step(-1)), sample,
       button("›", "Next sample", () => step(1))),
     typed, theme, button("Save state", "Save what is chosen as a file", () => send({ kind: "save" })),
@@ -122,9 +129,12 @@ export function render({ model }) {
     settle(one);
   }
 
+  // Everything that was asked for is drawn: said for whoever waits for it, with the milliseconds since the last click.
   function settle(one) {
     waiting.delete(one);
-    if (!waiting.size && done) board.dataset.settled = done;
+    if (waiting.size || done < asked.serial) return;
+    board.dataset.took = performance.now() - asked.at;
+    board.dataset.settled = done;
   }
 
   function show({ panel: name, html, missing, title }) {
@@ -152,7 +162,6 @@ export function render({ model }) {
     } else if (Array.isArray(told.span)) {
       choose(held.values.text ? { span: told.span } : { sample: told.sample, span: told.span });
     } else {
-      board.dataset.asked = performance.now();
       send({ kind: "pick", key: String(told.key ?? ""), note: String(told.note ?? "") });
     }
   }
@@ -193,7 +202,30 @@ export function render({ model }) {
     button("Undo all", "Take all edits back", () => choose({ edits: [] })), edits);
   panels.edit.element.querySelector(".bar").after(change);
 
-  function showState({ values, query }) {
+  // ---- hypothesis
+  const spanned = make("output", { className: "muted" });
+  const bounds = ["high", "low"].map(name => make("input", { type: "number", step: "any", className: "short",
+    ariaLabel: name === "high" ? "On above" : "On below" }));
+  const regex = make("input", { ariaLabel: "Regular expression", placeholder: "regular expression", className: "short" });
+  const search = make("form", { className: "change", onsubmit: event => {
+    event.preventDefault();
+    const { high, low, regex: old, ...pattern } = held.values.pattern;
+    bounds.forEach((bound, at) => { if (bound.value !== "") pattern[["high", "low"][at]] = +bound.value; });
+    if (regex.value) pattern.regex = regex.value;
+    choose({ pattern });
+  } }, spanned, label("On above", bounds[0]), label("or below", bounds[1]), regex,
+    make("button", { type: "submit" }, "Search"), button("Forget span", "Take the span back", () => choose({ span: null })));
+  panels.hypothesis.element.querySelector(".bar").after(search);
+
+  function showSpan({ span, pattern }, shown) {
+    spanned.textContent = span ? `Sample ${shown}, steps ${span[0]} to ${span[1] - 1}` : "";
+    search.classList.toggle("idle", !span);
+    bounds[0].value = pattern.high ?? "";
+    bounds[1].value = pattern.low ?? "";
+    regex.value = pattern.regex ?? "";
+  }
+
+  function showState({ values, query, shown }) {
     held.values = values;
     const address = location.pathname + (query ? "?" + query : "");
     if (model.data?.linked ?? model.linked) history.replaceState(null, "", address);
@@ -201,7 +233,10 @@ export function render({ model }) {
     unit.value = values.unit;
     place.value = values.window;
     where.textContent = held.windows > 1 ? `${values.window + 1} of ${held.windows}` : "all";
-    sample.value = values.sample < 0 ? "" : values.sample;
+    sample.value = shown < 0 ? "" : shown;
+    pinned.replaceChildren(...values.units.map(name => button(`${name} ×`, `Take ${name} out of the text`, () =>
+      choose({ units: values.units.filter(other => other !== name) }))));
+    showSpan(values, shown);
     if (document.activeElement !== sentence) sentence.value = values.text;
     edits.replaceChildren(...values.edits.map(one =>
       make("li", {}, `${one.unit} → ${one.to === "value" ? one.value : one.to}`)));
@@ -244,7 +279,7 @@ export function render({ model }) {
   const HEARD = {
     panel: show, state: showState, choices: showChoices, said: say, file: save,
     notes: message => { held.notes = message.notes; showNotes(); },
-    done: message => { done = message.serial; if (!waiting.size) board.dataset.settled = done; },
+    done: message => { done = message.serial; settle(null); },
   };
   model.on("msg:custom", message => HEARD[message.kind]?.(message));
 

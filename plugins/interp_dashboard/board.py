@@ -46,7 +46,7 @@ class Board(JSComponent):  # type: ignore[misc]
     linked = param.Boolean(default=False, doc="Keep the state in the URL.")
 
     _esm = _asset("board.js")
-    _stylesheets = (styles(),)  # noqa: RUF012
+    _stylesheets = (styles(),)
 
     def __init__(self, material: Material, selection: Selection | None = None, **params: Any) -> None:
         super().__init__(sizing_mode="stretch_width", margin=0, **params)

@@ -17,7 +17,9 @@ def serve(
     state: Annotated[Path | None, typer.Option(help="A state that was saved, to begin with.")] = None,
     address: Annotated[str, typer.Option(help="Where to listen; by default for this machine alone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port.", min=1, max=65535)] = 5006,
-    allow_origin: Annotated[list[str] | None, typer.Option(help="HOST:PORT that pages come from; several times.")] = None,
+    allow_origin: Annotated[
+        list[str] | None, typer.Option(help="HOST:PORT that pages come from; several times.")
+    ] = None,
     password: Annotated[str, typer.Option(help="Ask for it first.", envvar="INTERP_PASSWORD")] = "",
 ) -> None:
     """Look at a capture in a browser: every view follows what you click. Names and notes stay beside the store."""

@@ -41,7 +41,7 @@ class Dashboard:
         self.material, self.send = material, send
         self.selection = selection if selection is not None else Selection()
         self.views: dict[str, View] = {}
-        self._keys: dict[str, Any] = {}
+        self._keys: dict[str, tuple[Any, ...]] = {}  # what each panel was drawn from
         self._runs: dict[str, tuple[Any, Any]] = {}
         self._serial = 0
         self.watching = True
@@ -88,13 +88,22 @@ class Dashboard:
             "serial": self._serial,
             "values": {name: getattr(self.selection, name) for name in Selection.names()},
             "query": self.selection.query(),
+            "shown": self._asked_sample(),
         }
+
+    def _asked_sample(self) -> int:
+        try:
+            return self._shown()
+        except InterpError:
+            return -1
 
     def _have(self) -> dict[str, Any]:
         """Return what there is to draw from, by the names of viewers' parameters."""
         chosen, held = self.selection, self.material
-        have: dict[str, Any] = {**held.results, "other": held.other, "model": held.model, "wiring": held.wiring}
+        have: dict[str, Any] = {**held.results, "model": held.model, "wiring": held.wiring}
         have |= {"unit": chosen.unit, "pair": chosen.pair, "acts": self._asked(self._window)}
+        have["other"] = self._asked(lambda: held.other and held.other.window(chosen.window))
+        have["found"] = self._asked(self._found) if chosen.span else None
         have["units"] = list(dict.fromkeys(filter(held.has_unit, [chosen.unit, *chosen.units])))[:SHOWN_UNITS]
         have["text"] = self._asked(self._text)
         have["edited"] = self._asked(self._edited) if chosen.edits else None
@@ -116,12 +125,10 @@ class Dashboard:
             text = self.selection.text
             made: xr.Dataset = self._kept("typed", (text,), lambda: texts.typed(self.material, text))
             return made
-        window = self._window()
-        samples = window["sample"].values
-        if not samples.size:
-            raise OptionError("There is no text in this store: no token was captured.")
-        wanted = self.selection.sample if self.selection.sample >= 0 else int(samples[0])
-        return interp.pick(window, sample=wanted)
+        text = interp.pick(self._window(), sample=self._shown())
+        if not text.sizes["token"]:
+            raise OptionError(f"Sample {self.selection.sample} is in another window; type its number beside Sample.")
+        return text
 
     def _edited(self) -> tuple[xr.Dataset, xr.Dataset]:
         chosen = self.selection
@@ -132,6 +139,29 @@ class Dashboard:
             lambda: texts.before_and_after(self.material, self._text(), self._window(), chosen.edits),
         )
         return made
+
+    def _found(self) -> xr.Dataset:
+        """Return where the pattern of the span comes back, in this window."""
+        chosen = self.selection
+        if chosen.text:
+            raise OptionError(
+                "A pattern is looked for in the corpus: choose a span of its text, not of a typed sentence."
+            )
+        sample, (first, stop) = self._shown(), chosen.span or (0, 0)
+        asked = {"quantity": "h" if (self.material.acts["quantity"] == "h").any() else None, **chosen.pattern}
+        made: xr.Dataset = self._kept(
+            "found",
+            (chosen.window, sample, first, stop, repr(asked)),
+            lambda: interp.measure("hypothesis", self._window(), span=(sample, first, stop - 1), **asked),
+        )
+        return made
+
+    def _shown(self) -> int:
+        """Return the sample that is shown."""
+        samples = self._window()["sample"].values
+        if not samples.size:
+            raise OptionError("There is no text in this store: no token was captured.")
+        return self.selection.sample if self.selection.sample >= 0 else int(samples[0])
 
     def _kept(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
         """Return what was made last where the key is the same."""
@@ -159,8 +189,8 @@ class Dashboard:
             if "wiring" in keywords:
                 keywords.pop("model", None)  # says the same, and would be hashed each time
             told = {name: held for name, held in keywords.items() if isinstance(held, str | int | list)}
-            key = ([id(one) for one in datasets], repr(told))
-            if self._keys.get(panel.name) == key:
+            key = (*datasets, repr(told))
+            if alike(self._keys.get(panel.name), key):
                 return
             view = interp.draw(panel.viewer, *datasets, **keywords)
             self.views[panel.name], self._keys[panel.name] = view, key
@@ -173,8 +203,8 @@ class Dashboard:
 
     def _cant(self, panel: Panel, message: Mapping[str, Any], why: str) -> None:
         self.views.pop(panel.name, None)
-        if self._keys.get(panel.name) != why:
-            self._keys[panel.name] = why
+        if not alike(self._keys.get(panel.name), (why,)):
+            self._keys[panel.name] = (why,)
             self.send({**message, "missing": why, "title": panel.title})
 
     def pick(self, names: Sequence[str]) -> None:
@@ -185,3 +215,10 @@ class Dashboard:
         values = {name: held[0] for name, held in found.items() if held}
         if values:
             self.selection.param.update(**values)
+
+
+def alike(before: tuple[Any, ...] | None, now: tuple[Any, ...]) -> bool:
+    """Return whether a panel would be drawn from the same objects and options."""
+    if before is None or len(before) != len(now):
+        return False
+    return all(a is b or (isinstance(a, str) and a == b) for a, b in zip(before, now, strict=True))

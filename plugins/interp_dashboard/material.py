@@ -29,7 +29,8 @@ class Material:
     acts : Dataset
         Dims ``(token, unit)``; a lazy one is read a window at a time.
     results : sequence of Dataset
-        What probes found, told apart by ``attrs["probe"]``; of activations, those of another model to compare with.
+        What probes found, told apart by ``attrs["probe"]``, the second of one probe being of the other model; and
+        activations of another model to compare with.
     model : Module, optional
         The network that was captured.
     notes : Notes, optional
@@ -53,8 +54,13 @@ class Material:
         window: int = WINDOW,
     ) -> None:
         self.acts, self.model, self.notes, self.size = interp.validate(acts), model, notes, window
-        self.results = {str(one.attrs.get("probe", "")): one for one in results if "activation" not in one}
-        self.other = next((one for one in results if "activation" in one), None)
+        self.results: dict[str, xr.Dataset] = {}
+        for one in results:
+            probe = str(one.attrs.get("probe", ""))
+            if "activation" not in one:
+                self.results[f"other-{probe}" if probe in self.results else probe] = one
+        others = [one for one in results if "activation" in one]
+        self.other = Material(others[0], window=window) if others else None
         self.units = [str(name) for name in acts["unit"].values]
         self._known = frozenset(self.units)
         self.window = lru_cache(maxsize=2)(self._window)
@@ -66,6 +72,8 @@ class Material:
 
     def _window(self, number: int) -> xr.Dataset:
         """Return the samples that begin in a window, to their ends but no further than the next one's end.
+
+        Where none begins, it is the text from there on of the one that goes on.
 
         Raises
         ------

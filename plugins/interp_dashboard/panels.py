@@ -56,11 +56,16 @@ PANELS = (
     Panel("saturation", "Gate saturation", "unit", ("saturation-map",)),
 )
 
-PROBES = {"dist": "hellinger", "edges": "contributions"}  # parameters that have another name than their probe
+PROBES = {  # parameters that have another name than their probe
+    "dist": "hellinger",
+    "other_dist": "other-hellinger",
+    "edges": "contributions",
+    "contexts": "top-contexts",
+}
 HOW = {
     "unit": "Choose a unit: click one, or type its name.",
     "pair": "Choose a pair: click one, or take it from the list.",
-    "span": "Choose a span of text: press the pointer on a letter and let it go on another.",
+    "found": "Choose a span of text: press the pointer on a letter and let it go on another.",
     "edited": "Change something: hold the unit at zero, at its mean or at a value, and see what the model says then.",
     "other": "Give a second store of activations: interp serve ACTS.zarr … OTHER.zarr.",
     "model": "Give the network: interp serve … --model NAME.",
@@ -105,9 +110,13 @@ def filled(viewer: str, have: Mapping[str, Any], options: Mapping[str, Any]) -> 
     gap = False
     for name, one in signature(interp.find("viewer", viewer)).parameters.items():
         value = have.get(name, have.get(probe_of(name), options.get(name)))
-        if isinstance(value, Missing):
+        if isinstance(value, Missing) and one.default is Parameter.empty:
             raise value
-        given = value is not None and not (isinstance(value, str | list | tuple) and not value)
+        given = (
+            value is not None
+            and not isinstance(value, Missing)
+            and not (isinstance(value, str | list | tuple) and not value)
+        )
         if not given and one.default is Parameter.empty:
             raise Missing(how(name))
         if one.kind is Parameter.KEYWORD_ONLY:

@@ -65,7 +65,7 @@ def settings(
     return found
 
 
-def build(material: Material, state: str = "", **options: Any) -> Any:
+def build(material: Material, state: str = "", selection: Selection | None = None, **options: Any) -> Any:
     """Return a server that shows a dashboard to every page that opens, each with a selection of its own.
 
     Parameters
@@ -74,6 +74,8 @@ def build(material: Material, state: str = "", **options: Any) -> Any:
         What is shown.
     state : str
         A selection to begin with, as JSON.
+    selection : Selection, optional
+        One for all pages, which the program that serves reads and writes.
     **options
         As of `settings`.
     """
@@ -82,10 +84,10 @@ def build(material: Material, state: str = "", **options: Any) -> Any:
     from interp_dashboard.board import Board
 
     def page() -> Any:
-        selection = Selection()
-        if state:
-            selection.from_json(state)
-        board = Board(material, selection, linked=True)
+        chosen = selection if selection is not None else Selection()
+        if state and selection is None:
+            chosen.from_json(state)
+        board = Board(material, chosen, linked=True)
         pn.state.on_session_destroyed(lambda _: board.dashboard.close())
         return board
 
