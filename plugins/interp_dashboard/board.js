@@ -1,6 +1,6 @@
 // The page of the dashboard: what a reader does goes to the server, what the server draws comes back as whole pages,
 // each in a frame of its own that can reach nothing: no script of a view touches this one, and no label becomes markup.
-const PANES = { overview: "All units", pair: "Pair and text", unit: "Unit" };
+const PANES = { overview: "All units", pair: "Pair and text", unit: "One unit" };
 const PANELS = [
   ["overview", "Overview", "overview"], ["graph", "Layered graph", "pair"], ["strips", "Text", "pair"],
   ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["compare", "Two models", "pair"],
