@@ -14,7 +14,7 @@ from interp.errors import OptionError, unknown
 SCHEMA = "interp.selection"
 
 
-class Selection(param.Parameterized):  # type: ignore[misc]
+class Selection(param.Parameterized):
     """A pair, a unit, a place in the text, a sentence of one's own and edits; all that a dashboard shows follows it.
 
     Watch it as any object of param: ``selection.param.watch(redraw, ["pair", "unit"])``. Several values change in one
@@ -31,21 +31,24 @@ class Selection(param.Parameterized):  # type: ignore[misc]
     (3, 7)
     """
 
-    pair: str = param.String(default="", doc="A pair, such as t=>ծ; empty for none.")
-    unit: str = param.String(default="", doc="A unit, such as lstm.0.backward.h.11; empty for none.")
-    units: list[str] = param.List(default=[], item_type=str, doc="Further units of the strips.")
-    window: int = param.Integer(default=0, bounds=(0, None), doc="Which piece of a long store is shown, from 0.")
-    sample: int = param.Integer(default=-1, bounds=(-1, None), doc="A sample of the window; -1 for its first.")
-    span: tuple[int, int] | None = param.NumericTuple(
+    pair = param.String(default="", doc="A pair, such as t=>ծ; empty for none.")
+    unit = param.String(default="", doc="A unit, such as lstm.0.backward.h.11; empty for none.")
+    units = param.List(default=[], item_type=str, doc="Further units of the strips.")
+    window = param.Integer(default=0, bounds=(0, None), doc="Which piece of a long store is shown, from 0.")
+    sample = param.Integer(default=-1, bounds=(-1, None), doc="A sample of the window; -1 for its first.")
+    span = param.NumericTuple(
         default=None, length=2, allow_None=True, doc="Steps of the text that are selected, half-open."
     )
-    pattern: dict[str, Any] = param.Dict(
+    pattern = param.Dict(
         default={}, doc="How a hypothesis about the span is searched: options of the probe, such as {'regex': 'tyun'}."
     )
-    text: str = param.String(default="", doc="A sentence to run through the model, instead of a sample.")
-    edits: list[dict[str, Any]] = param.List(
+    text = param.String(default="", doc="A sentence to run through the model, instead of a sample.")
+    edits = param.List(
         default=[], item_type=dict, doc="What if: {'unit': name, 'to': 'zero', 'mean' or 'value', 'value': number}."
     )
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)  # type: ignore[no-untyped-call]
 
     @classmethod
     def names(cls) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar
 
 import param
 from panel.custom import JSComponent
@@ -30,7 +30,7 @@ def styles() -> str:
     return f".dash{{{_colors(palette.LIGHT)}}}.dash.dark{{{_colors(palette.DARK)}}}\n{_asset('board.css')}"
 
 
-class Board(JSComponent):  # type: ignore[misc]
+class Board(JSComponent):
     """Shows a dashboard.
 
     Parameters
@@ -46,10 +46,10 @@ class Board(JSComponent):  # type: ignore[misc]
     linked = param.Boolean(default=False, doc="Keep the state in the URL.")
 
     _esm = _asset("board.js")
-    _stylesheets = (styles(),)
+    _stylesheets: ClassVar[list[str]] = [styles()]
 
     def __init__(self, material: Material, selection: Selection | None = None, **params: Any) -> None:
-        super().__init__(sizing_mode="stretch_width", margin=0, **params)
+        super().__init__(sizing_mode="stretch_width", margin=0, **params)  # type: ignore[no-untyped-call]
         self.dashboard = Dashboard(material, selection, send=self._send_msg)
 
     @property

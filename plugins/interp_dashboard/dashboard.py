@@ -122,8 +122,8 @@ class Dashboard:
     def _text(self) -> xr.Dataset:
         """Return one sample: of the window, or the typed sentence."""
         if self.selection.text:
-            text = self.selection.text
-            made: xr.Dataset = self._kept("typed", (text,), lambda: texts.typed(self.material, text))
+            typed = self.selection.text
+            made: xr.Dataset = self._kept("typed", (typed,), lambda: texts.typed(self.material, typed))
             return made
         text = interp.pick(self._window(), sample=self._shown())
         if not text.sizes["token"]:

@@ -11,6 +11,7 @@ import interp
 from interp import Ablate, Clamp, Edit, OptionError
 
 if TYPE_CHECKING:
+    import torch
     import xarray as xr
 
     from interp_dashboard.material import Material
@@ -21,12 +22,13 @@ OTHER_MODEL = "The model has other weights than the one that was captured. Give 
 NO_TASK = "The task of this store takes no typed sentences: one that does has a method typed_batch(lines) -> Batch."
 
 
-def able(material: Material) -> None:
-    """Raise `OptionError` where no sentence can be run, with what is missing."""
+def able(material: Material) -> torch.nn.Module:
+    """Return the model; `OptionError` where no sentence can be run, with what is missing."""
     if material.model is None:
         raise OptionError(NO_MODEL)
     if material.task is None:
         raise OptionError(NO_TASK)
+    return material.model
 
 
 def typed(material: Material, text: str) -> xr.Dataset:
@@ -47,13 +49,13 @@ def said_as_output(acts: xr.Dataset) -> xr.Dataset:
 
 def run(material: Material, text: str, edits: Sequence[Edit] = ()) -> xr.Dataset:
     """Return a sentence run through the model, under edits."""
-    able(material)
+    model = able(material)
     if not 0 < len(text) <= LONGEST:
         raise OptionError(f"A sentence has 1 to {LONGEST:,} letters; this one has {len(text):,}.")
     quantities = [name for name in np.unique(material.acts["quantity"].values).tolist() if name != "out"]
     modules = list(dict.fromkeys(material.acts["module"].values.tolist()))
     batch = material.task.typed_batch([text])
-    found = interp.run(material.model, [batch], edits, modules=modules, quantities=quantities, progress=False)
+    found = interp.run(model, [batch], edits, modules=modules, quantities=quantities, progress=False)
     if found.attrs.get("model_sha256") != material.acts.attrs.get("model_sha256", found.attrs.get("model_sha256")):
         raise OptionError(OTHER_MODEL)
     return found
