@@ -107,7 +107,6 @@ def filled(viewer: str, have: Mapping[str, Any], options: Mapping[str, Any]) -> 
     """
     datasets: list[Any] = []
     keywords: dict[str, Any] = {}
-    gap = False
     for name, one in signature(interp.find("viewer", viewer)).parameters.items():
         value = have.get(name, have.get(probe_of(name), options.get(name)))
         if isinstance(value, Missing) and one.default is Parameter.empty:
@@ -122,6 +121,7 @@ def filled(viewer: str, have: Mapping[str, Any], options: Mapping[str, Any]) -> 
         if one.kind is Parameter.KEYWORD_ONLY:
             keywords |= {name: value} if given else {}
         else:
-            gap = gap or not given  # a dataset after one that is left out has no place
-            datasets += [] if gap else [value]
+            datasets.append(value if given else None)
+    while datasets and datasets[-1] is None:
+        datasets.pop()
     return datasets, keywords
