@@ -27,7 +27,7 @@ class Columns(BackendArray):
     def __init__(self, matrix: xr.DataArray) -> None:
         self.matrix = matrix
         self.shape, self.dtype = matrix.shape, matrix.dtype
-        self.kept = np.empty(self.shape, self.dtype)  # pages are taken when they are written
+        self.kept = np.empty(self.shape, self.dtype, order="F")  # a unit's column is read; memory is taken when written
         self.known = np.zeros(-(-self.shape[1] // BLOCK), bool)
 
     def __getitem__(self, key: Any) -> Any:
@@ -35,14 +35,21 @@ class Columns(BackendArray):
         return explicit_indexing_adapter(key, self.shape, IndexingSupport.OUTER, self._get)
 
     def _get(self, key: tuple[Any, ...]) -> np.ndarray:
-        rows, columns = key
         wanted = np.zeros(self.known.size, bool)
-        wanted[np.atleast_1d(np.arange(self.shape[1])[columns]) // BLOCK] = True
+        wanted[np.atleast_1d(np.arange(self.shape[1])[key[1]]) // BLOCK] = True
         for first, last in stretches(wanted & ~self.known):
             held = slice(first * BLOCK, last * BLOCK)
             self.kept[:, held] = self.matrix.isel(unit=held).values
             self.known[first:last] = True
-        return np.asarray(self.kept[rows][..., columns])
+        rows, columns = (unbroken(part) for part in key)
+        return np.asarray(self.kept[:, columns][rows])
+
+
+def unbroken(part: Any) -> Any:
+    """Return an array of positions without a gap as a slice, which needs no copy; anything else as it is."""
+    if isinstance(part, np.ndarray) and part.size and (np.diff(part) == 1).all():
+        return slice(int(part[0]), int(part[-1]) + 1)
+    return part
 
 
 def stretches(mask: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -179,6 +179,8 @@ class Dashboard:
             return {**have, "acts": acts, "samples": samples}
         if panel.name == "edit" and isinstance(have["edited"], tuple):
             return {**have, "acts": have["edited"][0], "edited": have["edited"][1]}
+        if panel.name == "card":
+            return {**have, "acts": self._asked(lambda: self.material.glance(self.selection.window))}
         return dict(have)
 
     def _panel(self, panel: Panel, have: Mapping[str, Any]) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from interp_dashboard.notes import Notes
 
 WINDOW = 32_768  # tokens: what a store keeps together
+VALUES = 2**26  # of a window, 256 MB: with many units it is shorter
+GLANCE = 8_192  # tokens for what reads every unit at each click
 
 
 class Material:
@@ -35,7 +37,7 @@ class Material:
         The network that was captured.
     notes : Notes, optional
         Where names and notes of units are kept.
-    window : int
+    window : int, optional
         Tokens of a window; whole samples, so that it may be some more.
 
     Raises
@@ -51,19 +53,25 @@ class Material:
         *,
         model: torch.nn.Module | None = None,
         notes: Notes | None = None,
-        window: int = WINDOW,
+        window: int | None = None,
     ) -> None:
-        self.acts, self.model, self.notes, self.size = interp.validate(acts), model, notes, window
+        self.acts, self.model, self.notes, self.size = (
+            interp.validate(acts),
+            model,
+            notes,
+            window or fitting(acts.sizes["unit"]),
+        )
         self.results: dict[str, xr.Dataset] = {}
         for one in results:
             probe = str(one.attrs.get("probe", ""))
             if "activation" not in one:
                 self.results[f"other-{probe}" if probe in self.results else probe] = one
         others = [one for one in results if "activation" in one]
-        self.other = Material(others[0], window=window) if others else None
+        self.other = Material(others[0], window=self.size) if others else None
         self.units = [str(name) for name in acts["unit"].values]
         self._known = frozenset(self.units)
         self.window = lru_cache(maxsize=2)(self._window)
+        self.glance = lru_cache(maxsize=2)(self._glance)
 
     @property
     def windows(self) -> int:
@@ -91,6 +99,17 @@ class Material:
         low, high = (starts[0] if starts.size else first), (ends[0] if ends.size else stop)
         held = cached(self.acts.isel(token=slice(int(low), int(high))))
         return held.assign_attrs(split=f"{self.acts.attrs.get('split', '')} {self._named(number)}".strip())
+
+    def _glance(self, number: int) -> xr.Dataset:
+        """Return the first tokens of a window, for what reads every unit at each click."""
+        held = self.window(number)
+        return held if held.sizes["token"] <= GLANCE else held.isel(token=slice(GLANCE))
+
+    def warm(self) -> None:
+        """Read what the first page shows, so that it need not wait: the first window, wiring, pairs and task."""
+        _ = self.wiring, self.pairs, self.task
+        if self.acts.sizes["token"]:
+            _ = self.window(0)["activation"].values
 
     def _named(self, number: int) -> str:
         return f"(window {number + 1:,} of {self.windows:,})" if self.windows > 1 else ""
@@ -157,3 +176,8 @@ class Material:
         options = {name: self.acts.attrs[name] for name in ("language",) if name in self.acts.attrs}
         task = interp.load_task(str(named), **options)
         return task if hasattr(task, "typed_batch") else None
+
+
+def fitting(units: int) -> int:
+    """Return how many tokens a window has: what a store keeps together, fewer where there are many units."""
+    return min(WINDOW, max(VALUES // max(units, 1), 1024))

@@ -48,13 +48,13 @@ PANELS = (
     Panel("overview", "Overview", "overview", ("overview",)),
     Panel("graph", "Layered graph", "pair", ("layered-graph",)),
     Panel("strips", "Text", "pair", ("cell-strips",), {"limit": 200}),
+    Panel("histogram", "Histogram pair", "unit", ("histogram-pair",)),
     Panel("edit", "What if", "pair", ("before-after",)),
+    Panel("card", "Unit", "unit", ("unit-card", "top-pairs")),
+    Panel("saturation", "Gate saturation", "unit", ("saturation-map",)),
     Panel("hypothesis", "Hypothesis", "pair", ("hypothesis",)),
     Panel("compare", "Two models", "pair", ("compare",)),
-    Panel("card", "Unit", "unit", ("unit-card", "top-pairs")),
-    Panel("histogram", "Histogram pair", "unit", ("histogram-pair",)),
-    Panel("saturation", "Gate saturation", "unit", ("saturation-map",)),
-)
+)  # in the order in which they are drawn: the quick ones first
 
 PROBES = {  # parameters that have another name than their probe
     "dist": "hellinger",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,5 +92,5 @@ def build(material: Material, state: str = "", selection: Selection | None = Non
         pn.state.on_session_destroyed(lambda _: board.dashboard.close())
         return board
 
-    material.wiring, material.pairs, material.task  # noqa: B018 (so that the first page need not wait)
+    threading.Thread(target=material.warm, daemon=True).start()
     return pn.io.server.get_server({"/": page}, start=False, **settings(**options))
