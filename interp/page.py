@@ -47,8 +47,16 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def page(view: View) -> str:
-    """Return the view as an HTML document: picture, sentence, caption, table twin; light and dark."""
+def page(view: View, cells: int = CELLS) -> str:
+    """Return the view as an HTML document: picture, sentence, caption, table twin; light and dark.
+
+    Parameters
+    ----------
+    view : View
+        What is shown.
+    cells : int
+        The most cells of a table that is marked up; a larger one is a block of text.
+    """
     script = "\n" + asset("page.js") + view.script()
     return TEMPLATE.format(
         policy=_policy(script),
@@ -57,7 +65,7 @@ def page(view: View) -> str:
         caption=escape(view.caption),
         style=palette.css() + "\n" + asset("page.css") + view.style(),
         picture=view.picture(),
-        tables="\n".join(_details(name, frame) for name, frame in view.tables().items()),
+        tables="\n".join(_details(name, frame, cells) for name, frame in view.tables().items()),
         script=script,
     )
 
@@ -80,9 +88,9 @@ def _policy(script: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
-def _details(name: str, frame: pd.DataFrame) -> str:
+def _details(name: str, frame: pd.DataFrame, cells: int) -> str:
     head = f"Table: {name} ({len(frame):,} rows)"
-    body = _table(frame) if frame.size <= CELLS else f"<pre>{escape(_plain(frame))}</pre>"
+    body = _table(frame) if frame.size <= cells else f"<pre>{escape(_plain(frame))}</pre>"
     return f'<details><summary>{escape(head)}</summary><div class="scroller">{body}</div></details>'
 
 

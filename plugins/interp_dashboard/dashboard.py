@@ -196,7 +196,7 @@ class Dashboard:
                 return
             view = interp.draw(panel.viewer, *datasets, **keywords)
             self.views[panel.name], self._keys[panel.name] = view, key
-            self.send({**message, "html": view.html(), "title": view.title})
+            self.send({**message, "html": view.html(cells=0), "title": view.title})
         except (Missing, InterpError) as error:
             self._cant(panel, message, str(error))
         except Exception as error:  # a stranger's viewer may raise anything; the other panels have to work
