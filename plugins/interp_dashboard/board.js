@@ -6,9 +6,8 @@ const PANELS = [
   ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["compare", "Two models", "pair"],
   ["card", "Unit", "unit"], ["histogram", "Histogram pair", "unit"], ["saturation", "Gate saturation", "unit"],
 ];
-const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}"
-  + ".scene{min-width:min(640px,100%)}\n";
-const TALLEST = 720;
+const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
+const TALLEST = 900;
 
 // Elements are made, never parsed: a name or a note is always text.
 function make(tag, attributes = {}, ...inside) {
@@ -140,6 +139,7 @@ export function render({ model }) {
   function show({ panel: name, html, missing, title }) {
     const one = frames[name] ??= { panel: panels[name] };
     one.panel.element.hidden = false;
+    one.panel.element.classList.toggle("empty", !html);
     one.panel.heading.textContent = one.panel.text;
     one.html = html;
     if (html) { load(one); return; }

@@ -105,12 +105,6 @@ class Material:
         held = self.window(number)
         return held if held.sizes["token"] <= GLANCE else held.isel(token=slice(GLANCE))
 
-    def warm(self) -> None:
-        """Read what the first page shows, so that it need not wait: the first window, wiring, pairs and task."""
-        _ = self.wiring, self.pairs, self.task
-        if self.acts.sizes["token"]:
-            _ = self.window(0)["activation"].values
-
     def _named(self, number: int) -> str:
         return f"(window {number + 1:,} of {self.windows:,})" if self.windows > 1 else ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -92,5 +91,14 @@ def build(material: Material, state: str = "", selection: Selection | None = Non
         pn.state.on_session_destroyed(lambda _: board.dashboard.close())
         return board
 
-    threading.Thread(target=material.warm, daemon=True).start()
+    warm(material)
     return pn.io.server.get_server({"/": page}, start=False, **settings(**options))
+
+
+def warm(material: Material) -> None:
+    """Draw once what the first page shows, for nobody, so that it need not wait for a disk and for imports."""
+    from interp_dashboard.dashboard import Dashboard
+
+    nobody = Dashboard(material, send=lambda _: None)
+    nobody.show()
+    nobody.close()

@@ -126,6 +126,26 @@ def test_a_span_of_letters_is_selected(reader, served):
     assert reader.view("strips").locator("td.spanned").count() == 4
 
 
+@pytest.mark.skipif("hypothesis" not in interp.viewers(), reason="there is no view of hypotheses")
+def test_a_hypothesis_is_run(reader, served):
+    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22share%22%3A0.3%7D")
+    assert reader.view("hypothesis").locator("h1").is_visible()
+    page.get_by_label("Regular expression").fill("tyun")
+    reader.does(lambda: page.get_by_role("button", name="Search").click())
+    assert "tyun" in reader.view("hypothesis").locator("main").inner_text()
+    assert "share" in page.url
+
+
+@pytest.mark.skipif("overview" not in interp.viewers(), reason="there is no overview")
+def test_a_cell_of_the_overview_chooses_a_pair_and_a_unit(reader, served):
+    reader.open(served)
+    cell = reader.view("overview").locator(".node").nth(40)
+    pair, unit = cell.get_attribute("data-note").split("\n")[:2]
+    reader.does(cell.click)
+    assert reader.unit() == unit
+    assert reader.page.get_by_label("Pair", exact=True).input_value() == pair
+
+
 def test_letters_are_chosen_by_keyboard(reader, served):
     page = reader.open(served)
     reader.view("strips").locator("tr.input td[tabindex='0']").focus()

@@ -217,6 +217,20 @@ def test_another_model_than_the_captured_one_is_refused(network):
     assert "other weights" in page.ask(kind="choose", values={"text": "tyun"}).panels()["strips"]["missing"]
 
 
+@pytest.mark.skipif("hypothesis" not in interp.viewers(), reason="there is no view of hypotheses")
+def test_a_span_and_thresholds_are_searched_for_in_the_window(drawn_acts, drawn_dist):
+    page = Page(drawn_acts, [drawn_dist]).ask(kind="ready", query="")
+    assert "Choose a span" in page.panels()["hypothesis"]["missing"]
+    page.ask(kind="choose", values={"sample": 3, "span": [2, 5], "pattern": {"share": 0.3, "regex": "tyun"}})
+    assert "html" in page.panels()["hypothesis"]
+    alone = interp.measure("hypothesis", drawn_acts, span=(3, 2, 4), share=0.3, regex="tyun", quantity="h")
+    assert page.dashboard._runs["found"][1].identical(alone)
+    page.ask(kind="choose", values={"pattern": {"nonsense": 1}})
+    assert "no option 'nonsense'" in page.panels()["hypothesis"]["missing"]
+    page.ask(kind="choose", values={"pattern": {"regex": "("}})
+    assert "regular expression" in page.panels()["hypothesis"]["missing"]
+
+
 def test_a_note_is_saved_and_sent_to_the_next_page(drawn_acts, tmp_path):
     notes = Notes.beside(tmp_path / "acts.zarr")
     page = Page(drawn_acts, notes=notes).ask(kind="ready", query="")
