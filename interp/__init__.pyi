@@ -44,6 +44,7 @@ from .loading import load_task as load_task
 from .lookup import one_pair as one_pair
 from .lookup import one_unit as one_unit
 from .measure import measure as measure
+from .registry import find as find
 from .registry import models as models
 from .registry import plugins as plugins
 from .registry import probes as probes
@@ -58,6 +59,7 @@ from .selection import halves as halves
 from .selection import pick as pick
 from .selection import source_hash as source_hash
 from .selection import token_hash as token_hash
+from .state import Selection as Selection
 from .statistics import block_shuffles as block_shuffles
 from .statistics import false_discovery as false_discovery
 from .statistics import interval as interval

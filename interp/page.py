@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from html import escape as quote
 from importlib.resources import files
@@ -46,8 +47,16 @@ TEMPLATE = """<!doctype html>
 """
 
 
-def page(view: View) -> str:
-    """Return the view as an HTML document: picture, sentence, caption, table twin; light and dark."""
+def page(view: View, cells: int = CELLS) -> str:
+    """Return the view as an HTML document: picture, sentence, caption, table twin; light and dark.
+
+    Parameters
+    ----------
+    view : View
+        What is shown.
+    cells : int
+        The most cells of a table that is marked up; a larger one is a block of text.
+    """
     script = "\n" + asset("page.js") + view.script()
     return TEMPLATE.format(
         policy=_policy(script),
@@ -56,7 +65,7 @@ def page(view: View) -> str:
         caption=escape(view.caption),
         style=palette.css() + "\n" + asset("page.css") + view.style(),
         picture=view.picture(),
-        tables="\n".join(_details(name, frame) for name, frame in view.tables().items()),
+        tables="\n".join(_details(name, frame, cells) for name, frame in view.tables().items()),
         script=script,
     )
 
@@ -67,6 +76,7 @@ def frame(view: View, height: int = 760) -> str:
     return f'<iframe sandbox="allow-scripts" style="{look}" srcdoc="{quote(page(view), quote=True)}"></iframe>'
 
 
+@cache
 def asset(name: str, package: str = "interp.assets") -> str:
     """Return a text file of a package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
@@ -78,9 +88,9 @@ def _policy(script: str) -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
-def _details(name: str, frame: pd.DataFrame) -> str:
+def _details(name: str, frame: pd.DataFrame, cells: int) -> str:
     head = f"Table: {name} ({len(frame):,} rows)"
-    body = _table(frame) if frame.size <= CELLS else f"<pre>{escape(_plain(frame))}</pre>"
+    body = _table(frame) if frame.size <= cells else f"<pre>{escape(_plain(frame))}</pre>"
     return f'<details><summary>{escape(head)}</summary><div class="scroller">{body}</div></details>'
 
 

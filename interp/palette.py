@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -140,6 +141,7 @@ def under(value: float) -> str:
     return f"u{round(min(max(value, -1.0), 1.0) * UNDER_STEPS)}"
 
 
+@cache
 def css() -> str:
     """Return the style rules of all colours: ``.NAME`` fills, ``.on-NAME`` writes on it, ``.line-NAME`` draws a line.
 

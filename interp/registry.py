@@ -170,6 +170,24 @@ def registry() -> Registry:
     return discover()
 
 
+def find(kind: str, name: str) -> Any:
+    """Return what is registered under a name: the function of a viewer, the class of a reducer.
+
+    Parameters
+    ----------
+    kind : str
+        ``adapter``, ``model``, ``task``, ``probe``, ``penalty`` or ``viewer``.
+    name : str
+        As `viewers` and its like list it.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name; the text has the nearest.
+    """
+    return registry().get(kind, name)
+
+
 def register(plugin: object) -> None:
     """Register a plugin that is not installed, such as a notebook's own, for this process.
 

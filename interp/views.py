@@ -83,11 +83,17 @@ class View(ABC):
             for name, data in self.data.items()
         }
 
-    def html(self) -> str:
-        """Return one self-contained page: no request is made, and every label is escaped."""
-        from interp.page import page
+    def html(self, *, cells: int | None = None) -> str:
+        """Return one self-contained page: no request is made, and every label is escaped.
 
-        return page(self)
+        Parameters
+        ----------
+        cells : int, optional
+            The most cells of a table that is marked up; a larger one is a block of text. By default 700.
+        """
+        from interp.page import CELLS, page
+
+        return page(self, CELLS if cells is None else cells)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the view to a file: ``.html``, ``.png`` or ``.svg``. The same view gives the same bytes.

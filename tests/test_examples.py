@@ -12,6 +12,7 @@ PRINTED = {
     "01_capture_your_own": ["left out: head", "modules=['decoder', 'write']", "quantities: h c i f g o"],
     "02_hellinger": ["lstm.0.backward", "untrained: mean of the ten best", "Hellinger distance", "True"],
     "04_cause": ["hidden.out.", "at offset +1", "lstm.0.backward.g", "from right to wrong"],
+    "05_dashboard": ["told of ['sample', 'unit']", "text=hayeren", "the same: True", "my first unit"],
     "03_your_own_probe": ["probe onset 1", "the stream gives the same: True", "onset, open-runs"],
 }
 

@@ -14,6 +14,18 @@ function showTip(text, box) {
 
 function hideTip() { tip.hidden = true; }
 
+// What a reader chooses, and how high the page is, is told to a page around it: a dashboard listens, others don't.
+const framed = parent !== window;
+
+function tell(what) { if (framed) parent.postMessage({ interp: what }, "*"); }
+
+function tellHeight() { tell({ height: document.body.scrollHeight }); }
+
+if (framed) {
+  tellHeight();  // a frame that is out of sight observes nothing
+  new ResizeObserver(tellHeight).observe(document.body);
+}
+
 // The things that can be pointed at, in a grid of pixels: one tab stop, arrow keys move to the nearest in a direction.
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -24,7 +36,9 @@ function roam(items, enter, leave) {
     item.addEventListener("pointerleave", leave);
     item.addEventListener("focus", () => enter(item));
     item.addEventListener("blur", leave);
+    item.addEventListener("click", () => choose(item));
     item.addEventListener("keydown", event => {
+      if (event.key === "Enter") choose(item);
       if (event.key === "Escape") leave();
       const way = ARROWS[event.key], next = way && nearest(items, item, way);
       if (!next) return;
@@ -35,6 +49,9 @@ function roam(items, enter, leave) {
     });
   });
 }
+
+// A thing with a key stands for a unit or a pair.
+function choose(item) { if (item.dataset.key) tell({ key: item.dataset.key, note: item.dataset.note }); }
 
 function nearest(items, from, [dx, dy]) {
   const a = from.getBoundingClientRect();

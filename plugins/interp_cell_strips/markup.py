@@ -27,11 +27,12 @@ def _row(row: Row) -> str:
     head = f'<th scope="row"><bdi>{name}</bdi> <span class="arrow">{row.arrow}</span></th>'
     said = ",".join(f"{value:.3g}" if isfinite(value) else "–" for value in row.values)
     values = f' data-values="{said}"' if said else ""
+    key = f' data-key="{lettering.escape(row.name)}"' if row.kind == "unit" else ""
     cells, at = [], 0
     for cell in row.cells:
         cells += ["<td></td>"] * (cell.column - at) + [_cell(cell)]
         at = cell.column + 1
-    return f'<tr class="{row.kind}"{values}>{head}{"".join(cells)}</tr>'
+    return f'<tr class="{row.kind}"{values}{key}>{head}{"".join(cells)}</tr>'
 
 
 def _cell(cell: Cell) -> str:

@@ -36,10 +36,34 @@
     showTip(read(head), { left: top.left, width: top.width, top: top.top, bottom: bottom.bottom });
   }
 
-  roam(heads, enter, leave);
-  document.querySelector(".strips").addEventListener("pointerover", event => {
+  // Letters from the one where the pointer went down, or where Enter was pressed, to the one where it goes up, or
+  // where Shift and Enter are pressed, are a span.
+  const [sample, step] = [0, 1].map(at => head => +head.dataset.note.match(/\d+/g)[at]);
+  let first = null;
+
+  function span(last) {
+    if (!first || sample(first) !== sample(last)) first = last;
+    const ends = [step(first), step(last)].sort((a, b) => a - b);
+    heads.forEach(head => head.classList.toggle("spanned",
+      sample(head) === sample(last) && step(head) >= ends[0] && step(head) <= ends[1]));
+    tell({ sample: sample(last), span: [ends[0], ends[1] + 1] });
+  }
+
+  function headOf(event) {
     const cell = event.target.closest("td"), head = cell && column(cell)[0];
-    if (head && head.dataset.note) enter(head); else leave();
-  });
-  document.querySelector(".strips").addEventListener("pointerleave", leave);
+    return head && head.dataset.note ? head : null;
+  }
+
+  roam(heads, enter, leave);
+  heads.forEach(head => head.addEventListener("keydown", event => {
+    if (event.key !== "Enter") return;
+    if (!event.shiftKey) first = null;
+    span(head);
+  }));
+  const strips = document.querySelector(".strips");
+  strips.addEventListener("pointerdown", event => { first = headOf(event); });
+  strips.addEventListener("pointerup", event => { const head = headOf(event); if (first && head) span(head); });
+  strips.addEventListener("click", event => { const name = event.target.closest("th"); if (name) choose(name.parentNode); });
+  strips.addEventListener("pointerover", event => { const head = headOf(event); if (head) enter(head); else leave(); });
+  strips.addEventListener("pointerleave", leave);
 }
