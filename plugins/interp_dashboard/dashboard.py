@@ -74,8 +74,8 @@ class Dashboard:
     def redraw(self) -> None:
         """Draw what has changed and send it; then the state."""
         self._serial += 1
-        have = self._have()
         self.send(self.state())
+        have = self._have()
         for panel in PANELS:
             if panel.viewer:
                 self._panel(panel, have)
@@ -115,6 +115,9 @@ class Dashboard:
             return make()
         except InterpError as error:
             return Missing(str(error))
+        except Exception as error:  # a stranger's model or probe may raise anything; what needs neither has to work
+            LOG.exception("What a panel needs could not be made")
+            return Missing(f"This failed: {error!r}")
 
     def _window(self) -> xr.Dataset:
         return self.material.window(self.selection.window)

@@ -101,8 +101,9 @@ def test_a_url_of_nonsense_is_said_and_the_page_opens(drawn_acts, drawn_dist):
     page = Page(drawn_acts, [drawn_dist]).ask(kind="ready", query="?window=-4")
     assert "can't be read" in page.said()
     assert "html" in page.panels()["graph"]
-    page = Page(drawn_acts, [drawn_dist]).ask(kind="ready", query="?unit=none.such&pair=x%3D%3Ey&window=7")
+    page = Page(drawn_acts, [drawn_dist]).ask(kind="ready", query="?unit=none.such&pair=x%3D%3Ey")
     assert "No unit named 'none.such'" in page.panels()["card"]["missing"]
+    page = Page(drawn_acts, [drawn_dist]).ask(kind="ready", query="?window=7")
     assert "no window 7" in page.panels()["strips"]["missing"]
 
 
