@@ -90,11 +90,11 @@ def agreement_table(agreement: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for layer, mine in agreement.groupby("layer", sort=False):
-        told: dict[str, object] = {"layer": layer, "units": int(mine["n"].max())}
-        for (first, second), two in mine.groupby(["measure", "measure_2"], sort=False):
-            values = two["correlation"]
+    for (first, second), both in agreement.groupby(["measure", "measure_2"], sort=False):
+        told = {"measures": f"{first}, {second}"}
+        for layer, mine in both.groupby("layer", sort=False):
+            values = mine["correlation"]
             ends = f"{signed(values.min())} to {signed(values.max())}"
-            told[f"{first}, {second}"] = f"{signed(values.median())} ({ends})"
+            told[f"{layer}, {mine['n'].max()} units"] = f"{signed(values.median())} ({ends})"
         rows.append(told)
     return pd.DataFrame(rows)
