@@ -170,7 +170,7 @@ def table(rows: list[tuple[str, dict[str, float]]]) -> str:
     names = [name for name in PEERS if any(name in found for _, found in rows)]
     lines = ["| x plain forward | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for title, found in rows:
-        cells = [f"{found[name]:.2f}" if name in found else "" for name in names]
+        cells = [f"{found[name]:,.{2 if found[name] < 20 else 0}f}" if name in found else "" for name in names]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
