@@ -182,7 +182,7 @@ def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts:
 
 def unit_blocks(acts: xr.Dataset) -> list[slice]:
     """Return blocks of about `BLOCK` units; of a Dask array, whole chunks together or parts of one, never both."""
-    most = WIDE if isinstance(acts.activation.variable._data, np.ndarray) else BLOCK
+    most = WIDE if acts.activation.variable._in_memory else BLOCK
     sizes = dict(acts.activation.variable.chunksizes).get("unit", (acts.sizes["unit"],))
     edges = [0]
     for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True):
