@@ -1,13 +1,17 @@
 """Every example runs from beginning to end as a script."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import interp
+
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("0*_*.py"))
+GALLERY = Path(__file__).parents[1] / "examples/gallery.py"
 PRINTED = {
     "01_capture_your_own": ["left out: head", "modules=['decoder', 'write']", "quantities: h c i f g o"],
     "02_hellinger": ["lstm.0.backward", "untrained: mean of the ten best", "Hellinger distance", "True"],
@@ -25,3 +29,10 @@ def test_an_example_runs(path, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert all(text in run.stdout for text in PRINTED[path.stem])
+
+
+def test_the_gallery_has_every_view():
+    """It runs in CI beside the report; here only that none is forgotten."""
+    drawn = re.findall(r'yield "([a-z-]+)", interp\.draw\(\s*"([a-z-]+)"', GALLERY.read_text(encoding="utf-8"))
+    assert all(name == viewer for name, viewer in drawn)
+    assert sorted(name for name, _ in drawn) == sorted(interp.viewers())
