@@ -21,7 +21,7 @@ h2 {margin: 3rem 0 .2rem} p {margin: .2rem 0 .8rem}
 def views() -> Iterator[tuple[str, interp.View]]:
     """Yield each view with its name, from one capture of the demo text."""
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
-    batches = task.batches("demo", limit=800, seed=0)
+    batches = task.batches("demo", limit=900, seed=0)
     acts = interp.capture(model, batches, progress=False)
     few = {"minimum": 100}
     dist = interp.measure("hellinger", interp.pick(acts, module=["lstm", "hidden"], quantity=["h", "out"]), **few)
