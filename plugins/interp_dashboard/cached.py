@@ -42,6 +42,8 @@ class Columns(BackendArray):
             self.kept[:, held] = self.matrix.isel(unit=held).values
             self.known[first:last] = True
         rows, columns = (unbroken(part) for part in key)
+        if isinstance(rows, slice):  # a view, before columns are copied
+            return np.asarray(self.kept[rows][:, columns])
         return np.asarray(self.kept[:, columns][rows])
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WINDOW = 32_768  # tokens: what a store keeps together
 VALUES = 2**26  # of a window, 256 MB: with many units it is shorter
-GLANCE = 8_192  # tokens for what reads every unit at each click
+GLANCE = 4_096  # tokens for what reads every unit at each click
 
 
 class Material:

@@ -15,13 +15,18 @@ def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a : array (token, unit_a)
     b : array (token, unit_b)
     """
-    sides = []
-    for values in (a, b):
-        centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
-        size = np.sqrt((centred**2).sum(axis=0))
-        flat = size <= 1e-12 * np.abs(values).max(axis=0, initial=0.0).astype(np.float64) * max(len(values), 1) ** 0.5
-        sides.append(centred / np.where(flat, np.nan, size))
-    return np.asarray(np.clip(sides[0].T @ sides[1], -1.0, 1.0))
+    one, size = _centred(a)
+    two, other = (one, size) if b is a else _centred(b)
+    return np.asarray(np.clip(one.T @ two / size[:, None] / other, -1.0, 1.0))
+
+
+def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return values less their mean, and the length of each unit's vector; NaN for a constant unit."""
+    centred = values.astype(np.float64)
+    most = np.maximum(centred.max(axis=0, initial=0.0), -centred.min(axis=0, initial=0.0))
+    centred -= centred.mean(axis=0)
+    size = np.sqrt(np.einsum("tu,tu->u", centred, centred))
+    return centred, np.where(size <= 1e-12 * most * max(len(values), 1) ** 0.5, np.nan, size)
 
 
 def matched(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
