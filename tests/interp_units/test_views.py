@@ -79,6 +79,7 @@ def test_rows_that_are_alike_stand_together():
     assert shuffled[seriated(ramp[shuffled])].tolist() == list(range(11, -1, -1))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 8), st.integers(0, 4), st.integers(0, 99))
 def test_a_seriation_is_a_permutation(rows, columns, seed):
     values = np.random.default_rng(seed).random((rows, columns))
@@ -259,6 +260,13 @@ def test_contexts_can_be_given(drawn_acts):
     contexts = interp.measure("top-contexts", drawn_acts, examples=3, quantiles=4)
     card = interp.draw(unit_card, drawn_acts, None, contexts, unit=UNIT)
     assert card.data["contexts"]["row"].nunique() == 6
+
+
+def test_a_long_text_is_looked_through_in_part_and_it_is_said(drawn_acts, monkeypatch):
+    monkeypatch.setattr("interp_units.cardtables.TEXT", 400)
+    few, contexts = interp.draw(unit_card, drawn_acts, unit=UNIT), interp.measure("top-contexts", drawn_acts)
+    assert "text from 400 tokens: pass interp.measure('top-contexts', acts) for all" in few.caption
+    assert "text from" not in interp.draw(unit_card, drawn_acts, None, contexts, unit=UNIT).caption
 
 
 def test_an_output_unit_is_called_by_its_symbol(drawn_acts, drawn_links):
