@@ -211,6 +211,8 @@ def _names(one: xr.Dataset | None) -> dict[str, str]:
 
 def _summary(column: xr.Dataset, frames: Mapping[str, pd.DataFrame]) -> str:
     values = column["activation"].values.astype(float)
+    if not np.isfinite(values).any():
+        return "No activation of this unit is a finite number."
     said = f"Mean {_number(np.nanmean(values))}, standard deviation {np.nanstd(values):.2f}"
     best = [
         f"{lettering.short(str(row['pair']))} ({row['distance']:.2f})"

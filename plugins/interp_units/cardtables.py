@@ -115,13 +115,16 @@ def pushes(
     name = str(column["unit"].values)
     if wiring is None or name not in wiring["lower_unit"].values.astype(str).tolist():
         return none, "No linear layer reads this unit directly."
+    values = column["activation"].values
+    if not np.isfinite(values).any():
+        return none, "No activation of this unit is a finite number."
     weight = wiring["weight"].sel(lower_unit=name)
     weight = weight[np.isfinite(weight.values)]
     symbols = dict(
         zip(acts["unit"].values.astype(str).tolist(), acts["symbol"].values.astype(str).tolist(), strict=True)
     )
     units = weight["upper_unit"].values.astype(str).tolist()
-    push = weight.values.astype(np.float64) * float(np.nanstd(column["activation"].values, dtype=np.float64))
+    push = weight.values.astype(np.float64) * float(np.nanstd(values, dtype=np.float64))
     frame = pd.DataFrame({"unit": units, "symbol": [symbols.get(unit, "") for unit in units], "push": push})
     outputs = frame["symbol"] != ""
     frame.loc[outputs, "push"] -= frame.loc[outputs, "push"].mean()

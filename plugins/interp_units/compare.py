@@ -157,8 +157,10 @@ def compare(
 
     Parameters
     ----------
-    acts, other : Dataset
-        Dims ``(token, unit)``: the same batches, captured from two models.
+    acts : Dataset
+        Dims ``(token, unit)``: captured from the one model.
+    other : Dataset
+        ``interp.capture(model, batches)`` with the other model and the same batches.
     dist, other_dist : Dataset, optional
         What the probe ``hellinger`` returned for each.
     quantity : str or sequence of str
@@ -207,6 +209,8 @@ def compare(
 def same_tokens(acts: xr.Dataset, other: xr.Dataset) -> None:
     """Raise `OptionError` unless both are of the same tokens, in the same order, with the same text."""
     names = ["sample", "step", "source", *({"input"} & set(map(str, acts.coords)) & set(map(str, other.coords)))]
+    if not acts.sizes["token"]:
+        raise OptionError("These activations have no token: capture more, or select less with interp.pick.")
     alike = acts.sizes["token"] == other.sizes["token"]
     if not alike or any((acts[name].values != other[name].values).any() for name in names):
         sizes = f"{acts.sizes['token']:,} and {other.sizes['token']:,} tokens"

@@ -32,7 +32,7 @@ def stretches(sample: np.ndarray, step: np.ndarray) -> Stretches:
     order = np.lexsort((step, sample)).astype(np.int32)
     breaks = (np.diff(sample[order]) != 0) | (np.diff(step[order]) != 1)
     first = np.concatenate([[0], np.flatnonzero(breaks) + 1])[: order.size].astype(np.int32)
-    size = np.diff(np.append(first, np.int32(order.size)))
+    size: np.ndarray = np.diff(first, append=np.int32(order.size))
     return Stretches(order, np.repeat(first, size), np.repeat(first + size, size))
 
 
