@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from interp.errors import SchemaError, unknown
+from interp.errors import SchemaError, UnknownNameError, unknown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,6 +36,8 @@ def one_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:
         )
     name = pair if isinstance(pair, str) else "=>".join(pair)
     names = [str(value) for value in result["pair"].values.tolist()]
+    if not names:
+        raise UnknownNameError(f"No pair named {name!r}: this result has none. Measure with a lower minimum=.")
     if name not in names:
         raise unknown("pair", name, names)
     return result.isel(pair=names.index(name))
@@ -62,6 +64,8 @@ def one_unit(dataset: xr.Dataset, unit: str) -> xr.Dataset:
     if "unit" not in dataset.dims:
         raise SchemaError(f"Expected a dataset with a dim 'unit'; got dims {tuple(dataset.dims)}.")
     index = dataset.indexes["unit"]
+    if not len(index):
+        raise UnknownNameError(f"No unit named {unit!r}: there is none. Capture its module, or pick less narrowly.")
     if unit not in index:
         raise unknown("unit", unit, map(str, index))
     return dataset.isel(unit=index.tolist().index(unit))

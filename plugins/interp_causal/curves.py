@@ -181,7 +181,8 @@ def ablation_curves(curve: xr.Dataset) -> AblationCurves:
     """
     if not {"removed", "kept", "whole", "k80", "tokens"} <= set(curve.data_vars):
         raise SchemaError(
-            f"Expected a result of 'ablation-curve'; got variables {', '.join(map(str, curve.data_vars))}."
+            "Expected a result of interp.measure('ablation-curve', acts, model=…, ranking=…, pair=…); got variables "
+            f"{', '.join(map(str, curve.data_vars))}."
         )
     options = json.loads(str(curve.attrs.get("options") or "{}"))
     name = lettering.pair(str(options.get("pair") or ""))

@@ -159,6 +159,9 @@ def width_of(values: NDArray[Any], step: NDArray[Any], source: NDArray[Any], sou
     return int(np.searchsorted(np.cumsum(total), SHARE * total.sum()))
 
 
+HOW = "interp.measure('attribution', acts, model=…, batches=…)"
+
+
 @viewer(name="context-reach")
 def context_reach(
     attribution: xr.Dataset, *, by: str = "pair", which: Sequence[str] | None = None, reach: int = 8
@@ -231,8 +234,8 @@ def labelled(attribution: xr.Dataset, by: str) -> NDArray[Any]:
     needed = ("step", "source", "input", *["output"] * (by == "pair"))
     if dims != ("token", "source_step") or not set(needed) <= set(attribution.coords):
         raise SchemaError(
-            f"Expected attribution (token, source_step) with the labels {', '.join(needed)}; got dims {dims} and "
-            f"{', '.join(map(str, attribution.coords))}."
+            f"Expected attribution (token, source_step) with the labels {', '.join(needed)}: {HOW}; got dims {dims} "
+            f"and {', '.join(map(str, attribution.coords))}."
         )
     given = attribution["input"].values.astype(str)
     if by == "input":
@@ -243,6 +246,8 @@ def labelled(attribution: xr.Dataset, by: str) -> NDArray[Any]:
 
 def chosen(names: NDArray[Any], sources: NDArray[Any], which: Sequence[str] | None, by: str) -> list[str]:
     """Return the groups to show: those asked for, or those with the most tokens."""
+    if not names.size:
+        raise OptionError("No token was explained. Give interp.measure('attribution', acts, …) some tokens.")
     known, counts = np.unique(names, return_counts=True)
     if which is None:
         ranked = known[np.argsort(-counts, kind="stable")]

@@ -66,7 +66,8 @@ def attribution_strip(
     acts : Dataset
         Dims ``(token, unit)`` with labels ``input`` and ``output``: the samples that were explained.
     attribution : Dataset
-        A row for each target, with its labels. ``attribution (token, source_step)`` of the inputs, NaN where the sample
+        Of ``interp.measure('attribution', acts, model=…, batches=…)``, or of ``unit-attribution``: a row for each
+        target, with its labels. ``attribution (token, source_step)`` of the inputs, NaN where the sample
         has no such step; or ``conductance (token, unit)``, with a dim or coord ``offset``: what the unit itself
         carried, at its step less the target's. The scale reaches 99.5 % of |x| over all of it.
     unit : str
@@ -143,7 +144,10 @@ def chosen(
     """
     if "attribution" not in attribution or attribution["attribution"].dims != DIMS:
         kept = {str(name): data.dims for name, data in attribution.data_vars.items()}
-        raise SchemaError(f"Expected attribution (token, source_step), such as the probe gives for inputs; got {kept}.")
+        raise SchemaError(
+            "Expected attribution (token, source_step): interp.measure('attribution', acts, model=…, batches=…); "
+            f"got {kept}."
+        )
     wanted: dict[str, Any] = {
         name: list(held) for name, held in (("sample", samples), ("step", steps)) if held is not None
     }

@@ -94,7 +94,7 @@ def before_after(
     acts : Dataset
         Dims ``(token, unit)``: what `interp.run` returned without edits, with labels ``input`` and ``output``.
     edited : Dataset
-        What it returned for the same batches with ``edits=``.
+        What ``interp.run(model, batches, edits=…)`` returned for the same batches.
     samples : sequence of int, optional
         Show these; by default the first that has a changed character.
     draw : int
@@ -160,6 +160,8 @@ def compared(acts: xr.Dataset, edited: xr.Dataset, among: str) -> xr.Dataset:
             f"Expected the same tokens before and after; got {sizes[0]:,} and {sizes[1]:,}, or other samples. "
             "Type interp.run(model, batches) and interp.run(model, batches, edits=…) with the same batches."
         )
+    if not acts.sizes["token"]:
+        raise OptionError("There is no token before and after: interp.run more, or pick less narrowly.")
     data = {end: ("token", _said(held)) for end, held in zip(ENDS, (acts, edited), strict=True)}
     labels = {str(name): coord for name, coord in acts.coords.items() if coord.dims == ("token",)}
     every = xr.Dataset(data, labels).assign(changed=("token", data["before"][1] != data["after"][1]))
@@ -221,7 +223,8 @@ def right_odds(acts: xr.Dataset, text: xr.Dataset, among: str) -> np.ndarray | N
     others = np.where(possible[codes] & ~right, z, -np.inf)
     defined = right.any(1) & np.isfinite(others).any(1)
     odds = np.full(len(z), np.nan)
-    odds[defined] = z[defined][right[defined]] - logsumexp(others[defined], axis=1)
+    mine = np.where(right, z, -np.inf)  # a symbol may have several units
+    odds[defined] = logsumexp(mine[defined], axis=1) - logsumexp(others[defined], axis=1)
     return odds
 
 

@@ -53,10 +53,20 @@ def ranges(values: np.ndarray, groups: Sequence[Any], gates: np.ndarray) -> np.n
     full = np.ones(values.shape[1])
     keys = np.unique(np.array([str(group) for group in groups]), return_inverse=True)[1]
     for key in np.unique(keys[~gates]):
-        size = np.abs(values[:, (keys == key) & ~gates])
-        size = size[np.isfinite(size)]
-        full[(keys == key) & ~gates] = (np.percentile(size, COVERED) if size.size else 0.0) or 1.0
+        same = (keys == key) & ~gates
+        size = _sizes(values, np.flatnonzero(same))
+        full[same] = (np.percentile(size, COVERED, overwrite_input=True) if size.size else 0.0) or 1.0
     return full
+
+
+def _sizes(values: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the finite |x| of some columns, one after the other: they may be long."""
+    held, used = np.empty(len(values) * columns.size, values.dtype), 0
+    for at in columns.tolist():
+        finite = values[:, at][np.isfinite(values[:, at])]
+        np.abs(finite, out=held[used : used + finite.size])
+        used += finite.size
+    return held[:used]
 
 
 def characters(
@@ -118,7 +128,7 @@ def strips(
     lines, inside = characters(shown, around, context, columns, most)
     laid = laid_out(shown.assign_coords(inside=("token", inside)), lines).load().assign(full=("unit", full))
     there = shown["position"].values[inside]
-    laid = laid.assign(pooled(np.abs(values / full), laid["position"].values, there))
+    laid = laid.assign(pooled(values, full, laid["position"].values, there))
     return laid.assign(guessed(acts, outputs, laid, top)) if top else laid
 
 
@@ -156,13 +166,17 @@ def likeliest(logits: np.ndarray, symbols: np.ndarray, n: int) -> tuple[np.ndarr
     return symbols[order], np.take_along_axis(chance, order, axis=1)
 
 
-def pooled(share: np.ndarray, positions: np.ndarray, found: np.ndarray, most: int = PARTS) -> dict[str, Any]:
+def pooled(
+    values: np.ndarray, full: np.ndarray, positions: np.ndarray, found: np.ndarray, most: int = PARTS
+) -> dict[str, Any]:
     """Return of each part of the text what is largest, the mean, and whether it is shown; {} where all of it is shown.
 
     Parameters
     ----------
-    share : array (token, unit)
-        |x| in shares of the full colour; NaN counts as 0.
+    values : array (token, unit)
+        NaN counts as 0.
+    full : array (unit,)
+        The value of the full colour.
     positions, found : array of int
         Which tokens are shown, and which stand in the text that was asked for.
     most : int
@@ -171,21 +185,28 @@ def pooled(share: np.ndarray, positions: np.ndarray, found: np.ndarray, most: in
     Returns
     -------
     dict
-        ``largest`` and ``typical (unit, part)``, at most 1; ``seen`` and ``found (part)``, of bool.
+        ``largest`` and ``typical (unit, part)``, |x| in shares of the full colour, at most 1; ``seen`` and ``found
+        (part)``, of bool.
     """
-    n = len(share)
+    n = len(values)
     if np.unique(positions).size >= n:
         return {}
     starts = np.unique(np.arange(most) * n // most)
-    share = np.nan_to_num(share).clip(0, 1)
-    size = np.diff(np.append(starts, n))
-    data: dict[str, Any] = {"largest": (("unit", "part"), np.maximum.reduceat(share, starts, axis=0).T)}
-    data["typical"] = (("unit", "part"), (np.add.reduceat(share, starts, axis=0) / size[:, None]).T)
+    units = [_parts(column, top, starts) for column, top in zip(values.T, full.tolist(), strict=True)]
+    largest, typical = (np.array(side).reshape(-1, starts.size) for side in zip(*units, strict=True))
+    data: dict[str, Any] = {"largest": (("unit", "part"), largest), "typical": (("unit", "part"), typical)}
     for name, places in (("seen", positions), ("found", found)):
         held = np.zeros(starts.size, bool)
         held[np.searchsorted(starts, places, side="right") - 1] = True
         data[name] = ("part", held)
     return data
+
+
+def _parts(column: np.ndarray, full: float, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest and the mean share of the full colour in each part of a column."""
+    share = np.nan_to_num(np.abs(column / full), copy=False).clip(0, 1)
+    size = np.diff(np.append(starts, share.size))
+    return np.maximum.reduceat(share, starts), np.add.reduceat(share, starts, dtype=float) / size
 
 
 def laid_out(acts: xr.Dataset, lines: Sequence[Sequence[int]]) -> xr.Dataset:

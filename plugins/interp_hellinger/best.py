@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from interp import OptionError, SceneView, captions, lettering, one_unit, palette, scene, viewer
+from interp import OptionError, SceneView, SchemaError, captions, lettering, one_unit, palette, scene, viewer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,7 +65,7 @@ def top_pairs(dist: xr.Dataset, *, unit: str, n: int = 15) -> TopPairs:
     Parameters
     ----------
     dist : Dataset
-        What the probe ``hellinger`` returned: ``distance (unit, pair)``.
+        What ``interp.measure('hellinger', acts)`` returned: ``distance (unit, pair)``.
     unit : str
         ``lstm.0.forward.h.70``.
     n : int
@@ -77,9 +77,14 @@ def top_pairs(dist: xr.Dataset, *, unit: str, n: int = 15) -> TopPairs:
         No such unit.
     OptionError
         ``n`` below 1.
+    SchemaError
+        Another kind of result.
     """
     if n < 1:
         raise OptionError(f"n= is at least 1; got {n}.")
+    if not {"distance", *COUNTS} <= set(dist):
+        got = ", ".join(map(str, dist.data_vars)) or "no variables"
+        raise SchemaError(f"Expected distance (unit, pair) and n: interp.measure('hellinger', acts); got {got}.")
     one = one_unit(dist, unit)
     frame = one[["distance", *COUNTS]].to_dataframe().reset_index()[[*PAIR, "distance", *COUNTS]]
     frame = frame.sort_values("distance", ascending=False, kind="stable").head(n).reset_index(drop=True)

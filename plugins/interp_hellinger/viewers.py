@@ -164,7 +164,7 @@ def histogram_pair(
     acts : Dataset
         Dims ``(token, unit)``, with the two labels that the distance contrasts.
     dist : Dataset
-        What the probe ``hellinger`` returned: ``distance (unit, pair)``.
+        What ``interp.measure('hellinger', acts)`` returned: ``distance (unit, pair)``.
     unit : str
         ``lstm.0.backward.h.55``.
     pair : str or (str, str)

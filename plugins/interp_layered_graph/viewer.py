@@ -97,7 +97,7 @@ def layered_graph(
     UnknownNameError
         No such pair.
     OptionError
-        A number of units below one, or another model than the captured one.
+        A number of units below one, no h among the units, or another model than the captured one.
     """
     if min(n_hidden, n_units) < 1:
         raise OptionError(f"n_hidden and n_units are at least 1; got {n_hidden} and {n_units}.")
@@ -105,6 +105,8 @@ def layered_graph(
     letter, output = str(one["pair_input"].values), str(one["pair_output"].values)
     weights = interp.wiring(model, acts) if wiring is None and model is not None else wiring
     choice = choose(acts, one, weights, n_hidden, n_units)
+    if not choice.forward.size + choice.backward.size:
+        raise OptionError("No h of a recurrent module was measured. Type quantities=['h', 'out'] in interp.capture.")
     nodes = node_table(one, choice)
     edges = edge_table(acts, weights, nodes, (letter, output), article=article)
     words = _words(one, choice, letter, output, "mean contribution" if article else "contrast")

@@ -142,7 +142,7 @@ class Contributions(Reducer):
         for name in self.pairs or ():
             if name not in names:
                 raise UnknownNameError(
-                    f"No token has the labels of pair {name!r}; there are {', '.join(names[:8])}, …."
+                    f"No token has the labels of pair {name!r}; there are {', '.join(names[:8])}, …. Capture more."
                 )
             row = names.index(name)
             if not enough[row]:

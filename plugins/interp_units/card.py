@@ -110,7 +110,8 @@ def unit_card(
     dist : Dataset, optional
         What the probe ``hellinger`` returned; without it there are no pairs.
     contexts : Dataset, optional
-        What the probe ``top-contexts`` returned; measured here where it is not given.
+        What the probe ``top-contexts`` returned; where it is not given it is measured here, over a million tokens at
+        most.
     unit : str
         ``lstm.0.backward.h.55``.
     pair : str or (str, str)
@@ -143,6 +144,8 @@ def unit_card(
     size = np.abs(column["activation"].values.astype(float))
     full = np.nanpercentile(size, COVERED) if np.isfinite(size).any() else 1.0
     method = [f"colours of text reach {full:.3g}", f"correlations over {min(column.sizes['token'], SAMPLE):,} tokens"]
+    if contexts is None and column.sizes["token"] > cardtables.TEXT:
+        method.append(f"text from {cardtables.TEXT:,} tokens: pass interp.measure('top-contexts', acts) for all")
     method += ["a push is weight x standard deviation"] * bool(len(frames["pushes"]))
     method += ["n with : without, tokens / sources", captions.GREY] * bool(len(frames["pairs"]))
     return UnitCard(
@@ -208,6 +211,8 @@ def _names(one: xr.Dataset | None) -> dict[str, str]:
 
 def _summary(column: xr.Dataset, frames: Mapping[str, pd.DataFrame]) -> str:
     values = column["activation"].values.astype(float)
+    if not np.isfinite(values).any():
+        return "No activation of this unit is a finite number."
     said = f"Mean {_number(np.nanmean(values))}, standard deviation {np.nanstd(values):.2f}"
     best = [
         f"{lettering.short(str(row['pair']))} ({row['distance']:.2f})"

@@ -72,14 +72,14 @@ def pairs(table: pd.DataFrame) -> Part:
         note += f" ({row['low']:.3f} to {row['high']:.3f})\nq = {row['q']:.2g}" if "q" in row else ""
         shapes += [
             scene.Text(0, y, name, 14, color=ink, mono=True),
-            scene.Box(96, y - 8, 160, 16, "panel"),
-            scene.Box(96, y - 8, 160 * _unit(row["distance"]), 16, color, key=str(row["pair"]), note=note),
+            scene.Box(96, y - 8, 140, 16, "panel"),
+            scene.Box(96, y - 8, 140 * _unit(row["distance"]), 16, color, key=str(row["pair"]), note=note),
         ]
         if np.isfinite(row.get("low", np.nan)):
-            ends = [96 + 160 * _unit(row[end]) for end in ("low", "high")]
+            ends = [96 + 140 * _unit(row[end]) for end in ("low", "high")]
             shapes.append(scene.Edge(ends[0], y, ends[1], y, "muted", 1.5))
         said = f"{row['distance']:.2f}".replace("-", "−") + " knows" * (bool(row.get("knows")) and enough)
-        shapes.append(scene.Text(264, y, said, 12.5, color=ink))
+        shapes.append(scene.Text(244, y, said, 12.5, color=ink))
         counted = " : ".join(captions.counts(*side) for side in sides)
         shapes.append(scene.Text(WIDTH, y, counted, 11, "end", ink, mono=True))
     return shapes, len(table) * ROW

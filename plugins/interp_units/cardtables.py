@@ -22,6 +22,7 @@ NEURON = ("module", "layer", "direction", "index")
 BINS, TOP, PUSHED, NEAR = 40, 8, 5, 8
 WINDOW = 16  # letters of context on either side
 BLOCK = 512  # units that are read at once
+TEXT = 1_000_000  # tokens at most of which the text is looked through
 NO_DISTANCES = "Not measured. Pass interp.measure('hellinger', acts) as the second dataset."
 
 
@@ -88,7 +89,8 @@ def gates(acts: xr.Dataset, unit: xr.Dataset) -> pd.DataFrame:
 def quantile_rows(column: xr.Dataset, contexts: xr.Dataset | None, examples: int) -> pd.DataFrame:
     """Return examples of text of each part of the unit's range, from the highest to the lowest."""
     if contexts is None:
-        contexts = measure("top-contexts", column.expand_dims("unit", axis=1), examples=examples, window=WINDOW)
+        some = column.isel(token=spread(column.sizes["token"], TEXT)).expand_dims("unit", axis=1)
+        contexts = measure("top-contexts", some, examples=examples, window=WINDOW)
     one = one_unit(contexts, str(column["unit"].values))
     kept = ["row", "value", "before", "here", "after", "sample", "step", "source"]
     one = one.isel(example=slice(examples)) if "example" in one.dims else one
@@ -113,13 +115,16 @@ def pushes(
     name = str(column["unit"].values)
     if wiring is None or name not in wiring["lower_unit"].values.astype(str).tolist():
         return none, "No linear layer reads this unit directly."
+    values = column["activation"].values
+    if not np.isfinite(values).any():
+        return none, "No activation of this unit is a finite number."
     weight = wiring["weight"].sel(lower_unit=name)
     weight = weight[np.isfinite(weight.values)]
     symbols = dict(
         zip(acts["unit"].values.astype(str).tolist(), acts["symbol"].values.astype(str).tolist(), strict=True)
     )
     units = weight["upper_unit"].values.astype(str).tolist()
-    push = weight.values.astype(np.float64) * float(np.nanstd(column["activation"].values, dtype=np.float64))
+    push = weight.values.astype(np.float64) * float(np.nanstd(values, dtype=np.float64))
     frame = pd.DataFrame({"unit": units, "symbol": [symbols.get(unit, "") for unit in units], "push": push})
     outputs = frame["symbol"] != ""
     frame.loc[outputs, "push"] -= frame.loc[outputs, "push"].mean()

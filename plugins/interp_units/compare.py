@@ -17,6 +17,7 @@ from interp_units.overview import (
     check_distances,
     group_name,
     hidden_units,
+    knows_rule,
     pair_name,
     rows_in_order,
 )
@@ -44,6 +45,8 @@ class Comparison(SceneView):
         frame: Any = self.data["units"]
         ends = [tuple(pair[side] for pair in self.groups) for side in (0, 1)]
         shapes = [*_diverging(grid.LEFT, 12), *grid.bar(grid.LEFT + 330, 12, "distance")]
+        if any("knows" in table for table in self.data.values()):
+            shapes += grid.dot(grid.LEFT + 575, 12)
         cells = [_match(row) for row in frame[frame["drawn"]].to_dict("records")]
         y = 40.0
         for name, side, blocks in zip(self.names, ends, self._blocks(cells), strict=True):
@@ -51,7 +54,7 @@ class Comparison(SceneView):
             for rows, held in blocks:
                 shapes += grid.grid(rows, side, held, y + 28)
                 y += grid.HEAD + len(rows) * grid.CELL + 56
-        wide = max(grid.width(ends[0]) + 20, 760)
+        wide = max(grid.width(ends[0]) + 20, 780)
         return scene.Scene(wide, y, tuple(shapes))
 
     def _blocks(self, cells: list[grid.Cell]) -> Iterator[list[tuple[list[tuple[str, str]], list[list[grid.Cell]]]]]:
@@ -157,8 +160,10 @@ def compare(
 
     Parameters
     ----------
-    acts, other : Dataset
-        Dims ``(token, unit)``: the same batches, captured from two models.
+    acts : Dataset
+        Dims ``(token, unit)``: captured from the one model.
+    other : Dataset
+        ``interp.capture(model, batches)`` with the other model and the same batches.
     dist, other_dist : Dataset, optional
         What the probe ``hellinger`` returned for each.
     quantity : str or sequence of str
@@ -194,9 +199,7 @@ def compare(
     names = tuple(str(side.attrs.get("model") or "not named") for side in (acts, other))
     return Comparison(
         title=" · ".join(lettering.short(name, 30) for name in names),
-        caption=captions.caption(
-            acts, *_method(acts, names[1], len(shown), len(frame), bool(tables)), quantity=quantity
-        ),
+        caption=captions.caption(acts, *_method(acts, names[1], len(shown), len(frame), tables), quantity=quantity),
         summary=_summary(frame),
         data=data,
         groups=_groups(frame, shown, sides),
@@ -207,6 +210,8 @@ def compare(
 def same_tokens(acts: xr.Dataset, other: xr.Dataset) -> None:
     """Raise `OptionError` unless both are of the same tokens, in the same order, with the same text."""
     names = ["sample", "step", "source", *({"input"} & set(map(str, acts.coords)) & set(map(str, other.coords)))]
+    if not acts.sizes["token"]:
+        raise OptionError("These activations have no token: capture more, or select less with interp.pick.")
     alike = acts.sizes["token"] == other.sizes["token"]
     if not alike or any((acts[name].values != other[name].values).any() for name in names):
         sizes = f"{acts.sizes['token']:,} and {other.sizes['token']:,} tokens"
@@ -273,10 +278,11 @@ def _groups(
     return tuple(found)
 
 
-def _method(acts: xr.Dataset, other: str, shown: int, of: int, distances: bool) -> list[str]:
+def _method(acts: xr.Dataset, other: str, shown: int, of: int, tables: Sequence[xr.Dataset]) -> list[str]:
     tokens = f"{min(acts.sizes['token'], SAMPLE):,} tokens"
     said = [f"beside {other}", f"{shown} of {of:,} matched units", f"|r| matched on half of the sources of {tokens}"]
-    return [*said, "r of the other half", captions.GREY if distances else LEFT_OUT.rstrip(".")]
+    said += ["r of the other half", *[knows_rule(table) for table in tables[:1] if "knows" in table]]
+    return [*said, captions.GREY if tables else LEFT_OUT.rstrip(".")]
 
 
 def _summary(frame: pd.DataFrame) -> str:

@@ -173,11 +173,13 @@ def hypothesis_view(found: xr.Dataset, *, n_places: int = 25) -> Hypothesis:
     SchemaError
         Another kind of result.
     OptionError
-        Too many places.
+        Too many places, no unit.
     """
     if not {"state", "on", "agree", "expected"} <= set(found.data_vars):
         got = ", ".join(map(str, found.data_vars)) or "no variables"
         raise SchemaError(f"Expected a result of interp.measure('hypothesis', acts, span=…); got {got}.")
+    if not found.sizes["unit"]:
+        raise OptionError("No unit is left in this result. Measure 'hypothesis' again, or select less.")
     if not 1 <= n_places <= 100:
         raise OptionError(f"n_places= is 1 to 100; got {n_places}.")
     text = lettering.short(lettering.visible(str(found.attrs.get("span_text", ""))), 30)

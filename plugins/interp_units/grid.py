@@ -84,6 +84,13 @@ def _cell(cell: Cell, x: float, y: float, key: str) -> scene.Box:
     return scene.Box(*place, cell.color, key=key, note=cell.note, label=label, label_size=15)
 
 
+def dot(x: float, y: float) -> list[scene.Shape]:
+    """Return the legend of the dot in a cell."""
+    note = "a dot: the unit knows the pair, as the caption says"
+    box = scene.Box(x, y - 9, 18, 18, "s22", key="knows", note=note, label="•", label_size=15)
+    return [box, scene.Text(x + 26, y, "knows", 13)]
+
+
 def bar(x: float, y: float, name: str) -> list[scene.Shape]:
     """Return the legend of the sequential scale from 0 to 1, its name before it."""
     start = x + scene.advance(name, 13) + 18

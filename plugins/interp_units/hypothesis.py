@@ -100,8 +100,7 @@ def hypothesis(
             f"{share:g}), or type other thresholds high= and low=."
         )
     kept = found.rarest(n_units)
-    text = acts[label].values.astype(str)
-    return places(among.isel(unit=kept), found, kept, where, text, fuzzy, n_places, regex)
+    return places(among.isel(unit=kept), found, kept, where, label, fuzzy, n_places, regex)
 
 
 def check(

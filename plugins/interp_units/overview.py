@@ -22,7 +22,6 @@ COUNTS = ("n_with", "sources_with", "n_without", "sources_without")
 MEASURED = ("distance", "low", "high", "q", "knows")
 GROUP = ("module", "layer", "direction", "quantity")
 RIGHT = 262.0  # for n and how many know
-KNOWS = "a dot: the unit knows the pair, as the caption says"
 MOST_CELLS = 1300  # a page of 5,000 elements gets slow
 
 
@@ -55,10 +54,7 @@ class Overview(SceneView):
 
     def _dot_legend(self) -> list[scene.Shape]:
         x = grid.LEFT + 268
-        shapes: list[scene.Shape] = []
-        if "knows" in self._cells:
-            shapes.append(scene.Box(x, 3, 18, 18, "s22", key="knows", note=KNOWS, label="•", label_size=15))
-            shapes.append(scene.Text(x + 26, 12, "knows", 13))
+        shapes = grid.dot(x, 12) if "knows" in self._cells else []
         shapes.append(scene.Box(x + 100, 3, 18, 18, "missing"))
         return [*shapes, scene.Text(x + 126, 12, "too few, or not measured", 13)]
 
@@ -252,13 +248,18 @@ def group_name(module: str, layer: int, direction: str, quantity: str) -> str:
     return f"{module}.{layer} {quantity}{arrow}" if direction else f"{module} {quantity}"
 
 
+def knows_rule(dist: xr.Dataset) -> str:
+    """Return when a unit knows a pair, as the result was measured."""
+    options = json.loads(str(dist.attrs.get("options") or "{}"))
+    level, least = options.get("level", 0.01), options.get("least", 0.2)
+    return f"knows: q < {level:g} and lower end of the interval at least {least:g}"
+
+
 def _method(shown: xr.Dataset, among: xr.Dataset) -> list[str]:
-    options = json.loads(str(among.attrs.get("options") or "{}"))
     sizes = [f"{shown.sizes[dim]:,} of {among.sizes[dim]:,} {dim}s" for dim in ("pair", "unit")]
     said = [" and ".join(sizes) + ", those with the largest distance", "n in tokens / sources"]
     if "knows" in shown:
-        level, least = options.get("level", 0.01), options.get("least", 0.2)
-        said.append(f"knows: q < {level:g} and lower end of the interval at least {least:g}")
+        said.append(knows_rule(among))
     else:
         said.append("no test in this result; interp.measure('hellinger', acts) says which units know")
     return [*said, *[captions.GREY] * (not are_enough(shown).all())]

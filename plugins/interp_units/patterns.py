@@ -13,7 +13,8 @@ import numpy as np
 class Stretches:
     """Tokens in order of (sample, step), and the ends of the unbroken stretch that each stands in: arrays (token,).
 
-    ``order`` holds positions of tokens; ``start`` and ``end`` (exclusive) hold positions in ``order``.
+    ``order`` holds positions of tokens; ``start`` and ``end`` (exclusive) hold positions in ``order``. All are int32:
+    of long text there are many.
     """
 
     order: np.ndarray
@@ -28,10 +29,10 @@ def stretches(sample: np.ndarray, step: np.ndarray) -> Stretches:
     ----------
     sample, step : array (token,) of int
     """
-    order = np.lexsort((step, sample))
+    order = np.lexsort((step, sample)).astype(np.int32)
     breaks = (np.diff(sample[order]) != 0) | (np.diff(step[order]) != 1)
-    first = np.concatenate([[0], np.flatnonzero(breaks) + 1]) if order.size else np.zeros(0, int)
-    size = np.diff(np.append(first, order.size))
+    first = np.concatenate([[0], np.flatnonzero(breaks) + 1])[: order.size].astype(np.int32)
+    size: np.ndarray = np.diff(first, append=np.int32(order.size))
     return Stretches(order, np.repeat(first, size), np.repeat(first + size, size))
 
 
@@ -80,8 +81,8 @@ def shown(on: np.ndarray, where: Stretches, length: int, before: int = 0, after:
     before, after : int
         At how many tokens on either side the unit must be off.
     """
-    total = np.concatenate([[0], np.cumsum(on)])
-    first = np.arange(on.size)
+    total = np.concatenate([np.zeros(1, np.int32), np.cumsum(on, dtype=np.int32)])
+    first = np.arange(on.size, dtype=np.int32)
     last = np.minimum(first + length, where.end)
     found = total[last] - total[first] == length
     found &= total[first] == total[np.maximum(first - before, where.start)]

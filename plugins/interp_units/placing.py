@@ -23,7 +23,7 @@ def places(
     found: Found,
     kept: np.ndarray,
     where: Span,
-    letters: np.ndarray,
+    label: str,
     fuzzy: float,
     n_places: int,
     regex: str,
@@ -40,7 +40,8 @@ def places(
         Which of them are kept, in the order of ``acts``.
     where : Span
         The span, whose source is not counted.
-    letters : array (token,) of str
+    label : str
+        The coord of ``token`` that is the text; all of it is read for a regular expression alone.
     fuzzy, n_places, regex
         Options of the probe.
     """
@@ -50,23 +51,25 @@ def places(
     length, source = where.inside.size, acts["source"].values[text.order]
     own = acts["source"].values[where.inside[0]]
     full = (np.arange(source.size) + length <= text.end) & (source != own)
-    on = _shown(acts, found, kept, where, text) & full[:, None]
-    agree, needed = on.sum(axis=1), max(int(np.ceil(fuzzy * kept.size - 1e-9)), 1)
+    on = _shown(acts, found, kept, where, text)
+    on &= full[:, None]
+    agree, needed = on.sum(axis=1, dtype=np.int32), max(int(np.ceil(fuzzy * kept.size - 1e-9)), 1)
     starts = apart(agree, needed, length)
-    truth = matches(letters[text.order], text, regex) if regex else np.zeros((0, 2), int)
+    every = acts[label].values.astype(str, copy=False)[text.order] if regex else np.zeros(0, str)
+    truth = matches(every, text, regex) if regex else np.zeros((0, 2), int)
     truth = truth[source[truth[:, 0]] != own]
     listed = starts[one_a_source(source[starts])][:n_places]
     data: dict[str, Any] = {"state": ("unit", found.state[kept]), "rate": ("unit", found.rate[kept])}
     data["threshold"] = ("unit", np.where(found.state > 0, found.high, found.low)[kept])
     data |= counted(starts, agree[starts] == kept.size, source, length, truth) if regex else {}
     data |= _counts(starts, agree[starts] == kept.size, source)
-    data |= _told(acts, text, listed, letters, length) | {"agree": ("place", agree[listed])}
+    data |= _told(acts, text, listed, label, length) | {"agree": ("place", agree[listed])}
     data |= {"on": (("place", "unit"), on[listed])}
     data |= {"right": ("place", agreeing(listed, length, truth)[0])} if regex else {}
     data |= {"needed": needed, "with_pattern": int(np.count_nonzero(found.state)), "of_units": found.state.size}
     data |= {"expected": found.expected, "spans": int(full.sum())}
     coords = {name: ("unit", acts[name].values) for name in UNIT_COORDS if name in acts.coords}
-    attrs = {"span_text": lettering.clean("".join(letters[where.inside]))}
+    attrs = {"span_text": lettering.clean("".join(letters(acts, label, where.inside)))}
     return xr.Dataset(data, {"level": list(LEVELS), **coords}, attrs)
 
 
@@ -155,19 +158,20 @@ def proportion(flags: np.ndarray, source: np.ndarray) -> tuple[float, float, flo
     return whole, float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
 
 
-def _told(acts: xr.Dataset, text: Stretches, listed: np.ndarray, letters: np.ndarray, length: int) -> dict[str, Any]:
+def letters(acts: xr.Dataset, label: str, at: np.ndarray) -> np.ndarray:
+    """Return the text of some tokens: array (token,) of str."""
+    return acts[label].isel(token=at).values.astype(str)
+
+
+def _told(acts: xr.Dataset, text: Stretches, listed: np.ndarray, label: str, length: int) -> dict[str, Any]:
     """Return where each place is, and its text."""
     rows = text.order[listed]
     data: dict[str, Any] = {name: ("place", acts[name].values[rows]) for name in ("sample", "step", "source")}
-    lines = [
-        (
-            slice(max(at - CONTEXT, first), at),
-            slice(at, at + length),
-            slice(at + length, min(at + length + CONTEXT, end)),
-        )
-        for at, first, end in zip(listed.tolist(), text.start[listed].tolist(), text.end[listed].tolist(), strict=True)
-    ]
-    ordered = letters[text.order]
-    for name, spans in zip(("before", "here", "after"), zip(*lines, strict=True) if lines else ([],) * 3, strict=True):
-        data[name] = ("place", np.array([lettering.clean("".join(ordered[span])) for span in spans], dtype=str))
+    first, last = np.maximum(listed - CONTEXT, text.start[listed]), listed + length
+    ends = (first, listed, last, np.minimum(last + CONTEXT, text.end[listed]))
+    for name, low, high in zip(("before", "here", "after"), ends, ends[1:], strict=False):
+        spans = [np.arange(*span) for span in zip(low.tolist(), high.tolist(), strict=True)]
+        held = letters(acts, label, text.order[np.concatenate([np.zeros(0, int), *spans])])
+        parts = np.split(held, np.cumsum([span.size for span in spans]))[: len(spans)]
+        data[name] = ("place", np.array([lettering.clean("".join(part)) for part in parts], dtype=str))
     return data

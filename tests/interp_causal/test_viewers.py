@@ -230,7 +230,7 @@ def test_holoviews_and_notebook(request, name):
 
 
 def test_what_is_wrong_is_named(attribution, drawn_dist):
-    with pytest.raises(SchemaError, match="'ablation-curve'; got variables distance"):
+    with pytest.raises(SchemaError, match=r"'ablation-curve', acts.*got variables distance"):
         interp.draw(ablation_curves, drawn_dist)
     with pytest.raises(SchemaError, match=r"attribution \(token, source_step\)"):
         interp.draw(context_reach, drawn_dist)

@@ -8,6 +8,7 @@ import xarray as xr
 
 import interp
 from interp import OptionError, SchemaError, UnknownNameError
+from interp.lazywords import Words
 from interp_units.found import hypothesis_view, share
 
 TEXTS = ["xtyunx", "tyun", "xxyunt", "untyun", "ttyun", 30 * "x"] * 8
@@ -186,3 +187,15 @@ def test_other_results_are_refused(honest, searched):
         interp.draw(hypothesis_view, honest)
     with pytest.raises(OptionError, match="1 to 100"):
         interp.draw(hypothesis_view, searched, n_places=0)
+
+
+def test_of_a_store_only_the_text_of_places_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("interp.storage.LABELS", 10)
+    acts, read = planted(), []
+    whole = Words._read
+    monkeypatch.setattr(Words, "_read", lambda words, key: read.append(whole(words, key)) or read[-1])
+    lazy = interp.open(interp.save(acts, tmp_path / "a.zarr"))
+    options = {"span": (0, 1, 4), "high": 0.5, "low": -0.5, "n_places": 2}
+    found = interp.measure("hypothesis", lazy, **options)
+    assert 0 < sum(held.size for held in read) < acts.sizes["token"] / 8
+    xr.testing.assert_identical(found.load(), interp.measure("hypothesis", acts, **options))

@@ -1,0 +1,87 @@
+"""What views and the hypothesis cost on a long store that is opened lazily: each row is a process of its own.
+
+``python tests/benchmarks/bench_store.py`` writes a store of noise, 10 million tokens x 200 units, and prints a table.
+Wanted: opening within 5 s, and under 1.5 GB of memory for opening and drawing. The peak is that of the whole process,
+libraries included.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench_dashboard import long_store
+
+NAMES = ["open", "overview", "cell-strips", "cell-strips around", "histogram-pair", "unit-card", "hypothesis"]
+NAMES += ["hypothesis, regex"]
+
+
+def work(name: str, acts: Any, dist: Any) -> Callable[[], Any]:
+    """Return what a row does once the store is open."""
+    import interp
+
+    units, span = acts["unit"].values[:8].tolist(), {"span": (5, 10, 11), "share": 0.3}
+    pair = str(dist["pair"].values[0])
+    done: dict[str, Callable[[], Any]] = {
+        "open": lambda: None,
+        "overview": lambda: interp.draw("overview", dist).html(),
+        "cell-strips": lambda: interp.draw("cell-strips", acts, units=units).html(),
+        "cell-strips around": lambda: interp.draw("cell-strips", acts, units=units[:1], around="ba").html(),
+        "histogram-pair": lambda: interp.draw("histogram-pair", acts, dist, unit=units[0], pair=pair).html(),
+        "unit-card": lambda: interp.draw("unit-card", acts, dist, unit=units[0]).html(),
+        "hypothesis": lambda: interp.measure("hypothesis", acts, **span),
+        "hypothesis, regex": lambda: interp.measure("hypothesis", acts, regex="ba", **span),
+    }
+    return done[name]
+
+
+def measured(name: str, folder: Path) -> dict[str, float]:
+    """Return the seconds to open, the seconds after that, and the peak of this process in MB."""
+    import interp
+
+    start = time.perf_counter()
+    acts, dist = interp.open(folder / "acts.zarr"), interp.open(folder / "dist.zarr")
+    opened = time.perf_counter() - start
+    work(name, acts, dist)()
+    seconds = time.perf_counter() - start - opened
+    status = Path("/proc/self/status").read_text(encoding="ascii")  # getrusage counts the parent's too
+    return {"open": opened, "seconds": seconds, "peak": int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024}
+
+
+def fresh(name: str, folder: Path) -> str:
+    """Return a row of the table, measured in a process of its own."""
+    command = [sys.executable, __file__, "--one", name, "--folder", str(folder)]
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return f"| {name} | {found['open']:.2f} | {found['seconds']:.2f} | {found['peak']:,.0f} |"
+
+
+def main() -> None:
+    """Write the store, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokens", type=int, default=10_000_000)
+    parser.add_argument("--units", type=int, default=200)
+    parser.add_argument("--folder", type=Path, help="where a store is, or is written and stays")
+    parser.add_argument("--only", nargs="*", default=NAMES, help="rows to measure")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.one:
+        print(json.dumps(measured(chosen.one, chosen.folder)))  # noqa: T201
+        return
+    with tempfile.TemporaryDirectory() as aside:
+        folder = chosen.folder or Path(aside)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "dist.zarr").exists():
+            long_store(folder, chosen.tokens, chosen.units)
+        print("| | opened (s) | then (s) | peak (MB) |", "|---|---|---|---|", sep="\n")  # noqa: T201
+        for name in chosen.only:
+            print(fresh(name, folder), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What every registered viewer draws from, made from one capture, whatever its labels and units are called."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import numpy as np
+import xarray as xr
+from causes import attributed, curves
+
+import interp
+
+NASTY = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "'\"><svg onload=alert(1)>",
+    "\u202e",
+    "a\u0301",
+    "\ue000",
+    "x" * 10_000,
+    "&lt;",
+    "=>",
+]
+
+
+@dataclass(frozen=True)
+class World:
+    """A capture, results over it, and what is drawn of it.
+
+    Results are measured on ``whole``, by default the capture, and have its units; with ``empty`` nothing was found.
+    """
+
+    acts: xr.Dataset
+    letter: str
+    output: str
+    wiring: xr.Dataset | None = None
+    whole: xr.Dataset | None = None
+    empty: bool = False
+
+    @property
+    def unit(self):
+        return str(self.acts.unit.values[0]) if self.acts.sizes["unit"] else "lstm.0.forward.h.0"
+
+    @property
+    def dist(self):
+        pairs = [f"{self.letter}=>{self.output}"]
+        return self._of(self._measured("hellinger", mode="article", minimum=1, pairs=pairs), "pair")
+
+    @property
+    def found(self):
+        return self._of(self._measured("hypothesis", span=(0, 0, 0), share=0.45, n_units=4), "place")
+
+    @property
+    def saturation(self):
+        return self._of(self._measured("saturation"), "unit")
+
+    @property
+    def attribution(self):
+        found = attributed(self.acts if self.whole is None else self.whole, self.letter)
+        return found.isel(token=[] if self.empty else slice(None))
+
+    @property
+    def curve(self):
+        return curves(n=12).assign_attrs(model=self.acts.attrs.get("model", ""))
+
+    @property
+    def edited(self):
+        said = self.acts["predicted"].values.copy()
+        said[::9] = "_"
+        edits = {"edits": f'["Clamp({len(self.letter)})"]'}
+        return self.acts.assign_coords(predicted=("token", said)).assign_attrs(edits)
+
+    def _measured(self, name, **options):
+        return interp.measure(name, self.acts if self.whole is None else self.whole, **options)
+
+    def _of(self, result, dim):
+        there = np.isin(result.unit.values, self.acts.unit.values)
+        return result.isel(unit=there).isel({dim: []} if self.empty else {})
+
+
+DRAWN: dict[str, Callable[[World], interp.View]] = {
+    "ablation-curves": lambda w: interp.draw("ablation-curves", w.curve),
+    "attribution-strip": lambda w: interp.draw("attribution-strip", w.acts, w.attribution, unit=w.unit),
+    "before-after": lambda w: interp.draw("before-after", w.acts, w.edited),
+    "cell-strips": lambda w: interp.draw("cell-strips", w.acts, units=w.acts.unit.values[:2].tolist(), limit=60),
+    "compare": lambda w: interp.draw("compare", w.acts, w.acts, w.dist, w.dist, n_units=6),
+    "context-reach": lambda w: interp.draw("context-reach", w.attribution),
+    "histogram-pair": lambda w: interp.draw("histogram-pair", w.acts, w.dist, unit=w.unit, pair=(w.letter, w.output)),
+    "hypothesis": lambda w: interp.draw("hypothesis", w.found, n_places=5),
+    "layered-graph": lambda w: interp.draw(
+        "layered-graph", w.acts, w.dist, wiring=w.wiring, pair=(w.letter, w.output), n_hidden=4, n_units=3
+    ),
+    "overview": lambda w: interp.draw("overview", w.dist, n_units=6),
+    "saturation-map": lambda w: interp.draw("saturation-map", w.saturation),
+    "top-pairs": lambda w: interp.draw("top-pairs", w.dist, unit=w.unit),
+    "unit-card": lambda w: interp.draw("unit-card", w.acts, w.dist, unit=w.unit, wiring=w.wiring),
+}
+
+
+def small(acts, wiring, tokens=240, index=2):
+    """Return a world of the first tokens and of few units of each kind, all outputs among them."""
+    kept = (acts["index"].values < index) | (acts["module"].values == "output")
+    few = acts.isel(token=slice(tokens), unit=np.flatnonzero(kept))
+    names = few.unit.values.tolist()
+    sides = {side: [one for one in wiring[side].values.tolist() if one in names] for side in wiring.dims}
+    return World(few, "t", "ծ", wiring.sel(sides))
+
+
+def called(world, text):
+    """Return the world with a text in labels, units, symbols, modules, model and task."""
+    acts, wiring = world.acts, world.wiring
+    names = {name: f"{text}{at}" for at, name in enumerate(acts.unit.values.tolist())}
+    coords = {"unit": list(names.values())}
+    for name in ("input", "output", "predicted", "symbol"):
+        held = acts[name].values.astype(object)
+        held[np.isin(held, [world.letter, world.output])] = text
+        coords[name] = (acts[name].dims, held.astype(str))
+    attrs = dict.fromkeys(("model", "task", "corpus"), text)
+    acts = acts.drop_vars("unit").assign_coords(coords).assign_attrs(attrs)
+    sides = {side: [names[one] for one in wiring[side].values.tolist()] for side in wiring.dims}
+    there = text.rstrip("\0")
+    return World(acts, there, there, wiring.assign_coords(sides))
+
+
+class Tags(HTMLParser):
+    """The elements of a page with the names of their attributes."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.seen, self.names, self.text = {}, [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.names.append(tag)
+        self.seen.setdefault(tag, set()).update(name for name, _ in attrs)
+
+    def handle_data(self, data):
+        self.text.append(data)
