@@ -88,6 +88,24 @@ def test_a_notebook_writes_the_selection_and_the_panels_follow(drawn_acts, drawn
     assert page.sent == []
 
 
+def test_what_a_newer_choice_overtakes_is_not_drawn(drawn_acts, drawn_dist):
+    waiting, sent = [], []
+    dashboard = Dashboard(Material(drawn_acts, [drawn_dist]), send=sent.append, later=waiting.append)
+    dashboard.show()
+    while waiting:
+        waiting.pop(0)()
+    assert sent[-1]["kind"] == "done"
+    sent.clear()
+    dashboard.selection.unit = UNIT
+    dashboard.selection.unit = "lstm.0.forward.h.3"
+    while waiting:
+        waiting.pop(0)()
+    assert [one["serial"] for one in sent if one["kind"] == "done"] == [dashboard._serial]
+    drawn = [one["panel"] for one in sent if one["kind"] == "panel"]
+    assert drawn.count("card") == drawn.count("histogram") == 1
+    assert "lstm.0.forward.h.3" in dashboard.views["histogram"].title
+
+
 def test_a_url_gives_the_same_panels(page, drawn_acts, drawn_dist):
     page.ask(kind="choose", values={"unit": UNIT, "pair": "t=>ծ", "sample": 3, "span": [2, 5]})
     query = next(one["query"] for one in page.sent if one["kind"] == "state")
