@@ -157,7 +157,7 @@ export function render({ model }) {
     if (!one) return;
     const frame = [one.frame, one.coming].find(each => each && each.contentWindow === event.source);
     if (Number.isFinite(told.height)) {
-      frame.style.height = Math.min(told.height + 4, TALLEST) + "px";
+      if (told.height) frame.style.height = Math.min(told.height + 4, TALLEST) + "px";  // 0: out of sight, not laid out
       arrive(one, frame);
     } else if (Array.isArray(told.span)) {
       choose(held.values.text ? { span: told.span } : { sample: told.sample, span: told.span });

@@ -21,7 +21,7 @@ def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     for values in (a, b):
         centred = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
         size = np.sqrt((centred**2).sum(axis=0))
-        flat = size <= FLAT * np.abs(values).max(axis=0, initial=0.0).astype(np.float64) * max(len(values), 1) ** 0.5
+        flat = size <= 1e-12 * np.abs(values).max(axis=0, initial=0.0).astype(np.float64) * max(len(values), 1) ** 0.5
         sides.append(centred / np.where(flat, np.nan, size))
     return np.asarray(np.clip(sides[0].T @ sides[1], -1.0, 1.0))
 
