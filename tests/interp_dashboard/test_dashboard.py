@@ -176,6 +176,7 @@ def test_a_store_without_tokens_or_with_one_unit_says_what_is_missing(drawn_acts
     assert "no token" in page.panels()["strips"]["missing"]
     page = Page(drawn_acts.isel(unit=[3]), [drawn_dist.isel(unit=[3])]).ask(kind="ready", query="?pair=t%3D%3E%D5%AE")
     assert "Choose a unit" in page.panels()["histogram"]["missing"]
+    assert "Choose a unit" in page.panels()["strips"]["missing"]
     page.ask(kind="pick", key="lstm.0.forward.h.3", note="")
     assert "html" in page.panels()["histogram"]
     one = Page(drawn_acts.isel(token=[0])).ask(kind="ready", query="")
@@ -234,6 +235,21 @@ def test_another_model_than_the_captured_one_is_refused(network):
     other = interp.load_model("armenian-bilstm", untrained=0)
     page = Page(acts, model=other).ask(kind="ready", query="")
     assert "other weights" in page.ask(kind="choose", values={"text": "tyun"}).panels()["strips"]["missing"]
+
+
+def test_two_stores_of_the_same_text_are_compared(network):
+    _, acts = network
+    untrained = interp.load_model("armenian-bilstm", untrained=0)
+    text = interp.load_task("transliteration").batches("demo", limit=12, seed=0)
+    other = interp.capture(untrained, text, quantities=["h", "f"], progress=False)
+    page = Page(acts, [other]).ask(kind="ready", query="")
+    assert "html" in page.panels()["compare"]
+    same = Page(acts, [acts]).ask(kind="ready", query="")
+    (strength, alike) = (one.dashboard.views["compare"] for one in (page, same))
+    r = [view.data["units"]["r"].to_numpy(dtype=float) for view in (strength, alike)]
+    assert np.nanmedian(np.abs(r[1])) == pytest.approx(1, abs=1e-6)
+    assert np.nanmedian(np.abs(r[0])) < 0.95
+    assert "Give a second store" in Page(acts).ask(kind="ready", query="").panels()["compare"]["missing"]
 
 
 @pytest.mark.skipif("hypothesis" not in interp.viewers(), reason="there is no view of hypotheses")
