@@ -4,10 +4,10 @@ const PANES = { overview: "All units", pair: "Pair and text", unit: "One unit" }
 const PANELS = [
   ["overview", "Overview", "overview"], ["graph", "Layered graph", "pair"], ["strips", "Text", "pair"],
   ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["compare", "Two models", "pair"],
-  ["card", "Unit", "unit"], ["histogram", "Histogram pair", "unit"], ["saturation", "Gate saturation", "unit"],
+  ["histogram", "Histogram pair", "unit"], ["card", "Unit", "unit"], ["saturation", "Gate saturation", "unit"],
 ];
 const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
-const TALLEST = 900;
+const TALLEST = 2200;
 
 // Elements are made, never parsed: a name or a note is always text.
 function make(tag, attributes = {}, ...inside) {
@@ -219,7 +219,7 @@ export function render({ model }) {
   const spanned = make("output", { className: "muted" });
   const bounds = ["high", "low"].map(name => make("input", { type: "number", step: "any", className: "short",
     ariaLabel: name === "high" ? "On above" : "On below" }));
-  const regex = make("input", { ariaLabel: "Regular expression", placeholder: "regular expression", className: "short" });
+  const regex = make("input", { ariaLabel: "Regular expression", placeholder: "regular expression" });
   const search = make("form", { className: "change", onsubmit: event => {
     event.preventDefault();
     const { high, low, regex: old, ...pattern } = held.values.pattern;

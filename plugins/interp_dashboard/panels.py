@@ -50,7 +50,7 @@ PANELS = (
     Panel("strips", "Text", "pair", ("cell-strips",), {"limit": 200}),
     Panel("histogram", "Histogram pair", "unit", ("histogram-pair",)),
     Panel("edit", "What if", "pair", ("before-after",)),
-    Panel("card", "Unit", "unit", ("unit-card", "top-pairs")),
+    Panel("card", "Unit", "unit", ("unit-card", "top-pairs"), {"columns": 1}),
     Panel("saturation", "Gate saturation", "unit", ("saturation-map",)),
     Panel("hypothesis", "Hypothesis", "pair", ("hypothesis",)),
     Panel("compare", "Two models", "pair", ("compare",)),

@@ -249,6 +249,8 @@ def test_two_stores_of_the_same_text_are_compared(network):
     r = [view.data["units"]["r"].to_numpy(dtype=float) for view in (strength, alike)]
     assert np.nanmedian(np.abs(r[1])) == pytest.approx(1, abs=1e-6)
     assert np.nanmedian(np.abs(r[0])) < 0.95
+    assert len(set(strength.title.split(" · "))) == 2  # of one name, told apart by their weights
+    assert len(set(alike.title.split(" · "))) == 1
     assert "Give a second store" in Page(acts).ask(kind="ready", query="").panels()["compare"]["missing"]
 
 
