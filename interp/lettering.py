@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from html import escape as escape_html
 
+# What may have to be replaced: looked for at once, as hardly any text has it.
+ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0010ffff]")
 PICTURES = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
 
 
 def clean(text: str) -> str:
     """Return text that XML and HTML can hold: control characters as their pictures, lone surrogates as ``\ufffd``."""
-    return "".join(_printable(letter) for letter in text)
+    return "".join(_printable(letter) for letter in text) if ODD.search(text) else text
 
 
 def _printable(letter: str) -> str:

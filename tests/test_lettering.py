@@ -44,3 +44,13 @@ def test_a_long_name_keeps_both_ends():
     assert lettering.short("lstm" + "x" * 100 + "147", 12).endswith("147")
     assert len(lettering.short("x" * 10_000, 12)) == 12
     assert lettering.short("ու", 12) == "ու"
+
+
+@given(st.text(st.characters(exclude_categories=()), max_size=20))
+def test_clean_text_is_clean_letter_by_letter(text):
+    assert lettering.clean(text) == "".join(map(lettering.clean, text))
+
+
+def test_every_letter_that_is_replaced_is_looked_for():
+    letters = map(chr, range(0x110000))
+    assert [hex(ord(letter)) for letter in letters if lettering._printable(letter) != lettering.clean(letter)] == []

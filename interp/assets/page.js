@@ -24,6 +24,7 @@ function tellHeight() { tell({ height: document.body.scrollHeight }); }
 if (framed) {
   tellHeight();  // a frame that is out of sight observes nothing
   new ResizeObserver(tellHeight).observe(document.body);
+  addEventListener("keydown", event => { if (event.key === "Escape") tell({ escape: true }); });
 }
 
 // The things that can be pointed at, in a grid of pixels: one tab stop, arrow keys move to the nearest in a direction.

@@ -22,10 +22,18 @@
     return [`${input.textContent} ⇒ ${output.textContent}${wrong}`, input.dataset.note, ...lines].join("\n");
   }
 
+  // The value of each unit at a letter, by the unit's name.
+  function values(head) {
+    const place = [...head.parentNode.cells].filter(other => other.dataset.note).indexOf(head);
+    const rows = column(head).map(cell => cell.parentNode).filter(row => row.dataset.key && row.dataset.values);
+    return Object.fromEntries(rows.map(row => [row.dataset.key, row.dataset.values.split(",")[place]]));
+  }
+
   function leave() {
     lit.forEach(cell => cell.classList.remove("chosen"));
     lit = [];
     hideTip();
+    tell({ over: null });
   }
 
   function enter(head) {
@@ -34,6 +42,7 @@
     lit.forEach(cell => cell.classList.add("chosen"));
     const top = head.getBoundingClientRect(), bottom = lit[lit.length - 1].getBoundingClientRect();
     showTip(read(head), { left: top.left, width: top.width, top: top.top, bottom: bottom.bottom });
+    tell({ over: { words: `${lit[0].textContent} ⇒ ${lit[1].textContent}`, values: values(head) } });
   }
 
   // Letters from the one where the pointer went down, or where Enter was pressed, to the one where it goes up, or
@@ -44,10 +53,19 @@
   function span(last) {
     if (!first || sample(first) !== sample(last)) first = last;
     const ends = [step(first), step(last)].sort((a, b) => a - b);
-    heads.forEach(head => head.classList.toggle("spanned",
-      sample(head) === sample(last) && step(head) >= ends[0] && step(head) <= ends[1]));
+    mark(sample(last), ends[0], ends[1] + 1);
     tell({ sample: sample(last), span: [ends[0], ends[1] + 1] });
   }
+
+  function mark(from, start, stop) {
+    heads.forEach(head => head.classList.toggle("spanned",
+      sample(head) === from && step(head) >= start && step(head) < stop));
+  }
+
+  addEventListener("message", event => {
+    const told = event.source === parent && event.data?.interp;
+    if (told && "mark" in told) mark(...(told.mark ?? [-1, 0, 0]));
+  });
 
   function headOf(event) {
     const cell = event.target.closest("td"), head = cell && column(cell)[0];

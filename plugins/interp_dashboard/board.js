@@ -4,10 +4,10 @@ const PANES = { overview: "All units", pair: "Pair and text", unit: "One unit" }
 const PANELS = [
   ["overview", "Overview", "overview"], ["graph", "Layered graph", "pair"], ["strips", "Text", "pair"],
   ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["compare", "Two models", "pair"],
-  ["card", "Unit", "unit"], ["histogram", "Histogram pair", "unit"], ["saturation", "Gate saturation", "unit"],
+  ["histogram", "Histogram pair", "unit"], ["card", "Unit", "unit"], ["saturation", "Gate saturation", "unit"],
 ];
 const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
-const TALLEST = 900;
+const TALLEST = 2200;
 
 // Elements are made, never parsed: a name or a note is always text.
 function make(tag, attributes = {}, ...inside) {
@@ -99,11 +99,19 @@ export function render({ model }) {
     panes[pane].append(element);
     return { name, text, element, stage, heading };
   }
-  board.addEventListener("keydown", event => {
-    if (event.key !== "Escape") return;
+  function shrink() {
     board.querySelectorAll(".maximised").forEach(one => one.classList.remove("maximised"));
     board.classList.remove("covered");
-  });
+  }
+  board.addEventListener("keydown", event => { if (event.key === "Escape") shrink(); });
+
+  // A frame is told what another one is about: the strips which letters are chosen, the histograms which is pointed at.
+  const tellFrame = (name, what) => frames[name]?.frame?.contentWindow?.postMessage({ interp: what }, "*");
+  const tellSpan = () => tellFrame("strips", { mark: held.values.span && [held.shown, ...held.values.span] });
+  function tellLine(over) {
+    const said = over?.values?.[held.values.unit];
+    tellFrame("histogram", { line: said === undefined ? null : { value: +said, words: `${over.words}  ${said}` } });
+  }
 
   // A new page loads behind the old one, and takes its place when it has its height.
   function load(one) {
@@ -125,6 +133,7 @@ export function render({ model }) {
     [one.frame, one.coming] = [frame, null];
     frame.classList.remove("coming");
     one.panel.stage.querySelector("p")?.remove();
+    if (one === frames.strips) tellSpan();
     settle(one);
   }
 
@@ -157,8 +166,12 @@ export function render({ model }) {
     if (!one) return;
     const frame = [one.frame, one.coming].find(each => each && each.contentWindow === event.source);
     if (Number.isFinite(told.height)) {
-      frame.style.height = Math.min(told.height + 4, TALLEST) + "px";
+      if (told.height) frame.style.height = Math.min(told.height + 4, TALLEST) + "px";  // 0: out of sight, not laid out
       arrive(one, frame);
+    } else if (told.escape) {
+      shrink();
+    } else if ("over" in told) {
+      tellLine(told.over);
     } else if (Array.isArray(told.span)) {
       choose(held.values.text ? { span: told.span } : { sample: told.sample, span: told.span });
     } else {
@@ -206,7 +219,7 @@ export function render({ model }) {
   const spanned = make("output", { className: "muted" });
   const bounds = ["high", "low"].map(name => make("input", { type: "number", step: "any", className: "short",
     ariaLabel: name === "high" ? "On above" : "On below" }));
-  const regex = make("input", { ariaLabel: "Regular expression", placeholder: "regular expression", className: "short" });
+  const regex = make("input", { ariaLabel: "Regular expression", placeholder: "regular expression" });
   const search = make("form", { className: "change", onsubmit: event => {
     event.preventDefault();
     const { high, low, regex: old, ...pattern } = held.values.pattern;
@@ -226,7 +239,8 @@ export function render({ model }) {
   }
 
   function showState({ values, query, shown }) {
-    held.values = values;
+    Object.assign(held, { values, shown });
+    tellSpan();
     const address = location.pathname + (query ? "?" + query : "");
     if (model.data?.linked ?? model.linked) history.replaceState(null, "", address);
     if (!held.pairs.includes(values.pair)) pair.value = ""; else pair.value = values.pair;

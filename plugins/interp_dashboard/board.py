@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, ClassVar
 
@@ -30,6 +30,23 @@ def styles() -> str:
     return f".dash{{{_colors(palette.LIGHT)}}}.dash.dark{{{_colors(palette.DARK)}}}\n{_asset('board.css')}"
 
 
+def served() -> Any:
+    """Return the document of the page that is being served, or None."""
+    import panel as pn
+
+    document = pn.state.curdoc
+    return document if document is not None and document.session_context else None
+
+
+def later(act: Callable[[], None]) -> None:
+    """Do something after what was sent is on its way; at once where no page is served."""
+    document = served()
+    if document is None:
+        act()
+    else:
+        document.add_next_tick_callback(act)
+
+
 class Board(JSComponent):
     """Shows a dashboard.
 
@@ -50,7 +67,7 @@ class Board(JSComponent):
 
     def __init__(self, material: Material, selection: Selection | None = None, **params: Any) -> None:
         super().__init__(sizing_mode="stretch_width", margin=0, **params)  # type: ignore[no-untyped-call]
-        self.dashboard = Dashboard(material, selection, send=self._send_msg)
+        self.dashboard = Dashboard(material, selection, send=self._tell, later=later)
 
     @property
     def selection(self) -> Selection:
@@ -58,4 +75,16 @@ class Board(JSComponent):
         return self.dashboard.selection
 
     def _handle_msg(self, data: Any) -> None:
-        answer(self.dashboard, data)
+        later(lambda: answer(self.dashboard, data))
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        """Send a message to the page: held until those before it are written, else it may be lost."""
+        document = served()
+        if document is None or document.callbacks.hold_value:
+            self._send_msg(message)
+            return
+        document.hold("collect")
+        try:
+            self._send_msg(message)
+        finally:
+            document.unhold()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import interp
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from interp import View
 
 Send = Callable[[dict[str, Any]], None]
+Later = Callable[[Callable[[], None]], None]
 SHOWN_UNITS = 8  # rows of the strips
 LOG = logging.getLogger("interp_dashboard")
 
@@ -35,10 +36,15 @@ class Dashboard:
         One of your own to read and to write, such as a notebook's.
     send : callable
         Takes ``{"kind": "panel", …}``, ``{"kind": "state", …}``, ``{"kind": "said", …}``.
+    later : callable, optional
+        Takes what has to be done next, and does it when what was sent is on its way: a page can show a panel while the
+        next one is drawn. By default all is done at once.
     """
 
-    def __init__(self, material: Material, selection: Selection | None = None, *, send: Send) -> None:
-        self.material, self.send = material, send
+    def __init__(
+        self, material: Material, selection: Selection | None = None, *, send: Send, later: Later | None = None
+    ) -> None:
+        self.material, self.send, self.later = material, send, later or _at_once
         self.selection = selection if selection is not None else Selection()
         self.views: dict[str, View] = {}
         self._keys: dict[str, tuple[Any, ...]] = {}  # what each panel was drawn from
@@ -75,11 +81,18 @@ class Dashboard:
         """Draw what has changed and send it; then the state."""
         self._serial += 1
         self.send(self.state())
-        have = self._have()
-        for panel in PANELS:
-            if panel.viewer:
-                self._panel(panel, have)
-        self.send({"kind": "done", "serial": self._serial})
+        have, left = self._have(), iter([panel for panel in PANELS if panel.viewer])
+        self._go_on(self._serial, have, left)
+
+    def _go_on(self, serial: int, have: Mapping[str, Any], left: Iterator[Panel]) -> None:
+        """Draw panels up to the first that has changed, and the others later; none where a newer choice came."""
+        if serial != self._serial:
+            return
+        for panel in left:
+            if self._panel(panel, have):
+                self.later(lambda: self._go_on(serial, have, left))
+                return
+        self.send({"kind": "done", "serial": serial})
 
     def state(self) -> dict[str, Any]:
         """Return what is chosen, as values and as the query of a URL."""
@@ -103,10 +116,8 @@ class Dashboard:
         have: dict[str, Any] = {**held.results, "model": held.model, "wiring": held.wiring}
         have |= {"unit": chosen.unit, "pair": chosen.pair, "acts": self._asked(self._window)}
         have["other"] = self._asked(lambda: held.other and held.other.window(chosen.window))
-        have["found"] = self._asked(self._found) if chosen.span else None
         have["units"] = list(dict.fromkeys(filter(held.has_unit, [chosen.unit, *chosen.units])))[:SHOWN_UNITS]
         have["text"] = self._asked(self._text)
-        have["edited"] = self._asked(self._edited) if chosen.edits else None
         return have
 
     def _asked(self, make: Callable[[], Any]) -> Any:
@@ -173,21 +184,25 @@ class Dashboard:
         return self._runs[name][1]
 
     def _for(self, panel: Panel, have: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a panel is drawn from: strips and what-if have texts of their own."""
+        """Return what a panel is drawn from: some have a text, or a result, of their own."""
         if panel.name == "strips":
             text = have["text"]
             typed = bool(self.selection.text)
             acts = text if typed or isinstance(text, Missing) else have["acts"]
             samples = [] if isinstance(text, Missing) else [int(text["sample"].values[0])]
             return {**have, "acts": acts, "samples": samples}
-        if panel.name == "edit" and isinstance(have["edited"], tuple):
-            return {**have, "acts": have["edited"][0], "edited": have["edited"][1]}
+        if panel.name == "edit" and self.selection.edits:
+            edited = self._asked(self._edited)
+            before, after = edited if isinstance(edited, tuple) else (have["acts"], edited)
+            return {**have, "acts": before, "edited": after}
+        if panel.name == "hypothesis" and self.selection.span:
+            return {**have, "found": self._asked(self._found)}
         if panel.name == "card":
             return {**have, "acts": self._asked(lambda: self.material.glance(self.selection.window))}
         return dict(have)
 
-    def _panel(self, panel: Panel, have: Mapping[str, Any]) -> None:
-        """Draw a panel and send it, unless it is the one that is there."""
+    def _panel(self, panel: Panel, have: Mapping[str, Any]) -> bool:
+        """Draw a panel and send it, unless it is the one that is there; return whether it was drawn."""
         message = {"kind": "panel", "panel": panel.name, "serial": self._serial}
         try:
             datasets, keywords = filled(panel.viewer, self._for(panel, have), panel.options)
@@ -196,21 +211,24 @@ class Dashboard:
             told = {name: held for name, held in keywords.items() if isinstance(held, str | int | list)}
             key = (*datasets, repr(told))
             if alike(self._keys.get(panel.name), key):
-                return
+                return False
             view = interp.draw(panel.viewer, *datasets, **keywords)
             self.views[panel.name], self._keys[panel.name] = view, key
             self.send({**message, "html": view.html(cells=0), "title": view.title})
         except (Missing, InterpError) as error:
-            self._cant(panel, message, str(error))
+            return self._cant(panel, message, str(error))
         except Exception as error:  # a stranger's viewer may raise anything; the other panels have to work
             LOG.exception("The viewer %r failed", panel.viewer)
-            self._cant(panel, message, f"The viewer {panel.viewer!r} failed: {error!r}")
+            return self._cant(panel, message, f"The viewer {panel.viewer!r} failed: {error!r}")
+        return True
 
-    def _cant(self, panel: Panel, message: Mapping[str, Any], why: str) -> None:
+    def _cant(self, panel: Panel, message: Mapping[str, Any], why: str) -> bool:
         self.views.pop(panel.name, None)
-        if not alike(self._keys.get(panel.name), (why,)):
-            self._keys[panel.name] = (why,)
-            self.send({**message, "missing": why, "title": panel.title})
+        if alike(self._keys.get(panel.name), (why,)):
+            return False
+        self._keys[panel.name] = (why,)
+        self.send({**message, "missing": why, "title": panel.title})
+        return True
 
     def pick(self, names: Sequence[str]) -> None:
         """Choose the unit and the pair that stand among some names; others are not meant."""
@@ -220,6 +238,10 @@ class Dashboard:
         values = {name: held[0] for name, held in found.items() if held}
         if values:
             self.selection.param.update(**values)
+
+
+def _at_once(act: Callable[[], None]) -> None:
+    act()
 
 
 def alike(before: tuple[Any, ...] | None, now: tuple[Any, ...]) -> bool:

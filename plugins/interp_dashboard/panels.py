@@ -50,7 +50,7 @@ PANELS = (
     Panel("strips", "Text", "pair", ("cell-strips",), {"limit": 200}),
     Panel("histogram", "Histogram pair", "unit", ("histogram-pair",)),
     Panel("edit", "What if", "pair", ("before-after",)),
-    Panel("card", "Unit", "unit", ("unit-card", "top-pairs")),
+    Panel("card", "Unit", "unit", ("unit-card", "top-pairs"), {"columns": 1}),
     Panel("saturation", "Gate saturation", "unit", ("saturation-map",)),
     Panel("hypothesis", "Hypothesis", "pair", ("hypothesis",)),
     Panel("compare", "Two models", "pair", ("compare",)),
@@ -64,6 +64,7 @@ PROBES = {  # parameters that have another name than their probe
 }
 HOW = {
     "unit": "Choose a unit: click one, or type its name.",
+    "units": "Choose a unit, which is then a row of the text: click one, or type its name.",
     "pair": "Choose a pair: click one, or take it from the list.",
     "found": "Choose a span of text: press the pointer on a letter and let it go on another.",
     "edited": "Change something: hold the unit at zero, at its mean or at a value, and see what the model says then.",

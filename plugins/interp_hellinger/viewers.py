@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,6 +70,16 @@ class HistogramPair(SceneView):
         shapes += [*_targets(bins, axes), *self._legend(), *self._line(axes)]
         shapes.append(scene.Text(LEFT + WIDTH / 2, TOP + HEIGHT + 50, name, 14, "middle"))
         return scene.Scene(LEFT + WIDTH + 24, TOP + HEIGHT + 66, tuple(shapes))
+
+    def picture(self) -> str:
+        """Return the scene, with where its axis begins and ends: values, then left, top, width and height in pixels."""
+        bins: Any = self.data["bins"]
+        ends = (float(bins["low"].iloc[0]), float(bins["high"].iloc[-1]), LEFT, TOP, WIDTH, HEIGHT)
+        return f'<div class="axis" data-axis="{" ".join(f"{end:.9g}" for end in ends)}">{super().picture()}</div>'
+
+    def script(self) -> str:
+        """Return the tooltips, and what draws the line of a token that is pointed at in another picture."""
+        return super().script() + files("interp_hellinger").joinpath("line.js").read_text(encoding="utf-8")
 
     def _legend(self) -> list[scene.Shape]:
         shapes: list[scene.Shape] = []

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -103,8 +104,9 @@ def node_table(dist: xr.Dataset, choice: Choice) -> pd.DataFrame:
     from interp import lettering
 
     parts = [("output", "", choice.outputs), ("hidden", "", choice.hidden)]
+    where = {key: at for at, key in enumerate(_neurons(dist))}
     for side, places in (("forward", choice.forward), ("backward", choice.backward)):
-        parts += [(quantity, side, _same_neurons(dist, places, quantity)) for quantity in ("h", *_gates())]
+        parts += [(quantity, side, _same_neurons(dist, where, places, quantity)) for quantity in ("h", *_gates())]
     names, distance = dist["unit"].values.tolist(), dist["distance"].values.astype(float)
     symbols, index = dist["symbol"].values.astype(str), dist["index"].values
 
@@ -124,10 +126,15 @@ def _gates() -> list[str]:
     return [quantity for group in GATES for quantity, _ in group]
 
 
-def _same_neurons(dist: xr.Dataset, places: np.ndarray, quantity: str) -> np.ndarray:
+def _neurons(dist: xr.Dataset) -> Iterator[tuple[Any, ...]]:
+    """Return neuron and quantity of each unit."""
+    return zip(*(dist[name].values.tolist() for name in (*NEURON, "quantity")), strict=True)
+
+
+def _same_neurons(
+    dist: xr.Dataset, where: Mapping[tuple[Any, ...], int], places: np.ndarray, quantity: str
+) -> np.ndarray:
     """Return the positions of a quantity of the same neurons, -1 where it was not captured."""
-    keys = zip(*(dist[name].values.tolist() for name in NEURON), dist["quantity"].values.tolist(), strict=True)
-    where = {key: at for at, key in enumerate(keys)}
     neurons = zip(*(dist[name].values[places].tolist() for name in NEURON), strict=True)
     return np.array([where.get((*neuron, quantity), -1) for neuron in neurons], dtype=int)
 

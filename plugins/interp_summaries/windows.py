@@ -38,28 +38,36 @@ def windows(
     span = int(steps.max(initial=0)) + width + 2
     keys = index * np.int64(2 * span) + steps
     order = np.argsort(keys, kind="stable")
+    known_keys, own, ends = keys[order], keys[rows], (start[index[rows]], end[index[rows]])
     text = []
     for offsets in (range(-width, 0), range(1, width + 1)):
-        columns = [_at(offset, keys, order, symbols, rows, steps, start[index], end[index]) for offset in offsets]
+        columns = [_at(offset, known_keys, own, symbols[order], steps[rows], ends) for offset in offsets]
         lines = ("".join(line) for line in zip(*columns, strict=True)) if columns else iter([""] * len(rows))
-        text.append(np.array([re.sub(f"{GAP}+", GAP, line) for line in lines], dtype=str))
+        text.append(np.array([re.sub(f"{GAP}+", GAP, line) if GAP in line else line for line in lines], dtype=str))
     return text[0], text[1]
 
 
 def _at(
     offset: int,
-    keys: np.ndarray,
-    order: np.ndarray,
+    known: np.ndarray,
+    own: np.ndarray,
     symbols: np.ndarray,
-    rows: np.ndarray,
-    steps: np.ndarray,
-    start: np.ndarray,
-    end: np.ndarray,
+    step: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
 ) -> list[str]:
-    """Return the symbol that stands ``offset`` steps from each row, "" beyond the ends of its sample."""
-    place = np.minimum(np.searchsorted(keys[order], keys[rows] + offset), len(order) - 1)
-    found = order[place]
-    there = keys[found] == keys[rows] + offset
-    step = steps[rows] + offset
-    inside = (step >= start[rows]) & (step <= end[rows])
-    return np.where(inside & there, symbols[found], np.where(inside, GAP, "")).tolist()  # type: ignore[no-any-return]
+    """Return the symbol that stands ``offset`` steps from each row, "" beyond the ends of its sample.
+
+    Parameters
+    ----------
+    offset : int
+    known, symbols : array (token,)
+        Keys in order, and what stands there.
+    own, step : array (row,)
+        Key and step of each row.
+    ends : two arrays (row,)
+        The first and the last step of its sample.
+    """
+    place = np.minimum(np.searchsorted(known, own + offset), len(known) - 1)
+    there = known[place] == own + offset
+    inside = (step + offset >= ends[0]) & (step + offset <= ends[1])
+    return np.where(inside & there, symbols[place], np.where(inside, GAP, "")).tolist()  # type: ignore[no-any-return]

@@ -34,15 +34,16 @@ HEADINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCard(SceneView):
-    """Two columns of parts; one that can't be drawn says what is missing."""
+    """Parts in one column or two; one that can't be drawn says what is missing."""
 
     names: Mapping[str, str]
     missing: Mapping[str, str]
     full: float
     gate: bool
+    columns: int = 2
 
     def compose(self) -> scene.Scene:
-        """Return distribution, pairs and gates at the left, text, pushes and correlated units at the right."""
+        """Return distribution, pairs, gates and pushes, then text and correlated units, beside or under them."""
         frames: Any = self.data
         parts = {
             "distribution": cardparts.distribution(frames["distribution"], self.names),
@@ -54,7 +55,8 @@ class UnitCard(SceneView):
         }
         shapes: list[scene.Shape] = []
         tallest = 0.0
-        for column, names in enumerate((("distribution", "pairs", "gates", "pushes"), ("contexts", "correlated"))):
+        sides = (("distribution", "pairs", "gates", "pushes"), ("contexts", "correlated"))
+        for column, names in enumerate(sides if self.columns == 2 else [sides[0] + sides[1]]):
             y = 0.0
             for name in names:
                 drawn, height = cardparts.headed(HEADINGS[name], parts[name], self.missing.get(name, ""))
@@ -62,7 +64,8 @@ class UnitCard(SceneView):
                 shapes += scene.Scene(cardparts.WIDTH, height, tuple(drawn)).shifted(x, y)
                 y += height + BELOW
             tallest = max(tallest, y)
-        return scene.Scene(2 * cardparts.WIDTH + APART, tallest, tuple(shapes))
+        wide = self.columns * (cardparts.WIDTH + APART) - APART
+        return scene.Scene(wide, tallest, tuple(shapes))
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the numbers of each part that has any."""
@@ -70,7 +73,7 @@ class UnitCard(SceneView):
 
     def style(self) -> str:
         """Return the width below which the page scrolls, so that small text can be read."""
-        return ".scene { min-width: 860px; }"
+        return f".scene {{ min-width: {430 * self.columns}px; }}"
 
     def holoviews(self) -> Any:
         """Return the distribution and the pairs as a layout of HoloViews ``Histogram`` and ``Bars``."""
@@ -100,6 +103,7 @@ def unit_card(
     model: torch.nn.Module | None = None,
     wiring: xr.Dataset | None = None,
     examples: int = 2,
+    columns: int = 2,
 ) -> UnitCard:
     """Draw all about one unit: activations, pairs, gates of its neuron, text, what it pushes, what goes with it.
 
@@ -122,18 +126,20 @@ def unit_card(
         ``weight (lower_unit, upper_unit)`` instead of a model.
     examples : int
         Lines of text for each tenth of the unit's activations, 1 to 4.
+    columns : {1, 2}
+        One for a narrow place.
 
     Raises
     ------
     UnknownNameError
         No such unit or pair.
     OptionError
-        No token, or ``examples`` out of range.
+        No token, or ``examples`` or ``columns`` out of range.
     SchemaError
         Distances of another kind.
     """
-    if not 1 <= examples <= 4:
-        raise OptionError(f"examples= is 1 to 4; got {examples}.")
+    if not 1 <= examples <= 4 or columns not in (1, 2):
+        raise OptionError(f"examples= is 1 to 4 and columns= 1 or 2; got {examples} and {columns}.")
     column = one_unit(acts, unit).load()
     if not column.sizes["token"]:
         raise OptionError("These activations have no token: capture more, or select less with interp.pick.")
@@ -156,6 +162,7 @@ def unit_card(
         names=_names(one),
         missing=missing,
         full=float(full or 1.0),
+        columns=columns,
         gate=str(column["quantity"].values) in cardtables.GATES,
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import interp
 from interp import measure, one_pair, one_unit
-from interp_units.correlation import correlations
+from interp_units.correlation import with_one
 from interp_units.overview import COUNTS, are_enough
 from interp_units.reading import spread
 
@@ -138,16 +138,13 @@ def correlated(acts: xr.Dataset, column: xr.Dataset) -> pd.DataFrame:
     import pandas as pd
 
     rows = spread(acts.sizes["token"])
-    own = column["activation"].values[rows].reshape(-1, 1)
+    own = column["activation"].values[rows]
     other = np.zeros(acts.sizes["unit"], bool)
     for name in NEURON:
         other |= acts[name].values != column[name].values
-    places = np.flatnonzero(other)
-    read = acts["activation"].isel(token=rows)
-    parts = [
-        correlations(own, read.isel(unit=places[at : at + BLOCK]).values)[0] for at in range(0, places.size, BLOCK)
-    ]
-    r = np.concatenate(parts) if parts else np.zeros(0)
+    read, every = acts["activation"].isel(token=rows), range(0, acts.sizes["unit"], BLOCK)
+    parts = [with_one(own, read.isel(unit=slice(at, at + BLOCK)).values) for at in every]
+    r = np.where(other, np.concatenate(parts), np.nan) if parts else np.zeros(0)
     best = np.argsort(-np.nan_to_num(np.abs(r), nan=-1.0), kind="stable")[: min(NEAR, int(np.isfinite(r).sum()))]
-    columns = {name: acts[name].values.astype(str)[places[best]] for name in ("unit", "symbol")}
+    columns = {name: acts[name].values.astype(str)[best] for name in ("unit", "symbol")}
     return pd.DataFrame(columns | {"r": r[best]})

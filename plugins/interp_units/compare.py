@@ -196,15 +196,24 @@ def compare(
     data: dict[str, Any] = {"units": frame}
     for name, table, side in zip(("distances", "other_distances"), tables, ("unit", "other"), strict=False):
         data[name] = table.sel(unit=shown[side].tolist())
-    names = tuple(str(side.attrs.get("model") or "not named") for side in (acts, other))
+    names = model_names(acts, other)
     return Comparison(
         title=" · ".join(lettering.short(name, 30) for name in names),
         caption=captions.caption(acts, *_method(acts, names[1], len(shown), len(frame), tables), quantity=quantity),
         summary=_summary(frame),
         data=data,
         groups=_groups(frame, shown, sides),
-        names=(names[0], names[1]),
+        names=names,
     )
+
+
+def model_names(acts: xr.Dataset, other: xr.Dataset) -> tuple[str, str]:
+    """Return what the models are called; of one name but other weights, with the beginning of their hash."""
+    first, second = (str(side.attrs.get("model") or "not named") for side in (acts, other))
+    hashes = [str(side.attrs.get("model_sha256") or "")[:6] for side in (acts, other)]
+    if first != second or hashes[0] == hashes[1]:
+        return first, second
+    return f"{first} {hashes[0]}", f"{second} {hashes[1]}"
 
 
 def same_tokens(acts: xr.Dataset, other: xr.Dataset) -> None:

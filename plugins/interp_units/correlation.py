@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+FLAT = 1e-12  # of its largest value: a unit that varies by less is constant
+
 
 def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation of every unit of ``a`` with every unit of ``b``: array (unit_a, unit_b), -1..1.
@@ -27,6 +29,29 @@ def _centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     centred -= centred.mean(axis=0)
     size = np.sqrt(np.einsum("tu,tu->u", centred, centred))
     return centred, np.where(size <= 1e-12 * most * max(len(values), 1) ** 0.5, np.nan, size)
+
+
+def with_one(own: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation of one unit with many, each read once: array (unit,), as `correlations`.
+
+    Parameters
+    ----------
+    own : array (token,)
+    values : array (token, unit)
+    """
+    from interp_units.kernels import moments
+
+    n, units = values.shape
+    if not n or not units:
+        return np.full(units, np.nan)
+    centred = own.astype(np.float64) - own.mean(dtype=np.float64)
+    total, square, joint = np.zeros((3, units))
+    moments(centred, np.ascontiguousarray(values.T), total, square, joint)
+    sizes = np.sqrt((centred**2).sum()), np.sqrt(np.maximum(square - total**2 / n, 0.0))
+    most = np.abs(own).max(), np.abs(values[0].astype(np.float64)) + np.sqrt(square)
+    flat = (sizes[1] <= FLAT * most[1] * n**0.5) | (sizes[0] <= FLAT * most[0] * n**0.5)
+    size = np.where(flat, np.nan, sizes[0] * sizes[1])
+    return np.asarray(np.clip(joint / size, -1.0, 1.0))
 
 
 def matched(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

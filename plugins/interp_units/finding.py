@@ -52,10 +52,7 @@ def with_pattern(acts: xr.Dataset, where: Span, share: float, low: float | None,
     parts, any_pattern = [], 0.0
     for at in range(0, acts.sizes["unit"], BLOCK):
         values = some["activation"].isel(unit=slice(at, at + BLOCK)).values
-        sides = ((low, share), (high, 1 - share))
-        ends = [
-            np.quantile(values, part, axis=0) if end is None else np.full(values.shape[1], end) for end, part in sides
-        ]
+        ends = _thresholds(values, share, low, high)
         near = acts["activation"].isel(unit=slice(at, at + BLOCK))
         inside, around = (states(near.isel(token=held).values, *ends) for held in (where.inside, where.around))
         state, every = steady(inside, around), states(values[text.order], *ends)
@@ -65,6 +62,14 @@ def with_pattern(acts: xr.Dataset, where: Span, share: float, low: float | None,
         any_pattern += float(rates.sum())
     state, lows, highs, rate = (np.concatenate(held) for held in zip(*parts, strict=True))
     return Found(state, lows, highs, rate, any_pattern)
+
+
+def _thresholds(values: np.ndarray, share: float, low: float | None, high: float | None) -> list[np.ndarray]:
+    """Return both thresholds of each unit: two arrays (unit,); its own quantiles where none is given."""
+    given = (low, high)
+    own = np.quantile(np.ascontiguousarray(values.T), (share, 1 - share), axis=1) if None in given else given
+    return [np.full(values.shape[1], part) if end is None else np.full(values.shape[1], end)
+            for end, part in zip(given, own, strict=True)]  # fmt: skip
 
 
 def _rates(every: np.ndarray, text: Stretches, full: np.ndarray, where: Span, length: int) -> np.ndarray:

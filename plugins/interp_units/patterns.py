@@ -81,12 +81,31 @@ def shown(on: np.ndarray, where: Stretches, length: int, before: int = 0, after:
     before, after : int
         At how many tokens on either side the unit must be off.
     """
-    total = np.concatenate([np.zeros(1, np.int32), np.cumsum(on, dtype=np.int32)])
     first = np.arange(on.size, dtype=np.int32)
+    found = kept_on(on, length) & (first + length <= where.end)
+    if not before and not after:
+        return np.asarray(found)
+    total = np.concatenate([np.zeros(1, np.int32), np.cumsum(on, dtype=np.int32)])
     last = np.minimum(first + length, where.end)
-    found = total[last] - total[first] == length
     found &= total[first] == total[np.maximum(first - before, where.start)]
     return np.asarray(found & (total[np.minimum(last + after, where.end)] == total[last]))
+
+
+def kept_on(on: np.ndarray, length: int) -> np.ndarray:
+    """Return from which tokens on a flag holds for ``length`` tokens, in doubling steps: bool, the shape of ``on``.
+
+    Examples
+    --------
+    >>> kept_on(np.array([True, True, True, False]), 2).tolist()
+    [True, True, False, False]
+    """
+    found, known = on.copy(), 1
+    while known < length:
+        more = min(known, length - known)
+        found[: on.size - more] &= found[more:].copy()
+        found[max(on.size - more, 0) :] = False
+        known += more
+    return found
 
 
 def apart(score: np.ndarray, least: int, length: int) -> np.ndarray:

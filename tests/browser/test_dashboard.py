@@ -127,6 +127,31 @@ def test_a_span_of_letters_is_selected(reader, served):
     assert reader.view("strips").locator("td.spanned").count() == 4
 
 
+def test_a_letter_that_is_pointed_at_draws_its_line_in_the_histogram(reader, served, drawn_acts):
+    reader.open(f"{served}/?sample=3&pair=t%3D%3E%D5%AE&unit={UNIT}")
+    letter = reader.view("strips").locator("tr.input td[data-note]").nth(4)
+    letter.dispatch_event("pointerover", {"bubbles": True})
+    line = reader.view("histogram").locator("line.pointed")
+    line.wait_for(state="attached")
+    value = float(interp.pick(drawn_acts, sample=3, step=4, unit=UNIT)["activation"].values.item())
+    assert f"{value:.3g}" in reader.view("histogram").locator("text.pointed").text_content()
+    low, high = (float(drawn_acts["activation"].sel(unit=UNIT).reduce(ends)) for ends in (np.min, np.max))
+    assert float(line.get_attribute("x1")) == pytest.approx(64 + 760 * (value - low) / (high - low), abs=2)
+    letter.dispatch_event("pointerout", {"bubbles": True})
+    reader.view("strips").locator(".strips").dispatch_event("pointerleave")
+    line.wait_for(state="detached")
+
+
+def test_the_span_is_marked_after_a_reload_and_another_unit(reader, served):
+    reader.open(f"{served}/?sample=3&span=[2,5]&unit=lstm.0.forward.h.3")
+    marked = reader.view("strips").locator("td.spanned")
+    reader.until(lambda: marked.count() == 3)
+    assert "step 2" in marked.first.get_attribute("data-note")
+    unit = reader.page.get_by_label("Unit", exact=True)
+    reader.does(lambda: (unit.fill(UNIT), unit.press("Enter")))
+    reader.until(lambda: marked.count() == 3)
+
+
 @pytest.mark.skipif("hypothesis" not in interp.viewers(), reason="there is no view of hypotheses")
 def test_a_hypothesis_is_run(reader, served):
     page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22share%22%3A0.3%7D")
@@ -230,6 +255,10 @@ def test_a_panel_is_maximised_and_downloaded(reader, served, tmp_path):
     assert box["height"] > 840
     page.keyboard.press("Escape")
     assert page.locator("[data-panel=graph]").bounding_box()["width"] < 900
+    page.get_by_role("button", name="Maximise Layered graph").click()
+    reader.view("graph").locator(".node").first.focus()
+    page.keyboard.press("Escape")
+    reader.until(lambda: page.locator("[data-panel=graph]").bounding_box()["width"] < 900)
     for suffix, start in (("html", b"<!doctype html>"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
         with page.expect_download() as got:
             page.get_by_role("button", name=f"Download Histogram pair as {suffix}").click()

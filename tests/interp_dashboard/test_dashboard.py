@@ -88,6 +88,24 @@ def test_a_notebook_writes_the_selection_and_the_panels_follow(drawn_acts, drawn
     assert page.sent == []
 
 
+def test_what_a_newer_choice_overtakes_is_not_drawn(drawn_acts, drawn_dist):
+    waiting, sent = [], []
+    dashboard = Dashboard(Material(drawn_acts, [drawn_dist]), send=sent.append, later=waiting.append)
+    dashboard.show()
+    while waiting:
+        waiting.pop(0)()
+    assert sent[-1]["kind"] == "done"
+    sent.clear()
+    dashboard.selection.unit = UNIT
+    dashboard.selection.unit = "lstm.0.forward.h.3"
+    while waiting:
+        waiting.pop(0)()
+    assert [one["serial"] for one in sent if one["kind"] == "done"] == [dashboard._serial]
+    drawn = [one["panel"] for one in sent if one["kind"] == "panel"]
+    assert drawn.count("card") == drawn.count("histogram") == 1
+    assert "lstm.0.forward.h.3" in dashboard.views["histogram"].title
+
+
 def test_a_url_gives_the_same_panels(page, drawn_acts, drawn_dist):
     page.ask(kind="choose", values={"unit": UNIT, "pair": "t=>ծ", "sample": 3, "span": [2, 5]})
     query = next(one["query"] for one in page.sent if one["kind"] == "state")
@@ -158,6 +176,7 @@ def test_a_store_without_tokens_or_with_one_unit_says_what_is_missing(drawn_acts
     assert "no token" in page.panels()["strips"]["missing"]
     page = Page(drawn_acts.isel(unit=[3]), [drawn_dist.isel(unit=[3])]).ask(kind="ready", query="?pair=t%3D%3E%D5%AE")
     assert "Choose a unit" in page.panels()["histogram"]["missing"]
+    assert "Choose a unit" in page.panels()["strips"]["missing"]
     page.ask(kind="pick", key="lstm.0.forward.h.3", note="")
     assert "html" in page.panels()["histogram"]
     one = Page(drawn_acts.isel(token=[0])).ask(kind="ready", query="")
@@ -216,6 +235,23 @@ def test_another_model_than_the_captured_one_is_refused(network):
     other = interp.load_model("armenian-bilstm", untrained=0)
     page = Page(acts, model=other).ask(kind="ready", query="")
     assert "other weights" in page.ask(kind="choose", values={"text": "tyun"}).panels()["strips"]["missing"]
+
+
+def test_two_stores_of_the_same_text_are_compared(network):
+    _, acts = network
+    untrained = interp.load_model("armenian-bilstm", untrained=0)
+    text = interp.load_task("transliteration").batches("demo", limit=12, seed=0)
+    other = interp.capture(untrained, text, quantities=["h", "f"], progress=False)
+    page = Page(acts, [other]).ask(kind="ready", query="")
+    assert "html" in page.panels()["compare"]
+    same = Page(acts, [acts]).ask(kind="ready", query="")
+    (strength, alike) = (one.dashboard.views["compare"] for one in (page, same))
+    r = [view.data["units"]["r"].to_numpy(dtype=float) for view in (strength, alike)]
+    assert np.nanmedian(np.abs(r[1])) == pytest.approx(1, abs=1e-6)
+    assert np.nanmedian(np.abs(r[0])) < 0.95
+    assert len(set(strength.title.split(" · "))) == 2  # of one name, told apart by their weights
+    assert len(set(alike.title.split(" · "))) == 1
+    assert "Give a second store" in Page(acts).ask(kind="ready", query="").panels()["compare"]["missing"]
 
 
 @pytest.mark.skipif("hypothesis" not in interp.viewers(), reason="there is no view of hypotheses")

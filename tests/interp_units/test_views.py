@@ -12,7 +12,7 @@ import interp
 from interp import OptionError, SchemaError, UnknownNameError, captions, palette
 from interp_units.card import unit_card
 from interp_units.compare import compare, partners
-from interp_units.correlation import correlations, matched
+from interp_units.correlation import correlations, matched, with_one
 from interp_units.found import hypothesis_view
 from interp_units.overview import overview
 from interp_units.reading import spread
@@ -313,6 +313,15 @@ def test_what_a_card_lacks_is_named(drawn_acts, honest):
         interp.draw(unit_card, drawn_acts.isel(token=[]), unit=UNIT)
     with pytest.raises(OptionError, match="1 to 4"):
         interp.draw(unit_card, drawn_acts, unit=UNIT, examples=9)
+    with pytest.raises(OptionError, match="1 or 2"):
+        interp.draw(unit_card, drawn_acts, unit=UNIT, columns=3)
+
+
+def test_a_card_of_one_column_has_the_same_parts(drawn_acts, honest):
+    one, two = (interp.draw(unit_card, drawn_acts, honest, unit=UNIT, columns=n).compose() for n in (1, 2))
+    assert one.width < 0.5 * two.width
+    assert len(one.shapes) == len(two.shapes)
+    assert one.height > two.height
 
 
 # Two models.
@@ -324,6 +333,19 @@ def test_correlations_are_those_of_numpy():
     assert correlations(a, b) == pytest.approx(np.corrcoef(a.T, b.T)[:3, 3:], abs=1e-6)
     flat = np.concatenate([a[:, :1], np.full((50, 1), 0.1)], axis=1)
     assert np.isnan(correlations(flat, b)[1]).all()
+
+
+def test_one_unit_correlates_with_many_as_in_numpy():
+    draw = np.random.default_rng(0)
+    own, others = draw.normal(size=500), draw.normal(size=(500, 5)).astype("float32")
+    others[:, 0] = 0.9 + 1e-3 * (own + others[:, 0])  # hardly leaves a large value
+    others[:, 1], others[7, 2] = 0.1, np.nan
+    expected = np.corrcoef(own, others[:, [0, 3, 4]].astype(float).T)[0, 1:]
+    assert with_one(own, others)[[0, 3, 4]] == pytest.approx(expected, abs=1e-9)
+    assert with_one(own, others)[0] > 0.6
+    assert np.isnan(with_one(own, others)[1:3]).all()
+    assert np.isnan(with_one(np.full(500, 0.1), others)).all()
+    assert with_one(np.zeros(0), np.zeros((0, 3))).shape == (3,)
 
 
 def test_the_assignment_has_the_largest_sum():
