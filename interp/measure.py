@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from inspect import Parameter, cleandoc, signature
+from inspect import cleandoc
 from itertools import count
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from interp._version import __version__
 from interp.basis import in_basis, in_memory
 from interp.contracts import Reducer, Stream
 from interp.errors import OptionError
+from interp.options import known_options
 from interp.reducers import COUNTS, counted, provenance, reduce
 from interp.registry import registry
 from interp.schema import RESULT, SCHEMA_VERSION, check_labels
@@ -82,7 +82,7 @@ def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict
     """Return a probe, a reducer with its options set, and all options with their values."""
     probe = registry().get("probe", name_or_probe) if isinstance(name_or_probe, str) else name_or_probe
     if isinstance(probe, type) and issubclass(probe, Reducer):
-        _known_options(probe.name, probe, options)
+        known_options("Probe", probe.name, probe, options)
         reducer = probe(**options)
         return reducer, reducer.options()
     if isinstance(probe, Reducer):
@@ -91,19 +91,7 @@ def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict
         return probe, probe.options()
     if not hasattr(probe, "interp"):
         raise OptionError(f"Expected the name of a probe, a Reducer, or a function under @interp.probe; got {probe!r}.")
-    return probe, _known_options(probe.interp.name, probe, options) | dict(options)
-
-
-def _known_options(name: str, called: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = signature(called).parameters
-    known = {key: held.default for key, held in parameters.items() if held.kind is Parameter.KEYWORD_ONLY}
-    for option in options:
-        if option not in known:
-            near = get_close_matches(option, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            listed = ", ".join(str(parameters[key].replace(annotation=Parameter.empty)) for key in known) or "none"
-            raise OptionError(f"Probe {name!r} has no option {option!r}.{hint} Options: {listed}.")
-    return known
+    return probe, known_options("Probe", probe.interp.name, probe, options) | dict(options)
 
 
 def _checked(source: Any) -> xr.Dataset | Stream:

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from interp.contracts import Batch, Task
 from interp.errors import OptionError, WeightsError
+from interp.training.penalised import Penalised, cast, forward
+from interp.training.terms import Term, terms_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,7 +28,9 @@ class _Run:
 
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
+    penalised: Penalised | None = None
     losses: list[float] = field(default_factory=list)
+    penalties: list[list[float]] = field(default_factory=list)
 
 
 def train(
@@ -35,6 +39,7 @@ def train(
     *,
     seed: int,
     budget: int,
+    penalties: Sequence[Any] = (),
     learning_rate: float = 2e-3,
     clip: float = 1.0,
     precision: str = "float32",
@@ -54,6 +59,10 @@ def train(
         Of the batches and of what the model draws. The same seed and number of threads give the same weights.
     budget : int
         Batches.
+    penalties : sequence of tuple
+        ``(name or Penalty, weight)`` or ``(name, weight, options)``, such as
+        ``("total-correlation", 0.1, {"units": {"module": "hidden"}})``: added to the loss, times their weights. One of
+        weight 0 is not called, and changes nothing.
     learning_rate : float
         At the start.
     clip : float
@@ -70,12 +79,17 @@ def train(
     Returns
     -------
     Dataset
-        ``loss (batch)``.
+        ``loss (batch)``: the task's. With penalties also ``penalty (batch, term)``, without the weights, and the coords
+        ``penalty_name`` and ``weight`` (term).
 
     Raises
     ------
     OptionError
-        A budget under 1, or an unknown precision.
+        A budget under 1, an unknown precision, or penalties that are none.
+    UnknownNameError
+        A penalty, or a unit of one, that is not there.
+    PluginError
+        A penalty that gives no finite scalar.
     WeightsError
         A checkpoint of another run.
     """
@@ -83,24 +97,32 @@ def train(
         raise OptionError(f"budget and every must be at least 1, got {budget} and {every}.")
     if precision not in PRECISIONS:
         raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
-    run = _Run(model.train(), torch.optim.Adam(model.parameters(), lr=learning_rate))
+    terms = terms_of(penalties, seed)
+    run = _begin(model.train(), task, terms, seed, learning_rate)
     path = Path(checkpoint) if checkpoint else None
-    mark = {"budget": str(budget), "run": _mark(model, seed, learning_rate, clip, precision)}
+    told = [(term.penalty.name, term.penalty.version, term.weight, term.penalty.options()) for term in terms]
+    mark = {"budget": str(budget), "run": _mark(model, seed, learning_rate, clip, precision, *told)}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if path is not None and path.is_file():
             _resume(run, path, mark)
         for step, batch in _shown(_batches(task, seed, budget, skip=len(run.losses)), run, budget, progress):
             _set_rate(run.optimizer, learning_rate * (1 - step / budget))
-            run.losses.append(_step(run, task, batch, clip, PRECISIONS[precision]))
+            _step(run, task, batch, clip, PRECISIONS[precision])
             if path is not None and ((step + 1) % every == 0 or step + 1 == budget):
                 _save(run, path, mark)
     model.eval()
-    return _history(run.losses)
+    return _history(run, terms)
 
 
 def time_budget(
-    model: torch.nn.Module, task: Task, *, seconds: float, precision: str = "float32", batches: int = 30
+    model: torch.nn.Module,
+    task: Task,
+    *,
+    seconds: float,
+    penalties: Sequence[Any] = (),
+    precision: str = "float32",
+    batches: int = 30,
 ) -> int:
     """Return the number of batches that training can do in a time, measured on a copy of the model.
 
@@ -111,6 +133,8 @@ def time_budget(
     task : Task
     seconds : float
         Of training, without reading the corpus.
+    penalties : sequence of tuple
+        As of `train`.
     precision : {"float32", "bfloat16"}
     batches : int
         To measure, after three that warm up.
@@ -119,9 +143,9 @@ def time_budget(
     from time import perf_counter
 
     copy = deepcopy(model)
-    train(copy, task, seed=0, budget=3, precision=precision, progress=False)
+    train(copy, task, seed=0, budget=3, penalties=penalties, precision=precision, progress=False)
     start = perf_counter()
-    train(copy, task, seed=0, budget=batches, precision=precision, progress=False)
+    train(copy, task, seed=0, budget=batches, penalties=penalties, precision=precision, progress=False)
     return max(1, int(seconds * batches / (perf_counter() - start)))
 
 
@@ -137,21 +161,29 @@ def save_weights(model: torch.nn.Module, path: str | Path) -> str:
     return sha256(data).hexdigest()
 
 
-def forward(model: torch.nn.Module, batch: Batch) -> object:
-    """Return what a model makes of a batch."""
-    if batch.call is not None:
-        return batch.call(model, batch)
-    return model(*batch.inputs) if isinstance(batch.inputs, tuple) else model(batch.inputs)
+def _begin(model: torch.nn.Module, task: Task, terms: Sequence[Term], seed: int, rate: float) -> _Run:
+    """Return a run that has done nothing yet; what penalties train along has a learning rate and a norm of its own."""
+    if not terms:
+        return _Run(model, torch.optim.Adam(model.parameters(), lr=rate))
+    _, first = next(_batches(task, seed, 1, skip=0))
+    penalised = Penalised(model, terms, first, seed)
+    groups = [{"params": list(model.parameters())}, {"params": penalised.parameters()}]
+    return _Run(model, torch.optim.Adam([group for group in groups if group["params"]], lr=rate), penalised)
 
 
-def _step(run: _Run, task: Task, batch: Batch, clip: float, precision: torch.dtype) -> float:
-    with torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32):
-        loss = task.loss(forward(run.model, batch), batch)
+def _step(run: _Run, task: Task, batch: Batch, clip: float, precision: torch.dtype) -> None:
+    if run.penalised is None:
+        with cast(precision):
+            loss = told = task.loss(forward(run.model, batch), batch)
+    else:
+        loss, told, values = run.penalised.loss(task, batch, precision)
+        run.penalties.append(values)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), clip)
+    for group in run.optimizer.param_groups:
+        torch.nn.utils.clip_grad_norm_(group["params"], clip)
     run.optimizer.step()
-    return float(loss.detach())
+    run.losses.append(float(told.detach()))
 
 
 def _batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[int, Batch]]:
@@ -185,10 +217,15 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def _history(losses: Sequence[float]) -> xr.Dataset:
+def _history(run: _Run, terms: Sequence[Term]) -> xr.Dataset:
     import xarray as xr
 
-    return xr.Dataset({"loss": ("batch", np.asarray(losses))}, {"batch": np.arange(len(losses))})
+    losses = xr.Dataset({"loss": ("batch", np.asarray(run.losses))}, {"batch": np.arange(len(run.losses))})
+    if not terms:
+        return losses
+    coords = {"penalty_name": ("term", [term.penalty.name for term in terms]),
+              "weight": ("term", [term.weight for term in terms])}  # fmt: skip
+    return losses.assign(penalty=(("batch", "term"), np.asarray(run.penalties))).assign_coords(coords)
 
 
 def _mark(model: torch.nn.Module, *options: object) -> str:
@@ -214,6 +251,9 @@ def _save(run: _Run, path: Path, mark: dict[str, str]) -> None:
         tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
     tensors["generator"] = torch.get_rng_state()
     tensors["losses"] = torch.tensor(run.losses, dtype=torch.float64)
+    if run.penalised is not None:
+        tensors |= {f"penalty.{name}": value for name, value in run.penalised.tensors().items()}
+        tensors["penalties"] = torch.tensor(run.penalties, dtype=torch.float64)
     partial = path.with_name(path.name + ".partial")
     save_file({name: value.contiguous() for name, value in tensors.items()}, partial, mark)
     partial.replace(path)
@@ -240,3 +280,6 @@ def _resume(run: _Run, path: Path, mark: dict[str, str]) -> None:
     run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": state})
     torch.set_rng_state(tensors["generator"])
     run.losses[:] = tensors["losses"].tolist()
+    if run.penalised is not None:
+        run.penalties[:] = tensors["penalties"].tolist()
+        run.penalised.load({name[8:]: value for name, value in tensors.items() if name.startswith("penalty.")})

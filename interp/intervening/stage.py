@@ -24,8 +24,8 @@ from interp.capturing.selfcheck import SelfCheck, chosen, sample, sample_state
 from interp.contracts import Adapter
 from interp.errors import CaptureError, OptionError, UnknownNameError
 from interp.intervening.edits import Edit
-from interp.intervening.leaves import Leaves
 from interp.intervening.passes import Pass, Tally
+from interp.intervening.spots import Spots
 from interp.intervening.targets import Layout, Target
 from interp.intervening.watches import Change, Substitution, layered, substituted
 from interp.recurrence import Watch, run, run_cell
@@ -38,7 +38,7 @@ class Scheduled:
     """One edit with the names of its units and where they are."""
 
     def __init__(self, edit: Edit, layout: Layout) -> None:
-        every = edit.units is None and isinstance(edit, Leaves)
+        every = edit.units is None and isinstance(edit, Spots)
         self.edit, self.names = edit, list(layout.at) if every else layout.names(edit.units)
         self.targets, self.tally = layout.targets(self.names), Tally()
         self.held: dict[int, Tensor] = {}
@@ -94,7 +94,7 @@ class Stage:
         """Begin a forward."""
         self.now = started
         for scheduled in self.scheduled:
-            if isinstance(scheduled.edit, Leaves):
+            if isinstance(scheduled.edit, Spots):
                 scheduled.edit.begin(scheduled.names, started)
 
     @property
@@ -108,7 +108,7 @@ class Stage:
     def finish(self) -> None:
         """Raise where an edit has changed nothing in all forwards."""
         for scheduled in self.scheduled:
-            if not (isinstance(scheduled.edit, Leaves) and scheduled.edit.spots):
+            if not (isinstance(scheduled.edit, Spots) and scheduled.edit.spots):
                 scheduled.tally.check(scheduled.edit)
 
     def watcher(self, name: str, adapter: Adapter, record: Recorder | None) -> Recorder:
@@ -144,7 +144,7 @@ class Stage:
             for target in scheduled.targets:
                 if (target.module, target.layer, target.direction) != (name, layer, direction):
                     continue
-                if isinstance(edit, Leaves):
+                if isinstance(edit, Spots):
                     change: Change = edit.change(target, axis)
                 else:
                     rows = self.passed.rows(edit, scheduled.tally, axis.lengths.numpy(), offset)
@@ -172,12 +172,12 @@ class Stage:
     def _changed(self, scheduled: Scheduled, target: Target, layout: str | None, value: Tensor, call: int) -> Tensor:
         """Return an output after one edit."""
         edit = scheduled.edit
-        if layout is None and not (edit.constant and not isinstance(edit, Leaves)):
+        if layout is None and not (edit.constant and not isinstance(edit, Spots)):
             raise CaptureError(
                 f"Which tokens the output of {target.module!r} belongs to is not known: no recurrent module ran before "
                 "it, or it has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or interp.run."
             )
-        if isinstance(edit, Leaves):
+        if isinstance(edit, Spots):
             return edit.at_output(target, layout or "", value)
         tokens = (
             value.shape[:2] if layout in ("batch", "time") or (layout is None and value.dim() > 2) else value.shape[:1]

@@ -1,0 +1,1 @@
+"""Parts of `interp.train`: penalties on live activations."""
