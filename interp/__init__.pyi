@@ -44,8 +44,11 @@ from .loading import load_task as load_task
 from .lookup import one_pair as one_pair
 from .lookup import one_unit as one_unit
 from .measure import measure as measure
+from .penalty import Live as Live
+from .penalty import Penalty as Penalty
 from .registry import find as find
 from .registry import models as models
+from .registry import penalties as penalties
 from .registry import plugins as plugins
 from .registry import probes as probes
 from .registry import register as register
@@ -74,6 +77,7 @@ from .sweeps import Sweep as Sweep
 from .sweeps import Tap as Tap
 from .tables import methods as methods
 from .tables import table as table
+from .train import save_weights as save_weights
 from .train import train as train
 from .views import SceneView as SceneView
 from .views import View as View

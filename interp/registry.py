@@ -218,6 +218,7 @@ probes = _listing("probe")
 viewers = _listing("viewer")
 tasks = _listing("task")
 models = _listing("model")
+penalties = _listing("penalty")
 
 
 def plugins() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -45,6 +45,7 @@ def train(
     precision: str = "float32",
     checkpoint: str | Path | None = None,
     every: int = 500,
+    after: Callable[[int, torch.nn.Module], None] | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Train a model in place, with Adam and a learning rate that falls linearly to zero.
@@ -73,6 +74,9 @@ def train(
         A file that is written every so many batches; when it is there, training goes on from it.
     every : int
         Batches between checkpoints.
+    after : callable, optional
+        ``after(batches, model)`` is called at each of these points and at the end, for snapshots; the model is not to
+        be changed.
     progress : bool
         Show a bar.
 
@@ -109,8 +113,11 @@ def train(
         for step, batch in _shown(_batches(task, seed, budget, skip=len(run.losses)), run, budget, progress):
             _set_rate(run.optimizer, learning_rate * (1 - step / budget))
             _step(run, task, batch, clip, PRECISIONS[precision])
-            if path is not None and ((step + 1) % every == 0 or step + 1 == budget):
-                _save(run, path, mark)
+            if (step + 1) % every == 0 or step + 1 == budget:
+                if path is not None:
+                    _save(run, path, mark)
+                if after is not None:
+                    after(step + 1, model)
     model.eval()
     return _history(run, terms)
 

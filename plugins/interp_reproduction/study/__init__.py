@@ -1,0 +1,1 @@
+"""Does regularisation make units more readable? Screen, then confirm: the article's open question."""
