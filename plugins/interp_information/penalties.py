@@ -67,9 +67,9 @@ class Dropout(Penalty):
 class TotalCorrelation(Penalty):
     """The total correlation of units as a Gaussian's, -1/2 ln det R, in nats: 0 where all are uncorrelated.
 
-    R is that of a running average over batches, shrunk towards the identity; the gradient is that of the batch, as if
-    the average moved by as much as the batch does, since a hundredth of it would leave nothing to learn from. See
-    Watanabe 1960 for the quantity.
+    R is that of a running average over batches, shrunk towards the identity. The gradient is that of the batch's own R:
+    one that follows the average lags behind the network by a hundred batches, and descent along it swings ever wider.
+    A batch should have several tokens a unit. See Watanabe 1960 for the quantity.
 
     Parameters
     ----------
@@ -103,8 +103,10 @@ class TotalCorrelation(Penalty):
     def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
         """Return the total correlation."""
         values = live.values.double()
-        batch = (values.mean(0), values.T @ values / len(values))
-        for held, now in zip(self.held, batch, strict=True):
+        mean, covariance = moments(values)
+        for held, now in zip(self.held, (mean, covariance + mean[:, None] * mean[None]), strict=True):
             held.mul_(self.decay).add_(now.detach(), alpha=1 - self.decay)
-        mean, square = (held.clone() + now - now.detach() for held, now in zip(self.held, batch, strict=True))
-        return gaussian_total_correlation(square - mean[:, None] * mean[None], self.shrink)
+        mean, square = self.held
+        average = gaussian_total_correlation(square - mean[:, None] * mean[None], self.shrink)
+        own = gaussian_total_correlation(covariance, self.shrink)
+        return average + own - own.detach()
