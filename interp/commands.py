@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+PENALTY = "NAME=WEIGHT, then options and unit labels with commas: total-correlation=0.001,module=hidden; several times."
+
 
 def plugins() -> None:
     """List the installed plugins and what each brings."""
@@ -40,6 +42,7 @@ def train(
     budget: Annotated[
         int | None, typer.Option(help="Batches, instead of minutes; with a seed it gives the same weights again.")
     ] = None,
+    penalty: Annotated[list[str] | None, typer.Option(help=PENALTY)] = None,
     seed: Annotated[int, typer.Option(help="Of weights, spellings and order.")] = 0,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     threads: Annotated[int, typer.Option(help="Cores to use; part of what makes a run repeatable.")] = 1,
@@ -49,7 +52,9 @@ def train(
 
     import interp
     from interp.train import checkpoint_budget, save_weights, time_budget
+    from interp.training.words import penalties_from
 
+    penalties = penalties_from(penalty or [])
     torch.set_num_threads(threads)
     loaded = interp.load_task(task, language=language, corpus=corpus, rules=rules)
     network = interp.load_model(model, untrained=seed)
@@ -57,9 +62,11 @@ def train(
     number = (
         budget
         or checkpoint_budget(checkpoint)
-        or time_budget(network, loaded, seconds=60 * minutes, precision=precision)
+        or time_budget(network, loaded, seconds=60 * minutes, penalties=penalties, precision=precision)
     )
     typer.echo(f"Training {model} for {number} batches (--budget {number} --seed {seed} gives it again).")
-    interp.train(network, loaded, seed=seed, budget=number, precision=precision, checkpoint=checkpoint)
+    interp.train(
+        network, loaded, seed=seed, budget=number, penalties=penalties, precision=precision, checkpoint=checkpoint
+    )
     typer.echo(f"Weights: {output} (sha256 {save_weights(network, output)})")
     checkpoint.unlink()
