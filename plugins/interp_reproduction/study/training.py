@@ -92,7 +92,15 @@ def do_all(jobs: Iterable[Job], folder: Path, corpus: Path, split: str, tell: Ca
         On which networks are measured as soon as they are trained; empty: not yet.
     """
     (folder / "snapshots").mkdir(parents=True, exist_ok=True)
+    side_by_side(do_job, [(job, folder, corpus, split) for job in jobs], tell)
+
+
+def side_by_side(work: Callable[..., str], calls: Iterable[tuple[Any, ...]], tell: Callable[[str], None]) -> None:
+    """Call a function of this module or another with each of some arguments, in two processes; tell what it returns."""
     with ProcessPoolExecutor(TOGETHER, mp_context=get_context("spawn")) as pool:
-        running = [pool.submit(do_job, job, folder, corpus, split) for job in jobs]
-        for future in as_completed(running):
-            tell(future.result())
+        running = [pool.submit(work, *call) for call in calls]
+        try:
+            for future in as_completed(running):
+                tell(future.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
