@@ -17,6 +17,11 @@ def counts(tokens: int, sources: int) -> str:
     return f"{tokens:,} / {sources:,}"
 
 
+def some(n: int, what: str) -> str:
+    """Return a number of things in words: ``1 unit``, ``1,200 units``."""
+    return f"{n:,} {what}" + "s" * (n != 1)
+
+
 def enough(tokens: int, sources: int) -> bool:
     """Return whether a figure rests on 300 tokens and 50 sources; below it is drawn grey."""
     return tokens >= FEWEST_TOKENS and sources >= FEWEST_SOURCES

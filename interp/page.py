@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from interp import palette
+from interp.captions import some
 from interp.lettering import escape, visible
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _policy(script: str) -> str:
 
 
 def _details(name: str, frame: pd.DataFrame, cells: int) -> str:
-    head = f"Table: {name} ({len(frame):,} rows)"
+    head = f"Table: {name} ({some(len(frame), 'row')})"
     body = _table(frame) if frame.size <= cells else f"<pre>{escape(_plain(frame))}</pre>"
     return f'<details><summary>{escape(head)}</summary><div class="scroller">{body}</div></details>'
 

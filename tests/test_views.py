@@ -97,7 +97,7 @@ def test_a_page_asks_for_nothing_and_runs_its_own_script_only(kind):
 
 def test_title_summary_caption_and_table_are_in_the_page():
     text = "".join(Page(view().html()).text)
-    for part in ("t ⇒ ծ", "One thing is there.", "Model x; n = 1 / 1.", "Table: numbers (1 rows)", "1.5"):
+    for part in ("t ⇒ ծ", "One thing is there.", "Model x; n = 1 / 1.", "Table: numbers (1 row)", "1.5"):
         assert part in text
 
 

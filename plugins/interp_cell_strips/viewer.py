@@ -171,7 +171,8 @@ def cell_strips(
         raise OptionError(f"predictions= is 0 to 5; got {predictions}.")
     shown = strips(acts, units, around, context, columns, limit, samples, sources, predictions)
     text = lettering.short(lettering.visible(around), 30)
-    window = f"{shown.sizes['character']:,} characters of {np.unique(shown['source'].values).size:,} sources shown"
+    window = captions.some(shown.sizes["character"], "character")
+    window += f" of {captions.some(np.unique(shown['source'].values).size, 'source')} shown"
     options: dict[str, Any] = {
         "around": lettering.short(around),
         "context": context,
@@ -190,11 +191,12 @@ def cell_strips(
 def _summary(shown: xr.Dataset, text: str) -> str:
     inside = shown["inside"].values
     if not inside.any() or inside.all():
-        return f"The text letter by letter, with the activation of {shown.sizes['unit']} units behind each letter."
+        units = captions.some(shown.sizes["unit"], "unit")
+        return f"The text letter by letter, with the activation of {units} behind each letter."
     values = shown["activation"].values.astype(float)
     means = zip(shown["unit"].values.tolist(), values[inside].mean(0), values[~inside].mean(0), strict=True)
     said = [f"{lettering.short(str(unit))} {signed(here)} against {signed(away)}" for unit, here, away in means]
-    more = f"; and {len(said) - 4} units more" if len(said) > 4 else ""
+    more = f"; and {captions.some(len(said) - 4, 'unit')} more" if len(said) > 4 else ""
     return f"Mean activation inside {text} against the other characters shown: {'; '.join(said[:4])}{more}."
 
 

@@ -63,6 +63,7 @@ def choices(dashboard: Dashboard) -> dict[str, Any]:
         "kind": "choices",
         "pairs": held.pairs,
         "units": held.units,
+        "quantities": sorted(set(held.acts["quantity"].values.tolist())),
         "windows": held.windows,
         "model": str(held.acts.attrs.get("model") or "a network"),
         "tokens": held.acts.sizes["token"],

@@ -8,6 +8,7 @@ const PANELS = [
 ];
 const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
 const TALLEST = 2200;
+const PLACE = /^sample (\d+), step (\d+)/;
 
 // Elements are made, never parsed: a name or a note is always text.
 function make(tag, attributes = {}, ...inside) {
@@ -28,8 +29,10 @@ export function render({ model }) {
     model.send_msg(message);
   };
   const choose = values => send({ kind: "choose", values });
+  const linked = model.data?.linked ?? model.linked;
+  const start = () => send({ kind: "ready", query: linked ? location.search : "" });
   const board = make("div", { className: "dash" });
-  let held = { values: {}, notes: {}, pairs: [], units: [], windows: 1 };
+  let held = { values: {}, notes: {}, pairs: [], units: [], quantities: [], windows: 1 };
   let frames = {}, waiting = new Set();
 
   // ---- light and dark
@@ -121,6 +124,10 @@ export function render({ model }) {
       .replace("color-scheme: light dark", `color-scheme: ${dark() ? "dark" : "light"}`);
     const frame = make("iframe", { sandbox: "allow-scripts", title: one.panel.text, className: "coming", srcdoc: html });
     frame.style.height = (one.frame ? one.frame.clientHeight : 300) + "px";
+    if (!one.frame) {
+      frame.classList.add("first");
+      frame.style.width = one.panel.stage.clientWidth + "px";
+    }
     one.coming?.remove();
     one.coming = frame;
     waiting.add(one);
@@ -131,7 +138,8 @@ export function render({ model }) {
     if (one.coming !== frame) return;
     one.frame?.remove();
     [one.frame, one.coming] = [frame, null];
-    frame.classList.remove("coming");
+    frame.classList.remove("coming", "first");
+    frame.style.width = "";
     one.panel.stage.querySelector("p")?.remove();
     if (one === frames.strips) tellSpan();
     settle(one);
@@ -159,6 +167,12 @@ export function render({ model }) {
     settle(one);
   }
 
+  // A place where the pattern comes back is where it is looked for next: the way back is the browser's.
+  function visit(sample, step) {
+    const [first, stop] = held.values.span;
+    choose({ sample, span: [step, step + stop - first] });
+  }
+
   function hear(event) {
     const told = event.data?.interp;
     const one = told && Object.values(frames).find(each =>
@@ -167,11 +181,13 @@ export function render({ model }) {
     const frame = [one.frame, one.coming].find(each => each && each.contentWindow === event.source);
     if (Number.isFinite(told.height)) {
       if (told.height) frame.style.height = Math.min(told.height + 4, TALLEST) + "px";  // 0: out of sight, not laid out
-      arrive(one, frame);
+      if (told.height || !frame.classList.contains("first")) arrive(one, frame);
     } else if (told.escape) {
       shrink();
     } else if ("over" in told) {
       tellLine(told.over);
+    } else if (one === frames.hypothesis && PLACE.test(told.note)) {
+      visit(...told.note.match(PLACE).slice(1).map(Number));
     } else if (Array.isArray(told.span)) {
       choose(held.values.text ? { span: told.span } : { sample: told.sample, span: told.span });
     } else {
@@ -179,7 +195,8 @@ export function render({ model }) {
     }
   }
   addEventListener("message", hear);
-  model.on("remove", () => removeEventListener("message", hear));
+  addEventListener("popstate", start);
+  model.on("remove", () => { removeEventListener("message", hear); removeEventListener("popstate", start); });
 
   // ---- notes
   const named = make("input", { ariaLabel: "Name of the unit", placeholder: "Name", maxLength: 200 });
@@ -220,13 +237,15 @@ export function render({ model }) {
   const bounds = ["high", "low"].map(name => make("input", { type: "number", step: "any", className: "short",
     ariaLabel: name === "high" ? "On above" : "On below" }));
   const regex = make("input", { ariaLabel: "Regular expression", placeholder: "regular expression" });
+  const among = make("select", { ariaLabel: "Quantity" });
   const search = make("form", { className: "change", onsubmit: event => {
     event.preventDefault();
-    const { high, low, regex: old, ...pattern } = held.values.pattern;
+    const { high, low, regex: old, quantity: other, ...pattern } = held.values.pattern;
     bounds.forEach((bound, at) => { if (bound.value !== "") pattern[["high", "low"][at]] = +bound.value; });
     if (regex.value) pattern.regex = regex.value;
+    if (among.value) pattern.quantity = among.value;
     choose({ pattern });
-  } }, spanned, label("On above", bounds[0]), label("or below", bounds[1]), regex,
+  } }, spanned, label("On above", bounds[0]), label("or below", bounds[1]), label("Quantity", among), regex,
     make("button", { type: "submit" }, "Search"), button("Forget span", "Take the span back", () => choose({ span: null })));
   panels.hypothesis.element.querySelector(".bar").after(search);
 
@@ -236,13 +255,20 @@ export function render({ model }) {
     bounds[0].value = pattern.high ?? "";
     bounds[1].value = pattern.low ?? "";
     regex.value = pattern.regex ?? "";
+    among.value = held.quantities.includes(pattern.quantity) ? pattern.quantity : "";
+  }
+
+  let begun = false;
+  function keepAddress(query) {
+    const address = location.pathname + (query ? "?" + query : ""), news = address !== location.pathname + location.search;
+    if (begun && news) history.pushState(null, "", address); else history.replaceState(null, "", address);
+    begun = true;
   }
 
   function showState({ values, query, shown }) {
     Object.assign(held, { values, shown });
     tellSpan();
-    const address = location.pathname + (query ? "?" + query : "");
-    if (model.data?.linked ?? model.linked) history.replaceState(null, "", address);
+    if (linked) keepAddress(query);
     if (!held.pairs.includes(values.pair)) pair.value = ""; else pair.value = values.pair;
     unit.value = values.unit;
     place.value = values.window;
@@ -262,6 +288,7 @@ export function render({ model }) {
     title.textContent = `${choices.model}, ${choices.tokens.toLocaleString("en")} tokens`;
     pair.replaceChildren(make("option", { value: "" }, "–"), ...choices.pairs.map(name =>
       make("option", { value: name }, name.replace("=>", " ⇒ "))));
+    among.replaceChildren(make("option", { value: "" }, "–"), ...held.quantities.map(name => make("option", {}, name)));
     names.replaceChildren();
     place.max = choices.windows - 1;
     place.disabled = choices.windows < 2;
@@ -299,6 +326,6 @@ export function render({ model }) {
 
   board.append(head, said, ...Object.values(panes));
   repaint();
-  send({ kind: "ready", query: model.data?.linked ?? model.linked ? location.search : "" });
+  start();
   return board;
 }

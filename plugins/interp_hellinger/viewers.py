@@ -77,6 +77,10 @@ class HistogramPair(SceneView):
         ends = (float(bins["low"].iloc[0]), float(bins["high"].iloc[-1]), LEFT, TOP, WIDTH, HEIGHT)
         return f'<div class="axis" data-axis="{" ".join(f"{end:.9g}" for end in ends)}">{super().picture()}</div>'
 
+    def style(self) -> str:
+        """Return the width below which the page scrolls, so that small text can be read."""
+        return ".scene { min-width: 540px; }"
+
     def script(self) -> str:
         """Return the tooltips, and what draws the line of a token that is pointed at in another picture."""
         return super().script() + files("interp_hellinger").joinpath("line.js").read_text(encoding="utf-8")

@@ -126,7 +126,7 @@ def layered_graph(
 def _words(one: xr.Dataset, choice: Choice, letter: str, output: str, measure: str) -> Words:
     sides = [(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("with", "without")]
     shown = {
-        "output": f"what {lettering.visible(letter)} can become",
+        "output": f"what {lettering.short(lettering.visible(letter), 4)} can become",
         "hidden": f"{choice.hidden.size} of {choice.of_hidden}",
         "h": f"{choice.forward.size} + {choice.backward.size} of {choice.of_h}",
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, lettering, one_unit, scene, viewer
+from interp import OptionError, SceneView, captions, lettering, one_unit, render, scene, viewer
 from interp_units import cardparts, cardtables
 from interp_units.overview import check_distances
 from interp_units.reading import SAMPLE
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
+SIDES = (("distribution", "pairs", "gates", "pushes"), ("contexts", "correlated"))
 APART = 60.0  # pixels between the two columns
 BELOW = 26.0  # and between two parts of a column
 COVERED = 99.5  # % of |x| that a colour scale reaches
@@ -34,16 +35,26 @@ HEADINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCard(SceneView):
-    """Parts in one column or two; one that can't be drawn says what is missing."""
+    """Parts in two columns, below each other where a page is narrow; one that can't be drawn says what is missing."""
 
     names: Mapping[str, str]
     missing: Mapping[str, str]
     full: float
     gate: bool
-    columns: int = 2
 
     def compose(self) -> scene.Scene:
-        """Return distribution, pairs, gates and pushes, then text and correlated units, beside or under them."""
+        """Return distribution, pairs, gates and pushes, and beside them text and correlated units."""
+        left, right = self._columns()
+        beside = right.shifted(left.width + APART, 0)
+        wide, tall = left.width + APART + right.width, max(left.height, right.height)
+        return scene.Scene(wide, tall, (*left.shapes, *beside))
+
+    def picture(self) -> str:
+        """Return each column as an ``<svg>`` element: side by side where there is room."""
+        drawn = (render.svg(column, self.summary) for column in self._columns())
+        return f'<div class="columns">{"".join(drawn)}</div>'
+
+    def _columns(self) -> list[scene.Scene]:
         frames: Any = self.data
         parts = {
             "distribution": cardparts.distribution(frames["distribution"], self.names),
@@ -53,27 +64,26 @@ class UnitCard(SceneView):
             "pushes": cardparts.signed(frames["pushes"], "push", labels(frames["pushes"])),
             "correlated": cardparts.signed(frames["correlated"], "r", labels(frames["correlated"])),
         }
+        return [self._column({name: parts[name] for name in names}) for names in SIDES]
+
+    def _column(self, parts: Mapping[str, cardparts.Part]) -> scene.Scene:
         shapes: list[scene.Shape] = []
-        tallest = 0.0
-        sides = (("distribution", "pairs", "gates", "pushes"), ("contexts", "correlated"))
-        for column, names in enumerate(sides if self.columns == 2 else [sides[0] + sides[1]]):
-            y = 0.0
-            for name in names:
-                drawn, height = cardparts.headed(HEADINGS[name], parts[name], self.missing.get(name, ""))
-                x = column * (cardparts.WIDTH + APART)
-                shapes += scene.Scene(cardparts.WIDTH, height, tuple(drawn)).shifted(x, y)
-                y += height + BELOW
-            tallest = max(tallest, y)
-        wide = self.columns * (cardparts.WIDTH + APART) - APART
-        return scene.Scene(wide, tallest, tuple(shapes))
+        y = 0.0
+        for name, part in parts.items():
+            drawn, height = cardparts.headed(HEADINGS[name], part, self.missing.get(name, ""))
+            shapes += scene.Scene(cardparts.WIDTH, height, tuple(drawn)).shifted(0, y)
+            y += height + BELOW
+        return scene.Scene(cardparts.WIDTH, y, tuple(shapes))
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return the numbers of each part that has any."""
         return {name: frame for name, frame in super().tables().items() if len(frame)}
 
     def style(self) -> str:
-        """Return the width below which the page scrolls, so that small text can be read."""
-        return f".scene {{ min-width: {430 * self.columns}px; }}"
+        """Return how columns stand beside each other, no narrower than can be read."""
+        return f"""
+.columns {{ display: flex; flex-wrap: wrap; gap: 0 {APART:g}px; overflow-x: auto; }}
+.columns .scene {{ flex: 1 1 430px; min-width: 430px; }}"""
 
     def holoviews(self) -> Any:
         """Return the distribution and the pairs as a layout of HoloViews ``Histogram`` and ``Bars``."""
@@ -103,7 +113,6 @@ def unit_card(
     model: torch.nn.Module | None = None,
     wiring: xr.Dataset | None = None,
     examples: int = 2,
-    columns: int = 2,
 ) -> UnitCard:
     """Draw all about one unit: activations, pairs, gates of its neuron, text, what it pushes, what goes with it.
 
@@ -126,20 +135,18 @@ def unit_card(
         ``weight (lower_unit, upper_unit)`` instead of a model.
     examples : int
         Lines of text for each tenth of the unit's activations, 1 to 4.
-    columns : {1, 2}
-        One for a narrow place.
 
     Raises
     ------
     UnknownNameError
         No such unit or pair.
     OptionError
-        No token, or ``examples`` or ``columns`` out of range.
+        No token, or ``examples`` out of range.
     SchemaError
         Distances of another kind.
     """
-    if not 1 <= examples <= 4 or columns not in (1, 2):
-        raise OptionError(f"examples= is 1 to 4 and columns= 1 or 2; got {examples} and {columns}.")
+    if not 1 <= examples <= 4:
+        raise OptionError(f"examples= is 1 to 4; got {examples}.")
     column = one_unit(acts, unit).load()
     if not column.sizes["token"]:
         raise OptionError("These activations have no token: capture more, or select less with interp.pick.")
@@ -162,7 +169,6 @@ def unit_card(
         names=_names(one),
         missing=missing,
         full=float(full or 1.0),
-        columns=columns,
         gate=str(column["quantity"].values) in cardtables.GATES,
     )
 

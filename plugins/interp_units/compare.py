@@ -74,7 +74,7 @@ class Comparison(SceneView):
 
     def style(self) -> str:
         """Return the width below which the page scrolls, so that small text can be read."""
-        return ".scene { min-width: 820px; }"
+        return ".scene { min-width: 740px; }"
 
     def holoviews(self) -> Any:
         """Return the correlations as HoloViews ``Bars``."""

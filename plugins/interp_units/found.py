@@ -53,7 +53,7 @@ class Hypothesis(SceneView):
 
     def style(self) -> str:
         """Return the width below which the page scrolls, so that small text can be read."""
-        return ".scene { min-width: 800px; }"
+        return ".scene { min-width: 740px; }"
 
     def holoviews(self) -> Any:
         """Return place by unit as a HoloViews ``HeatMap``, 1 where the unit is on."""

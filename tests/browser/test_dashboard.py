@@ -162,6 +162,37 @@ def test_a_hypothesis_is_run(reader, served):
     assert "share" in page.url
 
 
+def test_a_place_is_visited_and_the_way_back_is_the_browsers(reader, served):
+    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22share%22%3A0.3%7D")
+    node = reader.view("hypothesis").locator(".node").first
+    sample, step = node.get_attribute("data-key").split()
+    reader.does(lambda: node.dispatch_event("click"))
+    assert page.get_by_label("Sample", exact=True).input_value() == sample
+    assert f"span=%5B{step}%2C+{int(step) + 3}%5D" in page.url
+    reader.does(page.go_back)
+    assert page.get_by_label("Sample", exact=True).input_value() == "3"
+    assert "span=%5B2%2C+5%5D" in page.url
+
+
+def test_a_pattern_is_looked_for_among_units_of_one_quantity(reader, served):
+    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22share%22%3A0.3%7D")
+    page.get_by_label("Quantity", exact=True).select_option("c")
+    reader.does(lambda: page.get_by_role("button", name="Search").click())
+    names = reader.view("hypothesis").locator("svg").text_content()
+    assert ".c." in names
+    assert ".h." not in names
+    assert "share" in page.url
+
+
+def test_every_panel_has_its_height_before_it_comes_into_view(reader, served):
+    page = reader.open(served)
+    heights = page.locator(".panel iframe").evaluate_all("frames => frames.map(frame => frame.clientHeight)")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    page.wait_for_timeout(300)
+    assert heights == page.locator(".panel iframe").evaluate_all("frames => frames.map(frame => frame.clientHeight)")
+    assert 300 not in heights
+
+
 @pytest.mark.skipif("overview" not in interp.viewers(), reason="there is no overview")
 def test_a_cell_of_the_overview_chooses_a_pair_and_a_unit(reader, served):
     reader.open(served)

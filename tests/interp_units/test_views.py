@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import interp
-from interp import OptionError, SchemaError, UnknownNameError, captions, palette
+from interp import OptionError, SchemaError, UnknownNameError, captions, palette, scene
 from interp_units.card import unit_card
 from interp_units.compare import compare, partners
 from interp_units.correlation import correlations, matched, with_one
@@ -313,15 +313,14 @@ def test_what_a_card_lacks_is_named(drawn_acts, honest):
         interp.draw(unit_card, drawn_acts.isel(token=[]), unit=UNIT)
     with pytest.raises(OptionError, match="1 to 4"):
         interp.draw(unit_card, drawn_acts, unit=UNIT, examples=9)
-    with pytest.raises(OptionError, match="1 or 2"):
-        interp.draw(unit_card, drawn_acts, unit=UNIT, columns=3)
 
 
-def test_a_card_of_one_column_has_the_same_parts(drawn_acts, honest):
-    one, two = (interp.draw(unit_card, drawn_acts, honest, unit=UNIT, columns=n).compose() for n in (1, 2))
-    assert one.width < 0.5 * two.width
-    assert len(one.shapes) == len(two.shapes)
-    assert one.height > two.height
+def test_a_card_on_a_page_has_what_the_picture_has(drawn_acts, honest):
+    card = interp.draw(unit_card, drawn_acts, honest, unit=UNIT)
+    page = card.picture()
+    assert page.count("<svg") == 2
+    texts = [shape for shape in card.compose().shapes if isinstance(shape, scene.Text)]
+    assert page.count("<text") >= len(texts) > 50
 
 
 # Two models.
