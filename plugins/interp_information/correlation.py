@@ -106,7 +106,7 @@ def living(acts: xr.Dataset, dead: float, tokens: int) -> xr.Dataset:
 def correlation(
     acts: xr.Dataset, *, tokens: int = 50_000, shrink: float = 0.01, dead: float = DEAD, seed: int = 0
 ) -> xr.Dataset:
-    """Total correlation of the units as if they were Gaussian, in nats, less that of units that know nothing of another.
+    """Total correlation of the units as if they were Gaussian, in nats, less what independent units would show.
 
     ``-1/2 ln det R`` of their correlations over tokens, shrunk towards the identity; minus the same with each unit
     permuted by source on its own. Pass tokens that the network was not trained on. Dead units are left out.

@@ -146,11 +146,11 @@ def dci(
     labels: Sequence[str] = ("input", "output"),
     factors: Sequence[str] = (),
     penalty: float = 0.01,
-    tokens: int = 4000,
+    tokens: int = 10_000,
     minimum: int = 300,
     minimum_sources: int = 50,
 ) -> xr.Dataset:
-    """Disentanglement, completeness, informativeness: does a unit matter to one factor only, a factor need one unit only?
+    """Disentanglement, completeness and informativeness: one factor a unit, one unit a factor, all that is to be told.
 
     A factor is the output given one input that becomes several outputs, or a label named in ``factors``. The importance
     of a unit to a factor is |w|, summed over classes, of a multinomial regression with an L1 penalty on standardised

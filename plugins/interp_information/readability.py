@@ -29,7 +29,7 @@ def readability(
     labels: Sequence[str] = ("input", "output"),
     factors: Sequence[str] = (),
     tokens: int = 50_000,
-    dci_tokens: int = 4000,
+    dci_tokens: int = 10_000,
     dead: float = DEAD,
     minimum: int = 300,
     minimum_sources: int = 50,
@@ -44,14 +44,18 @@ def readability(
     ----------
     acts : Dataset
         Dims ``(token, unit)``, of text that the network was not trained on; two units at least. Not rotated.
-    labels, factors, minimum, minimum_sources
-        What the factors are: as of ``mig``.
+    labels : sequence of two str
+        Coords of ``token``: what is given, and what is told.
+    factors : sequence of str
+        Coords of ``token`` that are factors themselves, instead.
     tokens : int
         At most, of whole sources.
     dci_tokens : int
         As ``tokens`` of ``dci``: of a factor.
     dead : float
         Units are dead that vary by no more than this share of what the most varying one does.
+    minimum, minimum_sources : int
+        Of a class of a factor: tokens of classes with fewer are left out.
     seed : int
         Of the rotation and the permutations.
 

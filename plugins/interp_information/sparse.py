@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def sparse_regression(
     """
     values = _with_ones(values)
     wanted = np.eye(int(np.max(codes)) + 1, dtype=values.dtype)[codes]
-    size = 2 / (1.02 * _norm(values) ** 2 / len(values))
+    size = 2 * len(values) / (1.001 * float(np.linalg.eigvalsh(values.T @ values)[-1]))
     shrink = np.full((values.shape[1], 1), size * penalty, values.dtype)
     shrink[-1] = 0
     held, pace = np.zeros((values.shape[1], wanted.shape[1]), values.dtype), 1.0
@@ -53,7 +54,7 @@ def sparse_regression(
         slope, change = np.abs(moved - ahead).max() / size, moved - held
         if np.sum((ahead - moved) * change) > 0:
             pace = 1.0
-        following = (1 + np.sqrt(1 + 4 * pace**2)) / 2
+        following = (1 + sqrt(1 + 4 * pace**2)) / 2
         ahead, held, pace = moved + (pace - 1) / following * change, moved, following
         if slope <= tolerance * penalty:
             return held[:-1], held[-1], True
@@ -68,12 +69,3 @@ def softmax(scores: Floats) -> Floats:
 
 def _with_ones(values: Any) -> Floats:
     return np.concatenate([values, np.ones((len(values), 1), values.dtype)], axis=1)
-
-
-def _norm(values: Floats) -> float:
-    """Return the largest singular value (by twenty steps of the power method, a little below it)."""
-    vector = np.ones(values.shape[1], values.dtype)
-    for _ in range(20):
-        vector = values.T @ (values @ vector)
-        vector /= np.linalg.norm(vector)
-    return float(np.linalg.norm(values @ vector))
