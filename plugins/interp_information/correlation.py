@@ -144,4 +144,9 @@ def correlation(
     expected = chance(values, sources, shrink=shrink, seed=seed)
     data = {"total_correlation": total_correlation(values, shrink=shrink) - expected, "chance": expected}
     sizes = {"tokens": len(sources), "sources": np.unique(sources).size, "units": values.shape[1]}
-    return xr.Dataset({**data, **sizes, "dead": acts.sizes["unit"] - values.shape[1]})
+    method = (
+        f"Total correlation of {sizes['units']} units as if they were Gaussian, in nats: -1/2 ln det R, R their "
+        f"correlations over {sizes['tokens']} tokens of {sizes['sources']} sources, shrunk by {shrink} towards the "
+        "identity; minus the same with each unit permuted by source on its own."
+    )
+    return xr.Dataset({**data, **sizes, "dead": acts.sizes["unit"] - values.shape[1]}).assign_attrs(method=method)

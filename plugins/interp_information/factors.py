@@ -122,3 +122,12 @@ def counts(found: Sequence[Group]) -> dict[str, Any]:
         "n_sources": ("factor", [one.sources for one in found]),
         "n_classes": ("factor", [one.classes for one in found]),
     }
+
+
+def described(found: Sequence[Group], labels: Sequence[str], factors: Sequence[str], minimum: tuple[int, int]) -> str:
+    """Return a sentence on what the factors are and which tokens they have."""
+    what = f"the labels {', '.join(factors)}" if factors else f"{labels[1]}, given each {labels[0]} that has several"
+    return (
+        f"{len(found)} factors: {what}; of classes with {minimum[0]} tokens of {minimum[1]} sources at least, "
+        f"{sum(one.rows.size for one in found)} tokens in all."
+    )

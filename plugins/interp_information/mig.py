@@ -10,7 +10,7 @@ import numpy as np
 from interp import OptionError, probe
 from interp_information.blocks import FINE, blocks
 from interp_information.estimates import check, informations
-from interp_information.factors import coords, counts, found_factors
+from interp_information.factors import coords, counts, described, found_factors
 from interp_information.groups import Group
 
 if TYPE_CHECKING:
@@ -147,4 +147,9 @@ def mig(
         "mig": gap.mean(),
         "participation": ("factor", participation(information)),
     }
-    return xr.Dataset(data | counts(found), coords(acts, found)).assign_attrs(skipped=skipped)
+    method = (
+        "Mutual information gap (Chen et al. 2018): the lead of the most telling unit over the second one, as a share "
+        f"of the factor's entropy, mean over factors. Information in nats over {bins} bins of equal mass, minus the "
+        f"mean over {draws} permutations by source. {described(found, labels, factors, (minimum, minimum_sources))}"
+    )
+    return xr.Dataset(data | counts(found), coords(acts, found)).assign_attrs(skipped=skipped, method=method)

@@ -205,8 +205,19 @@ def test_readability_in_one_table(made, aligned):
     assert float(result.participation.sel(basis="rotated")) > 5
     assert abs(float(result.total_correlation.sel(basis="units"))) < 0.03
     assert result.identical(interp.measure("readability", acts, factors=FACTORS))
+    assert "8 factors" in interp.methods(result)
+    assert "Left out as dead: 2 units" in interp.methods(result)
     with pytest.raises(interp.OptionError, match="rotated already"):
         interp.measure("readability", acts, factors=FACTORS, basis="rotated")
+    with pytest.raises(interp.OptionError, match="rotations="):
+        interp.measure("readability", acts, factors=FACTORS, rotations=0)
+
+
+def test_rotated_numbers_are_the_mean_over_rotations(made):
+    found = interp.measure("readability", made, factors=FACTORS, rotations=2).sel(basis="rotated")
+    turned = [measured(interp.rotate(made, seed).load()) for seed in (0, 1)]
+    for name in turned[0]:
+        assert float(found[name]) == pytest.approx(np.mean([one[name] for one in turned]), abs=1e-9)
 
 
 def spoiled(made, value):
@@ -241,6 +252,21 @@ def test_what_cannot_be_measured_is_refused(made, probe):
         interp.measure(probe, made.isel(unit=[0]), **options)
     with pytest.raises(interp.OptionError, match=r"No|no tokens"):
         interp.measure(probe, made.isel(token=[]), **options)
+
+
+def test_stores_and_the_order_of_tokens_change_nothing(made, tmp_path):
+    small = made.assign_attrs(schema="interp.activations", schema_version=1, interp_version=interp.__version__)
+    stored = interp.open(interp.save(small, tmp_path / "acts.zarr"))
+    mixed = made.isel(token=np.random.default_rng(0).permutation(made.sizes["token"]))
+    for probe in ("mig", "dci"):
+        wanted = interp.measure(probe, made, factors=FACTORS).drop_attrs()
+        assert interp.measure(probe, stored, factors=FACTORS).drop_attrs().identical(wanted)
+        assert interp.measure(probe, mixed, factors=FACTORS).drop_attrs().identical(wanted)
+
+
+def test_a_half_can_be_halved_again(made):
+    for half in interp.halves(made):
+        assert interp.measure("dci", half, factors=FACTORS, **FEW).informativeness > 0.95
 
 
 def test_a_factor_that_is_nan_or_alone_is_refused(made):
