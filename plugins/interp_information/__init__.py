@@ -1,27 +1,36 @@
-"""How many bits each unit tells of what an input becomes, beyond the input itself."""
+"""What units tell of what an input becomes, beyond the input itself; and how readable single units are."""
 
 from collections.abc import Callable
 from typing import Any
 
 from interp import hookimpl
 from interp_information.codes import InfoGAN, LabelCode
+from interp_information.correlation import chance, correlation, total_correlation
+from interp_information.dci import completeness, dci, disentanglement, learn
 from interp_information.estimates import miller_madow, mutual_information, plug_in
+from interp_information.mig import mig, mutual_information_gap, participation
 from interp_information.nearest import nearest_neighbours
 from interp_information.noise import InformationDropout, VariationalBottleneck
 from interp_information.penalties import L1, Dropout, TotalCorrelation
 from interp_information.probe import information
+from interp_information.readability import readability
+from interp_information.sparse import sparse_regression
 
+PROBES = (information, mig, dci, correlation, readability)
 PENALTIES = (InfoGAN, VariationalBottleneck, TotalCorrelation, InformationDropout, LabelCode, L1, Dropout)
 __all__ = [
     "L1", "Dropout", "InfoGAN", "InformationDropout", "LabelCode", "TotalCorrelation", "VariationalBottleneck",
-    "information", "miller_madow", "mutual_information", "nearest_neighbours", "plug_in",
+    "chance", "completeness", "correlation", "dci", "disentanglement", "information", "learn", "mig", "miller_madow",
+    "mutual_information", "mutual_information_gap", "nearest_neighbours", "participation", "plug_in", "readability",
+    "sparse_regression", "total_correlation",
 ]  # fmt: skip
 
 
 @hookimpl
 def register_probes(register: Callable[[Any], None]) -> None:
-    """Register ``mutual-information``."""
-    register(information)
+    """Register ``mutual-information``, and the measures of readability."""
+    for probe in PROBES:
+        register(probe)
 
 
 @hookimpl
