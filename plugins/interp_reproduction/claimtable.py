@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from interp_reproduction.claims import OPEN
 from interp_reproduction.markup import escape
+from interp_reproduction.study.results import answer, networks
 from interp_reproduction.used import RULES
 from interp_reproduction.verdicts import ALSO, CAUSAL, CONTRADICTED, LEARNED
 
@@ -45,9 +46,16 @@ def column_heads(rows: Sequence[Row]) -> str:
 def claim_bodies(rows: Sequence[Row]) -> str:
     """Return a ``<tbody>`` for each claim, and one for the open one."""
     heads = columns(rows)
-    key, words, said = OPEN
-    last = f'<tr>{_first(key, words)}<td colspan="{len(heads)}">–</td>{_last(said)}</tr>'
+    said, why = study_said()
+    last = f'<tr>{_first(*OPEN)}<td colspan="{len(heads)}">{escape(why)}</td>{_last(said)}</tr>'
     return "\n".join([*(_body(row, heads) for row in rows), f"<tbody>{last}</tbody>"])
+
+
+def study_said() -> tuple[str, str]:
+    """Return the verdict of the shipped study of regularisation, and what it stands on."""
+    rows = networks()
+    verdict, _, why = answer(rows).partition(". ") if rows is not None else ("Open: not measured yet", "", "–")
+    return f"{verdict}.", why
 
 
 def _first(key: str, words: str) -> str:

@@ -110,19 +110,29 @@ def verdicts(rows: pd.DataFrame, outcome: str = "log_k80") -> pd.DataFrame:
     return table.set_index("arm")
 
 
-def _row(rows: pd.DataFrame, arm: str, outcome: str) -> dict[str, object]:
-    def column(name: str, of: str, role: str) -> np.ndarray:
-        mine = rows[(rows["arm"] == of) & (rows["role"] == role)]
-        return mine.set_index("seed")[name].sort_index().to_numpy(dtype=float)
+def column(rows: pd.DataFrame, name: str, arm: str, role: str = "arm") -> np.ndarray:
+    """Return a figure of the networks of an arm, ``(seed,)``.
 
+    Parameters
+    ----------
+    rows : DataFrame
+        As of `verdicts`.
+    name, arm : str
+    role : {"arm", "matched"}
+    """
+    mine = rows[(rows["arm"] == arm) & (rows["role"] == role)]
+    return mine.set_index("seed")[name].sort_index().to_numpy(dtype=float)
+
+
+def _row(rows: pd.DataFrame, arm: str, outcome: str) -> dict[str, object]:
     oracle = bool(rows.loc[rows["arm"] == arm, "oracle"].iloc[0])
-    mine, base = column(outcome, arm, "arm"), column(outcome, "baseline", "arm")
+    mine, base = column(rows, outcome, arm), column(rows, outcome, "baseline")
     families = int(rows.loc[~rows["oracle"] & (rows["arm"] != "baseline"), "arm"].nunique())
     told: dict[str, object] = {"arm": arm, "oracle": oracle, "detectable": detectable(mine - base, LEVEL / families)}
     compared = {
         "": paired(mine, base),
-        "matched_": paired(mine, column(outcome, arm, "matched")),
-        "cer_": paired(column("cer", arm, "arm"), column("cer", "baseline", "arm")),
+        "matched_": paired(mine, column(rows, outcome, arm, "matched")),
+        "cer_": paired(column(rows, "cer", arm), column(rows, "cer", "baseline")),
     }
     for name, found in compared.items():
         told |= {f"{name}{key or 'difference'}": value for key, value in

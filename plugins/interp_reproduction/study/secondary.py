@@ -1,4 +1,4 @@
-"""What the study reports of each network beside its outcome: readability, what its penalty did, the article's claims."""
+"""What the study reports of each network beside its outcome: readability, what penalties did, the claims."""
 
 from __future__ import annotations
 

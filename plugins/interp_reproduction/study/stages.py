@@ -21,6 +21,8 @@ from interp_reproduction.study.protocol import (
     confirming,
     screening,
 )
+from interp_reproduction.study.results import write_results
+from interp_reproduction.study.secondary import claims, second
 from interp_reproduction.study.training import do_all, measure_weights, side_by_side, weights_of, write
 
 if TYPE_CHECKING:
@@ -76,6 +78,63 @@ def confirm(folder: Path, corpus: Path, chosen: dict[str, float], tell: Tell) ->
     held = [job for job in jobs if job.arm.name != BASELINE.name]
     rows += [_told(job, "matched", measure_weights(matched(folder, job), "test", corpus)) for job in held]
     return pd.DataFrame(rows)
+
+
+def supplement(folder: Path, corpus: Path, chosen: dict[str, float], tell: Tell) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure the secondary outcomes of the second stage's networks, and the claims on its baselines.
+
+    Returns
+    -------
+    networks, claims : DataFrame
+        By ``arm`` and ``seed``; by ``seed`` and ``claim``.
+    """
+    import pandas as pd
+
+    jobs, strength = confirming(chosen), chosen["vib"]
+    held = [weights_of(folder, job) for job in jobs if job.arm.name == BASELINE.name]
+    calls = [(weights_of(folder, job), corpus, strength) for job in jobs]
+    side_by_side(supplement_one, [*calls, *((weights, corpus, None) for weights in held)], tell)
+    networks = [
+        {"arm": job.arm.name, "seed": job.seed, "role": "arm", **second(weights, corpus, strength)}
+        for job, (weights, *_) in zip(jobs, calls, strict=True)
+    ]
+    judged = [
+        {"seed": seed, "claim": key, **found}
+        for seed, weights in zip(SEEDS, held, strict=True) for key, found in claims(weights, corpus).items()
+    ]  # fmt: skip
+    return pd.DataFrame(networks), pd.DataFrame(judged)
+
+
+def supplement_one(weights: Path, corpus: Path, strength: float | None) -> str:
+    """Measure the secondary outcomes of some weights, or without a strength the claims, with one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    if strength is None:
+        claims(weights, corpus)
+        return f"{weights.stem}, claims"
+    second(weights, corpus, strength)
+    return f"{weights.stem}, secondary outcomes"
+
+
+def study(folder: Path, corpus: Path, tell: Tell) -> Path:
+    """Do the whole study, or go on with it, and return the page of its results.
+
+    Parameters
+    ----------
+    folder : Path
+        Where weights and measurements are kept as ``networks/`` and results are written; made if it is missing.
+    corpus : Path
+        Where the text is.
+    tell : callable
+        ``tell(words)`` as each piece of work is done.
+    """
+    kept = folder / "networks"
+    kept.mkdir(parents=True, exist_ok=True)
+    chosen = screen(kept, corpus, tell)
+    rows = confirm(kept, corpus, chosen, tell)
+    more, judged = supplement(kept, corpus, chosen, tell)
+    return write_results(rows.merge(more, "left", ["arm", "seed", "role"]), judged, folder)
 
 
 def _told(job: Job, role: str, found: Mapping[str, Any]) -> dict[str, Any]:
