@@ -17,6 +17,7 @@ PRINTED = {
     "02_hellinger": ["lstm.0.backward", "untrained: mean of the ten best", "Hellinger distance", "True"],
     "04_cause": ["hidden.out.", "at offset +1", "lstm.0.backward.g", "from right to wrong"],
     "05_dashboard": ["told of ['sample', 'unit']", "text=hayeren", "the same: True", "my first unit"],
+    "06_regularise": ["of the penalty", "few-speak: mean of abs", "random rotations"],
     "03_your_own_probe": ["probe onset 1", "the stream gives the same: True", "onset, open-runs"],
 }
 
