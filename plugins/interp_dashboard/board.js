@@ -3,8 +3,9 @@
 const PANES = { overview: "All units", pair: "Pair and text", unit: "One unit" };
 const PANELS = [
   ["overview", "Overview", "overview"], ["graph", "Layered graph", "pair"], ["strips", "Text", "pair"],
-  ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["compare", "Two models", "pair"],
-  ["histogram", "Histogram pair", "unit"], ["card", "Unit", "unit"], ["saturation", "Gate saturation", "unit"],
+  ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["ablation", "Ablation", "pair"],
+  ["attribution", "Attribution", "pair"], ["reach", "Context reach", "pair"], ["compare", "Two models", "pair"],
+  ["saturation", "Gate saturation", "pair"], ["histogram", "Histogram pair", "unit"], ["card", "Unit", "unit"],
 ];
 const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
 const TALLEST = 2200;
@@ -208,7 +209,7 @@ export function render({ model }) {
       event.preventDefault();
       send({ kind: "note", unit: held.values.unit, name: named.value, note: note.value });
     } }, named, note, make("button", { type: "submit" }, "Save note")), list);
-  panes.unit.append(notebook);
+  panels.histogram.element.after(notebook);
 
   function showNotes() {
     const own = held.notes[held.values.unit] ?? {};

@@ -51,13 +51,17 @@ PANELS = (
     Panel("histogram", "Histogram pair", "unit", ("histogram-pair",)),
     Panel("edit", "What if", "pair", ("before-after",), {"among": "all"}),
     Panel("card", "Unit", "unit", ("unit-card", "top-pairs")),
-    Panel("saturation", "Gate saturation", "unit", ("saturation-map",)),
+    Panel("saturation", "Gate saturation", "pair", ("saturation-map",)),
     Panel("hypothesis", "Hypothesis", "pair", ("hypothesis",)),
+    Panel("ablation", "Ablation", "pair", ("ablation-curves",)),
+    Panel("attribution", "Attribution", "pair", ("attribution-strip",)),
+    Panel("reach", "Context reach", "pair", ("context-reach",)),
     Panel("compare", "Two models", "pair", ("compare",)),
 )  # in the order in which they are drawn: the quick ones first
 
 PROBES = {  # parameters that have another name than their probe
     "dist": "hellinger",
+    "curve": "ablation-curve",
     "other_dist": "other-hellinger",
     "edges": "contributions",
     "contexts": "top-contexts",
@@ -69,6 +73,11 @@ HOW = {
     "found": "Choose a span of text: press the pointer on a letter and let it go on another.",
     "edited": "Change something: hold the unit at zero, at its mean or at a value, and see what the model says then.",
     "other": "Give a second store of activations: interp serve ACTS.zarr … OTHER.zarr.",
+    "curve": "Give a result of the probe 'ablation-curve', saved by interp.save: "
+    'interp.measure("ablation-curve", acts, model=model, ranking=units, pair="t=>ծ"); '
+    "then interp serve ACTS.zarr CURVE.zarr.",
+    "attribution": "Give a result of the probe 'attribution', saved by interp.save: "
+    'interp.measure("attribution", acts, model=model, batches=batches); then interp serve ACTS.zarr ATTRIBUTION.zarr.',
     "model": "Give the network: interp serve … --model NAME.",
 }
 

@@ -118,6 +118,7 @@ def _method(result: xr.Dataset, rotations: int, dead: float) -> str:
         f"Readability of {int(result.units)} units over {int(result.tokens)} tokens of {int(result.sources)} sources "
         f"and {int(result.factors)} factors: mutual information gap (Chen et al. 2018), disentanglement, completeness "
         "and informativeness (Eastwood and Williams 2018), participation ratio of mutual information, and Gaussian "
-        f"total correlation less chance in nats. Beside each, its mean over random rotations of the units of each "
-        f"layer, {rotations} of them. Left out as dead: {int(result.dead)} units, which vary by at most {dead} of the most varying."
+        "total correlation less chance in nats. Beside each, its mean over random rotations of the units of each "
+        f"layer, {rotations} of them. Left out as dead: {int(result.dead)} units, which vary by at most {dead} of the "
+        "most varying."
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LABELS = 200.0
 RADIUS, GATE = 15.0, 24.0
+LEGEND = 15.0
 THIN, THICK = 0.5, 6.0
 DASH = (7.0, 4.0)
 ALPHA = 0.55
@@ -106,27 +107,24 @@ def _node(node: Mapping[Any, Any], layout: Layout, words: Words) -> scene.Box:
 
 
 def _legend(largest: float, words: Words) -> list[scene.Shape]:
-    y, width, steps = 20.0, 120.0, palette.SEQUENTIAL_STEPS
-    shapes: list[scene.Shape] = [scene.Text(LEFT, y, "distance  0", 13)]
+    y, left, width, steps = 18.0, LEFT + 104, 120.0, palette.SEQUENTIAL_STEPS
+    shapes: list[scene.Shape] = [scene.Text(LEFT, y, "distance  0", LEGEND)]
     step = width / (steps + 1)
-    shapes += [
-        scene.Box(LEFT + 92 + at * step, y - 7, step + 0.6 * (at < steps), 14, f"s{at}") for at in range(steps + 1)
-    ]
-    shapes.append(scene.Text(LEFT + 92 + width + 8, y, "1", 13))
-    shapes.append(scene.Text(LEFT, y + 26, f"n = {words.n}", 13, color="ink" if words.enough else "muted"))
-    if largest:
-        shapes += _edge_legend(LEFT + 276, y, largest, words.measure)
-    return shapes
+    shapes += [scene.Box(left + at * step, y - 7, step + 0.6 * (at < steps), 14, f"s{at}") for at in range(steps + 1)]
+    shapes.append(scene.Text(left + width + 8, y, "1", LEGEND))
+    color = "ink" if words.enough else "muted"
+    shapes.append(scene.Text(left + width + 44, y, f"n = {words.n}", LEGEND, color=color))
+    return shapes + (_edge_legend(LEFT, y + 30, largest, words.measure) if largest else [])
 
 
 def _edge_legend(x: float, y: float, largest: float, measure: str) -> list[scene.Shape]:
     return [
-        scene.Text(x, y, measure, 13),
-        scene.Edge(x + 142, y, x + 186, y, "positive", THICK),
-        scene.Text(x + 194, y, "+ pushes up", 13),
-        scene.Edge(x + 300, y, x + 344, y, "negative", THICK, DASH),
-        scene.Text(x + 352, y, "− pushes down", 13),
-        scene.Text(x + 474, y, f"this wide = {largest:.2g}", 13, color="muted"),
+        scene.Text(x, y, measure, LEGEND),
+        scene.Edge(x + 168, y, x + 212, y, "positive", THICK),
+        scene.Text(x + 220, y, "+ pushes up", LEGEND),
+        scene.Edge(x + 336, y, x + 380, y, "negative", THICK, DASH),
+        scene.Text(x + 388, y, "− pushes down", LEGEND),
+        scene.Text(x + 526, y, f"this wide = {largest:.2g}", LEGEND, color="muted"),
     ]
 
 

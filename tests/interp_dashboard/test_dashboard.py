@@ -277,3 +277,20 @@ def test_a_note_is_saved_and_sent_to_the_next_page(drawn_acts, tmp_path):
     sent = next(one for one in other.sent if one["kind"] == "choices")["notes"]
     assert sent == {UNIT: {"name": "<b>", "note": "<img src=x onerror=alert(1)>"}}
     assert "no store beside which" in Page(drawn_acts).ask(kind="note", unit=UNIT, name="", note="").said()
+
+
+def test_results_of_causes_are_drawn_and_without_them_it_says_how_they_are_made():
+    model = interp.load_model("armenian-bilstm")
+    batches = interp.load_task("transliteration").batches("demo", limit=40, seed=0)
+    acts = interp.capture(model, batches, quantities=["h", "out"], progress=False)
+    here, units = interp.pick(acts, input="t"), acts["unit"].values[acts["module"].values == "hidden"].tolist()
+    curve = interp.measure("ablation-curve", here, model=model, ranking=units[:20], pair="t=>ծ", orders=0)
+    target = here.isel(token=slice(3))
+    found = interp.measure("attribution", target, model=model, batches=batches, sentences=2, options={"n_steps": 2})
+    drawn = Page(acts, [curve, found]).ask(kind="choose", values={"unit": units[0]}).panels()
+    assert "k80" in drawn["ablation"]["html"]
+    assert units[0] in drawn["attribution"]["html"]
+    assert "attribution" in drawn["reach"].get("html", drawn["reach"].get("missing"))
+    without = Page(acts).ask(kind="choose", values={"unit": units[0]}).panels()
+    for name, probe in (("ablation", "ablation-curve"), ("attribution", "attribution"), ("reach", "attribution")):
+        assert f'interp.measure("{probe}"' in without[name]["missing"]
