@@ -1,0 +1,1 @@
+"""The checks that `interp.testing.conformance` holds a plugin to: a file for each kind of object."""

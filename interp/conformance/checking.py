@@ -1,0 +1,139 @@
+"""What a check is: a plugin, an object of it, a rule; and how it fails, by names and with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from interp.errors import InterpError
+
+if TYPE_CHECKING:
+    from interp.conformance.toys import Toy
+
+Given = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+Rule = Callable[["Subject"], None]
+
+
+class ConformanceError(InterpError, AssertionError):
+    """A plugin that breaks a rule; the text names plugin, object, rule and remedy."""
+
+
+class NotApplicable(Exception):  # noqa: N818 (no error: the check is left out, and why)
+    """What a rule can't be held on, such as a probe whose options nobody gave."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """What is checked: a plugin, or one object that it registered.
+
+    Attributes
+    ----------
+    plugin : str
+        Its name.
+    kind : str
+        ``plugin``, ``probe``, ``viewer``, …
+    name : str
+        Of the object; of the plugin itself its name again.
+    value : object
+        What was registered; of the plugin itself the module or object with hooks.
+    given : mapping, or callable
+        Options to call it with, by parameter, or a function that makes them from the toy.
+    """
+
+    plugin: str
+    kind: str
+    name: str
+    value: Any = field(repr=False)
+    given: Given = field(default_factory=dict, repr=False)
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def fail(self, what: str, remedy: str) -> NoReturn:
+        """Raise `ConformanceError`: what is wrong, and what to do."""
+        who = f"Plugin {self.plugin!r}" + ("" if self.kind == "plugin" else f", {self.kind} {self.name!r}")
+        raise ConformanceError(f"{who}: {what} Remedy: {remedy}")
+
+    def options(self, world: Toy) -> dict[str, Any]:
+        """Return the arguments to call the object with: those given, and what the toy has under their names.
+
+        Raises
+        ------
+        NotApplicable
+            For a required one that nobody gives.
+        """
+        given = dict(self.given(world) if callable(self.given) else self.given)
+        for name, parameter in signature(self.value).parameters.items():
+            if name not in given and name in FILLED and parameter.default in (None, Parameter.empty):
+                given[name] = getattr(world, name)
+        missing = [
+            name
+            for name, held in signature(self.value).parameters.items()
+            if held.kind is Parameter.KEYWORD_ONLY and held.default is Parameter.empty and name not in given
+        ]
+        if missing:
+            raise NotApplicable(f"nobody gives {', '.join(missing)}: conformance(…, options={{{self.name!r}: {{…}}}})")
+        return given
+
+
+FILLED = ("model", "batches", "wiring", "unit", "units", "pair", "ranking")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule held on one object; call it to run it.
+
+    Attributes
+    ----------
+    subject : Subject
+    rule : str
+        Kebab-case.
+    """
+
+    subject: Subject
+    rule: str
+    run: Rule = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """``object/rule``: what `expected_failures` takes."""
+        return f"{self.subject.name}/{self.rule}"
+
+    def __call__(self) -> None:
+        """Run it.
+
+        Raises
+        ------
+        ConformanceError
+            When the rule is broken, or the object raises what it should not.
+        NotApplicable
+            When it can't be held on this object.
+        """
+        try:
+            self.run(self.subject)
+        except (ConformanceError, NotApplicable):
+            raise
+        except Exception as error:  # a stranger's code may raise anything, and it has to have a name on it
+            try:
+                self.subject.fail(
+                    f"the check {self.rule!r} ended in {type(error).__name__}: {error}",
+                    REMEDIES.get(self.rule, "see the traceback above this sentence."),
+                )
+            except ConformanceError as named:
+                raise named from error
+
+
+REMEDIES: dict[str, str] = {}
+"""What to do where an object raises in a check, by rule."""
+
+
+def checks_for(subjects: Iterable[Subject], rules: Mapping[str, Mapping[str, Rule]]) -> Iterator[Check]:
+    """Yield every rule of its kind for every subject."""
+    for subject in subjects:
+        for rule, run in rules.get(subject.kind, {}).items():
+            yield Check(subject, rule, run)
+
+
+def ruled(function: Rule) -> str:
+    """Return the name of a rule: its function's, in kebab-case."""
+    return function.__name__.strip("_").replace("_", "-")

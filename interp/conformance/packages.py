@@ -1,0 +1,120 @@
+"""Checks of a plugin as a whole: its imports and its hooks."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from interp.conformance.checking import Subject
+from interp.errors import PluginError
+
+HEAVY = ("torch", "xarray", "pandas", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask", "zarr", "numba",
+         "scipy", "tensorflow", "jax", "transformers")  # fmt: skip
+SECONDS = 2.0  # what the import of one plugin may take; the built-in ones take 0.1
+MEASURE = """
+import sys, time, importlib
+import interp, interp.registry
+before, start = set(sys.modules), time.perf_counter()
+plugin = importlib.import_module(sys.argv[1])
+host = interp.registry.Registry({sys.argv[1]: plugin})
+print(time.perf_counter() - start, *[name for name in sys.argv[2:] if name in set(sys.modules) - before])
+"""
+
+
+def light_import(subject: Subject) -> None:
+    """Import the plugin and call its hooks in a fresh interpreter: nothing heavy, and soon done."""
+    plugin = subject.value
+    if not (isinstance(plugin, ModuleType) and sys.modules.get(plugin.__name__) is plugin and files_of(plugin)):
+        return
+    seconds, heavy = imported(subject, plugin.__name__)
+    if heavy:
+        subject.fail(
+            f"importing {plugin.__name__} and calling its hooks loads {', '.join(heavy)}, for every user of interp.",
+            f"write `import {heavy[0]}` inside the functions that use it, and for annotations under TYPE_CHECKING.",
+        )
+    if seconds > SECONDS:
+        seconds = min(seconds, imported(subject, plugin.__name__)[0])  # another process may have been busy
+    if seconds > SECONDS:
+        subject.fail(
+            f"importing {plugin.__name__} takes {seconds:.1f} s; at most {SECONDS:g} s are allowed.",
+            "do at import nothing but define functions; read and compute when called.",
+        )
+
+
+def imported(subject: Subject, name: str) -> tuple[float, list[str]]:
+    """Return the seconds that an import takes in a fresh interpreter, and which heavy modules come along."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    command = [sys.executable, "-W", "ignore", "-c", MEASURE, name, *HEAVY]
+    run = subprocess.run(  # noqa: S603 (our own script)
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+    if run.returncode:
+        last = (run.stderr.strip().splitlines() or ["nothing said"])[-1]
+        subject.fail(f"{name} can't be imported by itself: {last}", f"make `python -c 'import {name}'` work.")
+    seconds, *heavy = run.stdout.splitlines()[-1].split()
+    return float(seconds), heavy
+
+
+def files_of(plugin: Any) -> list[Path]:
+    """Return the source files of a plugin: of a package all of them, of a module its own."""
+    source = getattr(plugin, "__file__", None) if isinstance(plugin, ModuleType) else None
+    if source is None or not Path(source).is_file():
+        return []
+    path = Path(source)
+    return sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
+
+
+def public_imports(subject: Subject) -> None:
+    """Read the source: of interp only what it exports, and `interp.testing`."""
+    if getattr(subject.value, "__name__", "").partition(".")[0] == "interp":
+        return  # the core's own adapters
+    import interp
+
+    for path in files_of(subject.value):
+        for line, module, name in imports(path):
+            if module == "interp" and name and name not in interp.__all__:
+                subject.fail(
+                    f"{path.name}, line {line} imports {name!r} from interp, which is not public.",
+                    "import names that stand in interp.__all__; ask for one that you need and don't find.",
+                )
+            if module.startswith("interp.") and module != "interp.testing":
+                subject.fail(
+                    f"{path.name}, line {line} imports {module}, which is private and may change at any time.",
+                    "import from `interp` itself (interp.__all__ lists what is public), or from interp.testing.",
+                )
+
+
+def imports(path: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield ``(line, module, name)`` of every absolute import of a file; the name is empty for ``import module``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
+
+
+def hooks_known(subject: Subject) -> None:
+    """Register it alone, and beside what is installed: known hooks, right signatures, kebab-case, one owner a name."""
+    from interp.registry import KINDS, Registry, registry
+
+    try:
+        alone = Registry({subject.plugin: subject.value})
+    except PluginError as error:
+        subject.fail(str(error), "name hooks, their argument `register` and objects as interp.hookspecs has them.")
+    if not any(alone.table(kind) for kind in KINDS):
+        subject.fail("its hooks register nothing.", "call register(…) with each object inside the hook.")
+    others = registry()
+    for kind in KINDS:
+        for name, owned in alone.table(kind).items():
+            held = others.table(kind).get(name)
+            if held is not None and held.value is not owned.value and held.owner != subject.plugin:
+                subject.fail(f"its {kind} {name!r} is also registered by {held.owner!r}.", "rename yours.")
+
+
+RULES = {"light-import": light_import, "public-imports": public_imports, "hooks-known": hooks_known}

@@ -1,0 +1,289 @@
+"""Checks of probes, functions and reducers alike: what they may not do to their input, and what may not matter."""
+
+from __future__ import annotations
+
+from inspect import isclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp.conformance.checking import REMEDIES, Check, Subject
+from interp.conformance.comparing import difference, same_bytes, same_rows
+from interp.conformance.toys import Toy, toy, without
+from interp.contracts import Reducer
+from interp.errors import InterpError
+from interp.measure import measure
+from interp.reducers import unit_coords
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SHARED = ("token", "unit")
+
+
+def measured(subject: Subject, world: Toy, **changed: Any) -> xr.Dataset:
+    """Return the result of the probe on a world."""
+    return measure(subject.value, world.acts, **subject.options(world) | changed)
+
+
+def first(subject: Subject) -> xr.Dataset:
+    """Return the result on the toy, measured once for all rules."""
+    if "first" not in subject.kept:
+        subject.kept["first"] = measured(subject, toy())
+    result: xr.Dataset = subject.kept["first"]
+    return result
+
+
+def input_kept(subject: Subject) -> None:
+    """Measure on a copy and look whether it is still one."""
+    world, before = toy(), toy().acts
+    measured(subject, world)
+    told = difference(world.acts, before)
+    if told:
+        subject.fail(
+            f"it changed its input: {told}.", "work on a copy: acts = acts.copy(deep=True), or use x + 1 instead of x += 1."
+        )
+
+
+def deterministic(subject: Subject) -> None:
+    """Measure twice: the same bytes."""
+    told = same_bytes(first(subject), measured(subject, toy()))
+    if told:
+        subject.fail(
+            f"two runs on the same input differ: {told}.",
+            "draw from np.random.default_rng(seed) with an option seed: int = 0, never from global state or the clock.",
+        )
+
+
+def order_of_tokens(subject: Subject) -> None:
+    """Shuffle the tokens: the same result, or `sequential=True`, and then only the order of samples may change."""
+    world, wanted = toy(), first(subject)
+    acts = world.acts
+    draw = np.random.default_rng(0)
+    order = draw.permutation(acts.sizes["token"])
+    if is_sequential(subject.value):
+        rank = draw.permutation(int(acts["sample"].values.max()) + 1)
+        order = np.argsort(rank[acts["sample"].values], kind="stable")
+    found = measured(subject, world.having(acts.isel(token=order)))
+    if "token" in wanted.dims:
+        return  # a result for each token has their order
+    told = same_rows(found, wanted)
+    if told:
+        subject.fail(
+            f"its result hangs on the order of the tokens: {told}.",
+            "use the coords sample and step instead of the position, or tag it: sequential=True.",
+        )
+
+
+def is_sequential(value: Any) -> bool:
+    """Return whether a probe is tagged as one to which the order of tokens matters."""
+    return bool(getattr(getattr(value, "interp", value), "sequential", False))
+
+
+def order_of_units(subject: Subject) -> None:
+    """Permute the units: the rows of the result move along and keep their values."""
+    world, wanted = toy(), first(subject)
+    if "unit" not in wanted.dims:
+        raise_nothing_to_compare("unit")
+    order = np.random.default_rng(1).permutation(world.acts.sizes["unit"])
+    found = measured(subject, world.having(world.acts.isel(unit=order)))
+    told = same_rows(found, wanted)
+    if told:
+        subject.fail(
+            f"its result hangs on the order of the units: {told}.",
+            "treat every column alike, and seed what is drawn for a unit by its name, not by its place.",
+        )
+
+
+def fewer_units(subject: Subject) -> None:
+    """Measure half of the units: their rows are as they were."""
+    world, wanted = toy(), first(subject)
+    if "unit" not in wanted.dims:
+        raise_nothing_to_compare("unit")
+    half = world.acts.isel(unit=slice(None, None, 2))
+    found = measured(subject, world.having(half))
+    there = np.isin(found["unit"].values, wanted["unit"].values)
+    found = found.isel(unit=there)
+    told = same_rows(found.drop_vars(across(found)), wanted.drop_vars(across(wanted)).sel(unit=found["unit"].values))
+    if told:
+        subject.fail(
+            f"the rows of half of the units are others than among all: {told}.",
+            "let each unit's numbers depend on that unit alone; mark a variable that is said over all units at once, "
+            'such as a corrected p: result["q"].attrs["across"] = "unit".',
+        )
+
+
+def across(result: xr.Dataset) -> list[Any]:
+    """Return the variables that say of themselves to hang on all units that were measured."""
+    return [name for name, held in result.data_vars.items() if held.attrs.get("across") == "unit"]
+
+
+def raise_nothing_to_compare(dim: str) -> None:
+    """Leave a check out whose dim the result does not have."""
+    from interp.conformance.checking import NotApplicable
+
+    raise NotApplicable(f"the result has no dim {dim!r}")
+
+
+def one_sample(subject: Subject) -> None:
+    """Measure one sample, one token, and none: a result, or one of our errors."""
+    world = toy()
+    acts = world.acts
+    for told, tokens in (("one sample", acts["sample"].values == 0), ("one token", [0]), ("no token", [])):
+        tried(subject, world.having(acts.isel(token=tokens)), told)
+
+
+def empty_symbols(subject: Subject) -> None:
+    """Measure with empty strings among the labels, and labels of several letters."""
+    world = toy()
+    named = {name: np.where(world.acts[name].values == "t", "", world.acts[name].values) for name in ("input", "output")}
+    named["output"] = np.where(named["output"] == "_", "ու", named["output"])
+    tried(subject, world.having(world.acts.assign_coords({name: ("token", held) for name, held in named.items()})),
+          "empty symbols")  # fmt: skip
+
+
+def tried(subject: Subject, world: Toy, told: str) -> None:
+    """Measure; an `InterpError` is an answer, anything else is not."""
+    try:
+        measured(subject, world)
+    except InterpError:
+        return
+    except Exception as error:
+        subject.fail(
+            f"{told} made it raise {type(error).__name__}: {error}.",
+            "return what can be said (NaN where nothing can), or raise interp.OptionError with what to type.",
+        )
+
+
+def honest_requires(subject: Subject) -> None:
+    """Measure with no other labels than it requires: a result, or an error of the schema that names the label."""
+    world = toy()
+    needed = getattr(getattr(subject.value, "interp", None), "requires", None)
+    if needed is None:
+        needed = subject.value(**subject.options(world)).requires
+    try:
+        measured(subject, world.having(without(world.acts, needed)))
+    except InterpError:
+        return
+    except Exception as error:
+        subject.fail(
+            f"it says to need the labels {tuple(needed)} and reads others: {type(error).__name__}: {error}.",
+            "list every label that it reads: requires=('input', 'output').",
+        )
+
+
+def result(subject: Subject) -> None:
+    """Look at the result: the coords of shared dims are the capture's, attrs are plain, numbers are numbers or strings."""
+    found, acts = first(subject), toy().acts
+    for dim in SHARED:
+        if dim in found.dims and dim in acts.indexes and dim not in found.indexes:
+            subject.fail(f"its result has a dim {dim!r} without its coords.", "keep them: acts.activation.mean('token').")
+        if dim in found.indexes and not set(found[dim].values.tolist()) <= set(acts[dim].values.tolist()):
+            subject.fail(f"its result has names along {dim!r} that the capture lacks.", f"keep the coords of {dim!r}.")
+    for name, value in found.attrs.items():
+        if not isinstance(value, str | int | float):
+            subject.fail(f"attrs[{name!r}] is a {type(value).__name__}.", "attrs hold str, int and float; JSON for the rest.")
+    for name, held in found.variables.items():
+        if held.dtype.kind not in "biufUT":
+            subject.fail(f"variable {name!r} is of dtype {held.dtype}.", "numbers, or strings: .astype(str).")
+
+
+def round_trip(subject: Subject) -> None:
+    """Save the result, and open it again."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    from interp.storage import open as open_store
+    from interp.storage import save
+
+    with TemporaryDirectory() as folder:
+        found = open_store(save(first(subject), Path(folder) / "result.zarr")).load()
+    told = same_bytes(found, first(subject))
+    if told:
+        subject.fail(f"its result comes back from disk as another: {told}.", "use dtypes that numpy and Zarr share.")
+
+
+def lstm_and_gru(subject: Subject) -> None:
+    """Measure a network without a cell state."""
+    measured(subject, toy("GRU"))
+
+
+REMEDIES["lstm-and-gru"] = "do not count on quantities that only an LSTM has: acts.quantity says which there are."
+
+
+def merge_law(subject: Subject) -> None:
+    """Cut the samples into chunks and merge states in another order: the result is that of one chunk."""
+    world = toy(sources=12)
+    reducer = subject.value(**subject.options(world))
+    told = same_rows(merged(reducer, world.acts), measure(reducer, world.acts), exact=1e-10)
+    if told:
+        subject.fail(
+            f"chunks, or another order of merges, give another result: {told}.",
+            "keep in the state what adds up (counts, sums), align by label in merge(a, b), and let no chunk weigh more.",
+        )
+
+
+def merged(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
+    """Return the result from seven chunks of shuffled samples, merged two by two from the back, one state empty."""
+    from interp.reducers import _needed
+
+    needs = {need.replace("-", "_"): measure(_needed(reducer, need), acts) for need in reducer.needs}
+    samples = np.random.default_rng(2).permutation(np.unique(acts["sample"].values))
+    states = [reducer.start(unit_coords(acts), **needs)]
+    for number, part in enumerate(np.array_split(samples, 7)):
+        rows = np.concatenate([np.flatnonzero(acts["sample"].values == one) for one in part])
+        state = states.pop() if number % 3 == 1 else reducer.start(unit_coords(acts), **needs)
+        states.append(reducer.update(state, acts.isel(token=rows)))
+    while len(states) > 1:
+        later, earlier = states.pop(), states.pop(0)
+        states.insert(0, reducer.merge(later, earlier))
+    found = reducer.finish(states[0])
+    found = found.assign_coords(unit_coords(acts).coords) if "unit" in found.dims else found
+    return reducer.conclude(found)
+
+
+def state_of_arrays(subject: Subject) -> None:
+    """Look at a state: a dict of numpy arrays that can be saved without pickling."""
+    from interp.reducers import _needed
+
+    world = toy(sources=12)
+    reducer = subject.value(**subject.options(world))
+    needs = {need.replace("-", "_"): measure(_needed(reducer, need), world.acts) for need in reducer.needs}
+    state = reducer.update(reducer.start(unit_coords(world.acts), **needs), world.acts)
+    wrong = [name for name, held in state.items() if not isinstance(held, np.ndarray) or held.dtype == object]
+    if wrong:
+        subject.fail(f"its state holds {', '.join(wrong)}, which are no plain arrays.", "np.asarray(…), never dtype=object.")
+
+
+def options_kept(subject: Subject) -> None:
+    """Read the options back: the constructor keeps them under their names."""
+    given = subject.options(toy())
+    missing = [name for name in subject.value(**given).options() if not hasattr(subject.value(**given), name)]
+    if missing:
+        subject.fail(f"it does not keep {', '.join(missing)}.", "self.name = name for every option in __init__.")
+
+
+REMEDIES["options-kept"] = "self.name = name for every option in __init__."
+
+RULES = {
+    "result": result,
+    "input-kept": input_kept,
+    "deterministic": deterministic,
+    "order-of-tokens": order_of_tokens,
+    "order-of-units": order_of_units,
+    "fewer-units": fewer_units,
+    "one-sample": one_sample,
+    "empty-symbols": empty_symbols,
+    "honest-requires": honest_requires,
+    "round-trip": round_trip,
+    "lstm-and-gru": lstm_and_gru,
+}
+REDUCER_RULES = {"options-kept": options_kept, "state-of-arrays": state_of_arrays, "merge-law": merge_law}
+
+
+def is_reducer(value: Any) -> bool:
+    """Return whether a probe is a reducer."""
+    return isclass(value) and issubclass(value, Reducer)
+
+
+__all__ = ["RULES", "REDUCER_RULES", "Check", "is_reducer"]

@@ -1,0 +1,166 @@
+"""A small network with its text, captured: what the checks run plugins on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from interp.capture import capture
+from interp.contracts import Batch
+from interp.errors import OptionError
+from interp.wiring import wiring
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LETTERS = "ts u"  # what is typed; "ou" would do as well, labels are any strings
+SYMBOLS = ("d", "z", "_", "ծ")
+BECOMES = {"t": "dծ", "s": "zd", " ": "_", "u": "_"}  # with the letter after it deciding
+KINDS = ("LSTM", "GRU", "RNN")
+CELLS = 4
+
+
+class ToyNetwork(nn.Module):
+    """Embedding, a recurrent module ``rnn`` in two directions, dense layers ``hidden`` and ``output`` with symbols."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.symbols = {"output": list(SYMBOLS)}
+        self.embed = nn.Embedding(len(LETTERS), 3)
+        self.rnn = getattr(nn, kind)(3, CELLS, batch_first=True, bidirectional=True)
+        self.hidden = nn.Linear(2 * CELLS, 5)
+        self.output = nn.Linear(5, len(SYMBOLS))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Return logits ``(sample, step, symbol)``."""
+        logits: Tensor = self.output(self.hidden(self.rnn(self.embed(codes))[0]))
+        return logits
+
+
+@dataclass(frozen=True)
+class ToyText:
+    """Batches of random text, two samples of each source; iterating again gives the same."""
+
+    seed: int
+    sources: int
+    length: int = 18
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", f"toy {self.seed} {self.sources} {self.length}")
+
+    def __iter__(self) -> Iterator[Batch]:
+        draw = np.random.default_rng([self.seed, self.sources])
+        for first in range(0, self.sources, 16):
+            sources = np.repeat(np.arange(first, min(first + 16, self.sources)), 2)
+            codes = draw.integers(0, len(LETTERS), (sources.size, self.length))
+            noise = draw.random(codes.shape) < 0.1
+            labels = {"input": letters(codes), "output": outputs(codes, noise), "source": sources.tolist()}
+            yield Batch(torch.from_numpy(codes), labels=labels, decode=decode)
+
+
+def letters(codes: np.ndarray) -> list[list[str]]:
+    """Return the letters of codes ``(sample, step)``."""
+    return [[LETTERS[code] for code in row] for row in codes.tolist()]
+
+
+def outputs(codes: np.ndarray, noise: np.ndarray) -> list[list[str]]:
+    """Return what each letter becomes, which the next letter tells except at noise."""
+    later = (np.roll(codes, -1, axis=1) > 1) ^ noise
+    rows = zip(letters(codes), later.tolist(), strict=True)
+    return [[BECOMES[a][at % len(BECOMES[a])] for a, at in zip(row, side, strict=True)] for row, side in rows]
+
+
+def decode(logits: Tensor) -> list[list[str]]:
+    """Return the likeliest symbol of each token."""
+    return [[SYMBOLS[code] for code in row] for row in logits.argmax(-1).tolist()]
+
+
+@dataclass(frozen=True)
+class Toy:
+    """A network of which everything is small, its text, and what it did.
+
+    Attributes
+    ----------
+    model : Module
+        ``embed``, ``rnn`` (four cells in each direction), ``hidden``, ``output``; in eval mode, weights untrained.
+    batches : iterable of Batch
+        Labels ``input`` (``t s u`` and a space), ``output``, ``predicted``, ``source`` (two samples each).
+    acts : Dataset
+        Dims ``(token, unit)``: every quantity of every unit.
+    pair : str
+        One that occurs.
+    """
+
+    model: nn.Module
+    batches: Any
+    acts: xr.Dataset
+    pair: str = "t=>d"
+
+    @cached_property
+    def wiring(self) -> xr.Dataset:
+        """Which unit feeds which: ``(lower_unit, upper_unit)``."""
+        return wiring(self.model, self.batches)
+
+    @property
+    def unit(self) -> str:
+        """The name of one unit."""
+        return str(self.acts["unit"].values[0])
+
+    @property
+    def units(self) -> list[str]:
+        """The names of three units."""
+        return [str(name) for name in self.acts["unit"].values[:3]]
+
+    def having(self, acts: xr.Dataset) -> Toy:
+        """Return the toy with other activations."""
+        return replace(self, acts=acts)
+
+
+@cache
+def _made(kind: str, seed: int, sources: int) -> Toy:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = ToyNetwork(kind).eval()
+    text = ToyText(seed, sources)
+    return Toy(model, text, capture(model, text, progress=False).assign_attrs(model=f"toy-{kind.lower()}", task="toy"))
+
+
+def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 40) -> Toy:
+    """Return a small bidirectional network of a kind, its text, and its activations.
+
+    Parameters
+    ----------
+    kind : {"LSTM", "GRU", "RNN"}
+        Of the recurrent module.
+    seed : int
+        Of weights and text.
+    sources : int
+        Independent texts of two samples each, 18 tokens long.
+
+    Returns
+    -------
+    Toy
+        With ``model``, ``batches``, ``acts`` ``(token, unit)``, ``wiring``, and names: ``unit``, ``units``, ``pair``.
+
+    Raises
+    ------
+    OptionError
+        For another kind.
+    """
+    if kind not in KINDS:
+        raise OptionError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
+    held = _made(kind, seed, sources)
+    return held.having(held.acts.copy(deep=True))
+
+
+def without(acts: xr.Dataset, labels: Sequence[str]) -> xr.Dataset:
+    """Return activations with none but these labels beside sample, step and source."""
+    kept = {"sample", "step", "source", *labels}
+    return acts.drop_vars([name for name, held in acts.coords.items() if held.dims == ("token",) and name not in kept])
