@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 PENALTY = "NAME=WEIGHT, then options and unit labels with commas: total-correlation=0.001,module=hidden; several times."
 
 
-def plugins() -> None:
+def plugins(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON: also hooks, distributions and options.")] = False,
+) -> None:
     """List the installed plugins and what each brings."""
     from rich.console import Console
     from rich.table import Table
@@ -18,6 +21,9 @@ def plugins() -> None:
     from interp.registry import KINDS, registry
 
     known = registry()
+    if as_json:
+        typer.echo(json.dumps([_told(name) for name in known.plugins], ensure_ascii=False, indent=1))
+        return
     table = Table("plugin", "version", "brings", box=None)
     for name in known.plugins:
         brings = [
@@ -25,6 +31,26 @@ def plugins() -> None:
         ]
         table.add_row(name, known.versions.get(name, ""), ", ".join(brings) or "-")
     Console().print(table)
+
+
+def _told(name: str) -> dict[str, Any]:
+    """Return what is known of a plugin: its version, hooks, and every object with its options."""
+    from inspect import Parameter, signature
+
+    from interp.registry import KINDS, registry
+
+    known = registry()
+    brings = []
+    for kind in KINDS:
+        for owned in known.table(kind).values():
+            if owned.owner == name:
+                found = signature(owned.value).parameters if callable(owned.value) else {}
+                options = {key: "required" if held.default is Parameter.empty else repr(held.default)
+                           for key, held in found.items() if held.kind is Parameter.KEYWORD_ONLY}  # fmt: skip
+                brings.append({"kind": kind, "name": owned.name, "options": options})
+    hooks = [KINDS[kind] for kind in dict.fromkeys(str(one["kind"]) for one in brings)]
+    where = getattr(known.plugins[name], "__name__", type(known.plugins[name]).__name__)
+    return {"plugin": name, "version": known.versions.get(name, ""), "from": where, "hooks": hooks, "brings": brings}
 
 
 def train(

@@ -144,7 +144,19 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     chosen = [name for name in (only or found) if name not in dropped]
     loaded = {name: module for name in chosen if (module := _load(found[name])) is not None}
     versions = {name: found[name].dist.version for name in loaded if found[name].dist}  # type: ignore[union-attr]
-    return Registry(loaded, versions, trace=environment.get("INTERP_TRACE", "") not in ("", "0"))
+    known = Registry({}, versions, trace=environment.get("INTERP_TRACE", "") not in ("", "0"))
+    for name in sorted(loaded, key=lambda name: (not _ours(found[name]), name)):
+        try:
+            known.add(name, loaded[name])
+        except Exception as error:  # a stranger's hook may raise anything: the rest has to work
+            told = str(error) if isinstance(error, PluginError) else f"Plugin {name!r}: its hooks raised {error!r}."
+            warnings.warn(f"{told} It is left out; INTERP_DISABLE={name} silences this.", stacklevel=2)
+    return known
+
+
+def _ours(point: EntryPoint) -> bool:
+    """Return whether a plugin comes with interp: its names can't be taken by another."""
+    return point.dist is None or point.dist.name == "interp"
 
 
 def _names(environment: Mapping[str, str], variable: str, found: Iterable[str]) -> list[str]:

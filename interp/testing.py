@@ -8,7 +8,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
+
+    from interp.conformance.running import Outcome
+    from interp.conformance.toys import Toy
 
 KINDS = ("detector", "spread", "xor", "twin", "silent", "topic", "position", "noise")
 FINDS: Mapping[str, Mapping[str, bool | str]] = {
@@ -74,3 +79,105 @@ def planted(seed: int = 0, *, sources: int = 400) -> Planted:
     from interp.planting import PlantedNetwork, PlantedText, planted_kinds
 
     return Planted(PlantedNetwork().eval(), PlantedText(seed, sources), planted_kinds(), EXPECTATIONS)
+
+
+def conformance(
+    plugin: object,
+    *,
+    options: Mapping[str, Any] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+) -> Callable[[Any], None]:
+    """Return a test with one case for each object of a plugin and each rule, for pytest to find.
+
+    ``test_conformance = interp.testing.conformance(my_plugin)`` in a test file is all there is to write. The toy that
+    objects are run on is `toy`; what a rule can't be held on is skipped, with the reason.
+
+    Parameters
+    ----------
+    plugin : module, object or str
+        With functions under ``@hookimpl``; the name of an installed one.
+    options : mapping of str to mapping or callable, optional
+        By the name of an object (``"viewer …"`` where a probe has the same): what it is called with, or
+        ``toy -> mapping``. What an object requires is filled in where the toy has it: ``model``, ``batches``,
+        ``wiring``, ``unit``, ``units``, ``pair``, ``ranking``.
+        ``"toy_sources": 4`` makes the toy smaller for what takes long.
+    expected_failures : mapping of str to str, optional
+        ``{"object/rule": reason}``. One that passes is a failure: it is to be removed.
+
+    Returns
+    -------
+    callable
+        Parametrized.
+
+    Raises
+    ------
+    OptionError
+        Options or failures for what the plugin does not have, or a failure without a reason.
+    """
+    import pytest
+
+    from interp.conformance.running import FAILED, PASSED, checks, outcome, reasons
+
+    known = checks(plugin, options)
+    expected = reasons(known, expected_failures or {})
+
+    def test(check: Any) -> None:
+        found = outcome(check, expected)
+        if found.state == FAILED:
+            pytest.fail(found.told, pytrace=False)
+        if found.state != PASSED:
+            pytest.skip(found.told)
+
+    return pytest.mark.parametrize("check", known, ids=lambda check: check.id)(test)  # type: ignore[no-any-return]
+
+
+def check(
+    plugin: object,
+    *,
+    options: Mapping[str, Any] | None = None,
+    expected_failures: Mapping[str, str] | None = None,
+) -> list[Outcome]:
+    """Return how each check of a plugin ends, without pytest; ``interp check`` prints it.
+
+    Parameters
+    ----------
+    plugin, options, expected_failures
+        As of `conformance`.
+
+    Returns
+    -------
+    list of Outcome
+        ``check`` (``object/rule``), ``state`` (passed, failed, left out, expected to fail) and ``told``, why.
+    """
+    from interp.conformance.running import checks, outcome, reasons
+
+    known = checks(plugin, options)
+    expected = reasons(known, expected_failures or {})
+    return [outcome(one, expected) for one in known]
+
+
+def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
+    """Return a small bidirectional network, its text and its activations, for tests that have to be quick.
+
+    Parameters
+    ----------
+    kind : {"LSTM", "GRU", "RNN"}
+        Of the recurrent module.
+    seed : int
+        Of weights and text.
+    sources : int
+        Independent texts of two samples each, 18 tokens long.
+
+    Returns
+    -------
+    Toy
+        ``model``, ``batches``, ``acts`` ``(token, unit)``, ``wiring``, and names: ``unit``, ``units``, ``pair``.
+
+    Raises
+    ------
+    OptionError
+        For another kind.
+    """
+    from interp.conformance.toys import toy as made
+
+    return made(kind, seed, sources=sources)

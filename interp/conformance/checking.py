@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from interp.conformance.toys import Toy
 
 Given = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+SIZE = "toy_sources"
+POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 Rule = Callable[["Subject"], None]
 
 
@@ -54,6 +56,17 @@ class Subject:
         who = f"Plugin {self.plugin!r}" + ("" if self.kind == "plugin" else f", {self.kind} {self.name!r}")
         raise ConformanceError(f"{who}: {what} Remedy: {remedy}")
 
+    def toy(self, kind: str = "LSTM") -> Toy:
+        """Return a fresh toy, of as many sources as ``toy_sources`` among the given options says."""
+        from interp.conformance.toys import toy
+
+        given = {} if callable(self.given) else dict(self.given)
+        return toy(kind, sources=given[SIZE]) if SIZE in given else toy(kind)
+
+    def datasets(self) -> list[str]:
+        """Return the names of the parameters that take datasets: those that can be given by position."""
+        return [name for name, held in signature(self.value).parameters.items() if held.kind in POSITIONAL]
+
     def options(self, world: Toy) -> dict[str, Any]:
         """Return the arguments to call the object with: those given, and what the toy has under their names.
 
@@ -63,8 +76,12 @@ class Subject:
             For a required one that nobody gives.
         """
         given = dict(self.given(world) if callable(self.given) else self.given)
+        given.pop(SIZE, None)
+        if self.kind == "viewer":  # positional ones are datasets
+            given = {name: held for name, held in given.items() if name not in self.datasets()}
         for name, parameter in signature(self.value).parameters.items():
-            if name not in given and name in FILLED and parameter.default in (None, Parameter.empty):
+            optional = name in NETWORK and parameter.default is None
+            if name not in given and (optional or (name in FILLED and parameter.default is Parameter.empty)):
                 given[name] = getattr(world, name)
         missing = [
             name
@@ -76,7 +93,23 @@ class Subject:
         return given
 
 
-FILLED = ("model", "batches", "wiring", "unit", "units", "pair", "ranking")
+def answered(make: Callable[[], Any]) -> Any:
+    """Return what a call returns; an error that asks for something is no fault, but the rule can't be held.
+
+    Raises
+    ------
+    NotApplicable
+        With the error's text.
+    """
+    try:
+        return make()
+    except InterpError as error:
+        raise NotApplicable(f"on the toy it says: {error} Give options= for it.") from error
+
+
+NETWORK = ("model", "batches")
+FILLED = (*NETWORK, "wiring", "unit", "units", "pair", "ranking")
+"""Parameters that the toy has something for."""
 
 
 @dataclass(frozen=True)
@@ -117,23 +150,7 @@ class Check:
             try:
                 self.subject.fail(
                     f"the check {self.rule!r} ended in {type(error).__name__}: {error}",
-                    REMEDIES.get(self.rule, "see the traceback above this sentence."),
+                    "make it answer, or raise an error of interp that says what to type; the traceback is above.",
                 )
             except ConformanceError as named:
                 raise named from error
-
-
-REMEDIES: dict[str, str] = {}
-"""What to do where an object raises in a check, by rule."""
-
-
-def checks_for(subjects: Iterable[Subject], rules: Mapping[str, Mapping[str, Rule]]) -> Iterator[Check]:
-    """Yield every rule of its kind for every subject."""
-    for subject in subjects:
-        for rule, run in rules.get(subject.kind, {}).items():
-            yield Check(subject, rule, run)
-
-
-def ruled(function: Rule) -> str:
-    """Return the name of a rule: its function's, in kebab-case."""
-    return function.__name__.strip("_").replace("_", "-")

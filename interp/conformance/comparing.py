@@ -29,16 +29,21 @@ def same_bytes(found: xr.Dataset, wanted: xr.Dataset) -> str:
 
 def same(found: np.ndarray, wanted: np.ndarray) -> bool:
     """Return whether two arrays are equal, NaN to NaN."""
-    return bool(found.dtype.kind == wanted.dtype.kind and np.array_equal(found, wanted, equal_nan=found.dtype.kind == "f"))
+    return bool(
+        found.dtype.kind == wanted.dtype.kind and np.array_equal(found, wanted, equal_nan=found.dtype.kind == "f")
+    )
 
 
 def same_rows(found: xr.Dataset, wanted: xr.Dataset, *, exact: float = 1e-5) -> str:
-    """Return how two results differ after their rows are brought into one order: integers exactly, floats about."""
+    """Return how two results differ after their rows are brought into one order: integers exactly, floats about.
+
+    A variable that is fitted in steps says to what share of its largest value it is known: ``attrs["precision"]``.
+    """
     found = ordered(found, wanted)
     if found.sizes != wanted.sizes:
         return f"sizes {dict(found.sizes)} and {dict(wanted.sizes)}"
     for name, held in wanted.variables.items():
-        told = gap(found.variables[name].values, held.values, exact)
+        told = gap(found.variables[name].values, held.values, max(exact, float(held.attrs.get("precision", 0))))
         if told:
             return f"{name!r} {told}"
     return ""

@@ -21,7 +21,8 @@ def docstring(subject: Subject) -> None:
         subject.fail("it has no docstring.", "say in one sentence what it gives, with its dims: (unit, pair).")
     if subject.kind in ("probe", "viewer") and not DIMS.search(" ".join(docs_of(subject.value))):
         subject.fail(
-            "its docstring names no dim.", "say of what dims the result is, or what is drawn of: (token, unit), (unit,)."
+            "its docstring names no dim.",
+            "say of what dims the result is, or what is drawn of: (token, unit), (unit,).",
         )
 
 
@@ -36,7 +37,9 @@ def explicit_signature(subject: Subject) -> None:
     """Read the signature: no ``*args``, every option keyword-only."""
     for name, parameter in signature(subject.value).parameters.items():
         if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
-            subject.fail(f"its signature has {parameter}.", "list every parameter: options become flags by their names.")
+            subject.fail(
+                f"its signature has {parameter}.", "list every parameter: options become flags by their names."
+            )
         dataset = parameter.kind in DATASETS and not isclass(subject.value)
         if dataset and parameter.default not in (None, Parameter.empty):
             subject.fail(

@@ -61,7 +61,11 @@ class ToyText:
             sources = np.repeat(np.arange(first, min(first + 16, self.sources)), 2)
             codes = draw.integers(0, len(LETTERS), (sources.size, self.length))
             noise = draw.random(codes.shape) < 0.1
-            labels = {"input": letters(codes), "output": outputs(codes, noise), "source": sources.tolist()}
+            labels: dict[str, Any] = {
+                "input": letters(codes),
+                "output": outputs(codes, noise),
+                "source": sources.tolist(),
+            }
             yield Batch(torch.from_numpy(codes), labels=labels, decode=decode)
 
 
@@ -111,12 +115,17 @@ class Toy:
     @property
     def unit(self) -> str:
         """The name of one unit."""
-        return str(self.acts["unit"].values[0])
+        return str(min(self.acts["unit"].values))
+
+    @property
+    def ranking(self) -> list[str]:
+        """The names of the hidden units."""
+        return sorted(str(name) for name in self.acts["unit"].values[self.acts["module"].values == "hidden"])
 
     @property
     def units(self) -> list[str]:
         """The names of three units."""
-        return [str(name) for name in self.acts["unit"].values[:3]]
+        return sorted(map(str, self.acts["unit"].values))[:3]
 
     def having(self, acts: xr.Dataset) -> Toy:
         """Return the toy with other activations."""
@@ -132,7 +141,7 @@ def _made(kind: str, seed: int, sources: int) -> Toy:
     return Toy(model, text, capture(model, text, progress=False).assign_attrs(model=f"toy-{kind.lower()}", task="toy"))
 
 
-def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 40) -> Toy:
+def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     """Return a small bidirectional network of a kind, its text, and its activations.
 
     Parameters

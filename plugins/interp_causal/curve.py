@@ -10,7 +10,7 @@ import numpy as np
 from interp import OptionError, probe
 from interp_causal.effect import Setting, begun, columns_of
 from interp_causal.numbers import interval, source_weights
-from interp_causal.tokens import Measured
+from interp_causal.tokens import Measured, in_order
 from interp_causal.turned import Turned
 from interp_causal.worlds import How, effects
 
@@ -76,6 +76,7 @@ def ablation_curve(
     OptionError, UnknownNameError, CaptureError
         As of ``ablation-effect``.
     """
+    acts = in_order(acts)
     setting = begun(acts, model, batches, How(to, tuple(given), draws, seed, seen_by), labels)
     if ranking is None or isinstance(ranking, str) or len(ranking) < 2:
         raise OptionError("ranking= takes the names of all units of a layer, best first.")

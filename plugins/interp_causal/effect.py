@@ -20,7 +20,7 @@ from interp_causal.numbers import (
     uniform_groups,
 )
 from interp_causal.readout import logit_units
-from interp_causal.tokens import Measured, labels_of, lendable, measured
+from interp_causal.tokens import Measured, in_order, labels_of, lendable, measured
 from interp_causal.worlds import Dense, How, Running, World, effects
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def ablation_effect(
         Where the way from a unit to the logits is not known from the wiring; the text says what to do.
     """
     how = How(to, tuple(given), draws, seed, seen_by)
+    acts = in_order(acts)
     setting = begun(acts, model, batches, how, labels)
     cases = listed(acts, groups, pairs)
     number = (0 if batches is not None else CONTROLS) if controls is None else controls

@@ -11,6 +11,7 @@ from interp import OptionError, jackknife, probe, source_groups
 from interp_causal.effect import begun, columns_of
 from interp_causal.numbers import log_odds, source_weights
 from interp_causal.readout import logit_units, symbol_columns
+from interp_causal.tokens import in_order
 from interp_causal.worlds import How
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def activation_patching(
 
     from interp import Patch
 
+    acts = in_order(acts)
     setting = begun(acts, model, (), How("zero", (), 1, 0, seen_by), labels)
     given, arrow, output = pair.partition("=>")
     if not arrow or not groups or batches is None:

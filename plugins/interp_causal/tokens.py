@@ -159,3 +159,9 @@ class Lent:
         np.add.at(sums, self.group, self.values[:, units])
         means = sums / np.bincount(self.group)[:, None]
         return np.asarray((means[self.group[self.rows]] - own).astype(own.dtype))
+
+
+def in_order(acts: xr.Dataset) -> xr.Dataset:
+    """Return the tokens sample by sample, step by step: donors are drawn by their place, which is to be the same."""
+    order = np.lexsort((acts["step"].values, acts["sample"].values))
+    return acts if np.array_equal(order, np.arange(order.size)) else acts.isel(token=order)

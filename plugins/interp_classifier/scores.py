@@ -112,7 +112,7 @@ def control(
     seen = known[at] == other.types
     found = []
     for draw in range(controls):
-        labels = np.random.default_rng([seed, draw]).choice(first.codes, known.size)
+        labels = np.random.default_rng([seed, draw]).choice(np.sort(first.codes), known.size)
         if seen.any() and np.unique(labels[of]).size > 1:
             guesses = fit(first.values, labels[of], strength=strength).predict(other.values[seen])
             told = labels[at[seen]]

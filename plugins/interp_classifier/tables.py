@@ -61,7 +61,10 @@ def _weights(acts: xr.Dataset, found: Sequence[Problem], fitted: Sequence[Fitted
     every = np.concatenate(columns, axis=1)
     units = acts["unit"].values
     coords = {"pair": names, "pair_input": ("pair", inputs), "pair_output": ("pair", outputs), "unit": units}
-    data = {"weight": (("unit", "pair"), every[: units.size]), "intercept": ("pair", np.concatenate(biases))}
+    data = {
+        "weight": (("unit", "pair"), every[: units.size], {"across": "unit", "precision": 0.01}),
+        "intercept": ("pair", np.concatenate(biases), {"precision": 0.01}),
+    }
     result = xr.Dataset(data, coords)
     if not products:
         return result

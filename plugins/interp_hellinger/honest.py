@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 State = dict[str, np.ndarray]
 PAIR = ("pair", "pair_input", "pair_output", *COUNTS, "bins")
 TABLES = ("key", "place", "line_of", "group", "shuffled", "plan")
+POOLED = {"across": "unit"}  # these hang on all units that were measured
 BLOCK = 256  # units whose draws are held in float64 at once
 ENOUGH = 0.999  # of the null law that `smallest` has to exceed
 
@@ -117,7 +118,8 @@ def conclude(probe: Hellinger, found: xr.Dataset) -> xr.Dataset:
     knows = (q < probe.level) & (signed_root(low) >= probe.least)
     roots = {"distance": estimate, "low": low, "high": high}
     data: dict[str, Any] = {name: (cell, signed_root(held)) for name, held in roots.items()}
-    data |= {"auc": found["auc"].variable, "p": (cell, p), "q": (cell, q), "knows": (cell, knows)}
+    data |= {"auc": found["auc"].variable, "p": (cell, p, POOLED), "q": (cell, q, POOLED)}
+    data |= {"knows": (cell, knows, POOLED)}
     data |= {"p_max": ("pair", largest(z, drawn_z)), "smallest": ("pair", _smallest(found["spread"].values, drawn_z))}
     data |= {name: found[name].variable for name in PAIR[3:]} | {"groups": ("pair", there.sum(axis=0))}
     if probe.keep_groups:

@@ -199,6 +199,8 @@ def dci(
     known = learned(acts, found, penalty, tokens)
     used = [int(few_sources(acts["source"].values[one.rows], tokens).sum()) for one in found]
     data = scores(known) | {"n_used": ("factor", used)}
+    for name in ("importance", "unit_disentanglement"):
+        data[name] = (*data[name], {"across": "unit"})  # units explain a factor together
     method = (
         "Disentanglement, completeness and informativeness (Eastwood and Williams 2018). Importance: |w| summed over "
         f"classes, of a multinomial regression on standardised units, with {penalty} sum |w| beside the mean log loss "

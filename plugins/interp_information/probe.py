@@ -99,6 +99,8 @@ def information(
     whole, told = joined(acts, found, labels[1], few, seed), [one for one in found if one.classes > 1]
     result = binned(acts, whole, told, correction, bins) if binning else nearest(acts, whole, told, neighbours, seed)
     result = _labelled(result, acts, found, told, known)
+    for name in {"p", "q"} & set(result.data_vars):
+        result[name].attrs["across"] = "unit"  # pooled over all units that were measured
     attrs: dict[str, str | float] = {"method": _method(known, labels[1], result, estimator, correction, bins, draws)}
     if binning:
         attrs["smallest_q"] = resolution(acts["quantity"].values, draws)

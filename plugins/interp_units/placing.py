@@ -64,7 +64,7 @@ def places(
     data |= counted(starts, agree[starts] == kept.size, source, length, truth) if regex else {}
     data |= _counts(starts, agree[starts] == kept.size, source)
     data |= _told(acts, text, listed, label, length) | {"agree": ("place", agree[listed])}
-    data |= {"on": (("place", "unit"), on[listed])}
+    data |= {"on": (("place", "unit"), on[listed], {"across": "unit"})}
     data |= {"right": ("place", agreeing(listed, length, truth)[0])} if regex else {}
     data |= {"needed": needed, "with_pattern": int(np.count_nonzero(found.state)), "of_units": found.state.size}
     data |= {"expected": found.expected, "spans": int(full.sum())}
