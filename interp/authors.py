@@ -91,9 +91,12 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Say what is in a store, where it comes from, and all that is wrong with it; ends with 1 where something is."""
+    from interp.schema import ACTIVATIONS, validate
     from interp.storage import open as open_store
 
     held = open_store(file)
+    if held.attrs.get("schema") == ACTIVATIONS:
+        validate(held)
     told = described(held)
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=1))

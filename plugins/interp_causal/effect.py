@@ -145,8 +145,7 @@ def ablation_effect(
         Where the way from a unit to the logits is not known from the wiring; the text says what to do.
     """
     how = How(to, tuple(given), draws, seed, seen_by)
-    acts = in_order(acts)
-    setting = begun(acts, model, batches, how, labels)
+    setting = begun(in_order(acts), model, batches, how, labels)
     cases = listed(acts, groups, pairs)
     number = (0 if batches is not None else CONTROLS) if controls is None else controls
     elsewhere = elsewhere if details and batches is None else 0

@@ -154,8 +154,8 @@ export function render({ model }) {
     board.dataset.settled = done;
   }
 
-  function show({ panel: name, html, missing, title }) {
-    const one = frames[name] ??= { panel: panels[name] };
+  function show({ panel: name, heading, html, missing, title }) {
+    const one = frames[name] ??= { panel: panels[name] ??= panel(name, heading, "pair") };
     one.panel.element.hidden = false;
     one.panel.element.classList.toggle("empty", !html);
     one.panel.heading.textContent = one.panel.text;

@@ -10,7 +10,7 @@ import interp
 from interp import InterpError, OptionError, Selection
 from interp_dashboard import texts
 from interp_dashboard.material import Material
-from interp_dashboard.panels import PANELS, Missing, Panel, filled
+from interp_dashboard.panels import Missing, Panel, filled, panels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -81,7 +81,7 @@ class Dashboard:
         """Draw what has changed and send it; then the state."""
         self._serial += 1
         self.send(self.state())
-        have, left = self._have(), iter([panel for panel in PANELS if panel.viewer])
+        have, left = self._have(), iter(panels())
         self._go_on(self._serial, have, left)
 
     def _go_on(self, serial: int, have: Mapping[str, Any], left: Iterator[Panel]) -> None:
@@ -203,7 +203,7 @@ class Dashboard:
 
     def _panel(self, panel: Panel, have: Mapping[str, Any]) -> bool:
         """Draw a panel and send it, unless it is the one that is there; return whether it was drawn."""
-        message = {"kind": "panel", "panel": panel.name, "serial": self._serial}
+        message = {"kind": "panel", "panel": panel.name, "heading": panel.title, "serial": self._serial}
         try:
             datasets, keywords = filled(panel.viewer, self._for(panel, have), panel.options)
             if "wiring" in keywords:

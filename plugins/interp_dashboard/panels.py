@@ -59,6 +59,16 @@ PANELS = (
     Panel("compare", "Two models", "pair", ("compare",)),
 )  # in the order in which they are drawn: the quick ones first
 
+
+def panels() -> list[Panel]:
+    """Return the panels that there is a viewer for; viewers that have no panel get one each, after the others."""
+    placed = {name for panel in PANELS for name in panel.viewers}
+    titles = {name: name.replace("-", " ").capitalize() for name in interp.viewers() if name not in placed}
+    return [panel for panel in PANELS if panel.viewer] + [
+        Panel(name, title, "pair", (name,)) for name, title in titles.items()
+    ]
+
+
 PROBES = {  # parameters that have another name than their probe
     "dist": "hellinger",
     "curve": "ablation-curve",
