@@ -4,7 +4,9 @@ const PANES = { overview: "All units", pair: "Pair and text", unit: "One unit" }
 const PANELS = [
   ["overview", "Overview", "overview"], ["graph", "Layered graph", "pair"], ["strips", "Text", "pair"],
   ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["compare", "Two models", "pair"],
+  ["curve", "Ablation curves", "pair"],
   ["histogram", "Histogram pair", "unit"], ["card", "Unit", "unit"], ["saturation", "Gate saturation", "unit"],
+  ["reach", "Context reach", "unit"],
 ];
 const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
 const TALLEST = 2200;

@@ -54,6 +54,8 @@ PANELS = (
     Panel("saturation", "Gate saturation", "unit", ("saturation-map",)),
     Panel("hypothesis", "Hypothesis", "pair", ("hypothesis",)),
     Panel("compare", "Two models", "pair", ("compare",)),
+    Panel("curve", "Ablation curves", "pair", ("ablation-curves",)),
+    Panel("reach", "Context reach", "unit", ("context-reach",)),
 )  # in the order in which they are drawn: the quick ones first
 
 PROBES = {  # parameters that have another name than their probe
@@ -61,6 +63,7 @@ PROBES = {  # parameters that have another name than their probe
     "other_dist": "other-hellinger",
     "edges": "contributions",
     "contexts": "top-contexts",
+    "curve": "ablation-curve",
 }
 HOW = {
     "unit": "Choose a unit: click one, or type its name.",
@@ -70,6 +73,12 @@ HOW = {
     "edited": "Change something: hold the unit at zero, at its mean or at a value, and see what the model says then.",
     "other": "Give a second store of activations: interp serve ACTS.zarr … OTHER.zarr.",
     "model": "Give the network: interp serve … --model NAME.",
+    "curve": "What is lost without the first k units. In Python: curve = interp.measure('ablation-curve', acts, "
+    "model=model, ranking=units, pair=pair); interp.save(curve, 'curve.zarr'). "
+    "Then: interp serve ACTS.zarr curve.zarr.",
+    "attribution": "How far from a letter lies what decides its output. In Python: found = "
+    "interp.measure('attribution', acts, model=model, batches=batches); interp.save(found, 'found.zarr'). "
+    "Then: interp serve ACTS.zarr found.zarr.",
 }
 
 

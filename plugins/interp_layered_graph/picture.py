@@ -19,6 +19,7 @@ RADIUS, GATE = 15.0, 24.0
 THIN, THICK = 0.5, 6.0
 DASH = (7.0, 4.0)
 ALPHA = 0.55
+LEGEND = 16.5  # pixels: still readable where the picture is a column of a dashboard
 
 
 @dataclass(frozen=True)
@@ -106,28 +107,25 @@ def _node(node: Mapping[Any, Any], layout: Layout, words: Words) -> scene.Box:
 
 
 def _legend(largest: float, words: Words) -> list[scene.Shape]:
-    y, width, steps = 20.0, 120.0, palette.SEQUENTIAL_STEPS
-    shapes: list[scene.Shape] = [scene.Text(LEFT, y, "distance  0", 13)]
-    step = width / (steps + 1)
-    shapes += [
-        scene.Box(LEFT + 92 + at * step, y - 7, step + 0.6 * (at < steps), 14, f"s{at}") for at in range(steps + 1)
-    ]
-    shapes.append(scene.Text(LEFT + 92 + width + 8, y, "1", 13))
-    shapes.append(scene.Text(LEFT, y + 26, f"n = {words.n}", 13, color="ink" if words.enough else "muted"))
+    y, width, steps = 18.0, 150.0, palette.SEQUENTIAL_STEPS
+    shapes: list[scene.Shape] = [scene.Text(LEFT, y, "distance  0", LEGEND)]
+    left, step = LEFT + scene.advance("distance  0", LEGEND) + 8, width / (steps + 1)
+    shapes += [scene.Box(left + at * step, y - 8, step + 0.6 * (at < steps), 16, f"s{at}") for at in range(steps + 1)]
+    shapes.append(scene.Text(left + width + 8, y, "1", LEGEND))
+    shapes.append(scene.Text(left + width + 52, y, f"n = {words.n}", LEGEND, color="ink" if words.enough else "muted"))
     if largest:
-        shapes += _edge_legend(LEFT + 276, y, largest, words.measure)
+        shapes += _edge_legend(LEFT, y + 28, largest, words.measure)
     return shapes
 
 
 def _edge_legend(x: float, y: float, largest: float, measure: str) -> list[scene.Shape]:
-    return [
-        scene.Text(x, y, measure, 13),
-        scene.Edge(x + 142, y, x + 186, y, "positive", THICK),
-        scene.Text(x + 194, y, "+ pushes up", 13),
-        scene.Edge(x + 300, y, x + 344, y, "negative", THICK, DASH),
-        scene.Text(x + 352, y, "− pushes down", 13),
-        scene.Text(x + 474, y, f"this wide = {largest:.2g}", 13, color="muted"),
-    ]
+    shapes: list[scene.Shape] = [scene.Text(x, y, measure, LEGEND)]
+    x += scene.advance(measure, LEGEND) + 18
+    for name, said, dash in (("positive", "+ pushes up", ()), ("negative", "− pushes down", DASH)):
+        shapes.append(scene.Edge(x, y, x + 44, y, name, THICK, dash))
+        shapes.append(scene.Text(x + 52, y, said, LEGEND))
+        x += 52 + scene.advance(said, LEGEND) + 22
+    return [*shapes, scene.Text(x, y, f"this wide = {largest:.2g}", LEGEND, color="muted")]
 
 
 def _labels(layout: Layout, words: Words) -> list[scene.Shape]:
