@@ -52,4 +52,5 @@ def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
 
 def _dataset(acts: xr.Dataset) -> str:
     known = [str(acts.attrs[name]) for name in NAMES if acts.attrs.get(name)]
-    return " ".join(dict.fromkeys(known))
+    last = known[-1:]  # a window of the split "demo" is "demo (window 2 of 11)", which says the corpus "demo" too
+    return " ".join(dict.fromkeys([name for name in known[:-1] if not last[0].startswith(f"{name} ")] + last))

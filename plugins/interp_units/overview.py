@@ -22,6 +22,7 @@ COUNTS = ("n_with", "sources_with", "n_without", "sources_without")
 MEASURED = ("distance", "low", "high", "q", "knows")
 GROUP = ("module", "layer", "direction", "quantity")
 RIGHT = 262.0  # for n and how many know
+LEGEND = 700.0  # what the legend takes
 MOST_CELLS = 1300  # a page of 5,000 elements gets slow
 
 
@@ -46,7 +47,7 @@ class Overview(SceneView):
         shapes += grid.grid(rows, self.groups, cells_of(data, enough), 44)
         shapes += _counts(self.tables()["pairs"], enough, right, 44 + grid.HEAD, "knows" in data)
         shapes += self._dot_legend()
-        return scene.Scene(right + RIGHT, 44 + grid.HEAD + len(rows) * grid.CELL + 8, tuple(shapes))
+        return scene.Scene(max(right + RIGHT, LEGEND), 44 + grid.HEAD + len(rows) * grid.CELL + 8, tuple(shapes))
 
     def _ends(self) -> list[tuple[str, str]]:
         ends = (self._cells[f"pair_{end}"].values.astype(str).tolist() for end in ("input", "output"))
@@ -59,8 +60,15 @@ class Overview(SceneView):
         return [*shapes, scene.Text(x + 126, 12, "too few, or not measured", 13)]
 
     def style(self) -> str:
-        """Return the width below which the page scrolls, so that small text can be read."""
-        return ".scene { min-width: 900px; }"
+        """Return how a narrow page leaves out the counts at the right, which would be too small to read there.
+
+        They stand in the note of each cell and in the table.
+        """
+        right = grid.width(self.groups) + 18
+        if right < LEGEND:
+            return ""
+        wide = f"width: {100 * (right + RIGHT) / right:.1f}%; max-width: none; min-width: 0"
+        return f"@media (max-width: 899px) {{ figure .scroller {{ overflow-x: clip }} .scene {{ {wide} }} }}"
 
     def holoviews(self) -> Any:
         """Return pair by unit as a HoloViews ``HeatMap``, in the order of the picture."""
@@ -97,12 +105,20 @@ def cells_of(data: xr.Dataset, enough: np.ndarray) -> list[list[grid.Cell]]:
     """Return the cells of a dataset ``distance (pair, unit)``, grey in rows with too few tokens."""
     units, pairs = (data[dim].values.astype(str).tolist() for dim in ("unit", "pair"))
     table = {name: data[name].values.tolist() for name in MEASURED if name in data}
-    rows = []
+    rows, said = [], said_counts(data)
     for at, pair in enumerate(pairs):
-        heads = [f"{lettering.short(pair)}\n{lettering.short(unit)}" for unit in units]
+        heads = [f"{lettering.short(pair)}\n{lettering.short(unit)}\n{said[at]}" for unit in units]
         row = [{name: held[at][column] for name, held in table.items()} for column in range(len(units))]
         rows.append([_cell(values, head, bool(enough[at])) for values, head in zip(row, heads, strict=True)])
     return rows
+
+
+def said_counts(data: xr.Dataset) -> list[str]:
+    """Return n of both sides of each pair in words; empty where the dataset has none."""
+    if not set(COUNTS) <= set(data):
+        return [""] * data.sizes["pair"]
+    rows = zip(*(data[name].values.tolist() for name in COUNTS), strict=True)
+    return [f"n = {captions.counts(*row[:2])} with, {captions.counts(*row[2:])} without" for row in rows]
 
 
 def _cell(values: Mapping[str, Any], head: str, enough: bool) -> grid.Cell:

@@ -5,6 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from dashboards import serving
+from readers import Reader
+
+from interp_dashboard.material import Material
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -73,3 +77,23 @@ def visit(chromium, request):
     context.close()
     assert not visited.troubles
     assert all(url.startswith("file://") for url in visited.requests)
+
+
+@pytest.fixture
+def reader(chromium, request):
+    """A reader; parametrize it indirectly with (width, colour scheme)."""
+    width, scheme = getattr(request, "param", (1440, "light"))
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context.set_default_timeout(20_000)
+    one = Reader(context)
+    yield one
+    context.close()
+    assert one.troubles == []
+    assert one.foreign == []
+
+
+@pytest.fixture(scope="module")
+def served(drawn_acts, drawn_dist):
+    """A dashboard of the made-up capture, without a model."""
+    with serving(Material(drawn_acts, [drawn_dist])) as url:
+        yield url

@@ -1,5 +1,7 @@
 """Saved pages, opened from disk in a browser that has no network."""
 
+import re
+
 import numpy as np
 import pytest
 from causes import attributed, curves
@@ -91,7 +93,10 @@ COLLISIONS = """() => {
 CUT = """() => [...document.querySelectorAll("main *")]
   .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
   .filter(e => ["hidden", "clip"].includes(getComputedStyle(e).overflowX))
-  .map(e => e.textContent)"""
+  .flatMap(e => [...(e.querySelector(".scene") ? e.querySelectorAll("text") : [e])]
+    .filter(t => t === e || t.getBoundingClientRect().right > e.getBoundingClientRect().right + 1))
+  .map(t => t.textContent.trim()).filter(Boolean)"""
+COUNT = re.compile(r"n with|n without|know|[\d,]+( / [\d,]+)?")
 
 
 @pytest.mark.parametrize("visit", SIZES[::2], indirect=True, ids=str)
@@ -99,7 +104,13 @@ CUT = """() => [...document.querySelectorAll("main *")]
 def test_no_text_is_cut_or_lies_on_another(visit, pages, name):
     page = visit.open(pages[name])
     assert page.evaluate(COLLISIONS) == []
-    assert page.evaluate(CUT) == []
+    cut = page.evaluate(CUT)
+    if name == "overview" and cut:  # a narrow one leaves out the counts, which each cell says
+        assert all(COUNT.fullmatch(text) for text in cut)
+        notes = page.locator(".node").evaluate_all("all => all.map(one => one.dataset.note)")
+        assert all(any(text in note for note in notes) for text in cut if "/" in text)
+        cut = []
+    assert cut == []
 
 
 # The contrast of every text with what is painted behind it, nearest background first.
