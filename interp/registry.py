@@ -88,6 +88,11 @@ class Registry:
             getattr(manager.hook, hook)(register=partial(enter, tables[kind], kind, name))
         self.plugins, self._tables = {**self.plugins, name: plugin}, tables
 
+    def __repr__(self) -> str:
+        """Say what is registered, a line for each kind."""
+        lines = [f"<Registry of {len(self.plugins)} plugins: {', '.join(self.plugins)}>"]
+        return "\n".join([*lines, *(f"  {kind:<8} {', '.join(held)}" for kind, held in self._tables.items() if held)])
+
     def table(self, kind: str) -> Mapping[str, Owned]:
         """Return what is registered of a kind (``adapter``, ``model``, ``task``, ``probe``, …), by name."""
         return self._tables[kind]

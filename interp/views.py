@@ -8,7 +8,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -51,7 +51,7 @@ class View(ABC):
     title: str
     caption: str
     summary: str
-    data: Mapping[str, xr.Dataset | pd.DataFrame]
+    data: Mapping[str, xr.Dataset | pd.DataFrame] = field(repr=False)
 
     @abstractmethod
     def figure(self) -> Figure:

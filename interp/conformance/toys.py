@@ -102,9 +102,9 @@ class Toy:
         One that occurs.
     """
 
-    model: nn.Module
-    batches: Any
-    acts: xr.Dataset
+    model: nn.Module = field(repr=False)
+    batches: Any = field(repr=False)
+    acts: xr.Dataset = field(repr=False)
     pair: str = "t=>d"
 
     @cached_property

@@ -1,0 +1,110 @@
+"""What is built: the packages with their data, and nothing else; light to start; no version that was not tried."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+HEAVY = (
+    "torch",
+    "xarray",
+    "pandas",
+    "numpy",
+    "holoviews",
+    "panel",
+    "bokeh",
+    "matplotlib",
+    "captum",
+    "sklearn",
+    "dask",
+    "zarr",
+)
+DATA = [
+    "interp/assets/page.css", "interp/templates/probe.txt", "interp_dashboard/board.js", "interp_models/study/PLAN.md",
+    "interp_models/armenian-bilstm/weights.safetensors", "interp_models/armenian-bilstm/README.md",
+    "interp_models/armenian-bilstm-regularised/weights.safetensors", "interp_transliteration/data/demo-hy.txt",
+    "interp_transliteration/data/hy.toml", "interp_reproduction/report.html", "interp/py.typed",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The wheel and the source distribution, made from the files that git knows."""
+    folder = tmp_path_factory.mktemp("dist")
+    call = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", folder]
+    subprocess.run(call, cwd=ROOT, check=True, capture_output=True)
+    return {path.suffix: path for path in folder.iterdir()}
+
+
+def test_the_wheel_has_the_packages_with_their_data_and_nothing_else(built):
+    names = zipfile.ZipFile(built[".whl"]).namelist()
+    tops = {name.split("/")[0] for name in names}
+    known = {"interp", *(path.parent.name for path in ROOT.glob("*/interp_*/__init__.py"))}
+    assert {top for top in tops if not top.endswith(".dist-info")} == known
+    assert set(DATA) <= set(names)
+    odd = [name for name in names if re.search(r"(^|/)(tests?|__pycache__|\.[^/]+)(/|$)|\.pyc$|\.zarr", name)]
+    assert not odd
+    sources = {path.relative_to(ROOT / "interp").as_posix() for path in (ROOT / "interp").rglob("*.py*")}
+    sources = {name for name in sources if "__pycache__" not in name}
+    assert {f"interp/{name}" for name in sources} <= set(names)
+
+
+def test_the_source_distribution_builds_the_same(built):
+    with tarfile.open(built[".gz"]) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"pyproject.toml", "README.md", "LICENSE", "constraints.txt", "tests/test_packaging.py"} <= names
+    assert not [name for name in names if name.startswith((".git/", ".ci/", "report", "gallery"))]
+
+
+def test_installed_without_the_repository_it_finds_everything_and_captures(built, tmp_path):
+    site = tmp_path / "site"
+    call = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, built[".whl"]]
+    subprocess.run(call, check=True, capture_output=True)
+    script = (
+        "import interp, json; model = interp.load_model('armenian-bilstm')\n"
+        "batches = interp.load_task('transliteration').batches('demo', limit=3, seed=0)\n"
+        "acts = interp.capture(model, batches, quantities=['h'], progress=False)\n"
+        "print(json.dumps([interp.__file__, dict(acts.sizes), sorted(interp.plugins())]))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    call = [sys.executable, "-W", "ignore", "-c", script]
+    done = subprocess.run(call, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    where, sizes, plugins = json.loads(done.stdout.splitlines()[-1])
+    assert Path(where).is_relative_to(site)
+    assert sizes["unit"] == 2 * 228 + 228 + 188
+    assert set(plugins) >= set(PROJECT["project"]["entry-points"]["interp"])
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        f"import sys; from interp.cli import build_app; build_app(); print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_only_versions_that_ran_are_claimed():
+    project = PROJECT["project"]
+    assert project["requires-python"] == ">=3.11"
+    versions = [name for name in project["classifiers"] if re.search(r"Python :: 3\.\d", name)]
+    assert versions == ["Programming Language :: Python :: 3.11"]
+    assert PROJECT["tool"]["ruff"]["target-version"] == "py311"
+    assert PROJECT["tool"]["mypy"]["python_version"] == "3.11"
+
+
+def test_the_lowest_versions_are_those_that_are_allowed():
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    lowest = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    for needed in PROJECT["project"]["dependencies"]:
+        name, version = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", needed).groups()
+        if name != "torch":
+            assert (lowest[name] + ".0").startswith(version + "."), needed
