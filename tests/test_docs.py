@@ -40,3 +40,21 @@ def test_files_that_the_readme_names_exist():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\(((?!http)[^)#]+)\)", text):
         assert (ROOT / target).is_file(), target
+
+
+SOURCES = [
+    path for folder in ("interp", "plugins", "models") for path in (ROOT / folder).rglob("*.py")
+    if re.search(r">>> (?!.*# doctest: \+SKIP)", path.read_text(encoding="utf-8"))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_examples_of_docstrings_run(path):
+    import doctest
+    import importlib
+
+    parts = path.relative_to(ROOT / ("." if path.is_relative_to(ROOT / "interp") else path.relative_to(ROOT).parts[0]))
+    module = importlib.import_module(".".join(parts.with_suffix("").parts))
+    found = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.attempted
+    assert not found.failed
