@@ -6,7 +6,8 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -182,9 +183,27 @@ def _load(point: EntryPoint) -> object | None:
 
 
 @cache
-def registry() -> Registry:
+def installed() -> Registry:
     """Return the registry of the installed plugins, found once a process."""
     return discover()
+
+
+def registry() -> Registry:
+    """Return the registry that names are looked up in: of the installed plugins, or of an isolated host."""
+    return _HOSTS[-1] if _HOSTS else installed()
+
+
+@contextmanager
+def isolated(host: Registry) -> Iterator[Registry]:
+    """Look names up in another registry until the block ends."""
+    _HOSTS.append(host)
+    try:
+        yield host
+    finally:
+        _HOSTS.pop()
+
+
+_HOSTS: list[Registry] = []
 
 
 def find(kind: str, name: str) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from interp.conformance.running import Outcome
     from interp.conformance.toys import Toy
+    from interp.registry import Registry
 
 KINDS = ("detector", "spread", "xor", "twin", "silent", "topic", "position", "noise")
 FINDS: Mapping[str, Mapping[str, bool | str]] = {
@@ -154,6 +156,34 @@ def check(
     known = checks(plugin, options)
     expected = reasons(known, expected_failures or {})
     return [outcome(one, expected) for one in known]
+
+
+@contextmanager
+def host(*plugins: object) -> Iterator[Registry]:
+    """Let ``interp`` know these plugins alone, in place of those that are installed, until the block ends.
+
+    Parameters
+    ----------
+    *plugins : module, object or str
+        With functions under ``@hookimpl``; the names of installed ones.
+
+    Yields
+    ------
+    Registry
+        Of these.
+
+    Raises
+    ------
+    PluginError
+        As `interp.register`.
+    """
+    from interp.conformance.running import named
+    from interp.registry import Registry, isolated
+
+    held = {one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__): one for one in plugins}
+    known = {name: named(one) if isinstance(one, str) else one for name, one in held.items()}
+    with isolated(Registry(known)) as registry:
+        yield registry
 
 
 def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:

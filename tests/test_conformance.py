@@ -16,6 +16,7 @@ import interp.registry as host
 from interp.conformance import packages
 from interp.registry import registry
 from interp.testing import check, conformance, toy
+from interp.testing import host as host_of
 
 CHEAP = {"sentences": 2, "against": ["d", "z"], "toy_sources": 2}
 
@@ -351,6 +352,16 @@ def test_an_expected_failure_needs_a_reason_and_has_to_fail():
 def test_options_for_an_object_that_is_not_there_are_refused():
     with pytest.raises(interp.OptionError, match=r"options= name nonsense; .* registers strange"):
         check(plugin(probes=[marked(by_place)]), options={"nonsense": {}})
+
+
+def test_a_host_knows_its_plugins_alone_and_nothing_of_them_is_left():
+    before, acts = interp.probes(), toy(sources=2).acts
+    with host_of(plugin(probes=[marked(by_place)]), "hellinger"):
+        assert set(interp.probes().values()) == {"strange", "hellinger"}
+        assert interp.measure("strange", acts)["mean"].dims == ("unit",)
+    assert interp.probes() == before
+    failures(plugin(probes=[marked(by_place)]))
+    assert interp.probes() == before
 
 
 def test_the_toy_is_known_and_fresh_each_time():

@@ -116,7 +116,7 @@ def test_tracing_prints_the_hook_calls(installed, capsys):
 def fresh():
     """Have the plugins found again afterwards."""
     yield
-    host.registry.cache_clear()
+    host.installed.cache_clear()
 
 
 def test_a_plugin_that_is_not_installed_registers_for_this_process(fresh):

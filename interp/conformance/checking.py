@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -11,6 +12,7 @@ from interp.errors import InterpError
 
 if TYPE_CHECKING:
     from interp.conformance.toys import Toy
+    from interp.registry import Registry
 
 Given = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
 SIZE = "toy_sources"
@@ -42,6 +44,8 @@ class Subject:
         What was registered; of the plugin itself the module or object with hooks.
     given : mapping, or callable
         Options to call it with, by parameter, or a function that makes them from the toy.
+    host : Registry, optional
+        In which names are looked up while a rule is held: what is installed, and the plugin.
     """
 
     plugin: str
@@ -49,6 +53,7 @@ class Subject:
     name: str
     value: Any = field(repr=False)
     given: Given = field(default_factory=dict, repr=False)
+    host: Registry | None = field(default=None, repr=False)
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def fail(self, what: str, remedy: str) -> NoReturn:
@@ -142,8 +147,11 @@ class Check:
         NotApplicable
             When it can't be held on this object.
         """
+        from interp.registry import isolated
+
         try:
-            self.run(self.subject)
+            with isolated(self.subject.host) if self.subject.host is not None else nullcontext():
+                self.run(self.subject)
         except (ConformanceError, NotApplicable):
             raise
         except Exception as error:  # a stranger's code may raise anything, and it has to have a name on it

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from interp.conformance.checking import Check, ConformanceError, Given, NotApplicable, Rule, Subject
 from interp.errors import OptionError, PluginError
+
+if TYPE_CHECKING:
+    from interp.registry import Registry
 
 PASSED, FAILED, LEFT_OUT, EXPECTED = "passed", "failed", "left out", "expected to fail"
 
@@ -83,9 +86,7 @@ def subjects(plugin: object, options: dict[str, Given]) -> Iterator[Subject]:
         alone = Registry({name: plugin})
     except PluginError:
         return  # the check of its hooks says why
-    if plugin not in registry().plugins.values():
-        with suppress(PluginError):  # the check of its hooks says why
-            registry().add(name, plugin)
+    host = hosting(name, plugin)
     found = [(kind, owned) for kind in KINDS for owned in alone.table(kind).values()]
     unknown = set(options) - {name for kind, owned in found for name in (owned.name, f"{kind} {owned.name}")}
     if unknown:
@@ -93,7 +94,20 @@ def subjects(plugin: object, options: dict[str, Given]) -> Iterator[Subject]:
         raise OptionError(f"options= name {', '.join(sorted(unknown))}; plugin {name!r} registers {has}.")
     for kind, owned in found:
         given = options.get(f"{kind} {owned.name}", options.get(owned.name, {}))
-        yield Subject(name, kind, owned.name, owned.value, given)
+        yield Subject(name, kind, owned.name, owned.value, given, host)
+
+
+def hosting(name: str, plugin: object) -> Registry | None:
+    """Return a host with all that is installed and the plugin; None where it is installed, or can't be beside it."""
+    from interp.registry import Registry, registry
+
+    known = registry().plugins
+    if any(held is plugin for held in known.values()):
+        return None
+    try:
+        return Registry({**known, name: plugin})
+    except PluginError:  # the check of its hooks says why
+        return None
 
 
 def named(name: str) -> object:
