@@ -19,7 +19,7 @@ HEAVY = ("torch", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask
 SECONDS = 2.0  # what the import of one plugin may take; the built-in ones take 0.1
 MEASURE = """
 import sys, time, importlib
-import interp, interp.registry
+import interp, interp.registry, xarray
 before, start = set(sys.modules), time.perf_counter()
 plugin = importlib.import_module(sys.argv[1])
 host = interp.registry.Registry({sys.argv[1]: plugin})
