@@ -89,6 +89,11 @@ def compiled(loop: Loop, **options: Any) -> Loop:
         In the part of Python that numba compiles.
     **options
         Of `numba.njit`.
+
+    Returns
+    -------
+    callable
+        The compiled one; it takes the same arguments.
     """
     import numba
 

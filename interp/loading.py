@@ -26,6 +26,11 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
     untrained : int, optional
         Fresh weights drawn with this seed instead: the control network.
 
+    Returns
+    -------
+    Module
+        On the processor, with these weights.
+
     Raises
     ------
     UnknownNameError
@@ -64,6 +69,13 @@ def _fill(model: torch.nn.Module, spec: ModelSpec, weights: Path | None) -> None
 
 def load_task(name: str, **options: Any) -> Task:
     """Return a registered task, made with these options.
+
+    Parameters
+    ----------
+    name : str
+        As ``interp.tasks()`` lists it.
+    **options
+        Of the task.
 
     Raises
     ------

@@ -64,6 +64,11 @@ def dataset(
     attrs : mapping, optional
         Added to ``schema``, ``schema_version`` and ``interp_version``.
 
+    Returns
+    -------
+    Dataset
+        ``activation (token, unit)`` with these coords, not copied.
+
     Raises
     ------
     SchemaError

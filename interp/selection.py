@@ -106,6 +106,11 @@ def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     ----------
     acts : Dataset
         Dims ``(token, unit)``.
+
+    Returns
+    -------
+    even, odd : Dataset
+        Dims ``(token, unit)``; no source has tokens in both.
     """
     sources, inverse = np.unique(acts["source"].values, return_inverse=True)
     odd = (source_hash(sources) >> np.uint64(32)) % np.uint64(2) == 1
@@ -113,7 +118,17 @@ def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def source_hash(sources: np.ndarray) -> np.ndarray:
-    """Return a stable 64-bit hash of each source (uint64): groups use the low bits, halves the high ones."""
+    """Return a stable 64-bit hash of each source: groups use the low bits, halves the high ones.
+
+    Parameters
+    ----------
+    sources : array (token,)
+        Of any dtype; equal sources have equal hashes on every machine.
+
+    Returns
+    -------
+    array (token,) of uint64
+    """
     digests = (blake2b(str(source).encode(), digest_size=8).digest() for source in sources.tolist())
     return np.frombuffer(b"".join(digests), dtype="<u8")
 

@@ -160,7 +160,7 @@ def stratified_shuffles(
 def interval(
     estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the two ends ``estimate ± t(G - 1) error`` of a jackknife interval.
+    """Return the two ends ``estimate ± t(G - 1) error`` of a jackknife interval, of the shape of the estimates.
 
     Parameters
     ----------

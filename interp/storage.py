@@ -41,7 +41,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     Parameters
     ----------
     dataset : Dataset
-        Of schema ``interp.activations`` or ``interp.result``.
+        Of schema ``interp.activations``, dims ``(token, unit)``, or ``interp.result``.
     path : str or path
         A directory that does not exist yet; the ones above it are made.
     overwrite : bool
@@ -85,7 +85,8 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
     Returns
     -------
     Dataset
-        In the newest version of its schema. Of a capture that is not finished the rows that are there, with a warning.
+        In the newest version of its schema: activations ``(token, unit)``, or a result. Of a capture that is not
+        finished the rows that are there, with a warning.
 
     Raises
     ------

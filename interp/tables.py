@@ -23,7 +23,7 @@ def methods(result: xr.Dataset) -> str:
     Parameters
     ----------
     result : Dataset
-        Of `interp.measure`.
+        Of `interp.measure`, with any dims.
 
     Returns
     -------

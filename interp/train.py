@@ -157,7 +157,19 @@ def time_budget(
 
 
 def save_weights(model: torch.nn.Module, path: str | Path) -> str:
-    """Write a model's weights as safetensors and return their sha256."""
+    """Write a model's weights as safetensors, whole or not at all, and return their sha256.
+
+    Parameters
+    ----------
+    model : Module
+    path : path
+        A file; one that is there is replaced.
+
+    Returns
+    -------
+    str
+        Of the bytes, in hexadecimal digits.
+    """
     from safetensors.torch import save
 
     target = Path(path)

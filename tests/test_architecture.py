@@ -1,6 +1,8 @@
 """The rules of the house, held on the syntax tree, the packaging and a fresh interpreter."""
 
 import ast
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,6 +10,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
+import interp
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -108,8 +112,6 @@ def test_a_name_stays_a_function_after_its_module_is_imported():
 
 
 def test_every_exported_name_exists():
-    import interp
-
     missing = [name for name in sorted(exported()) if not hasattr(interp, name)]
     assert not missing
 
@@ -117,3 +119,31 @@ def test_every_exported_name_exists():
 def test_shipped_weights_fit_the_limit():
     for path in (ROOT / "models").rglob("*.safetensors"):
         assert path.stat().st_size <= 3.4e6, relative(path)
+
+
+PUBLIC = [name for name in dir(interp) if not name.startswith("_") and callable(getattr(interp, name))]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_everything_public_says_what_it_takes_and_gives(name):
+    value = getattr(interp, name)
+    told = inspect.getdoc(value) or ""
+    assert len(told.split()) > 3, f"{name} has no docstring"
+    if inspect.isfunction(value):
+        signature = inspect.signature(value)
+        named = [key.lstrip("*") for key in signature.parameters]
+        missing = [key for key in named if not re.search(rf"\b{key}\b", told)]
+        assert not missing, f"{name} does not say what {missing} are"
+        quiet = signature.return_annotation in ("None", None) or not named
+        assert quiet or re.search(r"\n(Returns|Yields)\n---|^Return", told), f"{name} does not say what it returns"
+
+
+DATA = ("xr.Dataset", "NDArray", "np.ndarray", "Tensor")
+DIM = re.compile(r"\((\w+(, \w+)*),?\)|\b(token|unit|dims?|like|shape)\b")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_everything_public_that_takes_arrays_names_their_dims(name):
+    value = getattr(interp, name)
+    if inspect.isfunction(value) and any(kind in str(inspect.signature(value)) for kind in DATA):
+        assert DIM.search(inspect.getdoc(value)), f"{name} takes or gives arrays and names no dim"
