@@ -208,6 +208,6 @@ def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     OptionError
         For another kind.
     """
-    from interp.conformance.toys import toy as made
+    from interp.conformance.toys import made
 
-    return made(kind, seed, sources=sources)
+    return made(kind, seed, sources)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from interp.errors import InterpError
+from interp.draw import POSITIONAL
+from interp.errors import InterpError, PluginError
 
 if TYPE_CHECKING:
     from interp.conformance.toys import Toy
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Given = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
 SIZE = "toy_sources"
-POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 Rule = Callable[["Subject"], None]
 
 
@@ -63,10 +63,14 @@ class Subject:
 
     def toy(self, kind: str = "LSTM") -> Toy:
         """Return a fresh toy, of as many sources as ``toy_sources`` among the given options says."""
-        from interp.conformance.toys import toy
+        from interp.testing import toy
 
-        given = {} if callable(self.given) else dict(self.given)
-        return toy(kind, sources=given[SIZE]) if SIZE in given else toy(kind)
+        return toy(kind, sources=self.fixed[SIZE]) if SIZE in self.fixed else toy(kind)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The options that were given as they are, not as a function of the toy."""
+        return {} if callable(self.given) else dict(self.given)
 
     def datasets(self) -> list[str]:
         """Return the names of the parameters that take datasets: those that can be given by position."""
@@ -105,9 +109,13 @@ def answered(make: Callable[[], Any]) -> Any:
     ------
     NotApplicable
         With the error's text.
+    PluginError
+        As it is: the plugin is at fault.
     """
     try:
         return make()
+    except PluginError:
+        raise
     except InterpError as error:
         raise NotApplicable(f"on the toy it says: {error} Give options= for it.") from error
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def difference(found: xr.Dataset, wanted: xr.Dataset) -> str:
-    """Return the first thing in which two datasets differ, or nothing: variables, coords, attrs."""
+    """Return the first thing in which two datasets that should be the same to the bit differ, or nothing."""
     if found.sizes != wanted.sizes:
         return f"sizes {dict(found.sizes)}, before {dict(wanted.sizes)}"
     if set(found.variables) != set(wanted.variables):
@@ -20,11 +20,6 @@ def difference(found: xr.Dataset, wanted: xr.Dataset) -> str:
         if not same(held.values, wanted.variables[name].values):
             return f"{name!r} has other values"
     return f"attrs {found.attrs}" if found.attrs != wanted.attrs else ""
-
-
-def same_bytes(found: xr.Dataset, wanted: xr.Dataset) -> str:
-    """Return how two results differ that should be the same to the bit."""
-    return difference(found, wanted)
 
 
 def same(found: np.ndarray, wanted: np.ndarray) -> bool:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.capturing.labels import flatten
 from interp.conformance.checking import NotApplicable, Subject
 from interp.errors import InterpError
 
 if TYPE_CHECKING:
     import torch
+
+    from interp.registry import Registry
 
 GRID = {"num_layers": (1, 2), "bidirectional": (False, True), "bias": (True, False), "batch_first": (True, False)}
 SIZE, STEPS, SAMPLES = 4, 5, 3
@@ -49,9 +52,11 @@ def exact(subject: Subject) -> None:
     """Capture the module over a grid of its options: the engine equals the module, which capture itself checks."""
     import torch
 
+    from interp.registry import isolated
+
     made = 0
     for options in settings(subject):
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), isolated(alone(subject)):
             torch.manual_seed(0)
             module = built(subject, options)
             if module is None:
@@ -62,8 +67,23 @@ def exact(subject: Subject) -> None:
         raise NotApplicable("nobody says how its module is made: conformance(…, options={adapter: {'build': …}})")
 
 
+def alone(subject: Subject) -> Registry:
+    """Return a host in which this adapter alone reads modules: another one of the same module is not asked."""
+    from interp.hookspecs import Register, hookimpl
+    from interp.registry import Registry
+
+    class Only:
+        @hookimpl
+        def register_adapters(self, register: Register) -> None:
+            register(subject.value)
+
+    return Registry({subject.plugin: Only()})
+
+
 def settings(subject: Subject) -> Iterable[dict[str, bool | int]]:
     """Return the options of a module to try: those of the grid that its constructor has."""
+    if "build" in subject.fixed:
+        return [{}]
     if subject.value.cell:
         return [{}, {"bias": False}]
     return [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
@@ -73,9 +93,8 @@ def built(subject: Subject, options: dict[str, Any]) -> torch.nn.Module | None:
     """Return the module with some options, or None where it does not take them or can't be made from two sizes."""
     from importlib import import_module
 
-    given = dict(subject.given) if not callable(subject.given) else {}
-    if "build" in given:
-        made: torch.nn.Module = given["build"]()
+    if "build" in subject.fixed:
+        made: torch.nn.Module = subject.fixed["build"]()
         return made
     where, _, name = subject.value.module.rpartition(".")
     try:
@@ -106,34 +125,46 @@ def compare(subject: Subject, module: torch.nn.Module, options: dict[str, Any]) 
 
 def task_of(subject: Subject) -> Any:
     """Return the task, made from the options that are given."""
-    given = dict(subject.given) if not callable(subject.given) else {}
-    return subject.value(**{name: value for name, value in given.items() if name not in ("split", "model")})
+    return subject.value(**{name: value for name, value in subject.fixed.items() if name not in ("split", "model")})
 
 
-def some(subject: Subject, seed: int = 0, limit: int = 8) -> list[Any]:
-    """Return a few batches."""
-    given = dict(subject.given) if not callable(subject.given) else {}
-    return list(task_of(subject).batches(given.get("split", "demo"), limit=limit, seed=seed))
+def some(subject: Subject, limit: int = 8) -> Iterable[Any]:
+    """Return a few batches, as the task gives them."""
+    batches: Iterable[Any] = task_of(subject).batches(subject.fixed.get("split", "demo"), limit=limit, seed=0)
+    return batches
 
 
 def aligned(subject: Subject) -> None:
     """Count labels: a value for each token, with input, output and source among them."""
     for batch in some(subject):
-        lengths = list(batch.lengths or [])
-        for name in ("input", "output"):
-            if name not in (batch.labels or {}):
-                subject.fail(f"its batches have no label {name!r}.", "Batch(…, labels={'input': …, 'output': …}).")
-            if len(batch.labels[name]) not in (sum(lengths), len(lengths)):
-                subject.fail(f"its label {name!r} has {len(batch.labels[name])} values for {sum(lengths)} tokens.",
-                             "one value for each token, samples one after the other.")  # fmt: skip
+        labels = batch.labels or {}
+        missing = {"input", "output", "source"} - set(labels)
+        if missing:
+            subject.fail(
+                f"its batches lack {sorted(missing)}.", "Batch(…, labels={'input': …, 'output': …, 'source': …})."
+            )
+        lengths = np.array(batch.lengths if batch.lengths is not None else [len(row) for row in labels["input"]])
+        for name, values in labels.items():
+            try:
+                flatten(name, values, lengths)
+            except InterpError as error:
+                subject.fail(str(error), "one value for each token, samples one after the other.")
 
 
 def seeded(subject: Subject) -> None:
-    """Ask twice with one seed: the same text, and the same when a batch list is gone through again."""
-    one, two = some(subject), some(subject)
-    for a, b in zip(one, two, strict=True):
-        if any(not np.array_equal(a.labels[name], b.labels[name]) for name in a.labels):
-            subject.fail("asked twice with one seed, it gives other text.", "draw from np.random.default_rng(seed).")
+    """Ask twice with one seed, and go through what came twice: the same text each time."""
+    batches = some(subject)
+    for again in (some(subject), batches):
+        for one, other in zip(batches, again, strict=True):
+            if any(not same(one.labels[name], other.labels[name]) for name in one.labels):
+                subject.fail(
+                    "asked twice with one seed, it gives other text.", "draw from np.random.default_rng(seed)."
+                )
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether labels are equal, flat or a sequence for each sample."""
+    return [np.asarray(row).tolist() for row in one] == [np.asarray(row).tolist() for row in other]
 
 
 def limited(subject: Subject) -> None:
@@ -147,10 +178,9 @@ def closed_alphabet(subject: Subject) -> None:
     """Run its network: what it decodes are symbols of the network, one for each token."""
     from interp.loading import load_model
 
-    given = dict(subject.given) if not callable(subject.given) else {}
-    if "model" not in given:
+    if "model" not in subject.fixed:
         raise NotApplicable("nobody names a model of the task: conformance(…, options={task: {'model': …}})")
-    task, model = task_of(subject), load_model(given["model"])
+    task, model = task_of(subject), load_model(subject.fixed["model"])
     known = set(next(iter(model.symbols.values())))  # type: ignore[operator]
     for batch in some(subject):
         for symbols, length in zip(task.decode(model(*batch.inputs), batch), batch.lengths, strict=True):

@@ -8,10 +8,10 @@ from inspect import Parameter, getdoc, isclass, signature
 from typing import Any
 
 from interp.conformance.checking import Subject
+from interp.draw import POSITIONAL
 from interp.flags import kinds
 
 DIMS = re.compile(r"\b(token|unit|pair|sample|step|model|source|place|batch)s?\b")
-DATASETS = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def docstring(subject: Subject) -> None:
@@ -40,7 +40,7 @@ def explicit_signature(subject: Subject) -> None:
             subject.fail(
                 f"its signature has {parameter}.", "list every parameter: options become flags by their names."
             )
-        dataset = parameter.kind in DATASETS and not isclass(subject.value)
+        dataset = parameter.kind in POSITIONAL and not isclass(subject.value)
         if dataset and parameter.default not in (None, Parameter.empty):
             subject.fail(
                 f"its option {name!r} can be given by position.",

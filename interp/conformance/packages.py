@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from interp.conformance.checking import Subject
+from interp.conformance.checking import NotApplicable, Subject
 from interp.errors import PluginError
 
 HEAVY = ("torch", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask", "zarr", "numba",
@@ -31,7 +31,7 @@ def light_import(subject: Subject) -> None:
     """Import the plugin and call its hooks in a fresh interpreter: nothing heavy, and soon done."""
     plugin = subject.value
     if not (isinstance(plugin, ModuleType) and sys.modules.get(plugin.__name__) is plugin and files_of(plugin)):
-        return
+        raise NotApplicable("it is no module that can be imported again")
     seconds, heavy = imported(subject, plugin.__name__)
     if heavy:
         subject.fail(
@@ -73,11 +73,14 @@ def files_of(plugin: Any) -> list[Path]:
 def public_imports(subject: Subject) -> None:
     """Read the source: of interp only what it exports, and `interp.testing`."""
     if getattr(subject.value, "__name__", "").partition(".")[0] == "interp":
-        return  # the core's own adapters
+        raise NotApplicable("it is a part of interp itself")
+    files = files_of(subject.value)
+    if not files:
+        raise NotApplicable("it has no source file")
     import interp
 
     public = set(vars(interp)["__all__"])
-    for path in files_of(subject.value):
+    for path in files:
         for line, module, name in imports(path):
             if module == "interp" and name and name not in public:
                 subject.fail(

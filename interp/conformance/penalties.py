@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from interp.conformance.checking import Subject, answered
-from interp.conformance.toys import toy
+from interp.testing import toy
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,9 @@ def trained(subject: Subject, weight: float) -> tuple[dict[str, np.ndarray], Any
 
     task = ToyTask()
     model = deepcopy(task.world.model)
-    options = {**subject.options(task.world), "units": {"module": "hidden"}}
+    options = subject.options(task.world)
+    if "units" in signature(subject.value).parameters and "units" not in subject.fixed:
+        options["units"] = {"module": "hidden"}
     term = (answered(lambda: subject.value(**options)), weight)
     settings: Any = {"seed": 0, "budget": STEPS, "penalties": [term], "progress": False}
     told = answered(lambda: train(model, task, **settings))  # type: ignore[arg-type]

@@ -141,28 +141,8 @@ def _made(kind: str, seed: int, sources: int) -> Toy:
     return Toy(model, text, capture(model, text, progress=False).assign_attrs(model=f"toy-{kind.lower()}", task="toy"))
 
 
-def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
-    """Return a small bidirectional network of a kind, its text, and its activations.
-
-    Parameters
-    ----------
-    kind : {"LSTM", "GRU", "RNN"}
-        Of the recurrent module.
-    seed : int
-        Of weights and text.
-    sources : int
-        Independent texts of two samples each, 18 tokens long.
-
-    Returns
-    -------
-    Toy
-        With ``model``, ``batches``, ``acts`` ``(token, unit)``, ``wiring``, and names: ``unit``, ``units``, ``pair``.
-
-    Raises
-    ------
-    OptionError
-        For another kind.
-    """
+def made(kind: str, seed: int, sources: int) -> Toy:
+    """Return what `interp.testing.toy` describes, with activations of its own."""
     if kind not in KINDS:
         raise OptionError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
     held = _made(kind, seed, sources)

@@ -6,6 +6,8 @@ import re
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from interp.conformance.checking import NotApplicable, Subject, answered
 from interp.conformance.toys import Toy
 from interp.errors import InterpError, UnknownNameError
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
     from interp.views import View
 
 PLACE = r"""["']?\s*(?:https?:)?//"""
-FETCHED = re.compile(rf"(?:src|href|action|poster)\s*=\s*{PLACE}|@import|url\(\s*{PLACE}", re.IGNORECASE)
-CALLED = re.compile(r"\b(?:fetch|XMLHttpRequest|WebSocket|EventSource|sendBeacon|importScripts)\b")
+FETCHED = re.compile(rf"(?:src|poster|<link\b[^>]*href)\s*=\s*{PLACE}|@import|url\(\s*{PLACE}", re.IGNORECASE)
+CALLED = re.compile(r"\b(?:fetch|sendBeacon|importScripts)\s*\(|new\s+(?:XMLHttpRequest|WebSocket|EventSource)\b")
 LONG = 60
 PROBES = {"dist": "hellinger"}  # where a parameter has another name than its probe
 HOSTILE = "<script>alert(1)</script>"
+MARKED = ("s", "z")  # these letters become markup; those of the toy's pair stay
 
 
 def drawn(subject: Subject, world: Toy) -> View:
@@ -113,11 +116,12 @@ def no_requests(subject: Subject) -> None:
 def text_stays_text(subject: Subject) -> None:
     """Draw labels that are markup: they stand in the page as text."""
     world = subject.toy()
-    labels = {name: ("token", [HOSTILE] * world.acts.sizes["token"]) for name in ("predicted",)}
-    try:
-        page = drawn(subject, world.having(world.acts.assign_coords(labels))).html()
-    except InterpError:
-        return
+    labels = {
+        name: (held.dims, np.where(np.isin(held.values, MARKED), HOSTILE, held.values))
+        for name, held in world.acts.coords.items() if name in ("input", "output", "predicted", "symbol")
+    }  # fmt: skip
+    world = world.having(world.acts.assign_coords(labels))
+    page = answered(lambda: drawn(subject, world)).html()
     if HOSTILE in page:
         subject.fail("a label that is markup becomes markup in its page.", "escape every label: html.escape(text).")
 
