@@ -35,8 +35,6 @@ def plugins(
 
 def _told(name: str) -> dict[str, Any]:
     """Return what is known of a plugin: its version, hooks, and every object with its options."""
-    from inspect import Parameter, signature
-
     from interp.registry import KINDS, registry
 
     known = registry()
@@ -44,13 +42,23 @@ def _told(name: str) -> dict[str, Any]:
     for kind in KINDS:
         for owned in known.table(kind).values():
             if owned.owner == name:
-                found = signature(owned.value).parameters if callable(owned.value) else {}
-                options = {key: "required" if held.default is Parameter.empty else repr(held.default)
-                           for key, held in found.items() if held.kind is Parameter.KEYWORD_ONLY}  # fmt: skip
-                brings.append({"kind": kind, "name": owned.name, "options": options})
+                brings.append({"kind": kind, "name": owned.name, "options": _options(owned.value)})
     hooks = [KINDS[kind] for kind in dict.fromkeys(str(one["kind"]) for one in brings)]
     where = getattr(known.plugins[name], "__name__", type(known.plugins[name]).__name__)
-    return {"plugin": name, "version": known.versions.get(name, ""), "from": where, "hooks": hooks, "brings": brings}
+    made = {"version": known.versions.get(name, ""), "distribution": known.distributions.get(name, "")}
+    return {"plugin": name, **made, "from": where, "hooks": hooks, "brings": brings}
+
+
+def _options(value: Any) -> dict[str, dict[str, str]]:
+    """Return the type and the default of each option, as they are written; one without a default is required."""
+    from inspect import Parameter, formatannotation, signature
+
+    told = {}
+    for key, held in (signature(value).parameters if callable(value) else {}).items():
+        if held.kind is Parameter.KEYWORD_ONLY:
+            kind = held.annotation if isinstance(held.annotation, str) else formatannotation(held.annotation)
+            told[key] = {"type": kind} | ({} if held.default is Parameter.empty else {"default": repr(held.default)})
+    return told
 
 
 def train(

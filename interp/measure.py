@@ -121,8 +121,17 @@ def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str,
     check_labels(source, info.requires, f"Probe {info.name!r}")
     if basis != "units" and in_memory(captured):
         source = source.load()  # a function may read it many times
-    result = probe(source, **options).compute()
+    result = with_labels(probe(source, **options).compute(), source)
     return result.assign_attrs(provenance(source) | counted(source) | result.attrs)
+
+
+def with_labels(result: xr.Dataset, acts: xr.Dataset) -> xr.Dataset:
+    """Return the result with every label that the activations have for its units, where it names units of theirs."""
+    if "unit" not in result.indexes or not result.indexes["unit"].isin(acts.indexes["unit"]).all():
+        return result
+    units = acts["unit"].sel(unit=result["unit"])
+    known = {name: held for name, held in units.coords.items() if name not in result.coords}
+    return result.assign_coords(known)
 
 
 def _stamped(result: xr.Dataset, probe: Probe, options: Mapping[str, Any]) -> xr.Dataset:

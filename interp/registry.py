@@ -49,8 +49,10 @@ class Registry:
         Modules or objects with hook implementations, by plugin name.
     versions : mapping of str to str, optional
         The version of each plugin's distribution.
+    distributions : mapping of str to str, optional
+        What to ``pip install`` for each plugin.
     trace : bool
-        Print every hook call to standard error.
+        Print to standard error what each hook call brings, and which plugin answers to a name.
 
     Raises
     ------
@@ -59,9 +61,14 @@ class Registry:
     """
 
     def __init__(
-        self, plugins: Mapping[str, object], versions: Mapping[str, str] | None = None, *, trace: bool = False
+        self,
+        plugins: Mapping[str, object],
+        versions: Mapping[str, str] | None = None,
+        distributions: Mapping[str, str] | None = None,
+        *,
+        trace: bool = False,
     ) -> None:
-        self.versions, self.trace = dict(versions or {}), trace
+        self.versions, self.distributions, self.trace = dict(versions or {}), dict(distributions or {}), trace
         self.plugins: dict[str, object] = {}
         self._tables: dict[str, dict[str, Owned]] = {kind: {} for kind in KINDS}
         for name, plugin in plugins.items():
@@ -71,9 +78,6 @@ class Registry:
         """Take one more plugin, in the place of one of that name; after an error all is as before."""
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
-        if self.trace:
-            manager.trace.root.setwriter(sys.stderr.write)
-            manager.enable_tracing()
         try:
             manager.register(plugin, name)
             manager.check_pending()
@@ -87,6 +91,9 @@ class Registry:
         tables = {kind: without(table, name) for kind, table in self._tables.items()}
         for kind, hook in KINDS.items():
             getattr(manager.hook, hook)(register=partial(enter, tables[kind], kind, name))
+            if self.trace:
+                brought = ", ".join(one.name for one in tables[kind].values() if one.owner == name)
+                sys.stderr.write(f"{hook}: plugin {name!r} brings {brought or 'nothing'}\n")
         self.plugins, self._tables = {**self.plugins, name: plugin}, tables
 
     def __repr__(self) -> str:
@@ -103,6 +110,8 @@ class Registry:
         table = self._tables[kind]
         if name not in table:
             raise unknown(kind, name, table)
+        if self.trace:
+            sys.stderr.write(f"{kind} {name!r}: plugin {table[name].owner!r} answers\n")
         return table[name].value
 
 
@@ -137,7 +146,8 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     Parameters
     ----------
     environment : mapping of str to str
-        ``INTERP_PLUGINS=a,b`` restricts to these, ``INTERP_DISABLE=a`` drops, ``INTERP_TRACE=1`` prints hook calls.
+        ``INTERP_PLUGINS=a,b`` restricts to these, ``INTERP_DISABLE=a`` drops, ``INTERP_TRACE=1`` prints hook
+        calls, and which plugin answers to a name.
 
     Raises
     ------
@@ -149,8 +159,10 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     dropped = _names(environment, "INTERP_DISABLE", found)
     chosen = [name for name in (only or found) if name not in dropped]
     loaded = {name: module for name in chosen if (module := _load(found[name])) is not None}
-    versions = {name: found[name].dist.version for name in loaded if found[name].dist}  # type: ignore[union-attr]
-    known = Registry({}, versions, trace=environment.get("INTERP_TRACE", "") not in ("", "0"))
+    from_where = {name: dist for name in loaded if (dist := found[name].dist)}
+    versions = {name: dist.version for name, dist in from_where.items()}
+    names = {name: dist.name for name, dist in from_where.items()}
+    known = Registry({}, versions, names, trace=environment.get("INTERP_TRACE", "") not in ("", "0"))
     for name in sorted(loaded, key=lambda name: (not _ours(found[name]), name)):
         try:
             known.add(name, loaded[name])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ SCHEMA_VERSION = 1
 QUANTITIES = ("h", "c", "i", "f", "g", "o", "c_prev", "r", "z", "n", "out")
 DIRECTIONS = ("forward", "backward", "")
 TOKEN_COORDS = {"sample": np.int32, "step": np.int32, "source": np.int32}
+RESULT_ATTRS = ("schema_version", "interp_version", "probe", "probe_version", "options", "method")
 UNIT_COORDS: dict[str, Any] = {
     "unit": str,
     "module": str,
@@ -27,6 +29,10 @@ UNIT_COORDS: dict[str, Any] = {
     "quantity": str,
     "index": np.int32,
     "symbol": str,
+}
+RESULT_COORDS: dict[str, tuple[str, ...]] = {
+    "unit": tuple(UNIT_COORDS),
+    "pair": ("pair", "pair_input", "pair_output"),
 }
 
 
@@ -99,7 +105,7 @@ def validate(acts: xr.Dataset) -> xr.Dataset:
     SchemaError
         Every fault in one message.
     """
-    faults = list(_faults(acts))
+    faults = _faults(acts)
     if faults:
         listed = "".join(f"\n  - {fault}" for fault in faults)
         raise SchemaError(f"Not a dataset of schema {ACTIVATIONS!r} version {SCHEMA_VERSION}:{listed}")
@@ -114,27 +120,58 @@ def _faults(acts: xr.Dataset) -> list[str]:
         return [*faults, "there is no variable 'activation' (token, unit)"]
     if acts.activation.dims != ("token", "unit"):
         faults.append(f"'activation' has dims {acts.activation.dims}, expected ('token', 'unit')")
-    for dim, names in (("token", TOKEN_COORDS), ("unit", UNIT_COORDS)):
-        for name in names:
-            if name not in acts.coords:
-                faults.append(f"there is no coord {name!r} ({dim})")
-            elif acts.coords[name].dims != (dim,):
-                faults.append(f"coord {name!r} has dims {acts.coords[name].dims}, expected ({dim!r},)")
-    return faults + _value_faults(acts)
+    coords = {"token": TOKEN_COORDS, "unit": UNIT_COORDS}
+    return faults + coord_faults(acts, coords) + value_faults(acts)
 
 
-def _value_faults(acts: xr.Dataset) -> list[str]:
+def coord_faults(held: xr.Dataset, coords: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return what is wrong with the coords that each dim has to carry."""
     faults = []
-    if "unit" in acts.indexes and not acts.indexes["unit"].is_unique:
-        twice = acts.indexes["unit"][acts.indexes["unit"].duplicated()][:3].tolist()
-        faults.append(f"unit names are not unique: {', '.join(map(str, twice))}")
-    if "direction" in acts.coords:
-        odd = sorted(set(np.unique(acts.direction.values)) - set(DIRECTIONS))
+    for dim, names in coords.items():
+        for name in names:
+            if name not in held.coords:
+                faults.append(f"there is no coord {name!r} ({dim})")
+            elif held.coords[name].dims != (dim,):
+                faults.append(f"coord {name!r} has dims {held.coords[name].dims}, expected ({dim!r},)")
+    return faults
+
+
+def value_faults(held: xr.Dataset) -> list[str]:
+    """Return what is wrong with names, directions and attrs."""
+    faults = []
+    for dim, index in held.indexes.items():
+        if not index.is_unique:
+            twice = index[index.duplicated()][:3].tolist()
+            faults.append(f"{dim} names are not unique: {', '.join(map(str, twice))}")
+    if "direction" in held.coords:
+        odd = sorted(set(np.unique(held.direction.values)) - set(DIRECTIONS))
         faults += [f"direction {value!r} is none of {DIRECTIONS}" for value in odd]
-    for name, value in acts.attrs.items():
+    for name, value in held.attrs.items():
         if not isinstance(value, str | int | float):
             faults.append(f"attrs[{name!r}] is a {type(value).__name__}, expected str, int or float")
     return faults
+
+
+def faults(held: xr.Dataset) -> list[str]:
+    """Return all that is wrong with activations or a result, a sentence each.
+
+    Parameters
+    ----------
+    held : Dataset
+        Of schema ``interp.activations``, or ``interp.result``: its ``unit`` and ``pair`` carry the labels that say
+        which they are, its attrs the probe, its version, its options and the paragraph of its method.
+    """
+    if held.attrs.get("schema") != RESULT:
+        return _faults(held)
+    told = [f"attrs[{name!r}] is missing" for name in RESULT_ATTRS if name not in held.attrs]
+    if not held.data_vars:
+        told.append("there is no variable")
+    try:
+        json.loads(str(held.attrs.get("options", "{}")))
+    except ValueError as error:
+        told.append(f"attrs['options'] is no JSON: {error}")
+    coords = {dim: names for dim, names in RESULT_COORDS.items() if dim in held.dims}
+    return told + coord_faults(held, coords) + value_faults(held)
 
 
 def check_labels(acts: xr.Dataset, needed: Sequence[str], who: str) -> None:

@@ -58,6 +58,32 @@ def test_begun_names_are_kebab_case_and_nothing_is_overwritten(tmp_path):
         write("penalt", "mine", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("viewer", "scene"), ("viewer", "captions"), ("probe", "register-probes"), ("probe", "probe"), ("probe", "max"),
+        ("penalty", "any"), ("penalty", "penalty"), ("task", "batch"), ("adapter", "adapter"), ("reducer", "reducer"),
+    ],
+)  # fmt: skip
+def test_a_name_that_the_source_uses_otherwise_is_refused(kind, name, tmp_path):
+    with pytest.raises(interp.OptionError, match=f"{name}.* means something else"):
+        write(kind, name, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [("probe", "hellinger", "taken, by the plugin 'hellinger'"), ("reducer", "moments", "taken"),
+     ("viewer", "testing", None), ("probe", "reproduction", "taken, by the plugin|module interp_reproduction")],
+)  # fmt: skip
+def test_a_name_that_a_plugin_or_a_module_has_is_refused(kind, name, told, tmp_path):
+    if told is None:
+        assert write(kind, name, tmp_path).is_dir()
+    else:
+        with pytest.raises(interp.OptionError, match=told):
+            write(kind, name, tmp_path)
+
+
 def test_the_guide_goes_from_nothing_to_the_command_line_and_the_dashboard(tmp_path):
     source = re.search(r"<!-- file: (\S+) -->\n```python\n(.*?)```", GUIDE, re.DOTALL)
     lines = [line for line in source[2].splitlines() if line.strip() and '"""' not in line]
@@ -94,8 +120,10 @@ def test_a_package_from_elsewhere_is_found_and_checked(tmp_path):
     listed = json.loads(run("plugins", "--json", env=environment(tmp_path)))
     found = next(one for one in listed if one["plugin"] == "thirdparty")
     assert (found["from"], found["version"]) == ("interp_thirdparty", "0.3.0")
+    assert found["distribution"] == "interp-thirdparty"
+    options = {"above": {"type": "float", "default": "0.5"}}
     assert found["hooks"] == ["register_probes", "register_penalties"]
-    assert {"kind": "probe", "name": "longest-run", "options": {"above": "0.5"}} in found["brings"]
+    assert {"kind": "probe", "name": "longest-run", "options": options} in found["brings"]
     checked = json.loads(run("check", "thirdparty", "--json", env=environment(tmp_path)))
     assert {one["state"] for one in checked} == {"passed"}
 
@@ -134,7 +162,23 @@ def test_show_lists_all_faults_and_ends_with_one(tmp_path):
         {"activation": (("unit", "token"), [[1.0]])}, attrs={"schema": "interp.activations", "schema_version": 1}
     )
     wrong.to_zarr(tmp_path / "wrong.zarr", consolidated=False)
-    done = subprocess.run([*CALL, "show", tmp_path / "wrong.zarr"], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "no coord 'sample'" in done.stderr
-    assert "no coord 'module'" in done.stderr
+    told = run("show", str(tmp_path / "wrong.zarr"), status=1)
+    assert "version 1: 11 faults" in told
+    assert "no coord 'sample'" in told
+    assert "no coord 'module'" in told
+    assert len(json.loads(run("show", str(tmp_path / "wrong.zarr"), "--json", status=1))["faults"]) == 11
+
+
+def test_show_finds_the_faults_of_a_result(tmp_path, store):
+    right = interp.measure("moments", interp.open(store))
+    assert json.loads(run("show", str(interp.save(right, tmp_path / "right.zarr")), "--json"))["faults"] == []
+    wrong = right.drop_vars("module").expand_dims(pair=["t=>ծ"]).assign_attrs(options="{")
+    del wrong.attrs["probe"]
+    faults = json.loads(run("show", str(interp.save(wrong, tmp_path / "wrong.zarr")), "--json", status=1))["faults"]
+    assert [fault.split(":")[0] for fault in faults] == [
+        "attrs['probe'] is missing",
+        "attrs['options'] is no JSON",
+        "there is no coord 'module' (unit)",
+        "there is no coord 'pair_input' (pair)",
+        "there is no coord 'pair_output' (pair)",
+    ]

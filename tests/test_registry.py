@@ -107,9 +107,11 @@ def test_a_variable_that_names_no_plugin_is_an_error(installed):
         host.discover({"INTERP_PLUGINS": "goood"})
 
 
-def test_tracing_prints_the_hook_calls(installed, capsys):
-    host.discover({"INTERP_PLUGINS": "good", "INTERP_TRACE": "1"})
-    assert "register_probes" in capsys.readouterr().err
+def test_tracing_prints_the_hook_calls_and_who_answers(installed, capsys):
+    found = host.discover({"INTERP_PLUGINS": "good", "INTERP_TRACE": "1"})
+    assert "register_probes: plugin 'good' brings range, moments, histogram" in capsys.readouterr().err
+    found.get("probe", "moments")
+    assert capsys.readouterr().err == "probe 'moments': plugin 'good' answers\n"
 
 
 @pytest.fixture

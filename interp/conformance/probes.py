@@ -174,6 +174,8 @@ def honest_requires(subject: Subject) -> None:
 
 def result(subject: Subject) -> None:
     """Look at the result: coords are the capture's, attrs plain, variables numbers or strings."""
+    from interp.schema import faults
+
     found, acts = first(subject), subject.toy().acts
     for dim in SHARED:
         if dim in found.dims and dim in acts.indexes and dim not in found.indexes:
@@ -182,11 +184,11 @@ def result(subject: Subject) -> None:
             )
         if dim in found.indexes and not set(found[dim].values.tolist()) <= set(acts[dim].values.tolist()):
             subject.fail(f"its result has names along {dim!r} that the capture lacks.", f"keep the coords of {dim!r}.")
-    for name, value in found.attrs.items():
-        if not isinstance(value, str | int | float):
-            subject.fail(
-                f"attrs[{name!r}] is a {type(value).__name__}.", "attrs hold str, int and float; JSON for the rest."
-            )
+    for fault in faults(found):
+        subject.fail(
+            f"{fault}.",
+            "name units as the capture does, pairs with pair_input and pair_output; attrs hold str, int, float.",
+        )
     for name, held in found.variables.items():
         if held.dtype.kind not in "biufUT":
             subject.fail(f"variable {name!r} is of dtype {held.dtype}.", "numbers, or strings: .astype(str).")
