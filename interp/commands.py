@@ -38,11 +38,12 @@ def _told(name: str) -> dict[str, Any]:
     from interp.registry import KINDS, registry
 
     known = registry()
-    brings = []
-    for kind in KINDS:
-        for owned in known.table(kind).values():
-            if owned.owner == name:
-                brings.append({"kind": kind, "name": owned.name, "options": _options(owned.value)})
+    brings = [
+        {"kind": kind, "name": owned.name, "options": _options(owned.value)}
+        for kind in KINDS
+        for owned in known.table(kind).values()
+        if owned.owner == name
+    ]
     hooks = [KINDS[kind] for kind in dict.fromkeys(str(one["kind"]) for one in brings)]
     where = getattr(known.plugins[name], "__name__", type(known.plugins[name]).__name__)
     made = {"version": known.versions.get(name, ""), "distribution": known.distributions.get(name, "")}

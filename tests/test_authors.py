@@ -1,9 +1,13 @@
 """The verbs for authors, and the guide: its steps are gone through word by word."""
 
 import json
+import os
 import re
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -33,9 +37,53 @@ def install(source, target):
 
 
 def environment(path):
-    import os
-
     return {**os.environ, "PYTHONPATH": str(path)}
+
+
+def environment_of(folder):
+    """Return what a shell in a new virtual environment sees, in which nothing but this one's packages is installed."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    packages = next(folder.glob("lib/*/site-packages"))
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    (packages / "ours.pth").write_text("".join(f"import site; site.addsitedir({path!r})\n" for path in ours))
+    for name in ("interp", "pip", "pytest"):
+        script = folder / "bin" / name
+        start = "from importlib.metadata import entry_points\nentry_points(group='console_scripts')"
+        script.write_text(f"#!{folder}/bin/python\n{start}[{name!r}].load()()\n", encoding="utf-8")
+        script.chmod(0o755)
+    held = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+    return {**held, "PATH": path, "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}  # 0 is how pip spells yes here
+
+
+def shell(line, **options):
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def answer_of(line, **options):
+    """Start a server by the words of the guide, and return the status of its page."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    call = ["bash", "-c", f"exec {line} --port {port}"]
+    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as server:
+        try:
+            return status_of(f"http://127.0.0.1:{port}")
+        finally:
+            server.terminate()
+
+
+def status_of(address):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return urllib.request.urlopen(address).status  # noqa: S310 (an address of our own)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,19 +136,19 @@ def test_the_guide_goes_from_nothing_to_the_command_line_and_the_dashboard(tmp_p
     source = re.search(r"<!-- file: (\S+) -->\n```python\n(.*?)```", GUIDE, re.DOTALL)
     lines = [line for line in source[2].splitlines() if line.strip() and '"""' not in line]
     assert len(lines) <= 40
-    run("new", "probe", "burst-size", cwd=tmp_path)
-    folder, site = tmp_path / "interp-burst-size", tmp_path / "site"
+    told = {}
+    options = {"cwd": tmp_path, "env": environment_of(tmp_path / "venv")}
+    for step in re.search(r"<!-- begin -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)[1].splitlines():
+        shell(step, **options)
+    folder = tmp_path / "interp-burst-size"
     (folder / source[1]).write_text(source[2], encoding="utf-8")
-    install(folder, site)
-    options = {"cwd": folder, "env": environment(site)}
-    steps = re.search(r"<!-- steps -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)[1].splitlines()
-    assert [step.split()[0] for step in steps] == ["pip", "interp", "pytest", "interp", "interp", "interp"]
-    assert "viewer burst-bars" in " ".join(run("plugins", **options).split())
-    call = [sys.executable, "-m", "pytest", "-q"]
-    tested = subprocess.run(call, capture_output=True, text=True, check=False, **options)
-    assert tested.returncode == 0, tested.stdout[-3000:]
-    for step in steps[3:5]:
-        run(*step.split()[1:], **options)
+    options["cwd"] = folder
+    *steps, serve = re.search(r"<!-- steps -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)[1].splitlines()
+    for step in steps:
+        told[step] = shell(step, **options)
+    assert "viewer burst-bars" in " ".join(told["interp plugins"].split())
+    assert "passed" in told["pytest"]
+    assert answer_of(serve, **options) == 200
     script = (
         "import interp\n"
         "from interp_dashboard.dashboard import Dashboard\n"
@@ -109,10 +157,9 @@ def test_the_guide_goes_from_nothing_to_the_command_line_and_the_dashboard(tmp_p
         "sent = []; page = Dashboard(held, send=sent.append)\n"
         "page.show(); print([one['heading'] for one in sent if one.get('panel') == 'burst-bars' and 'html' in one])"
     )
-    shown = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True, **options
-    )
-    assert shown.stdout.strip() == "['Burst bars']"
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    shown = shell(f"python -W ignore {tmp_path / 'script.py'}", **options)
+    assert shown.strip() == "['Burst bars']"
 
 
 def test_a_package_from_elsewhere_is_found_and_checked(tmp_path):

@@ -1,4 +1,4 @@
-"""Examples as notebooks, and what objects show there when a cell ends with them."""
+"""What objects show when a cell of a notebook ends with them."""
 
 import asyncio
 import re
@@ -12,7 +12,7 @@ import interp
 from interp.registry import registry
 from interp.testing import toy
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("0*_*.py"))
+EXAMPLE = Path(__file__).parents[1] / "examples/03_your_own_probe.py"
 
 ENDS = """
 # %%
@@ -27,17 +27,9 @@ interp.draw("top-pairs", dist, unit=str(acts.unit.values[0]))
 """
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_converts_to_a_notebook_with_text_and_code(path):
-    cells = jupytext.read(path).cells
-    assert {cell.cell_type for cell in cells} == {"markdown", "code"}
-    assert cells[0].source.startswith("# ")
-
-
 @pytest.mark.filterwarnings("ignore")  # of the kernel's own parts
 def test_a_notebook_runs_and_shows_what_a_cell_ends_with(tmp_path):
-    path = next(path for path in EXAMPLES if path.stem.startswith("03"))
-    notebook = jupytext.reads(path.read_text(encoding="utf-8") + ENDS, "py:percent")
+    notebook = jupytext.reads(EXAMPLE.read_text(encoding="utf-8") + ENDS, "py:percent")
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )

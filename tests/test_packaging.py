@@ -35,14 +35,37 @@ DATA = [
     "interp_transliteration/data/hy.toml", "interp_reproduction/report.html", "interp/py.typed",
 ]  # fmt: skip
 
+SUFFIXES = {
+    ".py",
+    ".pyi",
+    ".typed",
+    ".txt",
+    ".md",
+    ".toml",
+    ".css",
+    ".js",
+    ".html",
+    ".safetensors",
+    ".json",
+    ".csv",
+    ".png",
+}
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The wheel and the source distribution, made from the files that git knows."""
+    """The source distribution, made from the files that git knows, and the wheel that is made from it alone."""
     folder = tmp_path_factory.mktemp("dist")
-    call = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", folder]
-    subprocess.run(call, cwd=ROOT, check=True, capture_output=True)
-    return {path.suffix: path for path in folder.iterdir()}
+    hatch(ROOT, "sdist", folder)
+    with tarfile.open(next(folder.iterdir())) as archive:
+        archive.extractall(folder / "unpacked", filter="data")
+    hatch(next((folder / "unpacked").iterdir()), "wheel", folder)
+    return {path.suffix: path for path in folder.iterdir() if path.is_file()}
+
+
+def hatch(source, kind, folder):
+    call = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", folder]
+    subprocess.run(call, cwd=source, check=True, capture_output=True)
 
 
 def test_the_wheel_has_the_packages_with_their_data_and_nothing_else(built):
@@ -53,12 +76,13 @@ def test_the_wheel_has_the_packages_with_their_data_and_nothing_else(built):
     assert set(DATA) <= set(names)
     odd = [name for name in names if re.search(r"(^|/)(tests?|__pycache__|\.[^/]+)(/|$)|\.pyc$|\.zarr", name)]
     assert not odd
+    assert {Path(name).suffix for name in names if ".dist-info/" not in name} <= SUFFIXES
     sources = {path.relative_to(ROOT / "interp").as_posix() for path in (ROOT / "interp").rglob("*.py*")}
     sources = {name for name in sources if "__pycache__" not in name}
     assert {f"interp/{name}" for name in sources} <= set(names)
 
 
-def test_the_source_distribution_builds_the_same(built):
+def test_the_source_distribution_has_what_tests_need(built):
     with tarfile.open(built[".gz"]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "constraints.txt", "tests/test_packaging.py"} <= names
