@@ -17,6 +17,24 @@ def counts(tokens: int, sources: int) -> str:
     return f"{tokens:,} / {sources:,}"
 
 
+def brief_counts(tokens: int, sources: int) -> str:
+    """Return n as tokens / sources in at most 13 characters: ``24.8k / 4,714``.
+
+    Examples
+    --------
+    >>> brief_counts(24_758, 4_714), brief_counts(9_999_999, 123_456)
+    ('24.8k / 4,714', '10.0M / 123k')
+    """
+    return f"{_brief(tokens)} / {_brief(sources)}"
+
+
+def _brief(n: int) -> str:
+    if n < 10_000:
+        return f"{n:,}"
+    size, unit = (n / 1e3, "k") if n < 999_500 else (n / 1e6, "M")
+    return f"{size:.0f}{unit}" if size >= 99.95 else f"{size:.1f}{unit}"
+
+
 def some(n: int, what: str) -> str:
     """Return a number of things in words: ``1 unit``, ``1,200 units``."""
     return f"{n:,} {what}" + "s" * (n != 1)

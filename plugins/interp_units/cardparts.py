@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Part = tuple[list[scene.Shape], float]
 WIDTH = 500.0
+BAR = 110.0
 ROW = 23.0
 SIDES = {"with": ("positive", ()), "without": ("negative", (5.0, 3.0))}
 LETTERS = 16  # of context on either side
@@ -68,19 +69,20 @@ def pairs(table: pd.DataFrame) -> Part:
         enough = all(captions.enough(*side) for side in sides)
         ink, color = ("ink", palette.sequential(row["distance"])) if enough else ("muted", "missing")
         name = " ⇒ ".join(lettering.short(lettering.visible(str(row[f"pair_{end}"])), 4) for end in ("input", "output"))
-        note = f"{lettering.short(str(row['pair']))}\ndistance {row['distance']:.3f}"
+        whole = " against ".join(captions.counts(*side) for side in sides)
+        note = f"{lettering.short(str(row['pair']))}\nn = {whole}\ndistance {row['distance']:.3f}"
         note += f" ({row['low']:.3f} to {row['high']:.3f})\nq = {row['q']:.2g}" if "q" in row else ""
         shapes += [
             scene.Text(0, y, name, 14, color=ink, mono=True),
-            scene.Box(96, y - 8, 140, 16, "panel"),
-            scene.Box(96, y - 8, 140 * _unit(row["distance"]), 16, color, key=str(row["pair"]), note=note),
+            scene.Box(96, y - 8, BAR, 16, "panel"),
+            scene.Box(96, y - 8, BAR * _unit(row["distance"]), 16, color, key=str(row["pair"]), note=note),
         ]
         if np.isfinite(row.get("low", np.nan)):
-            ends = [96 + 140 * _unit(row[end]) for end in ("low", "high")]
+            ends = [96 + BAR * _unit(row[end]) for end in ("low", "high")]
             shapes.append(scene.Edge(ends[0], y, ends[1], y, "muted", 1.5))
         said = f"{row['distance']:.2f}".replace("-", "−") + " knows" * (bool(row.get("knows")) and enough)
-        shapes.append(scene.Text(244, y, said, 12.5, color=ink))
-        counted = " : ".join(captions.counts(*side) for side in sides)
+        shapes.append(scene.Text(104 + BAR, y, said, 12.5, color=ink))
+        counted = " : ".join(captions.brief_counts(*side) for side in sides)
         shapes.append(scene.Text(WIDTH, y, counted, 11, "end", ink, mono=True))
     return shapes, len(table) * ROW
 

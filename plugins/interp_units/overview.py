@@ -142,7 +142,7 @@ def _counts(frame: pd.DataFrame, enough: np.ndarray, x: float, y: float, knows: 
     for at, (row, known) in enumerate(zip(frame.to_dict("records"), enough.tolist(), strict=True)):
         color, middle = "ink" if known else "muted", y + (at + 0.5) * grid.CELL
         for place, side in enumerate(SIDES):
-            n = captions.counts(row[f"n_{side}"], row[f"sources_{side}"])
+            n = captions.brief_counts(row[f"n_{side}"], row[f"sources_{side}"])
             shapes.append(scene.Text(x + 96 + 100 * place, middle, n, 11.5, "end", color, mono=True))
         shapes += [scene.Text(x + 252, middle, f"{row.get('known', 0):,}", 11.5, "end", color, mono=True)] * knows
     return shapes

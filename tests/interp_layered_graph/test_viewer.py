@@ -1,9 +1,8 @@
 """The layered graph: its tables, its picture, and what it says when something is missing."""
 
-from itertools import combinations
-
 import numpy as np
 import pytest
+from shapes import extent, overlapping
 
 import interp
 from interp import OptionError, UnknownNameError, scene
@@ -83,17 +82,8 @@ def test_no_text_and_no_node_overlaps(drawn_acts, drawn_dist, drawn_links, n_hid
     )
     drawn = view.compose()
     boxes = [extent(shape) for shape in drawn.shapes if isinstance(shape, scene.Text) or getattr(shape, "key", "")]
-    for a, b in combinations(boxes, 2):
-        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1], (a, b)
+    assert not overlapping(boxes)
     assert all(x1 >= 0 and y1 >= 0 and x2 <= drawn.width and y2 <= drawn.height for x1, y1, x2, y2 in boxes)
-
-
-def extent(shape):
-    if isinstance(shape, scene.Box):
-        return shape.x, shape.y, shape.x + shape.width, shape.y + shape.height
-    wide = len(shape.text) * shape.size * 0.56
-    left = {"start": shape.x, "middle": shape.x - wide / 2, "end": shape.x - wide}[shape.anchor]
-    return left, shape.y - shape.size / 2, left + wide, shape.y + shape.size / 2
 
 
 def test_the_legend_prints_the_counts(graph):

@@ -1,5 +1,6 @@
 """What the views of units are drawn from: a made-up capture, and results over it."""
 
+import numpy as np
 import pytest
 
 import interp
@@ -31,3 +32,31 @@ def searched(demo):
     at = next(at for at in range(len(letters)) if "".join(letters[at : at + 4]) == "tyun")
     span = (int(samples[at]), int(steps[at]), int(steps[at]) + 3)
     return interp.measure("hypothesis", demo, span=span, regex="tyun", quantity=["h", "c"])
+
+
+@pytest.fixture(scope="session")
+def other(drawn_acts):
+    """A second model: the first one's units in another order within each kind, some turned, with noise."""
+    draw = np.random.default_rng(3)
+    keys = list(zip(*(drawn_acts[name].values for name in ("module", "direction", "quantity")), strict=True))
+    order = np.arange(len(keys))
+    for key in dict.fromkeys(keys):
+        members = np.array([at for at, own in enumerate(keys) if own == key])
+        order[members] = draw.permutation(members)
+    sign = draw.choice([-1, 1], len(keys))
+    values = drawn_acts.activation.values[:, order] * sign + draw.normal(0, 0.1, drawn_acts.activation.shape)
+    return drawn_acts.assign(activation=(("token", "unit"), values.astype("float32"))).assign_attrs(
+        model="other"
+    ), order
+
+
+@pytest.fixture(scope="session")
+def views(drawn_acts, drawn_links, drawn_dist, honest, saturated, searched, other):
+    """Each view, by its name."""
+    return {
+        "overview": interp.draw("overview", honest),
+        "saturation-map": interp.draw("saturation-map", saturated),
+        "unit-card": interp.draw("unit-card", drawn_acts, honest, unit="lstm.0.backward.h.11", wiring=drawn_links),
+        "compare": interp.draw("compare", drawn_acts, other[0], honest, honest),
+        "hypothesis": interp.draw("hypothesis", searched),
+    }

@@ -9,46 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import interp
-from interp import OptionError, SchemaError, UnknownNameError, captions, palette, scene
+from interp import OptionError, SchemaError, captions, palette
 from interp_units.card import unit_card
-from interp_units.compare import compare, partners
-from interp_units.correlation import correlations, matched, with_one
-from interp_units.found import hypothesis_view
 from interp_units.overview import overview
-from interp_units.reading import spread
 from interp_units.saturation import saturation_map
 from interp_units.seriation import seriated
 
 UNIT = "lstm.0.backward.h.11"
 NAMES = ["overview", "saturation-map", "unit-card", "compare", "hypothesis"]
-
-
-@pytest.fixture(scope="module")
-def other(drawn_acts):
-    """A second model: the first one's units in another order within each kind, some turned, with noise."""
-    draw = np.random.default_rng(3)
-    keys = list(zip(*(drawn_acts[name].values for name in ("module", "direction", "quantity")), strict=True))
-    order = np.arange(len(keys))
-    for key in dict.fromkeys(keys):
-        members = np.array([at for at, own in enumerate(keys) if own == key])
-        order[members] = draw.permutation(members)
-    sign = draw.choice([-1, 1], len(keys))
-    values = drawn_acts.activation.values[:, order] * sign + draw.normal(0, 0.1, drawn_acts.activation.shape)
-    return drawn_acts.assign(activation=(("token", "unit"), values.astype("float32"))).assign_attrs(
-        model="other"
-    ), order
-
-
-@pytest.fixture(scope="module")
-def views(drawn_acts, drawn_links, drawn_dist, honest, saturated, searched, other):
-    drawn = [
-        interp.draw(overview, honest),
-        interp.draw(saturation_map, saturated),
-        interp.draw(unit_card, drawn_acts, honest, unit=UNIT, wiring=drawn_links),
-        interp.draw(compare, drawn_acts, other[0], honest, honest),
-        interp.draw(hypothesis_view, searched),
-    ]
-    return dict(zip(NAMES, drawn, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,9 +36,6 @@ def test_each_has_numbers_words_and_a_holoviews_object(views, name):
     assert len(re.findall("<[a-z]", view.html())) < 5000
     assert view._repr_html_().startswith("<iframe")
     assert name in interp.viewers()
-
-
-# The overview.
 
 
 def test_rows_that_are_alike_stand_together():
@@ -170,9 +135,6 @@ def test_what_an_overview_lacks_is_named(drawn_dist, change, options, error, mes
         interp.draw(overview, change(drawn_dist), **options)
 
 
-# Gate saturation.
-
-
 def test_a_point_lies_at_its_shares(views, saturated):
     view = views["saturation-map"]
     frame = view.data["units"].set_index("unit")
@@ -218,194 +180,3 @@ def test_what_a_map_lacks_is_named(saturated, honest):
         interp.draw(saturation_map, honest)
     with pytest.raises(OptionError, match="capture them with quantities="):
         interp.draw(saturation_map, saturated, quantity="z")
-
-
-# The card.
-
-
-def test_a_card_tells_what_others_measure(views, drawn_acts, honest, drawn_links):
-    card, column = views["unit-card"], drawn_acts.activation.sel(unit=UNIT).values.astype(float)
-    bins = card.data["distribution"]
-    assert bins["all"].sum() == column.size
-    best = card.data["pairs"].iloc[0]
-    assert best["distance"] == float(honest.distance.sel(unit=UNIT, pair=best["pair"]))
-    among = drawn_acts.input.values == best["pair_input"]
-    here = among & (drawn_acts.output.values == best["pair_output"])
-    assert (bins["with"].sum(), bins["without"].sum()) == (here.sum(), (among & ~here).sum())
-    near = card.data["correlated"].iloc[0]
-    assert near["r"] == pytest.approx(np.corrcoef(column, drawn_acts.activation.sel(unit=near["unit"]))[0, 1], abs=1e-6)
-    assert not near["unit"].endswith("backward.h.11")
-    pushed = card.data["pushes"]
-    weight = drawn_links.weight.sel(lower_unit=UNIT)
-    assert pushed["push"].iloc[0] == pytest.approx(float(weight.max()) * column.std())
-
-
-def test_gates_of_the_same_neuron(views, saturated):
-    gates = views["unit-card"].data["gates"].set_index("unit")
-    assert set(gates.index) == {f"lstm.0.backward.{gate}.11" for gate in "ifo"}
-    for unit, row in gates.iterrows():
-        assert row["above"] == float(saturated.above.sel(unit=unit))
-
-
-def test_text_goes_from_the_highest_to_the_lowest(views):
-    text = views["unit-card"].data["contexts"]
-    assert text["row"].iloc[0] == "highest"
-    assert text["row"].iloc[-1] == "lowest"
-    assert text["row"].nunique() == 12
-    means = text.groupby("row", sort=False)["value"].mean().to_numpy()
-    assert (np.diff(means) <= 0).all()
-
-
-def test_contexts_can_be_given(drawn_acts):
-    contexts = interp.measure("top-contexts", drawn_acts, examples=3, quantiles=4)
-    card = interp.draw(unit_card, drawn_acts, None, contexts, unit=UNIT)
-    assert card.data["contexts"]["row"].nunique() == 6
-
-
-def test_a_long_text_is_looked_through_in_part_and_it_is_said(drawn_acts, monkeypatch):
-    monkeypatch.setattr("interp_units.cardtables.TEXT", 400)
-    few, contexts = interp.draw(unit_card, drawn_acts, unit=UNIT), interp.measure("top-contexts", drawn_acts)
-    assert "text from 400 tokens: pass interp.measure('top-contexts', acts) for all" in few.caption
-    assert "text from" not in interp.draw(unit_card, drawn_acts, None, contexts, unit=UNIT).caption
-
-
-def test_an_output_unit_is_called_by_its_symbol(drawn_acts, drawn_links):
-    card = interp.draw(unit_card, drawn_acts, unit="hidden.out.3", wiring=drawn_links)
-    pushed = card.data["pushes"]
-    assert len(pushed) == 10
-    weight = drawn_links.weight.sel(lower_unit="hidden.out.3").dropna("upper_unit")
-    sd = drawn_acts.activation.sel(unit="hidden.out.3").values.astype(float).std()
-    assert pushed["push"].iloc[0] == pytest.approx(float(weight.max() - weight.mean()) * sd)
-    assert pushed["symbol"].iloc[0] in card.html()
-
-
-def test_a_bare_card_says_how_to_fill_it(drawn_acts):
-    bare = interp.pick(drawn_acts, quantity="h").drop_vars(["input", "output", "predicted"])
-    html = interp.draw(unit_card, bare, unit=UNIT).html()
-    for words in ("interp.measure(&#x27;hellinger&#x27;", "of this neuron was captured", "Pass model=", "no label"):
-        assert words in html
-
-
-@pytest.mark.parametrize("n", [1, 2])
-def test_a_card_of_few_tokens_and_one_unit(drawn_acts, tmp_path, n):
-    card = interp.draw(unit_card, drawn_acts.isel(token=slice(0, n)).sel(unit=[UNIT]), unit=UNIT)
-    for suffix in ("html", "png", "svg"):
-        card.save(tmp_path / f"a.{suffix}")
-    assert "No other neuron" in card.html()
-
-
-def test_a_dead_unit_has_a_card(drawn_acts, tmp_path):
-    values = drawn_acts.activation.values.copy()
-    values[:, 0] = 0
-    card = interp.draw(
-        unit_card, drawn_acts.assign(activation=(("token", "unit"), values)), unit=drawn_acts.unit.values[0]
-    )
-    card.save(tmp_path / "a.png")
-    assert not len(card.data["correlated"])
-
-
-def test_what_a_card_lacks_is_named(drawn_acts, honest):
-    with pytest.raises(UnknownNameError, match="No unit named 'a'"):
-        interp.draw(unit_card, drawn_acts, unit="a")
-    with pytest.raises(UnknownNameError, match="No pair named"):
-        interp.draw(unit_card, drawn_acts, honest, unit=UNIT, pair="q=>q")
-    with pytest.raises(OptionError, match="no token"):
-        interp.draw(unit_card, drawn_acts.isel(token=[]), unit=UNIT)
-    with pytest.raises(OptionError, match="1 to 4"):
-        interp.draw(unit_card, drawn_acts, unit=UNIT, examples=9)
-
-
-def test_a_card_on_a_page_has_what_the_picture_has(drawn_acts, honest):
-    card = interp.draw(unit_card, drawn_acts, honest, unit=UNIT)
-    page = card.picture()
-    assert page.count("<svg") == 2
-    texts = [shape for shape in card.compose().shapes if isinstance(shape, scene.Text)]
-    assert page.count("<text") >= len(texts) > 50
-
-
-# Two models.
-
-
-def test_correlations_are_those_of_numpy():
-    draw = np.random.default_rng(0)
-    a, b = draw.normal(size=(50, 3)), draw.normal(size=(50, 4)).astype("float32")
-    assert correlations(a, b) == pytest.approx(np.corrcoef(a.T, b.T)[:3, 3:], abs=1e-6)
-    flat = np.concatenate([a[:, :1], np.full((50, 1), 0.1)], axis=1)
-    assert np.isnan(correlations(flat, b)[1]).all()
-
-
-def test_one_unit_correlates_with_many_as_in_numpy():
-    draw = np.random.default_rng(0)
-    own, others = draw.normal(size=500), draw.normal(size=(500, 5)).astype("float32")
-    others[:, 0] = 0.9 + 1e-3 * (own + others[:, 0])  # hardly leaves a large value
-    others[:, 1], others[7, 2] = 0.1, np.nan
-    expected = np.corrcoef(own, others[:, [0, 3, 4]].astype(float).T)[0, 1:]
-    assert with_one(own, others)[[0, 3, 4]] == pytest.approx(expected, abs=1e-9)
-    assert with_one(own, others)[0] > 0.6
-    assert np.isnan(with_one(own, others)[1:3]).all()
-    assert np.isnan(with_one(np.full(500, 0.1), others)).all()
-    assert with_one(np.zeros(0), np.zeros((0, 3))).shape == (3,)
-
-
-def test_the_assignment_has_the_largest_sum():
-    from itertools import permutations
-
-    draw = np.random.default_rng(2)
-    r = draw.uniform(-1, 1, (5, 5))
-    rows, columns = matched(r)
-    best = max(sum(abs(r[i, j]) for i, j in enumerate(order)) for order in permutations(range(5)))
-    assert np.abs(r[rows, columns]).sum() == pytest.approx(best)
-    assert len(matched(np.full((2, 3), np.nan))[0]) == 0
-
-
-def test_partners_are_found_again(drawn_acts, other):
-    kept = [interp.pick(side, quantity=["h", "f"]) for side in (drawn_acts, other[0])]
-    frame = partners(*kept)
-    names = drawn_acts.unit.values
-    truth = {names[source]: names[at] for at, source in enumerate(other[1])}
-    assert (frame["other"] == frame["unit"].map(truth)).mean() > 0.95
-    assert frame["r"].abs().median() > 0.8
-
-
-def test_a_partner_by_chance_has_no_correlation_on_other_sources(drawn_acts):
-    noise = np.random.default_rng(8).normal(size=drawn_acts.activation.shape).astype("float32")
-    frame = partners(
-        *(
-            interp.pick(one, quantity="h")
-            for one in (drawn_acts, drawn_acts.assign(activation=(("token", "unit"), noise)))
-        )
-    )
-    assert frame["r"].abs().mean() < frame["r_chosen"].abs().mean()
-    assert abs(frame["r"].mean()) < 0.02
-
-
-def test_both_models_have_the_same_rows(views):
-    view = views["compare"]
-    data = [view.data[name] for name in ("distances", "other_distances")]
-    assert data[0].pair.values.tolist() == data[1].pair.values.tolist()
-    shown = view.data["units"][view.data["units"]["drawn"]]
-    assert data[0].unit.values.tolist() == shown["unit"].tolist()
-    assert data[1].unit.values.tolist() == shown["other"].tolist()
-
-
-def test_a_comparison_without_distances_says_so(drawn_acts, other):
-    view = interp.draw(compare, drawn_acts, other[0], quantity="h")
-    assert "Pass the results of interp.measure" in view.caption
-    assert "distances" not in view.data
-    assert view.html()
-
-
-def test_what_a_comparison_lacks_is_named(drawn_acts, other, honest):
-    with pytest.raises(OptionError, match="capture the same batches"):
-        interp.draw(compare, drawn_acts, other[0].isel(token=slice(0, 50)))
-    with pytest.raises(OptionError, match="quantities:"):
-        interp.draw(compare, drawn_acts, other[0], quantity="z")
-    with pytest.raises(OptionError, match="no pair in common"):
-        interp.draw(compare, drawn_acts, other[0], honest, honest.isel(pair=[]))
-
-
-def test_a_large_capture_is_read_in_pieces():
-    rows = spread(1_000_000)
-    assert rows.size == 20_000
-    assert (np.diff(rows) > 1).sum() == 9
-    assert rows[-1] == 999_999

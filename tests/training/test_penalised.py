@@ -7,6 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 import torch
+from repeating import Copying, Network
 from torch import nn
 
 import interp
@@ -21,41 +22,6 @@ NAMES = {
     "infogan": {"codes": 3},
     "label-code": {"codes": 3, "label": "letter"},
 }
-
-
-class Copying:
-    """The output is the input two steps earlier."""
-
-    name = "copying"
-
-    def batches(self, split, *, limit=None, seed=0):
-        draw = torch.Generator().manual_seed(seed)
-        codes = [torch.randint(0, 4, (8, 12), generator=draw) for _ in range(5)]
-        return [interp.Batch(inputs=held, labels={"letter": held.flatten().tolist()}) for held in codes]
-
-    def loss(self, output, batch):
-        return nn.functional.cross_entropy(output[:, 2:].flatten(0, 1), batch.inputs[:, :-2].flatten())
-
-    def decode(self, output, batch):
-        return output.argmax(-1).tolist()
-
-    def score(self, predicted, batch):
-        return {}
-
-    def build_model(self, name):
-        return Network()
-
-
-class Network(nn.Module):
-    def __init__(self, kind="LSTM", layers=1):
-        super().__init__()
-        self.embed = nn.Embedding(4, 4)
-        self.rnn = getattr(nn, kind)(4, 6, layers, batch_first=True, bidirectional=True)
-        self.drop = nn.Dropout(0.1)
-        self.out = nn.Linear(12, 4)
-
-    def forward(self, codes):
-        return self.out(self.drop(self.rnn(self.embed(codes))[0]))
 
 
 def fresh(*args):
@@ -122,7 +88,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_bytes(name, tmp_path):
 
 KILLED = """
 import os, signal, sys
-sys.path.insert(0, {folder!r})
+sys.path[:0] = [{folder!r}, {common!r}]
 import test_penalised as t
 
 class Dies(t.Copying):
@@ -141,7 +107,8 @@ t.interp.save_weights(model, {weights!r})
 
 def test_after_a_kill_it_goes_on_to_the_same_bytes(tmp_path, request):
     def run(dies, path, target):
-        script = KILLED.format(folder=str(request.path.parent), dies=dies, path=str(path), weights=str(target))
+        here, common = request.path.parent, request.path.parents[1] / "common"
+        script = KILLED.format(folder=str(here), common=str(common), dies=dies, path=str(path), weights=str(target))
         return subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False).returncode
 
     path, target = tmp_path / "run.checkpoint", tmp_path / "w.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,10 +169,16 @@ def errors(weights: Path, corpus: Path) -> float:
     """Return the character error rate on some validation text; kept beside the weights."""
     kept = weights.with_suffix(".errors.json")
     if not kept.is_file():
-        task = load_task("transliteration", corpus=corpus, rules="article")
-        batches = task.batches("validation", limit=MATCHING, seed=0)
+        task, batches = validation(corpus)
         write(kept, score(task, batches, predicted(load_model(MODEL, weights=weights), task, batches)))
     return float(json.loads(kept.read_text(encoding="utf-8"))["cer"])
+
+
+@cache
+def validation(corpus: Path) -> tuple[Any, list[Any]]:
+    """Return the task and the validation text on which snapshots are matched, read once a process."""
+    task = load_task("transliteration", corpus=corpus, rules="article")
+    return task, list(task.batches("validation", limit=MATCHING, seed=0))
 
 
 def matched(folder: Path, job: Job) -> Path:
