@@ -10,7 +10,7 @@ from interp_reproduction.claimtable import study_said
 from interp_reproduction.study import effects, results
 from interp_reproduction.study.analysis import column
 from interp_reproduction.study.protocol import SEEDS
-from interp_reproduction.study.telling import EFFECTS, SECONDARY, told
+from interp_reproduction.study.telling import EFFECTS, SECONDARY, told, unmatched
 from interp_reproduction.study.tradeoff import trade_off
 
 UNITS, BESIDE, TOKENS = 20, 3, 2000
@@ -103,6 +103,13 @@ def test_the_text_says_what_each_penalty_did_and_every_claim():
     assert "17 % lower" in text  # .5 of .6
     assert "of the gap to ln 2 closed" in text
     assert "| C1 | Holds: 5 of 5 | +0.11<br>+0.12" in text
+
+
+def test_an_arm_with_fewer_errors_than_every_snapshot_is_named():
+    rows = made_up(0.0)
+    assert unmatched(rows) == ""
+    rows.loc[(rows["arm"] == "vib") & (rows["role"] == "arm"), "cer"] -= 0.004
+    assert "With vib no snapshot makes as few errors: the nearest makes 0.40 points more" in unmatched(rows)
 
 
 def test_without_results_the_question_is_open(tmp_path, monkeypatch):

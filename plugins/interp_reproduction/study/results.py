@@ -28,7 +28,7 @@ def networks(folder: Path | None = None) -> pd.DataFrame | None:
     Returns
     -------
     DataFrame
-        ``arm``, ``strength``, ``seed``, ``role`` (``arm``, or ``matched``: the baseline's snapshot with as many
+        ``arm``, ``strength``, ``seed``, ``role`` (``arm``, or ``matched``: the baseline's snapshot nearest in
         errors), ``oracle``, ``cer``, ``words``, ``log_k80``, ``k80 t=>ծ`` and so on, and the secondary outcomes.
     """
     import pandas as pd

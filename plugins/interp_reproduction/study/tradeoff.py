@@ -100,8 +100,8 @@ def spread(values: Any) -> tuple[float, float]:
 
 def _legend() -> list[scene.Shape]:
     shapes: list[scene.Shape] = [scene.Text(0, TOP - 32, "k80, units", 13, color="muted")]
-    entries = (("baseline", "baseline", 96.0), ("matched", "its snapshot with as many errors", 190.0),
-               ("arm", "with the penalty", 430.0))  # fmt: skip
+    entries = (("baseline", "baseline", 96.0), ("matched", "its snapshot nearest in errors", 190.0),
+               ("arm", "with the penalty", 405.0))  # fmt: skip
     for role, words, x in entries:
         shapes += [_dot(x, TOP - 32, role), scene.Text(x + 10, TOP - 32, words, 13, color="muted")]
     return shapes
