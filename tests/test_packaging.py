@@ -35,21 +35,24 @@ DATA = [
     "interp_transliteration/data/hy.toml", "interp_reproduction/report.html", "interp/py.typed",
 ]  # fmt: skip
 
-SUFFIXES = {
-    ".py",
-    ".pyi",
-    ".typed",
-    ".txt",
-    ".md",
-    ".toml",
-    ".css",
-    ".js",
-    ".html",
-    ".safetensors",
-    ".json",
-    ".csv",
-    ".png",
-}
+SUFFIXES = set(
+    [
+        ".py",
+        ".pyi",
+        ".typed",
+        ".txt",
+        ".md",
+        ".toml",
+        ".css",
+        ".js",
+        ".html",
+        ".safetensors",
+        ".json",
+        ".csv",
+        ".png",
+        ".svg",
+    ]
+)
 
 
 @pytest.fixture(scope="module")
