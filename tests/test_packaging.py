@@ -35,24 +35,10 @@ DATA = [
     "interp_transliteration/data/hy.toml", "interp_reproduction/report.html", "interp/py.typed",
 ]  # fmt: skip
 
-SUFFIXES = set(
-    [
-        ".py",
-        ".pyi",
-        ".typed",
-        ".txt",
-        ".md",
-        ".toml",
-        ".css",
-        ".js",
-        ".html",
-        ".safetensors",
-        ".json",
-        ".csv",
-        ".png",
-        ".svg",
-    ]
-)
+SUFFIXES = {
+    ".py", ".pyi", ".typed", ".txt", ".md", ".toml", ".css", ".js", ".html", ".safetensors", ".json", ".csv", ".png",
+    ".svg",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
