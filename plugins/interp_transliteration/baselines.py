@@ -69,7 +69,7 @@ class GreedyRules(Baseline):
 
     def fit(self, texts: Iterable[str]) -> Self:
         """Count the units of texts in the script, instead of earlier ones. Return self."""
-        counts = np.ones(len(self.pack.outputs))
+        counts = np.ones(len(self.pack.plain))
         for text in texts:
             counts += np.bincount(self.channel.codes(text), minlength=counts.size)
         self._prior = np.log(counts / counts.sum())
@@ -117,7 +117,7 @@ class CharacterNGram(Baseline):
         if beam < 1:
             raise OptionError(f"beam must be at least 1, got {beam}.")
         self.beam = beam
-        self.language = NGram(len(pack.outputs), order)  # code 0, its mark of both ends, is `_`: no text has it
+        self.language = NGram(len(pack.plain), order)  # code 0, its mark of both ends, is `_`: no text has it
 
     def fit(self, texts: Iterable[str]) -> Self:
         """Count the n-grams of texts in the script, instead of earlier ones. Return self."""

@@ -28,7 +28,7 @@ class Batches:
 
     def __init__(self, task: TransliterationTask, split: str, limit: int | None, seed: int) -> None:
         self.task, self.split, self.limit, self.seed = task, split, limit, seed
-        self.attrs: dict[str, str | int] = {
+        self.attrs: dict[str, str | int | float] = {
             "task": task.name,
             "language": task.pack.name,
             "rules": task.rules,
@@ -36,7 +36,7 @@ class Batches:
             "split": split,
             "limit": -1 if limit is None else limit,
             "seed": seed,
-        }
+        } | ({"mix": task.mix} if task.mix else {})
 
     @cached_property
     def fingerprint(self) -> str:
@@ -66,7 +66,9 @@ class Batches:
         left = self.limit or len(texts)
         for replica in range(-(-left // len(order))):
             chosen = order[: left - replica * len(order)]
-            encoded = self.task.romaniser.encode([texts[i] for i in chosen], seed=self.seed + 1_000_003 * replica)
+            seed = self.seed + 1_000_003 * replica
+            written = self.task.mixed([texts[i] for i in chosen], self.split, seed)
+            encoded = self.task.romaniser.encode(written, seed)
             for source, sample in zip(chosen.tolist(), split_samples(encoded), strict=True):
                 yield (*sample, source)
 
@@ -75,7 +77,8 @@ class Batches:
         generator = np.random.default_rng([self.seed, 3])
         texts = self.task.sentences(self.split)
         order = generator.permutation(len(texts))
-        encoded = self.task.romaniser.encode([texts[i] + " " for i in order], self.seed)
+        written = self.task.mixed([texts[i] for i in order], self.split, self.seed)
+        encoded = self.task.romaniser.encode([text + " " for text in written], self.seed)
         size, skip = self.task.chunk, int(generator.integers(self.task.chunk))
         pieces = (encoded.inputs.size - skip) // size
         rows = self._scripted_enough(encoded, skip, pieces)
@@ -95,4 +98,6 @@ class Batches:
 
     def _scripted_enough(self, encoded: Encoded, skip: int, pieces: int) -> np.ndarray:
         symbols = encoded.outputs[skip : skip + pieces * self.task.chunk].reshape(pieces, self.task.chunk)
-        return np.flatnonzero((symbols <= len(self.task.pack.units)).mean(1) >= 1 / 3)  # `_` and the units come first
+        pack = self.task.pack
+        scripted = (symbols <= len(pack.units)) | (symbols >= len(pack.plain))  # `_`, the units, and the fused
+        return np.flatnonzero(scripted.mean(1) >= 1 / 3)

@@ -79,7 +79,7 @@ class Channel:
         self._romaniser = Romaniser(pack, rules)
         self._unknown = pack.outputs.index(UNKNOWN)
         self._options: dict[str, list[Option]] = {}
-        for code, symbol in enumerate(pack.outputs):
+        for code, symbol in enumerate(pack.plain):
             if symbol not in (PLACEHOLDER, UNKNOWN):
                 self._tabulate(code, symbol)
         self._longest = max(map(len, self._options))

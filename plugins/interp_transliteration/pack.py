@@ -15,6 +15,7 @@ from interp import CorpusError, UnknownNameError
 
 PLACEHOLDER = "_"
 UNKNOWN = "#"
+SHARES = ("lower_case", "left_out", "typos")
 FOLDER = Path(__file__).parent / "data"
 
 Spellings = Mapping[str, float]
@@ -33,12 +34,18 @@ class Rules:
         The same at the start of a word, where it differs.
     lower_case : float
         Share of samples typed without capitals, 0..1.
+    left_out : float
+        Share of the units that can be left out (`Pack.fused`) that are, 0..1.
+    typos : float
+        Share of letters that are mistyped, 0..1.
     """
 
     name: str
     anywhere: Mapping[str, Spellings]
     initial: Mapping[str, Spellings]
     lower_case: float = 0.0
+    left_out: float = 0.0
+    typos: float = 0.0
 
     def spellings(self, unit: str, *, starts_word: bool) -> Spellings:
         """Return the spellings of a unit with their probabilities; itself where there is no rule."""
@@ -56,8 +63,12 @@ class Pack:
         Symbols of the script, capitals after their lower-case unit.
     kept : str
         Characters that stay as they are.
+    endings : tuple of str
+        What is put behind a foreign word, with the sign between.
+    fused : tuple of (str, str)
+        A unit and one that is left out behind it: a symbol of its own stands for both.
     inputs, outputs : tuple of str
-        The closed alphabets of a network: the kept characters and ``#``; and ``_``, the units, the inputs.
+        The closed alphabets of a network: the kept characters and ``#``; and ``_``, the units, the inputs, the fused.
     """
 
     name: str
@@ -67,6 +78,8 @@ class Pack:
     inside_word: str
     confusable: tuple[str, ...]
     rules: Mapping[str, Rules]
+    fused: tuple[tuple[str, str], ...] = ()
+    endings: tuple[str, ...] = ()
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -76,6 +89,11 @@ class Pack:
     @cached_property
     def outputs(self) -> tuple[str, ...]:
         """The output symbols of a network; the first is ``_``."""
+        return (*self.plain, *map("".join, self.fused))
+
+    @cached_property
+    def plain(self) -> tuple[str, ...]:
+        """The output symbols that stand for one unit or none."""
         return (PLACEHOLDER, *self.units, *self.inputs)
 
     @cached_property
@@ -148,17 +166,24 @@ def _parse(data: Mapping[str, Any]) -> Pack:
         inside_word=data.get("inside_word", ""),
         confusable=tuple(data.get("confusable", ())),
         rules={name: _rules(name, tables, capitals) for name in tables},
+        endings=tuple(data.get("endings", ())),
+        fused=tuple((kept, unit) for unit, before in data.get("left_out", {}).items() for kept in before),
     )
 
 
 def _rules(name: str, tables: Mapping[str, Any], capitals: Mapping[str, list[str]]) -> Rules:
     table = tables[name]
-    parent = tables[table["extends"]] if "extends" in table else {}
-    merged = {
-        place: _mirrored({**parent.get(place, {}), **table.get(place, {})}, capitals)
-        for place in ("anywhere", "initial")
-    }
-    return Rules(name, merged["anywhere"], merged["initial"], float(table.get("lower_case", 0.0)))
+    merged = {place: _mirrored(_inherited(name, tables, place), capitals) for place in ("anywhere", "initial")}
+    shares = {share: float(table.get(share, 0.0)) for share in SHARES}
+    return Rules(name, merged["anywhere"], merged["initial"], **shares)
+
+
+def _inherited(name: str, tables: Mapping[str, Any], place: str, below: tuple[str, ...] = ()) -> dict[str, Spellings]:
+    if name in below:
+        raise ValueError(f"the rules {name!r} extend themselves")
+    table = tables[name]
+    parent = _inherited(table["extends"], tables, place, (*below, name)) if "extends" in table else {}
+    return {**parent, **table.get(place, {})}
 
 
 def _mirrored(table: Mapping[str, Spellings], capitals: Mapping[str, list[str]]) -> dict[str, Spellings]:
@@ -188,9 +213,14 @@ def _faults(pack: Pack) -> list[str]:
         faults.append("a unit stands in 'kept' too")
     if any(not unit or set(unit) & {PLACEHOLDER, UNKNOWN} for unit in pack.units):
         faults.append(f"a unit is empty or holds {PLACEHOLDER!r} or {UNKNOWN!r}")
+    odd = [unit for pair in pack.fused for unit in pair if unit not in pack.units]
+    faults += [f"'left_out' names {unit!r}, which is no unit" for unit in odd]
+    if set(map("".join, pack.fused)) & set(pack.plain) or len(set(pack.fused)) < len(pack.fused):
+        faults.append("'left_out' gives a symbol that is there already")
     for rules in pack.rules.values():
-        if not 0 <= rules.lower_case <= 1:
-            faults.append(f"rules {rules.name!r}: lower_case must be 0..1, got {rules.lower_case:g}")
+        shares = ((name, getattr(rules, name)) for name in SHARES)
+        faults += [f"rules {rules.name!r}: {name} must be 0..1, got {share:g}" for name, share in shares
+                   if not 0 <= share <= 1]  # fmt: skip
         for unit, spellings in [*rules.anywhere.items(), *rules.initial.items()]:
             faults += _spelling_faults(pack, f"rules {rules.name!r}, unit {unit!r}", unit, spellings)
         bare = [unit for unit in pack.units if unit not in rules.anywhere]

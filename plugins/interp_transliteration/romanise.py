@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from interp_transliteration.pack import PLACEHOLDER, UNKNOWN, Pack, Rules
+from interp_transliteration.noise import Noise
+from interp_transliteration.pack import PLACEHOLDER, SHARES, UNKNOWN, Pack, Rules
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Romaniser:
     def __init__(self, pack: Pack, rules: Sequence[Rules]) -> None:
         self.pack = pack
         self.rules = tuple(rules)
-        self._symbol = {symbol: code for code, symbol in enumerate(pack.outputs)}
+        self._symbol = {symbol: code for code, symbol in enumerate(pack.plain)}
+        self._noise = Noise(pack)
         self._letter = {letter: code for code, letter in enumerate(pack.inputs)}
         self._inside = frozenset(pack.letters | set(pack.inside_word))
         self._lower = np.array([self._letter.get(letter.lower(), code) for code, letter in enumerate(pack.inputs)])
@@ -106,7 +108,8 @@ class Romaniser:
         self._scripted = np.array(options.scripted)
 
     def _tabulate(self, options: _Options, rules: Rules, first: int) -> None:
-        for code, symbol in enumerate(self.pack.outputs):
+        spelled = [*self.pack.plain, *(kept for kept, _ in self.pack.fused)]
+        for code, symbol in enumerate(spelled):
             for starts_word in (False, True):
                 spellings = rules.spellings(symbol, starts_word=starts_word)
                 row, reached = first + 2 * code + starts_word, np.cumsum(list(spellings.values()))
@@ -143,15 +146,35 @@ class Romaniser:
         rows = np.concatenate([rows for rows, _ in parsed]) if parsed else np.zeros(0, np.int64)
         choice = styles.random((len(texts), 2))
         style = (choice[:, 0] * len(self.rules)).astype(int)
-        small = choice[:, 1] < np.array([rules.lower_case for rules in self.rules])[style]
+        shares = {name: np.array([getattr(rules, name) for rules in self.rules])[style] for name in SHARES}
+        small = choice[:, 1] < shares["lower_case"]
+        if shares["left_out"].any():
+            rows, counts = self._leave_out(rows, counts, shares["left_out"], np.random.default_rng([seed, 5]))
         rows = rows + np.repeat(style, counts) * 2 * len(self.pack.outputs)
         largest = np.nextafter(rows + 1.0, 0)  # the sum may round up to the next row
         drawn = np.minimum(rows + draws.random(rows.size), largest)
         option = np.searchsorted(self._edges, drawn, side="right")
         strange = [char for _, strangers in parsed for char in strangers]
-        return self._spell(option, counts, np.repeat(small, counts), strange)
+        inputs, outputs, lengths = self._spell(option, counts, np.repeat(small, counts))
+        if shares["typos"].any():
+            chance = np.repeat(shares["typos"], lengths) * self._of_script(outputs)
+            draw = np.random.default_rng([seed, 6])
+            inputs, outputs, times = self._noise.mistype(inputs, outputs, chance, draw)
+            lengths = _summed(times, lengths)
+        return Encoded(inputs, outputs, self._typed(inputs, strange), lengths)
 
-    def _spell(self, option: np.ndarray, counts: np.ndarray, small: np.ndarray, strange: list[str]) -> Encoded:
+    def _leave_out(self, rows: np.ndarray, counts: np.ndarray, share: np.ndarray, draw: np.random.Generator
+                   ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+        codes, kept = self._noise.leave_out(rows // 2, counts, np.repeat(share, counts), draw)
+        return (2 * codes + rows % 2)[kept], _summed(kept, counts)
+
+    def _of_script(self, outputs: np.ndarray) -> np.ndarray:
+        """Return which letters belong to a unit of the script: its first one, and its placeholders."""
+        units = len(self.pack.units)
+        return (outputs <= units) | (outputs >= len(self.pack.plain))
+
+    def _spell(self, option: np.ndarray, counts: np.ndarray, small: np.ndarray
+               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
         sizes = self._sizes[option]
         ends = np.cumsum(sizes)
         first = ends - sizes
@@ -161,8 +184,7 @@ class Romaniser:
         inputs = np.where(np.repeat(small & self._scripted[option], sizes), self._lower[inputs], inputs)
         outputs = np.zeros(total, dtype=np.int16)
         outputs[first] = self._outputs[option]
-        reached = np.concatenate([[0], ends])[np.concatenate([[0], np.cumsum(counts)])]
-        return Encoded(inputs, outputs, self._typed(inputs, strange), np.diff(reached))
+        return inputs, outputs, _summed(sizes, counts)
 
     def _typed(self, inputs: np.ndarray, strange: list[str]) -> str:
         typed = np.array(self.pack.inputs, dtype=object)[inputs]  # arrays of str would drop a NUL
@@ -173,6 +195,12 @@ class Romaniser:
         """Sample a spelling of one text, with its aligned symbols."""
         encoded = self.encode([text], seed)
         return Aligned(encoded.typed, tuple(self.pack.outputs[code] for code in encoded.outputs))
+
+
+def _summed(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the sum of the values of each group; groups of these sizes stand one after the other."""
+    reached = np.concatenate([[0], np.cumsum(values)])[np.concatenate([[0], np.cumsum(counts)])]
+    return np.diff(reached)
 
 
 def split_samples(encoded: Encoded) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:

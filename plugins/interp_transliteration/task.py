@@ -13,7 +13,8 @@ import numpy as np
 from interp import Batch, CorpusError, OptionError, load_model
 from interp_transliteration.batches import Batches
 from interp_transliteration.corpora import read_documents, read_split, split_of
-from interp_transliteration.pack import FOLDER, Pack, load_pack
+from interp_transliteration.mixing import Mixer, latin_words
+from interp_transliteration.pack import FOLDER, UNKNOWN, Pack, load_pack
 from interp_transliteration.romanise import Romaniser
 from interp_transliteration.scoring import Counts
 
@@ -53,6 +54,9 @@ class TransliterationTask:
         A rule set of the pack; ``article+chat`` draws one for each sample.
     batch_size : int
         Samples a batch.
+    mix : float
+        Share of samples with Latin passages between their words, 0..1. One in five of the words stands in ``validation``,
+        ``test`` and ``demo`` only.
     chunk : int
         Letters of each sample of ``train``, which is running text cut in pieces.
     """
@@ -65,12 +69,16 @@ class TransliterationTask:
         language: str = "hy",
         corpus: str | Path | None = None,
         rules: str = "article",
+        mix: float = 0.0,
         batch_size: int = 64,
         chunk: int = 100,
     ) -> None:
         self.pack: Pack = load_pack(language)
         self.corpus = Path(corpus) if corpus is not None else None
         self.rules = rules
+        self.mix = mix
+        if not 0 <= mix <= 1:
+            raise OptionError(f"mix must be 0..1, got {mix}.")
         self.batch_size = batch_size
         self.chunk = chunk
         self.romaniser = Romaniser(self.pack, [self.pack.choose(name) for name in rules.split("+")])
@@ -139,6 +147,12 @@ class TransliterationTask:
         self.sentences(split)
         return Batches(self, split, limit, seed)
 
+    def mixed(self, texts: Sequence[str], split: str, seed: int) -> list[str]:
+        """Return texts of a split with Latin passages in a share `mix` of them."""
+        if not self.mix:
+            return list(texts)
+        return Mixer(self.pack, tuple(latin_words(held_out=split != "train")), self.mix).mix(texts, seed)
+
     def batch(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], typed: Sequence[str],
               sources: Sequence[int]) -> TextBatch:  # fmt: skip
         """Return a batch of samples given as codes."""
@@ -177,7 +191,7 @@ class TransliterationTask:
         unknown = len(self.pack.inputs) - 1
         known = {letter: code for code, letter in enumerate(self.pack.inputs)}
         inputs = [np.array([known.get(char, unknown) for char in line], dtype=np.int64) for line in lines]
-        outputs = [np.full(codes.size, len(self.pack.outputs) - 1) for codes in inputs]
+        outputs = [np.full(codes.size, self.pack.outputs.index(UNKNOWN)) for codes in inputs]
         return self.batch(inputs, outputs, lines, range(len(lines)))
 
     def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:

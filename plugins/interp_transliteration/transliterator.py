@@ -33,7 +33,7 @@ class Transliterator:
         self.task = task
         self.network = load_model(model)
         symbols = getattr(self.network, "symbols", {}).get("output")
-        if symbols != list(task.pack.outputs):
+        if not symbols or symbols not in (list(task.pack.plain), list(task.pack.outputs)):
             raise OptionError(f"The model {model!r} does not write the alphabet of the language {language!r}.")
 
     def __call__(self, lines: Sequence[str]) -> list[str]:
