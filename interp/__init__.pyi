@@ -41,6 +41,7 @@ from .intervene import run as run
 from .intervening.donors import donor_tokens as donor_tokens
 from .loading import load_model as load_model
 from .loading import load_task as load_task
+from .loading import load_weights as load_weights
 from .lookup import one_pair as one_pair
 from .lookup import one_unit as one_unit
 from .measure import measure as measure

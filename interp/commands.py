@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from interp.errors import OptionError
 
 PENALTY = "NAME=WEIGHT, then options and unit labels with commas: total-correlation=0.001,module=hidden; several times."
 
@@ -52,7 +55,7 @@ def _told(name: str) -> dict[str, Any]:
 
 def _options(value: Any) -> dict[str, dict[str, str]]:
     """Return the type and the default of each option, as they are written; one without a default is required."""
-    from inspect import Parameter, formatannotation, signature
+    from inspect import Parameter, formatannotation
 
     told = {}
     for key, held in (signature(value).parameters if callable(value) else {}).items():
@@ -63,11 +66,8 @@ def _options(value: Any) -> dict[str, dict[str, str]]:
 
 
 def train(
-    task: Annotated[str, typer.Argument(help="The task, such as transliteration.")],
-    corpus: Annotated[Path, typer.Option(help="A text file, a Wikipedia dump, or a directory of them.")],
+    words: Annotated[list[str], typer.Argument(metavar="TASK [--OPTION VALUE]...")],
     model: Annotated[str, typer.Option(help="The architecture, as `interp plugins` lists it.")] = "armenian-bilstm",
-    language: Annotated[str, typer.Option(help="Language pack.")] = "hy",
-    rules: Annotated[str, typer.Option(help="Rule set, or several with + between.")] = "article",
     output: Annotated[Path, typer.Option(help="Weights are written here; a checkpoint beside it.")] = Path(
         "weights.safetensors"
     ),
@@ -82,17 +82,30 @@ def train(
     precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     threads: Annotated[int, typer.Option(help="Cores to use; part of what makes a run repeatable.")] = 1,
 ) -> None:
-    """Train a network; started again, it goes on from its checkpoint."""
+    """Train a network; started again, it goes on from its checkpoint.
+
+    The options of the task are flags of the same names, of transliteration for example `--language ru`, `--corpus DIR`
+    (a text file, a Wikipedia dump, or a directory of them; without it the demo sentences), `--rules article+chat`,
+    `--mix 0.25`. A wrong one is answered with the list of all.
+    """
     import torch
 
     import interp
+    from interp.flags import split_flags
+    from interp.registry import registry
     from interp.train import checkpoint_budget, save_weights, time_budget
     from interp.training.words import penalties_from
 
     penalties = penalties_from(penalty or [])
     torch.set_num_threads(threads)
-    loaded = interp.load_task(task, language=language, corpus=corpus, rules=rules)
-    network = interp.load_model(model, untrained=seed)
+    tasks, _ = split_flags(words, {})
+    if len(tasks) != 1:
+        raise OptionError(f"Expected a task and its options, such as transliteration --language ru; got {words}.")
+    _, given = split_flags(words, signature(registry().get("task", tasks[0])).parameters)
+    loaded = interp.load_task(tasks[0], **given)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = loaded.build_model(model)
     checkpoint = output.with_name(output.name + ".checkpoint")
     number = (
         budget
@@ -105,3 +118,6 @@ def train(
     )
     typer.echo(f"Weights: {output} (sha256 {save_weights(network, output)})")
     checkpoint.unlink()
+
+
+train.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]

@@ -58,17 +58,17 @@ class ModelSpec:
         The kebab-case name that ``load_model`` takes.
     build : callable
         Returns the network with fresh weights; imports torch itself, so that registering stays light.
-    weights : Path, optional
-        A safetensors file.
+    weights : Path or tuple of Path, optional
+        A safetensors file, or several with some of the tensors each.
     sha256 : str
-        Of the weights file; other bytes are refused.
+        Of the weights file, of several one after the other; other bytes are refused.
     task : str
         The name of the task that the model was trained on.
     """
 
     name: str
     build: Callable[[], torch.nn.Module]
-    weights: Path | None = None
+    weights: Path | tuple[Path, ...] | None = None
     sha256: str = ""
     task: str = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,27 +45,61 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
     with torch.random.fork_rng():
         torch.manual_seed(untrained or 0)
         model = spec.build()
-    if untrained is None:
-        _fill(model, spec, Path(weights) if weights is not None else None)
-    return model.eval()
+    if untrained is not None:
+        return model.eval()
+    data = [_read(Path(weights))] if weights is not None else _shipped(spec)
+    return _fill(model, data, str(weights or "What is installed"), repr(spec.name))
 
 
-def _fill(model: torch.nn.Module, spec: ModelSpec, weights: Path | None) -> None:
+def load_weights(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
+    """Fill a model with the weights of a safetensors file, and return it in eval mode.
+
+    Parameters
+    ----------
+    model : Module
+        Changed in place; its own precision stays.
+    path : path
+        As `save_weights` wrote it for a model of the same architecture.
+
+    Raises
+    ------
+    WeightsError
+        The file is missing, broken, or of another network.
+    """
+    return _fill(model, [_read(Path(path))], str(path), f"this {type(model).__name__}")
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise WeightsError(f"There are no weights {path}; give the path of a safetensors file.")
+    return path.read_bytes()
+
+
+def _shipped(spec: ModelSpec) -> list[bytes]:
+    """Return what stands in the files of a model's weights, which is what its maker wrote."""
+    paths = [spec.weights] if isinstance(spec.weights, Path) else list(spec.weights or ())
+    missing = [path for path in paths if not path.is_file()]
+    if missing or not paths:
+        names = ", ".join(map(str, missing)) or None
+        raise WeightsError(f"The weights of {spec.name!r} are missing: {names}. Reinstall, or give weights=PATH.")
+    data = [path.read_bytes() for path in paths]
+    if sha256(b"".join(data)).hexdigest() != spec.sha256:
+        names = ", ".join(map(str, paths))
+        raise WeightsError(
+            f"The weights of {spec.name!r} are altered: {names} has another sha256. Reinstall, or give weights=PATH."
+        )
+    return data
+
+
+def _fill(model: torch.nn.Module, data: Sequence[bytes], where: str, name: str) -> torch.nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    path = weights or spec.weights
-    if path is None or not path.is_file():
-        raise WeightsError(f"The weights of {spec.name!r} are missing: {path}. Reinstall, or give weights=PATH.")
-    data = path.read_bytes()
-    if weights is None and sha256(data).hexdigest() != spec.sha256:
-        raise WeightsError(
-            f"The weights of {spec.name!r} are altered: {path} has another sha256. Reinstall, or give weights=PATH."
-        )
     try:
-        model.load_state_dict(load(data))
+        model.load_state_dict({key: value for part in data for key, value in load(part).items()})
     except (SafetensorError, RuntimeError) as error:
-        raise WeightsError(f"{path} does not hold weights of {spec.name!r}: {error}") from error
+        raise WeightsError(f"{where} does not hold weights of {name}: {error}") from error
+    return model.eval()
 
 
 def load_task(name: str, **options: Any) -> Task:

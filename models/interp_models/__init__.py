@@ -29,8 +29,11 @@ def _spec(path: Path) -> ModelSpec:
     def build() -> nn.Module:
         from interp_models.networks import CharacterBiLSTM
 
-        return CharacterBiLSTM(
-            tuple(described["inputs"]), tuple(described["outputs"]), cells=described["cells"], name=name
-        )
+        sizes = {key: described[key] for key in ("cells", "layers") if key in described}
+        network = CharacterBiLSTM(described["inputs"], described["outputs"], name=name, **sizes)
+        network.ngram = ngram if ngram.is_file() else None
+        return network
 
-    return ModelSpec(name, build, path.parent / "weights.safetensors", described["sha256"], described["task"])
+    ngram = path.parent / "ngram.npz"
+    weights = tuple(sorted(path.parent.glob("weights*.safetensors"))) or None
+    return ModelSpec(name, build, weights, described["sha256"], described["task"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
@@ -25,20 +28,29 @@ class CharacterBiLSTM(nn.Module):
         The alphabets.
     cells : int
         Cells of each direction, and units of the dense layer.
+    layers : int
+        Of the biLSTM.
     name : str
         Stands in captures.
     """
 
     symbols: dict[str, list[str]]
+    ngram: Path | None = None  # what a beam search may weigh it with
 
-    def __init__(self, inputs: tuple[str, ...], outputs: tuple[str, ...], *, cells: int = 228, name: str = "") -> None:
+    def __init__(
+        self, inputs: Sequence[str], outputs: Sequence[str], *, cells: int = 228, layers: int = 1, name: str = ""
+    ) -> None:
         super().__init__()
         self.name = name or type(self).__name__
         self.symbols = {"output": list(outputs)}
-        self.n_inputs = len(inputs)
-        self.lstm = nn.LSTM(len(inputs), cells, bidirectional=True, batch_first=True)
+        self.n_inputs, self.sizes = len(inputs), {"cells": cells, "layers": layers}
+        self.lstm = nn.LSTM(len(inputs), cells, layers, bidirectional=True, batch_first=True)
         self.hidden = TanhLinear(2 * cells, cells)
         self.output = nn.Linear(cells + len(inputs), len(outputs))
+
+    def for_symbols(self, inputs: Sequence[str], outputs: Sequence[str]) -> CharacterBiLSTM:
+        """Return a fresh network of the same sizes for other alphabets."""
+        return CharacterBiLSTM(inputs, outputs, name=self.name, **self.sizes)
 
     def forward(self, letters: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Return the logits of each output symbol.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from heapq import nlargest
 from math import inf, log
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -91,6 +91,23 @@ class GreedyRules(Baseline):
         return self.channel.symbols(choices)
 
 
+class Step(NamedTuple):
+    """What a path can be lengthened by.
+
+    Attributes
+    ----------
+    option : Option
+    units : tuple of int
+        What it says in the script, as positions in ``pack.plain``; none for a letter that stands for nothing.
+    evidence : float
+        Logarithm of what else speaks for it.
+    """
+
+    option: Option
+    units: tuple[int, ...]
+    evidence: float = 0.0
+
+
 class CharacterNGram(Baseline):
     """The units and the style with the largest P(style) P(units) P(letters | units, style), sought with a beam.
 
@@ -126,30 +143,50 @@ class CharacterNGram(Baseline):
 
     def predict(self, typed: str) -> tuple[str, ...]:
         """Return a symbol for each letter of what was typed."""
+        return self.search(
+            len(typed), lambda at: [Step(option, (option.code,)) for option in self.channel.options(typed, at)]
+        )
+
+    def search(self, letters: int, steps: Callable[[int], Sequence[Step]]) -> tuple[str, ...]:
+        """Return the symbols of the best path through so many letters.
+
+        Parameters
+        ----------
+        letters : int
+        steps : callable
+            Takes a letter's number and returns what can begin there, at least one step that every style allows.
+
+        Raises
+        ------
+        OptionError
+            Without counts.
+        """
         if not self.language.fitted:
             raise OptionError("CharacterNGram has no counts yet; call fit(texts) first.")
         ahead: _Ahead = {0: {(0, n): (log(style.share), 2 * n, None) for n, style in enumerate(self.channel.styles)}}
-        for at in range(len(typed)):
+        for at in range(letters):
             if at in ahead:
-                self._extend(ahead, at, self.channel.options(typed, at))
-        ends = ahead[len(typed)].items()
+                self._extend(ahead, at, steps(at))
+        ends = ahead[letters].items()
         best = max(ends, key=lambda end: end[1][0] + self.language.log(end[0][0], EDGE))[1]
         return self.channel.symbols(_choices(best))
 
-    def _extend(self, ahead: _Ahead, at: int, options: list[Option]) -> None:
-        """Lengthen the best paths that end before a letter by every unit that can begin there."""
+    def _extend(self, ahead: _Ahead, at: int, steps: Sequence[Step]) -> None:
+        """Lengthen the best paths that end before a letter by everything that can begin there."""
         best = nlargest(self.beam, ahead.pop(at).items(), key=lambda item: item[1][0])
-        for (context, style), path in best:
+        for (start, style), path in best:
             score, row, _ = path
-            for option in options:
-                length, code, chances, goes_on = option
-                if chances[row] == -inf:
+            for step in steps:
+                length, _, chances, goes_on = step.option
+                total, context = score + chances[row] + step.evidence, start
+                if total == -inf:
                     continue
-                total = score + chances[row] + self.language.log(context, code)
-                state = self.language.push(context, code), style
-                reached = ahead.setdefault(at + length, {})
+                for code in step.units:
+                    total += self.language.log(context, code)
+                    context = self.language.push(context, code)
+                reached, state = ahead.setdefault(at + length, {}), (context, style)
                 if state not in reached or reached[state][0] < total:
-                    reached[state] = total, 2 * style + goes_on, (option, path)
+                    reached[state] = total, 2 * style + goes_on, (step.option, path)
 
 
 # Log probability, place in `Option.chances` of the next unit, and the last unit with the path before it.

@@ -14,6 +14,8 @@ from interp_transliteration.romanise import Encoded, split_samples
 if TYPE_CHECKING:
     from interp_transliteration.task import TextBatch, TransliterationTask
 
+LONGEST = 6  # words of a short sample
+
 
 class Batches:
     """The batches of one split, limit and seed; iterating again gives the same.
@@ -36,7 +38,7 @@ class Batches:
             "split": split,
             "limit": -1 if limit is None else limit,
             "seed": seed,
-        } | ({"mix": task.mix} if task.mix else {})
+        } | {key: share for key, share in (("mix", task.mix), ("short", task.short)) if share}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,15 +88,28 @@ class Batches:
         rows = rows[: self.limit]
         source = np.repeat(order, encoded.lengths)
         for start in range(0, len(rows), self.task.batch_size):
-            cuts = [
-                slice(skip + row * size, skip + (row + 1) * size) for row in rows[start : start + self.task.batch_size]
-            ]
-            yield self.task.batch(
-                [encoded.inputs[cut] for cut in cuts],
-                [encoded.outputs[cut] for cut in cuts],
-                [encoded.typed[cut] for cut in cuts],
-                [int(source[cut.start]) for cut in cuts],
-            )
+            if self.task.short and generator.random() < self.task.short:
+                yield self._cut(encoded, source, *self._short(encoded, generator))
+            yield self._cut(encoded, source, skip + rows[start : start + self.task.batch_size] * size, size)
+
+    def _cut(self, encoded: Encoded, source: np.ndarray, starts: np.ndarray, size: int) -> TextBatch:
+        cuts = [slice(start, start + size) for start in starts.tolist()]
+        return self.task.batch(
+            [encoded.inputs[cut] for cut in cuts],
+            [encoded.outputs[cut] for cut in cuts],
+            [encoded.typed[cut] for cut in cuts],
+            source[starts].tolist(),
+        )
+
+    def _short(self, encoded: Encoded, generator: np.random.Generator) -> tuple[np.ndarray, int]:
+        """Return where runs of whole words of one length begin, and the length; as many letters as in other batches."""
+        space = np.concatenate([[True], encoded.inputs == self.task.pack.inputs.index(" "), [True]])
+        begins, ends = (np.flatnonzero(edge) for edge in (space[:-1] & ~space[1:], space[1:] & ~space[:-1]))
+        first = int(generator.integers(begins.size))
+        last = min(first + int(generator.integers(LONGEST)), ends.size - 1)
+        size = int(ends[last] - begins[first])
+        starts = begins[np.isin(begins + size, ends)]
+        return generator.choice(starts, max(1, self.task.batch_size * self.task.chunk // size)), size
 
     def _scripted_enough(self, encoded: Encoded, skip: int, pieces: int) -> np.ndarray:
         symbols = encoded.outputs[skip : skip + pieces * self.task.chunk].reshape(pieces, self.task.chunk)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,26 +10,39 @@ import typer
 
 def transliterate(
     text: Annotated[
-        list[str] | None, typer.Argument(help="Text; without it, lines are read from standard input.")
+        list[str] | None, typer.Argument(help="Text; without it, files or standard input are read line by line.")
     ] = None,
+    file: Annotated[list[Path] | None, typer.Option(help="A text file to read; several times.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Written instead of standard output, when all is done.")] = None,
     model: Annotated[str, typer.Option(help="A model, as `interp plugins` lists it.")] = "armenian-bilstm",
-    language: Annotated[str, typer.Option(help="Language pack.")] = "hy",
+    language: Annotated[str, typer.Option(help="Language pack, or the path of one.")] = "hy",
+    weights: Annotated[Path | None, typer.Option(help="Weights of your own (safetensors), as of `interp train`.")] = None,
+    keep_latin: Annotated[bool, typer.Option(help="Leave words that are Latin, and links, as they are typed.")] = True,
+    beam: Annotated[int, typer.Option(help="Paths of a search with the model's n-gram; 0 for the network alone.")] = 0,
+    explain: Annotated[bool, typer.Option(help="Tell under each line its words and what was unsure in them.")] = False,
+    threads: Annotated[int, typer.Option(help="Cores to use.")] = 1,
 ) -> None:
-    """Turn romanised text into its script: a line out for a line in."""
+    """Turn romanised text into its script: a line out for a line in, each as soon as it is there.
+
+    What is no text (bytes that are not UTF-8) and what the language has no letter for comes out as it went in.
+    """
+    import torch
+
+    from interp import OptionError
+    from interp_transliteration.reading import told
+    from interp_transliteration.streams import blocks_of_files, writer_to
     from interp_transliteration.transliterator import Transliterator
 
-    writer = Transliterator(model=model, language=language)
-    for stream in (sys.stdin, sys.stdout):
-        stream.reconfigure(encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[union-attr]
-    lines = iter([" ".join(text)]) if text else (line.rstrip("\n") for line in sys.stdin)
-    interactive = text is not None or sys.stdin.isatty()
-    for block in _blocks(lines, 1 if interactive else 64):
-        for line in writer(block):
-            sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-
-
-def _blocks(lines: Iterable[str], size: int) -> Iterator[list[str]]:
-    remaining = iter(lines)
-    while block := list(islice(remaining, size)):
-        yield block
+    if text and file:
+        raise OptionError("Give text or --file, not both.")
+    torch.set_num_threads(threads)
+    transliterator = Transliterator(
+        model=model, language=language, weights=weights, keep_latin=keep_latin, beam=beam
+    )
+    blocks = [[" ".join(text) + "\n"]] if text else blocks_of_files(file or [])
+    with writer_to(output, file or []) as write:
+        for block in blocks:
+            lines = [line.rstrip("\r\n") for line in block]
+            ends = [line[len(body) :] for line, body in zip(block, lines, strict=True)]
+            found = map(told, transliterator.read(lines)) if explain else transliterator(lines)
+            write("".join(text + end for text, end in zip(found, ends, strict=True)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -13,6 +14,7 @@ import numpy as np
 from interp_transliteration.pack import FOLDER, Pack
 
 HELD_OUT = 5  # one word in so many is never trained on
+LATIN, ROMAN = re.compile("[A-Za-z]{4,}"), re.compile("[IVXLCDM]+")
 ENDINGS = ("com", "org", "net", "am", "ru", "io", "gov", "info")
 FILES = ("py", "txt", "pdf", "jpg", "doc", "csv", "html")
 
@@ -29,6 +31,20 @@ def latin_words(path: Path | None = None, *, held_out: bool = False) -> list[str
     """
     found = dict.fromkeys((path or FOLDER / "latin.txt").read_text(encoding="utf-8").split())
     return [word for word in found if (sha256(word.lower().encode()).digest()[0] % HELD_OUT == 0) == held_out]
+
+
+def latin_words_in(texts: Iterable[str], *, known: Iterable[str] = ()) -> list[str]:
+    """Return the Latin words of at least four letters that stand in texts, in the order in which they first appear.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    known : iterable of str
+        Words to leave out, as those that are held out.
+    """
+    leave = {word.lower() for word in known} | {word.lower() for word in latin_words(held_out=True)}
+    found = dict.fromkeys(word for text in texts for word in LATIN.findall(text))
+    return [word for word in found if word.lower() not in leave and not ROMAN.fullmatch(word)]
 
 
 @dataclass(frozen=True)

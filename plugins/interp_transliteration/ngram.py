@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from interp import OptionError
+from interp import OptionError, WeightsError
 
+TINY = 1e-9
+STEPS, ZERO = 12, 24  # of a byte that stands for a logarithm: 12 a nat, from 2 nats down
+LARGEST = 256_000_000  # bytes of all tables of a file
 EDGE = 0  # stands before the first and after the last code of every sequence
 
 
@@ -48,8 +55,16 @@ class NGram:
         """Whether there are counts."""
         return bool(self._logs)
 
-    def fit(self, sequences: Iterable[np.ndarray]) -> None:
-        """Count sequences of codes; earlier counts are forgotten."""
+    def fit(self, sequences: Iterable[np.ndarray], cutoffs: Sequence[int] = ()) -> None:
+        """Count sequences of codes; earlier counts are forgotten.
+
+        Parameters
+        ----------
+        sequences : iterable of array (code,)
+        cutoffs : sequence of int
+            For each length from 1 the count below which its n-grams are left out; the last stands for longer ones too.
+            The weights of the shorter contexts grow, so that probabilities still sum to 1.
+        """
         keys, counts = np.unique(self._windows(list(sequences)), return_counts=True)
         plain = [(keys, counts)]
         for length in range(self.order - 1, 0, -1):
@@ -59,12 +74,29 @@ class NGram:
         for length in range(1, self.order + 1):
             keys, counts = self._evidence(plain, length)
             probability, contexts, weight = self._smooth(keys, counts, length, lower)
+            lower = keys, probability
+            kept = counts >= (cutoffs[min(length, len(cutoffs)) - 1] if cutoffs and length > 1 else 1)
+            if not kept.all():
+                keys, probability = keys[kept], probability[kept]
+                contexts, weight = self._rest(keys, probability, length)
             self._logs.append(dict(zip(keys.tolist(), np.log(probability).tolist(), strict=True)))
             self._weights.append(dict(zip(contexts.tolist(), np.log(weight).tolist(), strict=True)))
-            lower = keys, probability
+            if length == 1:
+                self._fill()
+
+    def _fill(self) -> None:
+        """Give every code that was never seen its share of the uniform law."""
         (weight_of_nothing,) = self._weights[0].values()
         for code in range(self.size):
             self._logs[0].setdefault(code, weight_of_nothing - float(np.log(self.size)))
+
+    def _rest(self, keys: np.ndarray, probability: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the contexts of the n-grams that are kept, and what makes the shorter contexts fill up to 1."""
+        contexts, group = np.unique(keys >> self.bits, return_inverse=True)
+        mask = self._masks[length - 1]
+        shorter = np.exp([self._log(key & mask, length - 1) for key in keys.tolist()])
+        taken, given = np.bincount(group, probability), np.bincount(group, shorter)
+        return contexts, np.maximum(1 - taken, TINY) / np.maximum(1 - given, TINY)
 
     def push(self, context: int, code: int) -> int:
         """Return the context after one more code; the context before the first is 0."""
@@ -72,14 +104,52 @@ class NGram:
 
     def log(self, context: int, code: int) -> float:
         """Return the natural logarithm of the probability of a code after a context."""
-        key, total = context << self.bits | code, 0.0
-        for length in range(self.order - 1, -1, -1):
+        return self._log(context << self.bits | code, self.order)
+
+    def _log(self, key: int, longest: int) -> float:
+        total = 0.0
+        for length in range(longest - 1, -1, -1):
             found = self._logs[length].get(key)
             if found is not None:
                 return total + found
             total += self._weights[length].get(key >> self.bits, 0.0)
             key &= self._masks[length]
-        raise ValueError(f"code {code} is outside 0..{self.size - 1}")
+        raise ValueError(f"code {key} is outside 0..{self.size - 1}")
+
+    def save(self, path: str | Path) -> None:
+        """Write what was counted to a compressed ``.npz``; logarithms are rounded to a twelfth of a nat."""
+        tables = {"shape": np.array([self.size, self.order])}
+        for length in range(self.order):
+            for name, table in (("logs", self._logs[length]), ("weights", self._weights[length])):
+                keys = np.array(sorted(table), dtype=np.int64)
+                values = np.array([table[key] for key in keys.tolist()])
+                tables[f"{name}.{length}.keys"] = np.diff(keys, prepend=0)
+                tables[f"{name}.{length}"] = np.clip(np.round(-STEPS * values) + ZERO, 0, 255).astype(np.uint8)
+        np.savez_compressed(path, allow_pickle=False, **tables)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Return the n-gram of a file that `save` wrote.
+
+        Raises
+        ------
+        WeightsError
+            A file that is none, or is too large when unpacked.
+        """
+        try:
+            with ZipFile(path) as packed:
+                if sum(one.file_size for one in packed.infolist()) > LARGEST:
+                    raise WeightsError(f"{path} is larger than {LARGEST:,} bytes when unpacked; it is no n-gram of ours.")
+            with np.load(path, allow_pickle=False) as tables:
+                size, order = (int(one) for one in tables["shape"])
+                found = cls(size, order)
+                found._logs, found._weights = ([_table(tables, f"{name}.{length}", (length + above) * found.bits)
+                                                for length in range(order)] for name, above in (("logs", 1), ("weights", 0)))  # fmt: skip
+        except (BadZipFile, OSError, ValueError, KeyError, zlib.error) as error:
+            raise WeightsError(f"{path} is no n-gram: {error}.") from error
+        if set(found._logs[0]) != set(range(size)):
+            raise WeightsError(f"{path} is no n-gram: it does not know every one of its {size} codes.")
+        return found
 
     def _windows(self, sequences: list[np.ndarray]) -> np.ndarray:
         """Return the key of the last ``order`` codes at every code and at the mark after every sequence."""
@@ -116,6 +186,13 @@ class NGram:
         if lower is not None:
             shorter = lower[1][np.searchsorted(lower[0], keys & self._masks[length - 1])]
         return (counts - taken) / totals[group] + weight[group] * shorter, contexts, weight
+
+
+def _table(tables: Mapping[str, np.ndarray], name: str, bits: int) -> dict[int, float]:
+    keys, values = np.cumsum(tables[f"{name}.keys"]), tables[name]
+    if keys.size and (keys[0] < 0 or (np.diff(keys) <= 0).any() or int(keys[-1]) >> bits):
+        raise ValueError(f"the keys of {name} are out of order or of range")
+    return dict(zip(keys.tolist(), ((ZERO - values.astype(float)) / STEPS).tolist(), strict=True))
 
 
 def discounts(counts: np.ndarray) -> np.ndarray:

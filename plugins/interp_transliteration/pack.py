@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isclose
 from pathlib import Path
@@ -67,6 +67,8 @@ class Pack:
         What is put behind a foreign word, with the sign between.
     fused : tuple of (str, str)
         A unit and one that is left out behind it: a symbol of its own stands for both.
+    folder : Path
+        Where the pack's file stands, and its demo sentences, ``demo-NAME.txt``.
     inputs, outputs : tuple of str
         The closed alphabets of a network: the kept characters and ``#``; and ``_``, the units, the inputs, the fused.
     """
@@ -80,6 +82,7 @@ class Pack:
     rules: Mapping[str, Rules]
     fused: tuple[tuple[str, str], ...] = ()
     endings: tuple[str, ...] = ()
+    folder: Path = FOLDER
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -144,7 +147,7 @@ def load_pack(language: str) -> Pack:
             f"No language {language!r}; shipped: {', '.join(languages())}. Or give the path of a .toml pack."
         )
     try:
-        pack = _parse(tomllib.loads(path.read_text(encoding="utf-8")))
+        pack = replace(_parse(tomllib.loads(path.read_text(encoding="utf-8"))), folder=path.parent)
         faults = _faults(pack)
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # ValueError: not UTF-8, not TOML, not a number
         raise CorpusError(f"Language pack {path.name} is malformed: {error!r}.") from error

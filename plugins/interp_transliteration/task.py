@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from interp import Batch, CorpusError, OptionError, load_model
+from interp import Batch, CorpusError, OptionError, load_model, load_weights
 from interp_transliteration.batches import Batches
 from interp_transliteration.corpora import read_documents, read_split, split_of
-from interp_transliteration.mixing import Mixer, latin_words
-from interp_transliteration.pack import FOLDER, UNKNOWN, Pack, load_pack
+from interp_transliteration.mixing import Mixer, latin_words, latin_words_in
+from interp_transliteration.pack import UNKNOWN, Pack, load_pack
 from interp_transliteration.romanise import Romaniser
 from interp_transliteration.scoring import Counts
 
@@ -49,9 +49,10 @@ class TransliterationTask:
     language : str
         A shipped language pack, or the path of one.
     corpus : path, optional
-        A text file, a Wikipedia dump, or a directory of them; gives ``train``, ``validation`` and ``test``.
-    rules : str
-        A rule set of the pack; ``article+chat`` draws one for each sample.
+        A text file, a Wikipedia dump, or a directory of them; gives ``train``, ``validation`` and ``test``. Without it
+        the demo sentences are split into these.
+    rules : str, optional
+        A rule set of the pack, by default its first; ``article+chat`` draws one for each sample.
     batch_size : int
         Samples a batch.
     mix : float
@@ -59,6 +60,8 @@ class TransliterationTask:
         ``test`` and ``demo`` only.
     chunk : int
         Letters of each sample of ``train``, which is running text cut in pieces.
+    short : float
+        Batches of ``train`` that have a few whole words a sample, for one batch of pieces, 0..1.
     """
 
     name: ClassVar[str] = "transliteration"
@@ -68,20 +71,22 @@ class TransliterationTask:
         *,
         language: str = "hy",
         corpus: str | Path | None = None,
-        rules: str = "article",
+        rules: str | None = None,
         mix: float = 0.0,
         batch_size: int = 64,
         chunk: int = 100,
+        short: float = 0.0,
     ) -> None:
         self.pack: Pack = load_pack(language)
         self.corpus = Path(corpus) if corpus is not None else None
-        self.rules = rules
-        self.mix = mix
-        if not 0 <= mix <= 1:
-            raise OptionError(f"mix must be 0..1, got {mix}.")
+        self.rules = rules or next(iter(self.pack.rules))
+        self.mix, self.short = mix, short
+        for name, share in {"mix": mix, "short": short}.items():
+            if not 0 <= share <= 1:
+                raise OptionError(f"{name} must be 0..1, got {share}.")
         self.batch_size = batch_size
         self.chunk = chunk
-        self.romaniser = Romaniser(self.pack, [self.pack.choose(name) for name in rules.split("+")])
+        self.romaniser = Romaniser(self.pack, [self.pack.choose(name) for name in self.rules.split("+")])
         self._texts: dict[str, list[str]] = {}
 
     def sentences(self, split: str) -> list[str]:
@@ -102,12 +107,10 @@ class TransliterationTask:
 
     def _read(self, split: str) -> list[str]:
         if split == "demo":
-            path: Path = FOLDER / f"demo-{self.pack.name}.txt"
-            found = [text for _, text in read_split(path, None)]
-        elif self.corpus is None:
-            raise OptionError(f"The split {split!r} needs a corpus: load_task('transliteration', corpus=PATH).")
+            found = [text for _, text in read_split(self._demo, None)]
         else:
-            path, found = self.corpus, self._split(split)
+            found = self._split(split)
+        path = self._demo if split == "demo" or self.corpus is None else self.corpus
         kept = [text for text in dict.fromkeys(found) if self.pack.share(text) >= 1 / 3]
         if not kept:
             raise CorpusError(
@@ -116,6 +119,14 @@ class TransliterationTask:
             )
         return kept
 
+    @cached_property
+    def _demo(self) -> Path:
+        """The demo sentences, which stand beside the pack."""
+        path = self.pack.folder / f"demo-{self.pack.name}.txt"
+        if not path.is_file():
+            raise OptionError(f"The language {self.pack.name!r} has no demo sentences {path}; give corpus=PATH.")
+        return path
+
     def _split(self, split: str) -> list[str]:
         held_out = self._corpus["validation"] + self._corpus["test"]
         unseen = set(held_out) if split == "train" else set()  # some sentences stand in several articles
@@ -123,9 +134,8 @@ class TransliterationTask:
 
     @cached_property
     def _corpus(self) -> dict[str, list[str]]:
-        assert self.corpus is not None  # noqa: S101
         texts: dict[str, list[str]] = {split: [] for split in SPLITS[1:]}
-        for document in read_documents(self.corpus):
+        for document in read_documents(self.corpus or self._demo):
             texts[document.split or split_of(document.name)] += document.sentences
         return texts
 
@@ -151,7 +161,10 @@ class TransliterationTask:
         """Return texts of a split with Latin passages in a share `mix` of them."""
         if not self.mix:
             return list(texts)
-        return Mixer(self.pack, tuple(latin_words(held_out=split != "train")), self.mix).mix(texts, seed)
+        words = latin_words(held_out=split != "train")
+        if split == "train":
+            words += latin_words_in(texts, known=words)
+        return Mixer(self.pack, tuple(words), self.mix).mix(texts, seed)
 
     def batch(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], typed: Sequence[str],
               sources: Sequence[int]) -> TextBatch:  # fmt: skip
@@ -188,11 +201,27 @@ class TransliterationTask:
 
     def typed_batch(self, lines: Sequence[str]) -> TextBatch:
         """Return a batch of lines as somebody typed them, with no known outputs (``#`` stands in their place)."""
-        unknown = len(self.pack.inputs) - 1
-        known = {letter: code for code, letter in enumerate(self.pack.inputs)}
-        inputs = [np.array([known.get(char, unknown) for char in line], dtype=np.int64) for line in lines]
+        inputs = [self._typed_codes(line) for line in lines]
         outputs = [np.full(codes.size, self.pack.outputs.index(UNKNOWN)) for codes in inputs]
         return self.batch(inputs, outputs, lines, range(len(lines)))
+
+    def codes(self, lines: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what a network takes for lines as somebody typed them: codes (sample, step), and lengths (sample,)."""
+        import torch
+
+        found = [self._typed_codes(line) for line in lines]
+        codes = torch.zeros(len(lines), max(map(len, lines)), dtype=torch.long)
+        for row, letters in enumerate(found):
+            codes[row, : letters.size] = torch.from_numpy(letters)
+        return codes, torch.tensor([letters.size for letters in found])
+
+    def _typed_codes(self, line: str) -> np.ndarray:
+        known, unknown = self._input_codes, len(self.pack.inputs) - 1
+        return np.array([known.get(" " if char.isspace() else char, unknown) for char in line], dtype=np.int64)
+
+    @cached_property
+    def _input_codes(self) -> dict[str, int]:
+        return {letter: code for code, letter in enumerate(self.pack.inputs)}
 
     def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Return the mean cross entropy a token, in nats."""
@@ -224,5 +253,30 @@ class TransliterationTask:
         return counts
 
     def build_model(self, name: str) -> torch.nn.Module:
-        """Return a fresh network of a registered architecture."""
-        return load_model(name, untrained=0)
+        """Return a fresh network of a registered architecture, with the alphabets of the language.
+
+        Its weights are drawn by torch's generator: seed that first.
+
+        Raises
+        ------
+        OptionError
+            An architecture that is made for other alphabets and can't be made anew for these.
+        """
+        import torch
+
+        anew = getattr(load_model(name, untrained=0), "for_symbols", None)
+        if anew is not None:
+            return cast("torch.nn.Module", anew(self.pack.inputs, self.pack.outputs)).eval()
+        network = load_model(name, untrained=int(torch.randint(2**31, ())))
+        if getattr(network, "symbols", {}).get("output") != list(self.pack.outputs):
+            raise OptionError(
+                f"The model {name!r} is made for other alphabets than {self.pack.title}'s, and has no method "
+                "for_symbols(inputs, outputs) that makes it anew."
+            )
+        return network
+
+    def load_model(self, name: str, *, weights: str | Path | None = None) -> torch.nn.Module:
+        """Return a registered model; with weights of your own, with the alphabets of the language."""
+        if weights is None:
+            return load_model(name)
+        return load_weights(self.build_model(name), weights)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
 
 from interp import OptionError, load_model, load_task
+from interp_transliteration.baselines import CharacterNGram
+from interp_transliteration.combined import Combined
+from interp_transliteration.ngram import NGram
+from interp_transliteration.reading import Reading, reading_of
 from interp_transliteration.romanise import restore
 from interp_transliteration.task import TransliterationTask
+from interp_transliteration.words import Words
+
+if TYPE_CHECKING:
+    import torch
 
 PIECE = 1_000  # letters of a line that go through the network at once
 
@@ -16,47 +28,95 @@ class Transliterator:
 
     Parameters
     ----------
-    model : str
-        A registered model of the task ``transliteration``.
+    model : str or Module
+        A registered model of the task ``transliteration``, or one of your own.
     language : str
-        Its language pack.
+        Its language pack, or the path of one.
+    weights : path, optional
+        Weights of your own for the registered model.
+    keep_latin : bool
+        Whether words that the network takes for Latin stay as they are typed, see `Words`.
+    beam : int
+        Paths kept by a beam search that weighs the network and the n-gram which the model brings; 0 for the network
+        alone.
 
     Raises
     ------
     OptionError
-        A model whose alphabets are not the pack's.
+        A model whose alphabets are not the pack's, or that brings no n-gram to a beam search.
     """
 
-    def __init__(self, *, model: str = "armenian-bilstm", language: str = "hy") -> None:
+    def __init__(
+        self,
+        *,
+        model: str | torch.nn.Module = "armenian-bilstm",
+        language: str = "hy",
+        weights: str | Path | None = None,
+        keep_latin: bool = True,
+        beam: int = 0,
+    ) -> None:
         task = load_task("transliteration", language=language)
         assert isinstance(task, TransliterationTask)  # noqa: S101 (its own plugin registered it)
         self.task = task
-        self.network = load_model(model)
+        self.network = task.load_model(model, weights=weights) if isinstance(model, str) else model.eval()
         symbols = getattr(self.network, "symbols", {}).get("output")
-        if not symbols or symbols not in (list(task.pack.plain), list(task.pack.outputs)):
+        if symbols not in (list(task.pack.plain), list(task.pack.outputs)):
             raise OptionError(f"The model {model!r} does not write the alphabet of the language {language!r}.")
+        self.words = Words(task.pack, keep_latin=keep_latin)
+        self._combined = Combined(self._ngram(beam)) if beam else None
+
+    def _ngram(self, beam: int) -> CharacterNGram:
+        path = getattr(self.network, "ngram", None)
+        if path is None:
+            raise OptionError("This model brings no n-gram; a beam search needs one, as armenian-bilstm-large has it.")
+        pack, language = self.task.pack, NGram.load(path)
+        found = CharacterNGram(pack, tuple(pack.rules.values()), order=language.order, beam=beam)
+        if language.size != found.language.size:
+            raise OptionError(f"{path} has {language.size} symbols; the language {pack.name!r} has {len(pack.plain)}.")
+        found.language = language
+        return found
 
     def __call__(self, lines: Sequence[str]) -> list[str]:
         """Return one line for each line; characters outside the alphabet stay as they are."""
+        return ["".join(restore(typed, symbols) for typed, symbols, _ in pieces) for pieces in self._read(lines)]
+
+    def read(self, lines: Sequence[str]) -> list[Reading]:
+        """Return for each line what is written, with the confidence of each word and the letters it rests on."""
+        return [reading_of(self.task.pack, pieces) for pieces in self._read(lines)]
+
+    def symbols(self, lines: Sequence[str]) -> list[list[str]]:
+        """Return for each line a symbol for each letter, as a predictor of `evaluate` does."""
+        return [[symbol for _, symbols, _ in pieces for symbol in symbols] for pieces in self._read(lines)]
+
+    def _read(self, lines: Sequence[str]) -> list[list[_Piece]]:
+        """Return the pieces of each line."""
         pieces = [(row, piece) for row, line in enumerate(lines) for piece in _cut(line)]
-        texts = [""] * len(pieces)
+        found: list[_Piece | None] = [None] * len(pieces)
         order = sorted(range(len(pieces)), key=lambda number: len(pieces[number][1]))  # little padding in a batch
         for start in range(0, len(order), self.task.batch_size):
             block = order[start : start + self.task.batch_size]
-            for number, text in zip(block, self._run([pieces[number][1] for number in block]), strict=True):
-                texts[number] = text
-        found = [""] * len(lines)
-        for (row, _), text in zip(pieces, texts, strict=True):
-            found[row] += text
-        return found
+            for number, read in zip(block, self._run([pieces[number][1] for number in block]), strict=True):
+                found[number] = read
+        lists: list[list[_Piece]] = [[] for _ in lines]
+        for (row, _), read in zip(pieces, found, strict=True):
+            lists[row].append(cast("_Piece", read))
+        return lists
 
-    def _run(self, pieces: Sequence[str]) -> list[str]:
+    def _run(self, pieces: Sequence[str]) -> Iterator[_Piece]:
         import torch
 
-        batch = self.task.typed_batch(pieces)
         with torch.inference_mode():
-            output = self.network(*batch.inputs)
-        return [restore(piece, symbols) for piece, symbols in zip(pieces, self.task.decode(output, batch), strict=True)]
+            logs = self.network(*self.task.codes(pieces)).log_softmax(-1).numpy()
+        names = self.task.pack.outputs
+        for typed, row in zip(pieces, logs, strict=True):
+            settled = self.words.settle(typed, row[: len(typed)])
+            if self._combined is None:
+                yield typed, [names[code] for code in settled.argmax(1).tolist()], settled
+            else:
+                yield typed, self._combined(typed, settled), settled
+
+
+_Piece = tuple[str, Sequence[str], np.ndarray]  # typed, a symbol for each letter, log probabilities (letter, output)
 
 
 def _cut(line: str) -> list[str]:
