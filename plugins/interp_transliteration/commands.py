@@ -1,11 +1,15 @@
-"""The verb ``interp transliterate``."""
+"""The verbs ``interp transliterate`` and ``interp evaluate``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from interp_transliteration.comparison import Writer
+    from interp_transliteration.task import TransliterationTask
 
 
 def transliterate(
@@ -46,3 +50,44 @@ def transliterate(
             ends = [line[len(body) :] for line, body in zip(block, lines, strict=True)]
             found = map(told, transliterator.read(lines)) if explain else transliterator(lines)
             write("".join(text + end for text, end in zip(found, ends, strict=True)))
+
+
+def evaluate(
+    task: Annotated[str, typer.Argument(help="transliteration")] = "transliteration",
+    corpus: Annotated[
+        Path | None, typer.Option(help="A text file, a dump, or a directory; by default the demo sentences.")
+    ] = None,
+    train: Annotated[
+        Path | None, typer.Option(help="Whose split `train` the baselines are fitted on; by default the corpus.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    language: Annotated[str, typer.Option(help="Language pack, or the path of one.")] = "hy",
+    model: Annotated[list[str] | None, typer.Option(help="A model, by default armenian-bilstm; several times.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Weights of your own, for one model.")] = None,
+    beam: Annotated[int, typer.Option(help="For models that bring an n-gram, the paths of a second writer.")] = 12,
+    track: Annotated[list[str] | None, typer.Option(help="A rule set, or code-mix; several times; by default all.")] = None,
+    limit: Annotated[int, typer.Option(help="Sentences.")] = 500,
+    seeds: Annotated[int, typer.Option(help="Spellings of each.")] = 3,
+    output: Annotated[Path | None, typer.Option(help="The whole table, with confusions, as CSV.")] = None,
+) -> None:
+    """Measure models, baselines and what else is installed on the same sentences: one table, as Markdown."""
+    from interp import load_task
+    from interp_transliteration.comparison import compare, markdown
+    from interp_transliteration.tracks import CODE_MIX, tracks_of
+    from interp_transliteration.writers import baselines, networks, rivals
+
+    made = {"language": language, "corpus": corpus}
+    base = load_task(task, **made)
+    rules = {name: None if name == CODE_MIX else name for name in track or tracks_of(base)}
+    tasks = {name: load_task(task, rules=one, **made) for name, one in rules.items()}
+    fitted = load_task(task, language=language, corpus=train or corpus)
+    writers = {
+        **networks(model or ["armenian-bilstm"], language, weights, beam),
+        **baselines(base.pack, fitted.sentences("train")),
+        **rivals(base.pack.name),
+    }
+    table = compare(writers, tasks, split, limit=limit, seeds=range(seeds))
+    typer.echo("\n".join(markdown(table)))
+    if output is not None:
+        table.to_csv(output)
+        typer.echo(f"\nWith confusions: {output}")

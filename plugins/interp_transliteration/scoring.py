@@ -58,6 +58,25 @@ class Counts:
         self.errors += Levenshtein.distance(text, reference)
         self.characters += len(reference)
 
+    def add_line(self, reference: str, text: str) -> None:
+        """Count a text that has no symbols: words by their place, confusions by the edits that make it the reference.
+
+        Where the text has more or fewer words than the reference, those count as right that an alignment finds equal.
+        """
+        from rapidfuzz.distance import Levenshtein
+
+        self.add_text(reference, text)
+        words, got = reference.split(" "), text.split(" ")
+        self.words += len(words)
+        self.words_right += sum(edit.src_end - edit.src_start for edit in Levenshtein.opcodes(words, got)
+                                if edit.tag == "equal")  # fmt: skip
+        groups = {letter: group for group in self.confusable for letter in group}
+        self.symbols.update(letter for letter in reference if letter in groups)
+        for edit in Levenshtein.editops(reference, text):
+            if edit.tag == "replace":
+                right, wrong = reference[edit.src_pos], text[edit.dest_pos]
+                self.confusions[right, wrong] += wrong in groups.get(right, "")
+
     def __add__(self, other: Counts) -> Counts:
         """Return the counts of both."""
         return Counts(
@@ -77,6 +96,6 @@ class Counts:
         share of a's that became b.
         """
         result = {"cer": self.errors / max(1, self.characters), "words": self.words_right / max(1, self.words)}
-        for (right, got), number in sorted(self.confusions.items()):
+        for (right, got), number in sorted((+self.confusions).items()):
             result[f"confusion {right}>{got}"] = number / self.symbols[right]
         return result

@@ -1,0 +1,159 @@
+"""One table: who writes the script, on which track, and how well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from interp_transliteration.evaluate import interval
+from interp_transliteration.scoring import Counts
+from interp_transliteration.task import TransliterationTask
+from interp_transliteration.tracks import CODE_MIX, Sample, mixed, samples
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Lines = Callable[[Sequence[str]], Sequence[str]]
+Writer = Callable[[TransliterationTask], Lines]
+FIGURES = ("cer", "low", "high", "words", "latin", "kept", "sentences", "samples", "characters")
+
+
+@dataclass
+class Sums:
+    """What one writer did on one track.
+
+    Parameters
+    ----------
+    confusable : tuple of str
+        As of `Counts`.
+    """
+
+    confusable: tuple[str, ...]
+    counts: Counts = field(init=False)
+    errors: Counter[int] = field(default_factory=Counter)
+    characters: Counter[int] = field(default_factory=Counter)
+    samples: int = 0
+    latin: Counter[bool] = field(default_factory=Counter)
+    kept: Counter[bool] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing."""
+        self.counts = Counts(self.confusable)
+
+    def add(self, sample: Sample, written: str) -> None:
+        """Count a sample."""
+        before = self.counts.errors, self.counts.characters
+        self.counts.add_line(" ".join(sample.expected), written)
+        self.errors[sample.source] += self.counts.errors - before[0]
+        self.characters[sample.source] += self.counts.characters - before[1]
+        self.samples += 1
+
+    def add_mixed(self, plain: Sample, before: str, sample: Sample, written: str) -> None:
+        """Count what became of Latin words, and of the words that were right without them."""
+        right = self._right(sample, written)
+        self.latin.update(one for one, added in zip(right, sample.added, strict=True) if added)
+        own = [one for one, added in zip(right, sample.added, strict=True) if not added]
+        self.kept.update(now for now, then in zip(own, self._right(plain, before), strict=True) if then)
+
+    def _right(self, sample: Sample, written: str) -> list[bool]:
+        words = written.split(" ")
+        if len(words) != len(sample.expected):
+            return [False] * len(sample.expected)
+        return [word == expected for word, expected in zip(words, sample.expected, strict=True)]
+
+    def row(self) -> dict[str, float | int]:
+        """Return the figures of `compare`."""
+        figures, sources = self.counts.figures(), sorted(self.characters)
+        by_source = (np.array([table[source] for source in sources]) for table in (self.errors, self.characters))
+        low, high = interval(*by_source)
+        row: dict[str, float | int] = {"cer": figures.pop("cer"), "low": low, "high": high, "words": figures.pop("words")}
+        row |= {name: table[True] / table.total() if table else np.nan
+                for name, table in (("latin", self.latin), ("kept", self.kept))}  # fmt: skip
+        row |= {"sentences": len(sources), "samples": self.samples, "characters": self.counts.characters}
+        return row | figures
+
+
+def compare(
+    writers: Mapping[str, Writer],
+    tasks: Mapping[str, TransliterationTask],
+    split: str,
+    *,
+    limit: int | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+) -> pd.DataFrame:
+    """Measure writers on the same samples of every track.
+
+    Parameters
+    ----------
+    writers : mapping of str to callable
+        Each takes a task and returns a function from lines to lines.
+    tasks : mapping of str to TransliterationTask
+        For each track its task; the one named ``code-mix`` gets Latin passages.
+    split : str
+    limit : int, optional
+        Sentences, each spelled once for every seed.
+    seeds : sequence of int
+        Of the spellings.
+
+    Returns
+    -------
+    DataFrame
+        A row for each ``track`` and ``writer``: ``cer`` (character errors / reference characters), ``low`` and ``high``
+        (95 %, a bootstrap over sentences), ``words`` (share right), ``latin`` (share of the Latin words put in that
+        stay) and ``kept`` (share of the words that are right without them and still are), ``sentences``, ``samples``,
+        ``characters``, and ``confusion a>b`` (share of a) for the confusable letters.
+    """
+    import pandas as pd
+
+    rows = {}
+    for track, task in tasks.items():
+        ready = {name: writer(task) for name, writer in writers.items()}
+        sums = {name: Sums(task.pack.confusable) for name in writers}
+        for seed in seeds:
+            plain = list(samples(task, split, limit=limit, seed=seed))
+            for name, write in ready.items():
+                _count(sums[name], task, plain, write, seed, mix=track == CODE_MIX)
+        rows |= {(track, name): found.row() for name, found in sums.items()}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    table.index = pd.MultiIndex.from_tuples(rows, names=["track", "writer"])
+    confusions = [column for column in table.columns if column not in FIGURES]
+    table[confusions] = table[confusions].fillna(0.0)
+    return table
+
+
+def _count(sums: Sums, task: TransliterationTask, plain: list[Sample], write: Lines, seed: int, *, mix: bool) -> None:
+    before = list(write([sample.line for sample in plain]))
+    if not mix:
+        for sample, written in zip(plain, before, strict=True):
+            sums.add(sample, written)
+        return
+    with_latin = list(mixed(task, plain, seed))
+    after = write([sample.line for sample in with_latin])
+    for one, then, sample, now in zip(plain, before, with_latin, after, strict=True):
+        sums.add(sample, now)
+        sums.add_mixed(one, then, sample, now)
+
+
+def each(function: Callable[[str], str]) -> Writer:
+    """Return a writer that treats every line by itself, whatever the task."""
+    return lambda task: lambda lines: [function(line) for line in lines]
+
+
+def markdown(table: pd.DataFrame) -> Iterator[str]:
+    """Yield the lines of a table for people: CER with its interval and words right, of code-mix also Latin and kept."""
+    tracks = list(dict.fromkeys(table.index.get_level_values("track")))
+    yield "| CER % (95 % interval) / words right % | " + " | ".join(tracks) + " |"
+    yield "|---" * (len(tracks) + 1) + "|"
+    for writer in dict.fromkeys(table.index.get_level_values("writer")):
+        yield f"| {writer} | " + " | ".join(_cell(table.loc[(track, writer)]) for track in tracks) + " |"
+
+
+def _cell(row: pd.Series[float]) -> str:
+    text = f"**{100 * row.cer:.2f}** ({100 * row.low:.2f}-{100 * row.high:.2f}) / {100 * row.words:.1f}"
+    if np.isnan(row.latin):
+        return text
+    return f"{text}; Latin {100 * row.latin:.1f}, kept {100 * row.kept:.1f}"

@@ -1,0 +1,58 @@
+"""Who writes: networks, baselines and rivals, each as a function from lines to lines for a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from interp_transliteration.baselines import Baseline, CharacterNGram, GreedyRules
+from interp_transliteration.comparison import Lines, Writer, each
+from interp_transliteration.pack import Pack
+from interp_transliteration.rivals import installed
+from interp_transliteration.romanise import restore
+
+if TYPE_CHECKING:
+    from interp_transliteration.task import TransliterationTask
+
+
+def networks(models: Sequence[str], language: str, weights: Path | None, beam: int) -> dict[str, Writer]:
+    """Return a writer for each model, and a second one with a beam search where it brings an n-gram."""
+    from interp_transliteration.transliterator import Transliterator
+
+    found: dict[str, Writer] = {}
+    for model in models:
+        alone = Transliterator(model=model, language=language, weights=weights)
+        found[model] = _whatever_the_task(alone)
+        if beam and getattr(alone.network, "ngram", None):
+            combined = Transliterator(model=model, language=language, weights=weights, beam=beam)
+            found[f"{model} and n-gram, beam {beam}"] = _whatever_the_task(combined)
+    return found
+
+
+def _whatever_the_task(lines: Lines) -> Writer:
+    return lambda task: lines
+
+
+def baselines(pack: Pack, texts: Sequence[str]) -> dict[str, Writer]:
+    """Return writers that are fitted on texts and know the rules by which the samples of a task are spelled."""
+    ngram = CharacterNGram(pack, tuple(pack.rules.values())).fit(texts)
+
+    def by_ngram(task: TransliterationTask) -> Lines:
+        known = CharacterNGram(pack, task.romaniser.rules, ngram.language.order, ngram.beam)
+        known.language = ngram.language
+        return _lines(known)
+
+    def by_rules(task: TransliterationTask) -> Lines:
+        return _lines(GreedyRules(pack, task.romaniser.rules).fit(texts))
+
+    return {f"character {ngram.language.order}-gram, beam {ngram.beam}": by_ngram, "greedy rules": by_rules}
+
+
+def _lines(baseline: Baseline) -> Lines:
+    return lambda lines: [restore(line, baseline.predict(line)) for line in lines]
+
+
+def rivals(language: str) -> dict[str, Writer]:
+    """Return the writers that happen to be installed."""
+    return {name: each(function) for name, function in installed(language)}
