@@ -61,6 +61,11 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
     path : path
         As `save_weights` wrote it for a model of the same architecture.
 
+    Returns
+    -------
+    Module
+        The same one.
+
     Raises
     ------
     WeightsError

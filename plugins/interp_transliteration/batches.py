@@ -38,7 +38,8 @@ class Batches:
             "split": split,
             "limit": -1 if limit is None else limit,
             "seed": seed,
-        } | {key: share for key, share in (("mix", task.mix), ("short", task.short)) if share}
+        }
+        self.attrs |= {key: share for key, share in (("mix", task.mix), ("short", task.short)) if share}
 
     @cached_property
     def fingerprint(self) -> str:

@@ -63,7 +63,7 @@ class Combined:
                 known.add(option.code)
         best = int(row.argmax())
         anyhow = (UNSPELLED,) * (2 * len(self.ngram.channel.styles) + 2)
-        for code in {best, *np.flatnonzero(row > LIKELY).tolist()}:
-            if code == best or code not in known:  # the best one always, so that no style is left without a path
-                found.append(Step(Option(1, code, anyhow, True), self._units[code], self.trust * float(row[code])))
-        return found
+        likely = np.flatnonzero(row > LIKELY).tolist()
+        more = {best, *(code for code in likely if code not in known)}  # with the best no style is left without a path
+        return found + [Step(Option(1, code, anyhow, True), self._units[code], self.trust * float(row[code]))
+                        for code in sorted(more)]  # fmt: skip

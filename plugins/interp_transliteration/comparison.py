@@ -68,9 +68,14 @@ class Sums:
     def row(self) -> dict[str, float | int]:
         """Return the figures of `compare`."""
         figures, sources = self.counts.figures(), sorted(self.characters)
-        by_source = (np.array([table[source] for source in sources]) for table in (self.errors, self.characters))
-        low, high = interval(*by_source)
-        row: dict[str, float | int] = {"cer": figures.pop("cer"), "low": low, "high": high, "words": figures.pop("words")}
+        errors, characters = (np.array([table[one] for one in sources]) for table in (self.errors, self.characters))
+        low, high = interval(errors, characters)
+        row: dict[str, float | int] = {
+            "cer": figures.pop("cer"),
+            "low": low,
+            "high": high,
+            "words": figures.pop("words"),
+        }
         row |= {name: table[True] / table.total() if table else np.nan
                 for name, table in (("latin", self.latin), ("kept", self.kept))}  # fmt: skip
         row |= {"sentences": len(sources), "samples": self.samples, "characters": self.counts.characters}
@@ -109,7 +114,7 @@ def compare(
     """
     import pandas as pd
 
-    rows = {}
+    rows: dict[tuple[str, str], dict[str, float | int]] = {}
     for track, task in tasks.items():
         ready = {name: writer(task) for name, writer in writers.items()}
         sums = {name: Sums(task.pack.confusable) for name in writers}
@@ -118,8 +123,7 @@ def compare(
             for name, write in ready.items():
                 _count(sums[name], task, plain, write, seed, mix=track == CODE_MIX)
         rows |= {(track, name): found.row() for name, found in sums.items()}
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(rows, names=["track", "writer"])
+    table = pd.DataFrame(list(rows.values()), pd.MultiIndex.from_tuples(list(rows), names=["track", "writer"]))
     confusions = [column for column in table.columns if column not in FIGURES]
     table[confusions] = table[confusions].fillna(0.0)
     return table
@@ -140,7 +144,7 @@ def _count(sums: Sums, task: TransliterationTask, plain: list[Sample], write: Li
 
 def each(function: Callable[[str], str]) -> Writer:
     """Return a writer that treats every line by itself, whatever the task."""
-    return lambda task: lambda lines: [function(line) for line in lines]
+    return lambda _: lambda lines: [function(line) for line in lines]
 
 
 def markdown(table: pd.DataFrame) -> Iterator[str]:

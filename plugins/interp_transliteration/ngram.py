@@ -70,13 +70,14 @@ class NGram:
         for length in range(self.order - 1, 0, -1):
             plain.insert(0, _summed(keys & self._masks[length], counts))
         lower: tuple[np.ndarray, np.ndarray] | None = None
-        self._logs, self._weights = [], []
+        self._logs, self._weights, whole = [], [], True
         for length in range(1, self.order + 1):
             keys, counts = self._evidence(plain, length)
             probability, contexts, weight = self._smooth(keys, counts, length, lower)
             lower = keys, probability
             kept = counts >= (cutoffs[min(length, len(cutoffs)) - 1] if cutoffs and length > 1 else 1)
-            if not kept.all():
+            whole = whole and bool(kept.all())
+            if not whole:
                 keys, probability = keys[kept], probability[kept]
                 contexts, weight = self._rest(keys, probability, length)
             self._logs.append(dict(zip(keys.tolist(), np.log(probability).tolist(), strict=True)))
@@ -139,12 +140,13 @@ class NGram:
         try:
             with ZipFile(path) as packed:
                 if sum(one.file_size for one in packed.infolist()) > LARGEST:
-                    raise WeightsError(f"{path} is larger than {LARGEST:,} bytes when unpacked; it is no n-gram of ours.")
+                    raise WeightsError(f"{path} is no n-gram: unpacked it has over {LARGEST:,} bytes.")
             with np.load(path, allow_pickle=False) as tables:
                 size, order = (int(one) for one in tables["shape"])
                 found = cls(size, order)
-                found._logs, found._weights = ([_table(tables, f"{name}.{length}", (length + above) * found.bits)
-                                                for length in range(order)] for name, above in (("logs", 1), ("weights", 0)))  # fmt: skip
+                for length in range(order):
+                    found._logs.append(_table(tables, f"logs.{length}", (length + 1) * found.bits))
+                    found._weights.append(_table(tables, f"weights.{length}", length * found.bits))
         except (BadZipFile, OSError, ValueError, KeyError, zlib.error) as error:
             raise WeightsError(f"{path} is no n-gram: {error}.") from error
         if set(found._logs[0]) != set(range(size)):

@@ -158,7 +158,8 @@ def load_pack(language: str) -> Pack:
 
 def _parse(data: Mapping[str, Any]) -> Pack:
     special = data.get("capitals", {})
-    capitals = {unit: special.get(unit, [unit.upper()]) for unit in data["units"]}
+    # Georgian letters have an upper case that no sentence begins with: a script has capitals where its titles have them
+    capitals = {unit: special.get(unit, [unit.upper()] if unit.title() != unit else []) for unit in data["units"]}
     units = [form for unit in data["units"] for form in (unit, *capitals[unit])]
     tables = data["rules"]
     return Pack(

@@ -8,17 +8,6 @@ from typing import Any
 
 Line = Callable[[str], str]
 
-RIVALS: dict[str, tuple[str, Callable[[Any], Line]]] = {
-    "transliterate": ("transliterate", lambda module: lambda line: str(module.translit(line, "hy"))),
-    "ICU Latin-Armenian": ("icu", lambda module: module.Transliterator.createInstance("Latin-Armenian").transliterate),
-    "armenian-latin-to-armenian-hy": ("armenian_transliterate", lambda module: _by_words(module)),
-    "tetrak-translit, ISO 9985": (
-        "tetrak_translit",
-        lambda module: lambda line: str(module.to_armenian(line, "iso_9985")),
-    ),
-}
-"""For each name the module that brings it, and what makes of the module a function from a line to a line."""
-
 
 def _by_words(module: Any) -> Line:
     """Return its function for a word; some words, as those that end with R, are an error of its own and stay."""
@@ -30,6 +19,18 @@ def _by_words(module: Any) -> Line:
             return typed
 
     return lambda line: " ".join(map(word, line.split(" ")))
+
+
+RIVALS: dict[str, tuple[str, Callable[[Any], Line]]] = {
+    "transliterate": ("transliterate", lambda module: lambda line: str(module.translit(line, "hy"))),
+    "ICU Latin-Armenian": ("icu", lambda module: module.Transliterator.createInstance("Latin-Armenian").transliterate),
+    "armenian-latin-to-armenian-hy": ("armenian_transliterate", _by_words),
+    "tetrak-translit, ISO 9985": (
+        "tetrak_translit",
+        lambda module: lambda line: str(module.to_armenian(line, "iso_9985")),
+    ),
+}
+"""For each name the module that brings it, and what makes of the module a function from a line to a line."""
 
 
 def installed(language: str) -> Iterator[tuple[str, Line]]:

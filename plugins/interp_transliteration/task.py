@@ -56,8 +56,8 @@ class TransliterationTask:
     batch_size : int
         Samples a batch.
     mix : float
-        Share of samples with Latin passages between their words, 0..1. One in five of the words stands in ``validation``,
-        ``test`` and ``demo`` only.
+        Share of samples with Latin passages between their words, 0..1. One in five of the words stands in
+        ``validation``, ``test`` and ``demo`` only.
     chunk : int
         Letters of each sample of ``train``, which is running text cut in pieces.
     short : float
@@ -106,10 +106,7 @@ class TransliterationTask:
         return self._texts[split]
 
     def _read(self, split: str) -> list[str]:
-        if split == "demo":
-            found = [text for _, text in read_split(self._demo, None)]
-        else:
-            found = self._split(split)
+        found = [text for _, text in read_split(self._demo, None)] if split == "demo" else self._split(split)
         path = self._demo if split == "demo" or self.corpus is None else self.corpus
         kept = [text for text in dict.fromkeys(found) if self.pack.share(text) >= 1 / 3]
         if not kept:

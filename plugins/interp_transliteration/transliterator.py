@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import OptionError, load_model, load_task
+from interp import OptionError, load_task
 from interp_transliteration.baselines import CharacterNGram
 from interp_transliteration.combined import Combined
 from interp_transliteration.ngram import NGram
@@ -91,15 +91,14 @@ class Transliterator:
     def _read(self, lines: Sequence[str]) -> list[list[_Piece]]:
         """Return the pieces of each line."""
         pieces = [(row, piece) for row, line in enumerate(lines) for piece in _cut(line)]
-        found: list[_Piece | None] = [None] * len(pieces)
+        found: dict[int, _Piece] = {}
         order = sorted(range(len(pieces)), key=lambda number: len(pieces[number][1]))  # little padding in a batch
         for start in range(0, len(order), self.task.batch_size):
             block = order[start : start + self.task.batch_size]
-            for number, read in zip(block, self._run([pieces[number][1] for number in block]), strict=True):
-                found[number] = read
+            found.update(zip(block, self._run([pieces[number][1] for number in block]), strict=True))
         lists: list[list[_Piece]] = [[] for _ in lines]
-        for (row, _), read in zip(pieces, found, strict=True):
-            lists[row].append(cast("_Piece", read))
+        for number, (row, _) in enumerate(pieces):
+            lists[row].append(found[number])
         return lists
 
     def _run(self, pieces: Sequence[str]) -> Iterator[_Piece]:

@@ -63,7 +63,8 @@ class Words:
         logs[stays] = -np.inf
         logs[stays, own[stays]] = 0.0
         top = logs.max(1, keepdims=True)
-        return logs - top - np.log(np.exp(logs - top).sum(1, keepdims=True))
+        settled: np.ndarray = logs - top - np.log(np.exp(logs - top).sum(1, keepdims=True))
+        return settled
 
     def _kept(self, typed: str, own: np.ndarray, latin: np.ndarray, logs: np.ndarray) -> Iterator[slice]:
         if not self.keep_latin:
@@ -79,5 +80,5 @@ class Words:
                 yield slice(start + inner.start(), start + inner.end())
 
     def _strange(self, word: str) -> bool:
-        return any(char.isalpha() and char not in self._code and char not in self.pack.letters or combining(char)
+        return any((char.isalpha() and char not in self._code and char not in self.pack.letters) or combining(char)
                    for char in word)  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interp import OptionError
+from interp import OptionError, WeightsError
 from interp_transliteration.baselines import CharacterNGram
 from interp_transliteration.ngram import NGram, discounts
 
@@ -140,3 +140,58 @@ def test_a_wide_beam_finds_what_an_exhaustive_search_finds(toy, names, typed):
                 best[units, rules.name, small] = chance
     winner = max(best, key=best.get)[0]
     assert tuple(symbol for symbol in ngram.predict(typed) if symbol != "_") == winner
+
+
+@given(SEQUENCES, st.integers(2, 4), st.lists(st.integers(1, 5), max_size=4), st.lists(st.integers(1, 3), max_size=4))
+@settings(deadline=None, max_examples=60)
+def test_with_n_grams_left_out_probabilities_still_sum_to_one(sequences, order, history, cutoffs):
+    language = NGram(6, order)
+    language.fit([np.array(sequence, dtype=np.int64) for sequence in sequences or [[]]], cutoffs)
+    context = 0
+    for code in history:
+        context = language.push(context, code)
+    found = [exp(language.log(context, code)) for code in range(6)]
+    assert sum(found) == pytest.approx(1, abs=1e-6)
+    assert min(found) > 0
+
+
+def test_a_file_gives_the_same_law_to_a_twelfth_of_a_nat(tmp_path):
+    draw = np.random.default_rng(0)
+    language = NGram(9, 4)
+    language.fit([draw.integers(1, 7, 30) for _ in range(50)], (1, 1, 2))
+    language.save(tmp_path / "a.npz")
+    again = NGram.load(tmp_path / "a.npz")
+    assert (again.size, again.order, again.fitted) == (9, 4, True)
+    for _ in range(200):
+        context = 0
+        for code in draw.integers(1, 9, 5).tolist():
+            # a probability is at most a weight for each shorter context and an n-gram, each rounded by 1/24 nat
+            assert again.log(context, code) == pytest.approx(language.log(context, code), abs=4 / 24 + 1e-9)
+            context = language.push(context, code)
+    again.save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_files_that_are_no_n_grams_are_refused(tmp_path):
+    language, path = NGram(6, 3), tmp_path / "a.npz"
+    language.fit([np.array([1, 2, 3, 1, 2])])
+    language.save(path)
+    data = path.read_bytes()
+    for broken in (b"", b"no", data[:-30], data[:100] + bytes([data[100] ^ 255]) + data[101:]):
+        path.write_bytes(broken)
+        with pytest.raises(WeightsError, match=r"a\.npz is no n-gram"):
+            NGram.load(path)
+    tables = dict(np.load(_written(path, data)))
+    for change in ({"logs.2.keys": tables["logs.2.keys"] * 0 - 1}, {"logs.0.keys": tables["logs.0.keys"][:2]},
+                   {"shape": np.array([6, 99])}, {"logs.1": tables["logs.1"][:1]}):  # fmt: skip
+        np.savez_compressed(path, **{**tables, **change})
+        with pytest.raises((WeightsError, OptionError)):
+            NGram.load(path)
+    np.savez_compressed(path, **tables, bomb=np.zeros(300_000_000, dtype=np.uint8))
+    with pytest.raises(WeightsError, match="unpacked it has over"):
+        NGram.load(path)
+
+
+def _written(path, data):
+    path.write_bytes(data)
+    return path
