@@ -78,6 +78,8 @@ def train(
         int | None, typer.Option(help="Batches, instead of minutes; with a seed it gives the same weights again.")
     ] = None,
     penalty: Annotated[list[str] | None, typer.Option(help=PENALTY)] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights to train on from, instead of fresh ones.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="At the start; it falls linearly to 0.")] = 2e-3,
     seed: Annotated[int, typer.Option(help="Of weights, spellings and order.")] = 0,
     precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     threads: Annotated[int, typer.Option(help="Cores to use; part of what makes a run repeatable.")] = 1,
@@ -92,6 +94,7 @@ def train(
 
     import interp
     from interp.flags import split_flags
+    from interp.loading import load_weights
     from interp.registry import registry
     from interp.train import checkpoint_budget, save_weights, time_budget
     from interp.training.words import penalties_from
@@ -106,6 +109,8 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = loaded.build_model(model)
+    if start is not None:
+        load_weights(network, start)
     checkpoint = output.with_name(output.name + ".checkpoint")
     number = (
         budget
@@ -113,9 +118,8 @@ def train(
         or time_budget(network, loaded, seconds=60 * minutes, penalties=penalties, precision=precision)
     )
     typer.echo(f"Training {model} for {number} batches (--budget {number} --seed {seed} gives it again).")
-    interp.train(
-        network, loaded, seed=seed, budget=number, penalties=penalties, precision=precision, checkpoint=checkpoint
-    )
+    options: dict[str, Any] = {"penalties": penalties, "precision": precision, "learning_rate": learning_rate}
+    interp.train(network, loaded, seed=seed, budget=number, checkpoint=checkpoint, **options)
     typer.echo(f"Weights: {output} (sha256 {save_weights(network, output)})")
     checkpoint.unlink()
 

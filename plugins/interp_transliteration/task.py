@@ -55,6 +55,8 @@ class TransliterationTask:
         A rule set of the pack, by default its first; ``article+chat`` draws one for each sample.
     batch_size : int
         Samples a batch.
+    latin : path, optional
+        More Latin words for the passages of ``train``, a text file with white space between them.
     mix : float
         Share of samples with Latin passages between their words, 0..1. One in five of the words stands in
         ``validation``, ``test`` and ``demo`` only.
@@ -73,6 +75,7 @@ class TransliterationTask:
         corpus: str | Path | None = None,
         rules: str | None = None,
         mix: float = 0.0,
+        latin: str | Path | None = None,
         batch_size: int = 64,
         chunk: int = 100,
         short: float = 0.0,
@@ -80,7 +83,7 @@ class TransliterationTask:
         self.pack: Pack = load_pack(language)
         self.corpus = Path(corpus) if corpus is not None else None
         self.rules = rules or next(iter(self.pack.rules))
-        self.mix, self.short = mix, short
+        self.mix, self.short, self.latin = mix, short, Path(latin) if latin is not None else None
         for name, share in {"mix": mix, "short": short}.items():
             if not 0 <= share <= 1:
                 raise OptionError(f"{name} must be 0..1, got {share}.")
@@ -160,7 +163,8 @@ class TransliterationTask:
             return list(texts)
         words = latin_words(held_out=split != "train")
         if split == "train":
-            words += latin_words_in(texts, known=words)
+            more = latin_words(self.latin) if self.latin else []
+            words += latin_words_in(texts, known=words) + more
         return Mixer(self.pack, tuple(words), self.mix).mix(texts, seed)
 
     def batch(self, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray], typed: Sequence[str],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-MODEL = "armenian-bilstm"
+MODEL = "armenian-bilstm-study"  # the baseline keeps its weights when the analysed network gets better ones
 RULES = "article+article+chat"
 MODULE = "hidden"
 UNITS = {"module": MODULE}
