@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from inspect import signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interp.errors import OptionError
+
+if TYPE_CHECKING:
+    from interp.contracts import Task
 
 PENALTY = "NAME=WEIGHT, then options and unit labels with commas: total-correlation=0.001,module=hidden; several times."
 
@@ -93,19 +96,13 @@ def train(
     import torch
 
     import interp
-    from interp.flags import split_flags
     from interp.loading import load_weights
-    from interp.registry import registry
     from interp.train import checkpoint_budget, save_weights, time_budget
     from interp.training.words import penalties_from
 
     penalties = penalties_from(penalty or [])
     torch.set_num_threads(threads)
-    tasks, _ = split_flags(words, {})
-    if len(tasks) != 1:
-        raise OptionError(f"Expected a task and its options, such as transliteration --language ru; got {words}.")
-    _, given = split_flags(words, signature(registry().get("task", tasks[0])).parameters)
-    loaded = interp.load_task(tasks[0], **given)
+    loaded = _task(words)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = loaded.build_model(model)
@@ -122,6 +119,19 @@ def train(
     interp.train(network, loaded, seed=seed, budget=number, checkpoint=checkpoint, **options)
     typer.echo(f"Weights: {output} (sha256 {save_weights(network, output)})")
     checkpoint.unlink()
+
+
+def _task(words: list[str]) -> Task:
+    """Return the task that stands among its options."""
+    from interp.flags import split_flags
+    from interp.loading import load_task
+    from interp.registry import registry
+
+    names, _ = split_flags(words, {})
+    if len(names) != 1:
+        raise OptionError(f"Expected a task and its options, such as transliteration --language ru; got {words}.")
+    _, given = split_flags(words, signature(registry().get("task", names[0])).parameters)
+    return load_task(names[0], **given)
 
 
 train.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]

@@ -27,7 +27,7 @@ ORDER, CUTOFFS = 7, (1, 1, 1, 2, 2, 2, 3)
 
 def main(
     corpus: Annotated[Path, typer.Option(help="What the network was trained on.")],
-    weights: Annotated[Path | None, typer.Option(help="Weights in full precision; without them only the n-gram.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="In full precision; by default only the n-gram.")] = None,
 ) -> None:
     """Write the shards, their sha256 into ``model.json``, and the n-gram."""
     task = TransliterationTask(corpus=corpus)
