@@ -1,19 +1,18 @@
-"""Measure the shipped network beside its baselines, and write the figures into the card and the README.
+"""Measure the shipped networks beside their baselines and rivals, and write the figures into the card and the README.
 
 python models/write_figures.py --corpus DIR --wiki DUMP --dev FILE --report DIR
 python models/write_figures.py --report DIR
 
-``--corpus`` is what the network was trained on (the n-gram is fitted on its ``train`` split), ``--wiki`` the dump
-whose ``test`` articles it has not seen, ``--dev`` a text file that was never trained on, and ``--report`` a report
+``--corpus`` is what the networks were trained on (the n-gram is fitted on its ``train`` split), ``--wiki`` the dump
+whose ``test`` articles they have not seen, ``--dev`` a text file that was never trained on, and ``--report`` a report
 of ``interp reproduce --full`` on the wiki's test split. With a report alone only its claims are written.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,14 +21,15 @@ import torch
 import typer
 
 import interp
-from interp_transliteration.baselines import CharacterNGram, GreedyRules
-from interp_transliteration.evaluate import Predictor, evaluate, of_network
+from interp_transliteration.comparison import Writer, compare, markdown
 from interp_transliteration.task import TransliterationTask
+from interp_transliteration.tracks import CODE_MIX, tracks_of
+from interp_transliteration.writers import baselines, networks, rivals
 
 ROOT = Path(__file__).parents[1]
 FOLDER = Path(__file__).parent / "interp_models"
-NAME = "armenian-bilstm"
-RULES = ("article", "chat")
+NAMES = ("armenian-bilstm", "armenian-bilstm-large")
+BEAM = 12
 
 
 def main(
@@ -37,7 +37,7 @@ def main(
     wiki: Annotated[Path | None, typer.Option(help="A dump; its test articles are measured.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Text that was never trained on.")] = None,
     report: Annotated[Path | None, typer.Option(help="A report on the test articles.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Sentences of each, for a quick look.")] = None,
+    limit: Annotated[int, typer.Option(help="Sentences of each, spelled three times on every track.")] = 1_500,
 ) -> None:
     """Measure, then write the tables between their markers."""
     if corpus is not None and wiki is not None and dev is not None:
@@ -47,63 +47,40 @@ def main(
     if report is not None:
         claims = _claims(report / "tables" / "verdicts.csv")
         _insert(ROOT / "README.md", "claims", claims)
-        _insert(FOLDER / NAME / "README.md", "claims", claims)
+        _insert(FOLDER / NAMES[0] / "README.md", "claims", claims)
 
 
-def _figures(corpus: Path, wiki: Path, dev: Path, limit: int | None) -> None:
-    """Measure the network beside its baselines."""
+def _figures(corpus: Path, wiki: Path, dev: Path, limit: int) -> None:
+    """Measure on both texts, and write a table for each."""
     torch.set_num_threads(1)
-    network = interp.load_model(NAME)
-    train = TransliterationTask(corpus=corpus).sentences("train")
-    sets = {"unseen wiki articles": (wiki, "test"), dev.name.partition(".")[0]: (dev, "validation")}
-    rows = [
-        row
-        for rules in RULES
-        for name, (path, split) in sets.items()
-        for row in _measure(network, train, TransliterationTask(corpus=path, rules=rules), name, split, limit)
-    ]
-    (FOLDER / NAME / "figures.json").write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    table = _markdown(rows)
-    _insert(ROOT / "README.md", "figures", table)
-    _insert(FOLDER / NAME / "README.md", "figures", table)
-
-
-def _measure(
-    network: torch.nn.Module,
-    train: Sequence[str],
-    task: TransliterationTask,
-    name: str,
-    split: str,
-    limit: int | None,
-) -> Iterable[dict[str, object]]:
-    rules = task.romaniser.rules
-    predictors: dict[str, Predictor] = {
-        NAME: of_network(task, network),
-        "character 6-gram, beam 12": CharacterNGram(task.pack, rules).fit(train),
-        "greedy rules": GreedyRules(task.pack, rules).fit(train),
+    train = TransliterationTask(corpus=corpus)
+    names = [name for name in NAMES if name in interp.models()]
+    writers = {
+        **networks(names, "hy", None, BEAM),
+        **baselines(train.pack, train.sentences("train")),
+        **rivals("hy"),
     }
-    found: pd.DataFrame = evaluate(task, predictors, split, limit=limit, seed=0)
-    typer.echo(f"{task.rules}, {name}\n{found.iloc[:, :7]}")
-    for predictor, row in found.iterrows():
-        figures = {key: round(float(row[key]), 6) for key in ("cer", "low", "high", "words")}
-        sizes = {key: int(row[key]) for key in ("sentences", "characters")}
-        yield {"rules": task.rules, "text": name, "predictor": predictor, **figures, **sizes}
+    sets = {"Unseen wiki articles": (wiki, "test"), dev.name.partition(".")[0]: (dev, "validation")}
+    tables = {name: _measure(writers, path, split, limit) for name, (path, split) in sets.items()}
+    pd.concat(tables, names=["text"]).to_csv(FOLDER / NAMES[0] / "figures.csv", float_format="%.6g")
+    text = "\n\n".join(_titled(name, table) for name, table in tables.items())
+    _insert(ROOT / "README.md", "figures", text)
+    _insert(FOLDER / NAMES[0] / "README.md", "figures", text)
 
 
-def _markdown(rows: Sequence[dict[str, object]]) -> str:
-    columns = list(dict.fromkeys((row["rules"], row["text"]) for row in rows))
-    sizes = {(row["rules"], row["text"]): f"{row['sentences']:,} sentences" for row in rows}
-    head = [f"{text}, {rules} rules ({sizes[rules, text]})" for rules, text in columns]
-    lines = ["| CER % (95 % interval) / words right % | " + " | ".join(head) + " |", "|---" * (len(head) + 1) + "|"]
-    for predictor in dict.fromkeys(row["predictor"] for row in rows):
-        cells = [_cell(row) for row in rows if row["predictor"] == predictor]
-        lines.append(f"| {predictor} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+def _measure(writers: Mapping[str, Writer], path: Path, split: str, limit: int) -> pd.DataFrame:
+    base = TransliterationTask(corpus=path)
+    tasks = {
+        name: base if name == CODE_MIX else TransliterationTask(corpus=path, rules=name) for name in tracks_of(base)
+    }
+    table = compare(writers, tasks, split, limit=limit)
+    typer.echo(f"{path.name}\n{table.iloc[:, :6]}")
+    return table
 
 
-def _cell(row: dict[str, object]) -> str:
-    cer, low, high, words = (100 * float(str(row[key])) for key in ("cer", "low", "high", "words"))
-    return f"**{cer:.2f}** ({low:.2f}-{high:.2f}) / {words:.1f}"
+def _titled(name: str, table: pd.DataFrame) -> str:
+    sizes = f"{int(table.sentences.max()):,} sentences, {int(table.samples.max()):,} spellings"
+    return f"{name}, {sizes} on every track:\n\n" + "\n".join(markdown(table))
 
 
 def _claims(path: Path) -> str:
