@@ -93,7 +93,7 @@ def test_installed_without_the_repository_it_finds_everything_and_captures(built
     done = subprocess.run(call, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
     where, sizes, plugins = json.loads(done.stdout.splitlines()[-1])
     assert Path(where).is_relative_to(site)
-    assert sizes["unit"] == 2 * 228 + 228 + 188
+    assert sizes["unit"] == 2 * 228 + 228 + 190
     assert set(plugins) >= set(PROJECT["project"]["entry-points"]["interp"])
 
 
