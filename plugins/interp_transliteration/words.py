@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 from unicodedata import combining
 
 import numpy as np
@@ -13,14 +14,31 @@ from interp_transliteration.pack import UNKNOWN, Pack
 
 WORD = re.compile(r"""\S*://\S*|[^\s\-–—,;()«»“”"\[\]!?]+""")
 LETTERS = re.compile(r"[A-Za-z0-9].*[A-Za-z0-9]|[A-Za-z0-9]")
+LONG = 4  # letters of a word that is not short
+SURELY = 4.0  # nats: log odds of a word that stays without doubt
+BESIDE = -1.5  # nats a letter: log odds that will do beside such a word
 SURE = -16.0  # nats: the smallest log probability that counts
+
+
+class _Evidence(NamedTuple):
+    start: int
+    text: str
+    odds: float
+    letters: int
+
+    def inner(self) -> slice:
+        """Return where its letters are, without the marks around them; of a link or a strange word all of it."""
+        found = None if np.isinf(self.odds) else LETTERS.search(self.text)
+        first, last = found.span() if found else (0, len(self.text))
+        return slice(self.start + first, self.start + last)
 
 
 class Words:
     """Settles letter by letter what a network may write, word by word what it may not.
 
-    A word stays as it is typed when the network finds that likelier than script, by the product of its letters; when it
-    is a link; or when a letter of it is in neither alphabet, as in *café*. In any other word no Latin letter is left.
+    A word stays as it is typed when the network finds that likelier than script, by the product of the odds of its
+    letters; when it is a link; or when a letter of it is in neither alphabet, as in *café*. Where another word of the
+    line surely stays, for a short word the one beside it, less will do: Latin words seldom come alone. In any other word no Latin letter is left.
     Characters that no rule gives a meaning stay always.
 
     Parameters
@@ -71,13 +89,16 @@ class Words:
             return
         copied = np.clip(logs[np.arange(len(typed)), own], SURE, -np.exp(SURE))
         odds = np.where(latin, copied - np.log(-np.expm1(copied)), 0.0)
-        for word in WORD.finditer(typed):
-            start, stop = word.span()
-            inner = LETTERS.search(word[0])
-            if self._strange(word[0]) or "://" in word[0]:
-                yield slice(start, stop)
-            elif inner is not None and latin[start:stop].any() and odds[start:stop].sum() > 0:
-                yield slice(start + inner.start(), start + inner.end())
+        words = [_Evidence(word.start(), word[0], np.inf if self._strange(word[0]) or "://" in word[0] else
+                           float(odds[slice(*word.span())].sum()), int(latin[slice(*word.span())].sum()))
+                 for word in WORD.finditer(typed)]  # fmt: skip
+        words = [word for word in words if word.letters or np.isinf(word.odds)]
+        surely = [SURELY < word.odds < np.inf for word in words]
+        for at, word in enumerate(words):
+            reach = len(words) if word.letters >= LONG else 1
+            others = surely[max(0, at - reach) : at] + surely[at + 1 : at + 1 + reach]
+            if word.odds > (BESIDE * word.letters if any(others) else 0.0):
+                yield word.inner()
 
     def _strange(self, word: str) -> bool:
         return any((char.isalpha() and char not in self._code and char not in self.pack.letters) or combining(char)

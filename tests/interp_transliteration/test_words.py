@@ -42,8 +42,24 @@ def test_a_word_stays_when_the_product_of_its_odds_is_above_one(chances, expecte
 
 def test_each_word_is_settled_by_itself():
     typed = "abc dbc-cbd abc"
-    copied = [0.9] * 4 + [0.2] * 3 + [0.9] + [0.9] * 4 + [0.1] * 3
+    copied = [0.9] * 4 + [0.1] * 3 + [0.9] + [0.9] * 4 + [0.1] * 3
     assert written(typed, copied) == "abc աաա-cbd աաա"
+
+
+@pytest.mark.parametrize(
+    ("typed", "stays"),
+    [
+        ("ef abcd", True),
+        ("abcd ef", True),
+        ("ef .. gh abcd", False),
+        ("efgh ij abcd", True),
+        ("efgh", False),
+    ],
+)
+def test_beside_a_word_that_surely_stays_less_will_do(typed, stays):
+    copied = [0.99 if letter in "abcd" else 0.25 for letter in typed]
+    first = written(typed, copied).split()[0 if not typed.startswith("abcd") else 1]
+    assert first.isascii() == stays
 
 
 @pytest.mark.parametrize("word", ["café", "Müller", "e\u0301b", "абcd", "x://ab", "ab://c-d"])
