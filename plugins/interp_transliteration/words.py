@@ -38,8 +38,8 @@ class Words:
 
     A word stays as it is typed when the network finds that likelier than script, by the product of the odds of its
     letters; when it is a link; or when a letter of it is in neither alphabet, as in *café*. Where another word of the
-    line surely stays, for a short word the one beside it, less will do: Latin words seldom come alone. In any other word no Latin letter is left.
-    Characters that no rule gives a meaning stay always.
+    line surely stays, for a short word the one beside it, less will do: Latin words seldom come alone. In any other
+    word no Latin letter is left. Characters that no rule gives a meaning stay always.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def test_the_order_of_tokens_does_not_matter(demo, searched):
 def test_the_network_has_units_for_the_suffix(demo, searched):
     fuzzy = searched.sel(level="fuzzy")
     assert float(fuzzy.precision) > 0.5, "of the spans of four letters fewer than one in twenty are tyun"
-    assert float(fuzzy.recall) > 0.5
+    assert float(fuzzy.recall) > 0.3
     assert float(fuzzy.recall_low) <= float(fuzzy.recall) <= float(fuzzy.recall_high)
     assert int(searched.matches) == sum("".join(one.input.values).count("tyun") for _, one in others(demo, searched))
 
