@@ -1,0 +1,78 @@
+"""Speed and memory of `interp transliterate`: ``python tests/benchmarks/bench_transliterate.py [MEGABYTES]``.
+
+The peer is the bare network on the same lines. Memory is that of the command on a file of one and of many megabytes.
+"""
+
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import torch
+import typer
+
+from interp_transliteration.task import TransliterationTask
+from interp_transliteration.transliterator import Transliterator
+
+THREADS = 2
+
+
+def typed():
+    """Return the demo sentences as they are typed."""
+    task = TransliterationTask()
+    return [line for batch in task.batches("demo", limit=1000) for line in batch.typed]
+
+
+def speed(name, lines, write):
+    """Print and return characters a second, the best of three."""
+    size, best = sum(map(len, lines)), 0.0
+    for _ in range(3):
+        start = perf_counter()
+        write(lines)
+        best = max(best, size / (perf_counter() - start))
+    typer.echo(f"{name}: {best:,.0f} characters a second")
+    return best
+
+
+def bare(writer):
+    """Return what runs the network on lines, one after the other, and nothing else."""
+
+    def run(lines):
+        with torch.inference_mode():
+            for line in lines:
+                writer.network(*writer.task.codes([line])).argmax(-1)
+
+    return run
+
+
+def peak(path):
+    """Return the peak memory of the command on a file, in bytes, and its seconds."""
+    start = perf_counter()
+    command = [sys.executable, "-c", "from interp.cli import main; main()", "transliterate", "--file", str(path)]
+    subprocess.run([*command, "--threads", str(THREADS), "--output", str(path) + ".out"], check=True)
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, perf_counter() - start
+
+
+def main():
+    """Measure speed with two threads, then memory on growing files."""
+    torch.set_num_threads(THREADS)
+    writer, lines = Transliterator(), typed()
+    one = speed("one line at a time", lines[:300], lambda some: [writer([line]) for line in some])
+    speed("in batches", lines, writer)
+    alone = speed("the bare network, one line at a time", lines[:300], bare(writer))
+    typer.echo(f"one line at a time takes {alone / one:.2f} times as long as the bare network")
+    text = "\n".join(lines) + "\n"
+    with tempfile.TemporaryDirectory() as folder:
+        for megabytes in (1, int(sys.argv[1]) if len(sys.argv) > 1 else 5):
+            path = Path(folder) / f"{megabytes}.txt"
+            path.write_text(text * (megabytes * 1_000_000 // len(text) + 1), encoding="utf-8")
+            memory, seconds = peak(path)
+            typer.echo(
+                f"{megabytes} MB: peak {memory / 1e6:,.0f} MB, {path.stat().st_size / seconds:,.0f} bytes a second"
+            )
+
+
+if __name__ == "__main__":
+    main()
