@@ -122,19 +122,26 @@ class CharacterNGram(Baseline):
         Units in the longest n-gram, at least 2.
     beam : int
         Paths kept at each letter, at least 1, where those that agree in ``order - 1`` units and style are one.
+    language : NGram, optional
+        One that is fitted already; it has an order of its own.
 
     Raises
     ------
     OptionError
-        A wrong order or beam, or `predict` before `fit`.
+        A wrong order or beam, an n-gram over other symbols, or `predict` before `fit`.
     """
 
-    def __init__(self, pack: Pack, rules: Sequence[Rules], order: int = 6, beam: int = 12) -> None:
+    def __init__(
+        self, pack: Pack, rules: Sequence[Rules], order: int = 6, beam: int = 12, language: NGram | None = None
+    ) -> None:
         super().__init__(pack, rules)
         if beam < 1:
             raise OptionError(f"beam must be at least 1, got {beam}.")
         self.beam = beam
-        self.language = NGram(len(pack.plain), order)  # code 0, its mark of both ends, is `_`: no text has it
+        if language is not None and language.size != len(pack.plain):
+            raise OptionError(f"The n-gram has {language.size} symbols; {pack.title} has {len(pack.plain)}.")
+        # code 0, the n-gram's mark of both ends, is `_`: no text has it
+        self.language = language or NGram(len(pack.plain), order)
 
     def fit(self, texts: Iterable[str]) -> Self:
         """Count the n-grams of texts in the script, instead of earlier ones. Return self."""

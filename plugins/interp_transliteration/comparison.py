@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp_transliteration.evaluate import interval
-from interp_transliteration.scoring import Counts
+from interp_transliteration.evaluate import Tally
 from interp_transliteration.task import TransliterationTask
 from interp_transliteration.tracks import CODE_MIX, Sample, mixed, samples
 
@@ -22,7 +20,6 @@ Writer = Callable[[TransliterationTask], Lines]
 FIGURES = ("cer", "low", "high", "words", "latin", "kept", "sentences", "samples", "characters")
 
 
-@dataclass
 class Sums:
     """What one writer did on one track.
 
@@ -32,25 +29,14 @@ class Sums:
         As of `Counts`.
     """
 
-    confusable: tuple[str, ...]
-    counts: Counts = field(init=False)
-    errors: Counter[int] = field(default_factory=Counter)
-    characters: Counter[int] = field(default_factory=Counter)
-    samples: int = 0
-    latin: Counter[bool] = field(default_factory=Counter)
-    kept: Counter[bool] = field(default_factory=Counter)
-
-    def __post_init__(self) -> None:
-        """Begin with nothing."""
-        self.counts = Counts(self.confusable)
+    def __init__(self, confusable: tuple[str, ...]) -> None:
+        self.tally = Tally(confusable)
+        self.latin: Counter[bool] = Counter()
+        self.kept: Counter[bool] = Counter()
 
     def add(self, sample: Sample, written: str) -> None:
         """Count a sample."""
-        before = self.counts.errors, self.counts.characters
-        self.counts.add_line(" ".join(sample.expected), written)
-        self.errors[sample.source] += self.counts.errors - before[0]
-        self.characters[sample.source] += self.counts.characters - before[1]
-        self.samples += 1
+        self.tally.add_line(sample.source, " ".join(sample.expected), written)
 
     def add_mixed(self, plain: Sample, before: str, sample: Sample, written: str) -> None:
         """Count what became of Latin words, and of the words that were right without them."""
@@ -67,19 +53,8 @@ class Sums:
 
     def row(self) -> dict[str, float | int]:
         """Return the figures of `compare`."""
-        figures, sources = self.counts.figures(), sorted(self.characters)
-        errors, characters = (np.array([table[one] for one in sources]) for table in (self.errors, self.characters))
-        low, high = interval(errors, characters)
-        row: dict[str, float | int] = {
-            "cer": figures.pop("cer"),
-            "low": low,
-            "high": high,
-            "words": figures.pop("words"),
-        }
-        row |= {name: table[True] / table.total() if table else np.nan
-                for name, table in (("latin", self.latin), ("kept", self.kept))}  # fmt: skip
-        row |= {"sentences": len(sources), "samples": self.samples, "characters": self.counts.characters}
-        return row | figures
+        shares = {"latin": self.latin, "kept": self.kept}
+        return self.tally.row(0) | {key: one[True] / one.total() if one else np.nan for key, one in shares.items()}
 
 
 def compare(

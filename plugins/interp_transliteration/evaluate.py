@@ -43,12 +43,21 @@ class Tally:
             start, stop = stop, stop + len(typed)
             if not typed:
                 continue
-            errors, characters = self.counts.errors, self.counts.characters
+            before = self.counts.errors, self.counts.characters
             self.counts.add(typed, batch.labels["output"][start:stop], symbols)
-            source = int(batch.labels["source"][start])
-            self._errors[source] += self.counts.errors - errors
-            self._characters[source] += self.counts.characters - characters
-            self.samples += 1
+            self._book(int(batch.labels["source"][start]), *before)
+
+    def add_line(self, source: int, reference: str, text: str) -> None:
+        """Count a text that has no symbols, of a sentence by its number."""
+        before = self.counts.errors, self.counts.characters
+        self.counts.add_line(reference, text)
+        self._book(source, *before)
+
+    def _book(self, source: int, errors: int, characters: int) -> None:
+        """Put down what was counted since then for a source."""
+        self._errors[source] += self.counts.errors - errors
+        self._characters[source] += self.counts.characters - characters
+        self.samples += 1
 
     def row(self, seed: int) -> dict[str, float | int]:
         """Return the figures of `evaluate`, and the confusions of `Counts.figures`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -115,18 +115,18 @@ class NGram:
                 return total + found
             total += self._weights[length].get(key >> self.bits, 0.0)
             key &= self._masks[length]
-        raise ValueError(f"code {key} is outside 0..{self.size - 1}")
+        raise ValueError(f"a code is outside 0..{self.size - 1}")
 
     def save(self, path: str | Path) -> None:
         """Write what was counted to a compressed ``.npz``; logarithms are rounded to a twelfth of a nat."""
-        tables = {"shape": np.array([self.size, self.order])}
+        tables: dict[str, Any] = {"shape": np.array([self.size, self.order])}
         for length in range(self.order):
             for name, table in (("logs", self._logs[length]), ("weights", self._weights[length])):
                 keys = np.array(sorted(table), dtype=np.int64)
                 values = np.array([table[key] for key in keys.tolist()])
                 tables[f"{name}.{length}.keys"] = np.diff(keys, prepend=0)
                 tables[f"{name}.{length}"] = np.clip(np.round(-STEPS * values) + ZERO, 0, 255).astype(np.uint8)
-        np.savez_compressed(path, allow_pickle=False, **tables)
+        np.savez_compressed(path, **tables)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,8 @@ import numpy as np
 
 from interp_transliteration.pack import PLACEHOLDER, UNKNOWN, Pack
 from interp_transliteration.romanise import restore
+from interp_transliteration.scoring import WORD
 
-WORD = re.compile(r"\S+")
 UNSURE = 0.9  # probability under which a letter is told
 NOTHING = "∅"  # in words: the letter belongs to the unit before it
 WORTH = 0.01  # probability from which an alternative is

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from interp import Batch, CorpusError, OptionError, load_model, load_weights
+from interp import Batch, CorpusError, OptionError, load_model
 from interp_transliteration.batches import Batches
 from interp_transliteration.corpora import read_documents, read_split, split_of
 from interp_transliteration.mixing import Mixer, latin_words, latin_words_in
@@ -275,9 +275,3 @@ class TransliterationTask:
                 "for_symbols(inputs, outputs) that makes it anew."
             )
         return network
-
-    def load_model(self, name: str, *, weights: str | Path | None = None) -> torch.nn.Module:
-        """Return a registered model; with weights of your own, with the alphabets of the language."""
-        if weights is None:
-            return load_model(name)
-        return load_weights(self.build_model(name), weights)

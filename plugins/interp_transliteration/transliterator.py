@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import OptionError, load_task
+from interp import OptionError, load_model, load_task, load_weights
 from interp_transliteration.baselines import CharacterNGram
 from interp_transliteration.combined import Combined
 from interp_transliteration.ngram import NGram
@@ -58,7 +58,7 @@ class Transliterator:
         task = load_task("transliteration", language=language)
         assert isinstance(task, TransliterationTask)  # noqa: S101 (its own plugin registered it)
         self.task = task
-        self.network = task.load_model(model, weights=weights) if isinstance(model, str) else model.eval()
+        self.network = _network(task, model, weights)
         symbols = getattr(self.network, "symbols", {}).get("output")
         if symbols not in (list(task.pack.plain), list(task.pack.outputs)):
             raise OptionError(f"The model {model!r} does not write the alphabet of the language {language!r}.")
@@ -69,12 +69,8 @@ class Transliterator:
         path = getattr(self.network, "ngram", None)
         if path is None:
             raise OptionError("This model brings no n-gram; a beam search needs one, as armenian-bilstm-large has it.")
-        pack, language = self.task.pack, NGram.load(path)
-        found = CharacterNGram(pack, tuple(pack.rules.values()), order=language.order, beam=beam)
-        if language.size != found.language.size:
-            raise OptionError(f"{path} has {language.size} symbols; the language {pack.name!r} has {len(pack.plain)}.")
-        found.language = language
-        return found
+        pack = self.task.pack
+        return CharacterNGram(pack, tuple(pack.rules.values()), beam=beam, language=NGram.load(path))
 
     def __call__(self, lines: Sequence[str]) -> list[str]:
         """Return one line for each line; characters outside the alphabet stay as they are."""
@@ -83,10 +79,6 @@ class Transliterator:
     def read(self, lines: Sequence[str]) -> list[Reading]:
         """Return for each line what is written, with the confidence of each word and the letters it rests on."""
         return [reading_of(self.task.pack, pieces) for pieces in self._read(lines)]
-
-    def symbols(self, lines: Sequence[str]) -> list[list[str]]:
-        """Return for each line a symbol for each letter, as a predictor of `evaluate` does."""
-        return [[symbol for _, symbols, _ in pieces for symbol in symbols] for pieces in self._read(lines)]
 
     def _read(self, lines: Sequence[str]) -> list[list[_Piece]]:
         """Return the pieces of each line."""
@@ -116,6 +108,13 @@ class Transliterator:
 
 
 _Piece = tuple[str, Sequence[str], np.ndarray]  # typed, a symbol for each letter, log probabilities (letter, output)
+
+
+def _network(task: TransliterationTask, model: str | torch.nn.Module, weights: str | Path | None) -> torch.nn.Module:
+    """Return the network in eval mode; weights of your own are those of the alphabets of the task."""
+    if not isinstance(model, str):
+        return model.eval()
+    return load_model(model) if weights is None else load_weights(task.build_model(model), weights)
 
 
 def _cut(line: str) -> list[str]:

@@ -39,9 +39,7 @@ def baselines(pack: Pack, texts: Sequence[str]) -> dict[str, Writer]:
     ngram = CharacterNGram(pack, tuple(pack.rules.values())).fit(texts)
 
     def by_ngram(task: TransliterationTask) -> Lines:
-        known = CharacterNGram(pack, task.romaniser.rules, ngram.language.order, ngram.beam)
-        known.language = ngram.language
-        return _lines(known)
+        return _lines(CharacterNGram(pack, task.romaniser.rules, beam=ngram.beam, language=ngram.language))
 
     def by_rules(task: TransliterationTask) -> Lines:
         return _lines(GreedyRules(pack, task.romaniser.rules).fit(texts))
