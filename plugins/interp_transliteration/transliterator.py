@@ -63,6 +63,7 @@ class Transliterator:
         if symbols not in (list(task.pack.plain), list(task.pack.outputs)):
             raise OptionError(f"The model {model!r} does not write the alphabet of the language {language!r}.")
         self.words = Words(task.pack, keep_latin=keep_latin)
+        self._codes = {symbol: code for code, symbol in enumerate(task.pack.outputs)}
         self._combined = Combined(self._ngram(beam)) if beam else None
 
     def _ngram(self, beam: int) -> CharacterNGram:
@@ -100,11 +101,19 @@ class Transliterator:
             logs = self.network(*self.task.codes(pieces)).log_softmax(-1).numpy()
         names = self.task.pack.outputs
         for typed, row in zip(pieces, logs, strict=True):
-            settled = self.words.settle(typed, row[: len(typed)])
             if self._combined is None:
+                settled = self.words.settle(typed, row[: len(typed)])
                 yield typed, [names[code] for code in settled.argmax(1).tolist()], settled
             else:
-                yield typed, self._combined(typed, settled), settled
+                yield typed, *self._searched(typed, row[: len(typed)], self._combined)
+
+    def _searched(self, typed: str, logs: np.ndarray, combined: Combined) -> tuple[Sequence[str], np.ndarray]:
+        """Return symbols and settled log probabilities; a word that the search tore apart is searched as a whole."""
+        symbols = combined(typed, self.words.lean(typed, logs))
+        settled = self.words.fix(typed, logs, self.words.stayed(typed, symbols))
+        codes = [self._codes[symbol] for symbol in symbols]
+        whole = np.isfinite(settled[np.arange(len(typed)), codes]).all()
+        return (symbols if whole else combined(typed, settled)), settled
 
 
 _Piece = tuple[str, Sequence[str], np.ndarray]  # typed, a symbol for each letter, log probabilities (letter, output)

@@ -1,9 +1,9 @@
-"""Which words stay as they are typed: the network's evidence of their letters, taken together."""
+"""Which words stay as they are typed: the evidence of their letters, taken together."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 from unicodedata import combining
@@ -17,6 +17,10 @@ LETTERS = re.compile(r"[A-Za-z0-9].*[A-Za-z0-9]|[A-Za-z0-9]")
 LONG = 4  # letters of a word that is not short
 SURELY = 4.0  # nats: log odds of a word that stays without doubt
 BESIDE = -1.5  # nats a letter: log odds that will do beside such a word
+UNDENIABLY = 8.0  # nats: SURELY, where a search weighs the network with an n-gram
+ALONE, AMONG = -1.0, 4.0  # nats a letter: what a search adds for staying, by itself and beside such a word
+AGAIN = 0.4  # and how much of the log odds of the letter
+LAST_PLAIN = "\u02ff"  # behind it begin the combining marks
 SURE = -16.0  # nats: the smallest log probability that counts
 
 
@@ -31,6 +35,28 @@ class _Evidence(NamedTuple):
         found = None if np.isinf(self.odds) else LETTERS.search(self.text)
         first, last = found.span() if found else (0, len(self.text))
         return slice(self.start + first, self.start + last)
+
+
+class _Line(NamedTuple):
+    """What is typed, with the output that is each letter itself, and which are Latin, and which mean nothing else."""
+
+    typed: str
+    own: np.ndarray
+    latin: np.ndarray
+    nothing: np.ndarray
+
+    def odds(self, logs: np.ndarray) -> np.ndarray:
+        """Return for each letter the network's log odds that it stays, 0 for what is no Latin letter."""
+        copied = np.clip(logs[np.arange(len(self.typed)), self.own], SURE, -np.exp(SURE))
+        odds: np.ndarray = np.where(self.latin, copied - np.log(-np.expm1(copied)), 0.0)
+        return odds
+
+    def held(self, logs: np.ndarray, stays: np.ndarray) -> np.ndarray:
+        """Return a copy of logarithms in which some letters can only stay."""
+        logs = logs.copy()
+        logs[stays] = -np.inf
+        logs[stays, self.own[stays]] = 0.0
+        return logs
 
 
 class Words:
@@ -50,8 +76,9 @@ class Words:
 
     def __init__(self, pack: Pack, *, keep_latin: bool = True) -> None:
         self.pack, self.keep_latin = pack, keep_latin
-        self._own = [pack.plain.index(letter) for letter in pack.inputs]
         self._code = {letter: number for number, letter in enumerate(pack.inputs)}
+        self._own = [pack.plain.index(letter) for letter in pack.inputs]
+        self._rows: dict[str, int] = {}  # of each character: 4 own + 2 latin + nothing
 
     @cached_property
     def _latin(self) -> np.ndarray:
@@ -69,37 +96,89 @@ class Words:
         return frozenset(char for unit, latin in spelled if unit != latin for char in latin)
 
     def settle(self, typed: str, logs: np.ndarray) -> np.ndarray:
-        """Return log probabilities (letter, output) in which what is out of the question is ``-inf``; rows sum to 1."""
-        own = np.array([self._own[self._code.get(char, self._code[UNKNOWN])] for char in typed], dtype=int)
-        latin = np.array([self._is_latin(char) for char in typed], dtype=bool)
-        stays = np.array([char not in self._meaning for char in typed], dtype=bool)
-        stays[[at for at in range(len(typed) - 1) if combining(typed[at + 1])]] = True
-        for word in self._kept(typed, own, latin, logs):
+        """Return a network's log probabilities (letter, output) with its words settled, see `fix`."""
+        line = self._read(typed)
+        words = self._words(line, line.odds(logs))
+        kept = [word.inner() for word, among in zip(words, _among(words, SURELY), strict=True)
+                if word.odds > (BESIDE * word.letters if among else 0.0)]  # fmt: skip
+        return self._fixed(line, logs, kept if self.keep_latin else [])
+
+    def fix(self, typed: str, logs: np.ndarray, kept: Iterable[slice]) -> np.ndarray:
+        """Return log probabilities (letter, output) in which what is out of the question is ``-inf``; rows sum to 1.
+
+        Parameters
+        ----------
+        typed : str
+        logs : array (letter, output)
+            The network's.
+        kept : iterable of slice
+            The letters of the words that stay.
+        """
+        return self._fixed(self._read(typed), logs, kept)
+
+    def _fixed(self, line: _Line, logs: np.ndarray, kept: Iterable[slice]) -> np.ndarray:
+        stays = line.nothing.copy()
+        for word in kept:
             stays[word] = True
-        logs = logs.copy()
-        logs[np.ix_(latin & ~stays, self._latin)] = -np.inf
-        logs[stays] = -np.inf
-        logs[stays, own[stays]] = 0.0
+        logs = line.held(logs, stays)
+        logs[np.ix_(line.latin & ~stays, self._latin)] = -np.inf
         top = logs.max(1, keepdims=True)
         settled: np.ndarray = logs - top - np.log(np.exp(logs - top).sum(1, keepdims=True))
         return settled
 
-    def _kept(self, typed: str, own: np.ndarray, latin: np.ndarray, logs: np.ndarray) -> Iterator[slice]:
+    def lean(self, typed: str, logs: np.ndarray) -> np.ndarray:
+        """Return log weights (letter, output) for a search, which settles words with the evidence of an n-gram.
+
+        Only links and strange words are held fast. To the weight of a letter as it is typed is added how much the
+        network and the words beside it speak for that: an n-gram of the script has seen little Latin.
+        """
         if not self.keep_latin:
-            return
-        copied = np.clip(logs[np.arange(len(typed)), own], SURE, -np.exp(SURE))
-        odds = np.where(latin, copied - np.log(-np.expm1(copied)), 0.0)
+            return self.settle(typed, logs)
+        line = self._read(typed)
+        odds, stays = line.odds(logs), line.nothing.copy()
+        lean, words = AGAIN * odds, self._words(line, odds)
+        for word, among in zip(words, _among(words, UNDENIABLY), strict=True):
+            lean[word.inner()] += AMONG if among else ALONE
+            stays[word.inner()] |= np.isinf(word.odds)
+        logs = logs.copy()
+        logs[line.latin, line.own[line.latin]] += lean[line.latin]
+        return line.held(logs, stays)
+
+    def stayed(self, typed: str, symbols: Sequence[str]) -> list[slice]:
+        """Return the letters of the words most of whose letters a search left as they are typed."""
+        line = self._read(typed)
+        words = self._words(line, np.zeros(len(typed)))
+        same = line.latin & [letter == symbol for letter, symbol in zip(typed, symbols, strict=True)]
+        return [word.inner() for word in words if np.isinf(word.odds) or 2 * same[word.inner()].sum() > word.letters]
+
+    def _read(self, typed: str) -> _Line:
+        rows = np.array([self._rows.get(char) or self._row(char) for char in typed], dtype=int)
+        nothing = rows % 2 == 1
+        nothing[[at - 1 for at, char in enumerate(typed) if at and char > LAST_PLAIN and combining(char)]] = True
+        return _Line(typed, rows >> 2, rows >> 1 & 1 == 1, nothing)
+
+    def _row(self, char: str) -> int:
+        own = self._own[self._code.get(char, self._code[UNKNOWN])]
+        row = 4 * own + 2 * self._is_latin(char) + (char not in self._meaning)
+        if char in self._code:  # the others are without number
+            self._rows[char] = row
+        return row
+
+    def _words(self, line: _Line, odds: np.ndarray) -> list[_Evidence]:
+        """Return the words with Latin letters, links and strange words among them."""
         words = [_Evidence(word.start(), word[0], np.inf if self._strange(word[0]) or "://" in word[0] else
-                           float(odds[slice(*word.span())].sum()), int(latin[slice(*word.span())].sum()))
-                 for word in WORD.finditer(typed)]  # fmt: skip
-        words = [word for word in words if word.letters or np.isinf(word.odds)]
-        surely = [SURELY < word.odds < np.inf for word in words]
-        for at, word in enumerate(words):
-            reach = len(words) if word.letters >= LONG else 1
-            others = surely[max(0, at - reach) : at] + surely[at + 1 : at + 1 + reach]
-            if word.odds > (BESIDE * word.letters if any(others) else 0.0):
-                yield word.inner()
+                           float(odds[slice(*word.span())].sum()), int(line.latin[slice(*word.span())].sum()))
+                 for word in WORD.finditer(line.typed)]  # fmt: skip
+        return [word for word in words if word.letters or np.isinf(word.odds)]
 
     def _strange(self, word: str) -> bool:
-        return any((char.isalpha() and char not in self._code and char not in self.pack.letters) or combining(char)
-                   for char in word)  # fmt: skip
+        return any((char.isalpha() and char not in self.pack.letters) or combining(char)
+                   for char in word if char not in self._code)  # fmt: skip
+
+
+def _among(words: Sequence[_Evidence], surely: float) -> Iterator[bool]:
+    """Yield for each word whether another one surely stays: of the line, for a short word beside it."""
+    sure = [surely < word.odds < np.inf for word in words]
+    for at, word in enumerate(words):
+        reach = len(words) if word.letters >= LONG else 1
+        yield any(sure[max(0, at - reach) : at] + sure[at + 1 : at + 1 + reach])

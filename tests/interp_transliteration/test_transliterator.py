@@ -10,10 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from interp import OptionError, WeightsError
+from interp import OptionError, WeightsError, load_model
+from interp_transliteration.baselines import CharacterNGram
 from interp_transliteration.reading import told
 from interp_transliteration.streams import blocks_of
 from interp_transliteration.transliterator import Transliterator
+from interp_transliteration.words import WORD
 
 MAIN = "from interp.cli import main; main()"
 WRITER = Transliterator()
@@ -45,6 +47,35 @@ def test_what_is_no_letter_of_the_alphabets_comes_out_in_its_order(text):
     (out,) = WRITER([text])
     alphabet = {*WRITER.task.pack.inputs, *WRITER.task.pack.letters}
     assert [char for char in out if char not in alphabet] == [char for char in text if char not in alphabet]
+
+
+@pytest.fixture(scope="module")
+def searching(tmp_path_factory):
+    """The shipped network beside an n-gram of the demo sentences."""
+    network, task = load_model("armenian-bilstm"), WRITER.task
+    ngram = CharacterNGram(task.pack, task.romaniser.rules, order=4).fit(task.sentences("demo"))
+    network.ngram = tmp_path_factory.mktemp("ngram") / "ngram.npz"
+    ngram.language.save(network.ngram)
+    return Transliterator(model=network, beam=6)
+
+
+def test_a_search_writes_whole_words_and_loses_nothing(searching):
+    typed = "es sirum em Deep Learning, youtube.com café https://ab.am/barev u Dzez 🇦🇲 iPhone-y"
+    (out,) = searching([typed])
+    assert "սիրում եմ Deep Learning, youtube.com café https://ab.am/barev ու Ձեզ 🇦🇲 iPhone-" in out
+    (reading,) = searching.read([typed])
+    assert " ".join(word.written for word in reading.words) == out
+    assert all(0 < word.confidence <= 1 for word in reading.words)
+
+
+@given(st.text(st.sampled_from("abdeksnyw -.é"), max_size=30))
+@settings(deadline=None, max_examples=60)
+def test_a_search_never_tears_a_word(searching, text):
+    (out,) = searching([text])
+    assert len(WORD.findall(out)) == len(WORD.findall(text))
+    for word in WORD.findall(out):
+        letters = [char for char in word if char.isalpha()]
+        assert len({char in searching.task.pack.letters for char in letters}) < 2, word
 
 
 def test_accents_do_not_make_letters_of_the_script():
