@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from interp import OptionError
 from interp_transliteration.romanise import Encoded, split_samples
 
 if TYPE_CHECKING:
     from interp_transliteration.task import TextBatch, TransliterationTask
 
 LONGEST = 6  # words of a short sample
+SHARD = 4_096  # samples that are in memory at once
 
 
 class Batches:
@@ -57,23 +60,34 @@ class Batches:
         return self.limit or len(self.task.sentences(self.split))
 
     def _sentences(self) -> Iterator[TextBatch]:
-        samples = sorted(self._samples(), key=lambda sample: len(sample[2]))  # stable; little padding in a batch
-        for start in range(0, len(samples), self.task.batch_size):
-            yield self.task.batch(*zip(*samples[start : start + self.task.batch_size], strict=True))
+        for shard in self.shards():
+            yield from shard
 
-    def _samples(self) -> Iterator[tuple[np.ndarray, np.ndarray, str, int]]:
+    def shards(self) -> Iterator[Shard]:
+        """Yield the samples in runs of `SHARD`, each of which can be read by itself, in the order of the batches.
+
+        Raises
+        ------
+        OptionError
+            For ``train``, which is running text.
+        """
+        if self.split == "train":
+            raise OptionError("The split train is running text and has no shards: read it in one process.")
         texts = self.task.sentences(self.split)
         order = np.arange(len(texts))
         if self.limit is not None and self.limit < len(texts):
             order = np.sort(np.random.default_rng([self.seed, 2]).permutation(len(texts))[: self.limit])
-        left = self.limit or len(texts)
-        for replica in range(-(-left // len(order))):
-            chosen = order[: left - replica * len(order)]
-            seed = self.seed + 1_000_003 * replica
-            written = self.task.mixed([texts[i] for i in chosen], self.split, seed)
-            encoded = self.task.romaniser.encode(written, seed)
-            for source, sample in zip(chosen.tolist(), split_samples(encoded), strict=True):
-                yield (*sample, source)
+        for start in range(0, self.limit or len(texts), SHARD):
+            stop = min(start + SHARD, self.limit or len(texts))
+            yield Shard(self.task, self.split, tuple(self._pieces(texts, order, start, stop)))
+
+    def _pieces(self, texts: list[str], order: np.ndarray, start: int, stop: int) -> Iterator[Piece]:
+        """Yield the samples from one to another: runs of sentences, each with a seed of its own."""
+        while start < stop:
+            replica, first = divmod(start, len(order))
+            sources = order[first : first + stop - start]
+            yield Piece([texts[i] for i in sources], sources, self.seed + 1_000_003 * replica + (first << 40))
+            start += len(sources)
 
     def _chunks(self) -> Iterator[TextBatch]:
         """Yield running text, shuffled and cut in pieces; another spelling and other cuts for each seed."""
@@ -117,3 +131,36 @@ class Batches:
         pack = self.task.pack
         scripted = (symbols <= len(pack.units)) | (symbols >= len(pack.plain))  # `_`, the units, and the fused
         return np.flatnonzero(scripted.mean(1) >= 1 / 3)
+
+
+class Piece(NamedTuple):
+    """Some sentences that are spelled together: a spelling each, by one seed."""
+
+    texts: list[str]
+    sources: np.ndarray
+    seed: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some samples of a split, with all that it takes to make their batches; iterating again gives the same."""
+
+    task: TransliterationTask
+    split: str
+    pieces: tuple[Piece, ...]
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return sum(len(piece.texts) for piece in self.pieces)
+
+    def __iter__(self) -> Iterator[TextBatch]:
+        samples = sorted(self._samples(), key=lambda sample: len(sample[2]))  # stable; little padding in a batch
+        for start in range(0, len(samples), self.task.batch_size):
+            yield self.task.batch(*zip(*samples[start : start + self.task.batch_size], strict=True))
+
+    def _samples(self) -> Iterator[tuple[np.ndarray, np.ndarray, str, int]]:
+        for texts, sources, seed in self.pieces:
+            encoded = self.task.romaniser.encode(self.task.mixed(texts, self.split, seed), seed)
+            for source, sample in zip(sources.tolist(), split_samples(encoded), strict=True):
+                yield (*sample, source)

@@ -92,6 +92,10 @@ class TransliterationTask:
         self.romaniser = Romaniser(self.pack, [self.pack.choose(name) for name in self.rules.split("+")])
         self._texts: dict[str, list[str]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the text behind: shards bring theirs."""
+        return self.__dict__ | {"_texts": {}}
+
     def sentences(self, split: str) -> list[str]:
         """Return the distinct sentences of a split with at least a third of letters of the script.
 

@@ -1,5 +1,6 @@
 """The task: sources and limits, seeds, splits, the filter, labels, loss and score; and the demo corpus."""
 
+import pickle
 import re
 from collections import Counter
 
@@ -9,6 +10,7 @@ import torch
 
 import interp
 from interp import CorpusError, OptionError, UnknownNameError
+from interp_transliteration import batches
 from interp_transliteration.romanise import restore
 from interp_transliteration.task import IGNORED, SPLITS, TransliterationTask
 
@@ -216,3 +218,26 @@ def test_no_two_demo_sentences_share_a_run_of_five_words(task):
 def test_every_unit_of_the_rules_occurs_in_the_demo_corpus(task):
     seen = {unit for sentence in task.sentences("demo") for unit in task.pack.split(sentence)}
     assert {unit for unit in task.pack.units if unit == unit.lower() and unit != "ւ"} <= seen
+
+
+def test_shards_are_the_batches_and_can_be_read_elsewhere(monkeypatch):
+    monkeypatch.setattr(batches, "SHARD", 9)
+    task = TransliterationTask(rules="noise", mix=0.5, batch_size=4)
+    some = task.batches("demo", limit=30, seed=1)
+    sent = [pickle.dumps(shard) for shard in some.shards()]
+    assert max(map(len, sent)) < 100_000, "a shard brings its own text and no other"
+    read = [pickle.loads(data) for data in sent]
+    assert [shard.samples for shard in read] == [9, 9, 9, 3]
+    assert [batch.typed for shard in read for batch in shard] == [batch.typed for batch in some]
+    assert [len(batch.typed) for batch in read[0]] == [4, 4, 1]
+
+
+def test_samples_of_later_shards_are_spelled_anew_and_those_before_stay(monkeypatch):
+    monkeypatch.setattr(batches, "SHARD", 50)
+    task = TransliterationTask(rules="chat")
+    number = len(task.sentences("demo"))
+    few, many = (flat(task.batches("demo", limit=limit)) for limit in (number, 2 * number))
+    spellings = {source: [typed for one, typed, _ in many if one == source] for source in range(number)}
+    assert {len(found) for found in spellings.values()} == {2}
+    assert all(typed in spellings[source] for source, typed, _ in few)
+    assert sum(first != second for first, second in spellings.values()) > number / 2
