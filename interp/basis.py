@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -84,7 +84,29 @@ class Rotated:
         self.source, self.seed = source, seed
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        return (_rotated(chunk, self.seed).load() for chunk in self.source)
+        return self._turned(self.source)
+
+    def _turned(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+        return (_rotated(chunk, self.seed).load() for chunk in chunks)
+
+    def shards(self) -> Iterator[Any]:
+        """Yield the shards of what is rotated."""
+        from interp.scaling.shards import sharded
+
+        return sharded(self.source).shards()
+
+    def of(self, shard: Any) -> Iterator[xr.Dataset]:
+        """Return the chunks of a shard."""
+        from interp.scaling.shards import sharded
+
+        chunks: Any = sharded(self.source).of(shard)
+        return self._turned(chunks)
+
+    def identity(self) -> dict[str, str]:
+        """Return what tells it from other streams."""
+        from interp.scaling.shards import sharded
+
+        return {**sharded(self.source).identity(), "basis": f"rotated {self.seed}"}
 
 
 def in_basis(source: Any, basis: str, seed: int) -> Any:

@@ -18,6 +18,7 @@ from interp.capturing.hooks import eager, recorded
 from interp.capturing.keeping import keep
 from interp.capturing.labels import flatten, join_labels
 from interp.capturing.long import in_time, prefix
+from interp.capturing.manifest import begin
 from interp.capturing.matrix import Matrix, check_dtype
 from interp.capturing.plan import Plan
 from interp.capturing.planning import make_plan
@@ -26,6 +27,7 @@ from interp.capturing.provenance import check_model, describe, undisturbed
 from interp.capturing.recording import Recording
 from interp.capturing.scout import unwrap
 from interp.capturing.selfcheck import SelfCheck
+from interp.capturing.shards import Shard, fingerprint, shards_of
 from interp.capturing.tokens import Tokens
 from interp.capturing.watches import Sheets
 from interp.contracts import Batch
@@ -141,21 +143,45 @@ def stream(
 
 
 class Captured:
-    """A `Stream` of captured chunks."""
+    """A `Stream` of captured chunks; sent elsewhere, it goes without its batches."""
 
-    def __init__(self, model: nn.Module, batches: Any, options: Options) -> None:
+    def __init__(self, model: nn.Module, batches: Any, options: Options, first: int = 0) -> None:
         if isinstance(batches, Iterator):
             raise CaptureError(
                 "A stream may be read more than once, and an iterator only once. Give a list or a re-iterable."
             )
-        self.model, self.batches, self.options = model, batches, options
+        self.model, self.batches, self.options, self.first = model, batches, options, first
+        self.attrs = describe(model, batches)
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        session = Session(self.model, self.batches, self.options, streaming=True)
+        session = self._session()
         for labels in session.run():
             matrix, session.matrix = session.matrix, None
             if matrix is not None and matrix.used:
                 yield session.dataset(matrix.finish(), labels)
+
+    def _session(self) -> Session:
+        session = Session(self.model, self.batches, self.options, streaming=True)
+        session.samples, session.attrs = self.first, self.attrs
+        return session
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"batches": ()}
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield batches of some thousand samples, with the number of samples before them."""
+        session = self._session()
+        return shards_of(self.batches, lambda batch: session.planned(batch).axis)
+
+    def of(self, shard: Shard) -> Captured:
+        """Return the stream of some of the batches."""
+        part = Captured(self.model, shard.batches, self.options, shard.first)
+        part.attrs = self.attrs
+        return part
+
+    def identity(self) -> dict[str, str]:
+        """Return what tells the call from others."""
+        return {**begin(self._session()).call, "batches=": fingerprint(self.batches)}
 
 
 @dataclass(frozen=True)

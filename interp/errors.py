@@ -38,6 +38,10 @@ class WeightsError(InterpError):
     """Weights that are missing, altered, or of another network."""
 
 
+class ClusterError(InterpError):
+    """A cluster that is not there, or has lost the work."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Return the error for a name that is not registered, with the nearest ones.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import cleandoc
 from itertools import count
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from interp.errors import OptionError
 from interp.options import known_options
 from interp.reducers import COUNTS, counted, provenance, reduce
 from interp.registry import registry
+from interp.scaling.scale import Scale
 from interp.schema import RESULT, SCHEMA_VERSION, check_labels
 
 if TYPE_CHECKING:
     import xarray as xr
+    from distributed import Client
 
 Probe = Reducer | Callable[..., "xr.Dataset"]
 
@@ -33,6 +36,9 @@ def measure(
     *,
     basis: str = "units",
     basis_seed: int = 0,
+    client: Client | None = None,
+    states: str | PathLike[str] | None = None,
+    progress: bool = True,
     **options: Any,
 ) -> xr.Dataset:
     """Run a probe.
@@ -48,6 +54,14 @@ def measure(
         As captured, or turned at random within each layer: see `rotate`.
     basis_seed : int
         Of the rotation.
+    client : distributed.Client, optional
+        Count the shards of the source on its workers; the result is the same, counts to the bit. For reducers.
+    states : path, optional
+        A directory in which states are recorded, on a disk that the workers share. After an interruption, also a
+        killed process, the same call goes on from them. It stays until it is removed, and answers the same call at
+        once. For reducers.
+    progress : bool
+        Show a bar on a terminal, with ``client`` or ``states``.
     **options
         Of the probe. The reducers that it needs get those of the same name.
 
@@ -62,16 +76,20 @@ def measure(
     UnknownNameError
         No such probe.
     OptionError
-        An option that the probe does not have, or a stream for a probe that is not a reducer.
+        An option that the probe does not have, a stream, client or states for a probe that is not a reducer, or states
+        of another call.
+    ClusterError
+        A cluster that is not there, or has lost the work.
     SchemaError
         Labels that the probe reads and the source lacks.
     """
     probe, given = resolve(name_or_probe, options)
+    scale = Scale(client, Path(states) if states is not None else None, progress)
     if not isinstance(source, Sequence) or isinstance(source, str):
-        return _stamped(_measured(probe, given, source, basis, basis_seed), probe, given)
+        return _stamped(_measured(probe, given, source, basis, basis_seed, scale), probe, given)
     if not source:
         raise OptionError("Expected at least one dataset in the list; got none.")
-    results = [_measured(probe, given, one, basis, basis_seed) for one in source]
+    results = [_measured(probe, given, one, basis, basis_seed, scale.part(number)) for number, one in enumerate(source)]
     names = unique_names(str(result.attrs.pop("model", "model")) for result in results)
     counts = {name: ", ".join(str(result.attrs.get(name)) for result in results) for name in COUNTS}
     together = stacked(results, names)
@@ -103,20 +121,21 @@ def _checked(source: Any) -> xr.Dataset | Stream:
     return source
 
 
-def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str, seed: int) -> xr.Dataset:
+def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str, seed: int, scale: Scale) -> xr.Dataset:
     import xarray as xr
 
     captured: Any = _checked(source)
     source = in_basis(captured, basis, seed)
     if isinstance(probe, Reducer):
-        return reduce(probe, source)
+        return scale.reduce(probe, source) if scale.asked else reduce(probe, source)
     info = probe.interp  # type: ignore[attr-defined]
-    if not isinstance(source, xr.Dataset):
+    if scale.asked or not isinstance(source, xr.Dataset):
         table = registry().table("probe")
         able = ", ".join(name for name in sorted(table) if isinstance(table[name].value, type))
+        what = "client= or states=" if scale.asked else "a stream"
         raise OptionError(
-            f"Probe {info.name!r} reads a whole dataset and can't take a stream: pass it interp.capture(…). "
-            f"Reducers take streams: {able or 'none is registered'}."
+            f"Probe {info.name!r} reads a whole dataset and can't take {what}: pass it interp.capture(…). "
+            f"Reducers take streams, client= and states=: {able or 'none is registered'}."
         )
     check_labels(source, info.requires, f"Probe {info.name!r}")
     if basis != "units" and in_memory(captured):

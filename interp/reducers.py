@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -51,6 +51,23 @@ def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
     """
     import xarray as xr
 
+    levels = planned(reducer, source)
+    results: dict[str, xr.Dataset] = {}
+    tally = Tally()
+    for level, now in enumerate(levels):
+        if isinstance(source, xr.Dataset):
+            found = {key: _over_dataset(key, step, results, source) for key, step in now.items()}
+        else:
+            found = Count(now, results).over(gathered(source if level else tally.over(source))).finish()
+        results |= {key: now[key].reducer.conclude(result) for key, result in found.items()}
+    last = results[next(iter(levels[-1]))]
+    return last.assign_attrs(counted(source) if isinstance(source, xr.Dataset) else tally.attrs())
+
+
+def planned(reducer: Reducer, source: xr.Dataset | Stream) -> list[dict[str, Step]]:
+    """Return for each pass over a source the steps that are run in it; the last is that of the reducer."""
+    import xarray as xr
+
     steps: dict[str, Step] = {}
     last = plan(reducer, steps)
     if isinstance(source, Iterator) and steps[last].level:
@@ -59,16 +76,7 @@ def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
         )
     if isinstance(source, xr.Dataset):
         check_labels(source, reducer.requires, f"Probe {reducer.name!r}")
-    results: dict[str, xr.Dataset] = {}
-    tally = Tally()
-    for level in range(steps[last].level + 1):
-        now = {key: step for key, step in steps.items() if step.level == level}
-        if isinstance(source, xr.Dataset):
-            found = {key: _over_dataset(key, step, results, source) for key, step in now.items()}
-        else:
-            found = run(now, results, gathered(source if level else tally.over(source)))
-        results |= {key: now[key].reducer.conclude(result) for key, result in found.items()}
-    return results[last].assign_attrs(counted(source) if isinstance(source, xr.Dataset) else tally.attrs())
+    return [{key: step for key, step in steps.items() if step.level == level} for level in range(steps[last].level + 1)]
 
 
 def plan(reducer: Reducer, steps: dict[str, Step], asking: tuple[str, ...] = ()) -> str:
@@ -90,22 +98,51 @@ def _needed(asking: Reducer, name: str) -> Reducer:
     return kind(**{option: known[option] for option in signature(kind).parameters if option in known})
 
 
-def run(
-    steps: Mapping[str, Step], results: Mapping[str, xr.Dataset], chunks: Iterable[xr.Dataset]
-) -> dict[str, xr.Dataset]:
-    """Run some reducers side by side over chunks, once; return the result of each, with the coords of the units."""
-    states: dict[str, State] = {}
-    units = None
-    for chunk in map(widened, chunks):
-        if units is None:
-            units = unit_coords(chunk)
-            states = {key: _start(step, results, units) for key, step in steps.items()}
-        for key, step in steps.items():
-            check_labels(chunk, step.reducer.requires, f"Probe {step.reducer.name!r}")
-            states[key] = step.reducer.update(states[key], chunk)
-    if units is None:
-        raise SchemaError("The source has no tokens: it gave not one chunk.")
-    return {key: _labelled(step.reducer.finish(states[key]), units) for key, step in steps.items()}
+@dataclass
+class Count:
+    """Some reducers that count the same chunks side by side.
+
+    Attributes
+    ----------
+    steps : mapping of str to Step
+    results : mapping of str to Dataset
+        Of the steps that they need, by key.
+    states : dict of str to State
+        Of each step; empty before the first chunk.
+    units : Dataset, optional
+        The coords of the units, and the attrs of the first chunk.
+    """
+
+    steps: Mapping[str, Step]
+    results: Mapping[str, xr.Dataset]
+    states: dict[str, State] = field(default_factory=dict)
+    units: xr.Dataset | None = None
+
+    def over(self, chunks: Iterable[xr.Dataset]) -> Self:
+        """Count chunks; return self."""
+        for chunk in map(widened, chunks):
+            if self.units is None:
+                self.units = unit_coords(chunk)
+                self.states = {key: _start(step, self.results, self.units) for key, step in self.steps.items()}
+            for key, step in self.steps.items():
+                check_labels(chunk, step.reducer.requires, f"Probe {step.reducer.name!r}")
+                self.states[key] = step.reducer.update(self.states[key], chunk)
+        return self
+
+    def merge(self, other: Count) -> Count:
+        """Return what both have counted; neither may be used afterwards."""
+        if self.units is None or other.units is None:
+            return other if self.units is None else self
+        if list(self.units["unit"].values) != list(other.units["unit"].values):
+            raise SchemaError("The units of one part of the source are not those of another.")
+        merged = {key: step.reducer.merge(self.states[key], other.states[key]) for key, step in self.steps.items()}
+        return Count(self.steps, self.results, merged, self.units)
+
+    def finish(self) -> dict[str, xr.Dataset]:
+        """Return the result of each step, with the coords of the units."""
+        if self.units is None:
+            raise SchemaError("The source has no tokens: it gave not one chunk.")
+        return {key: _labelled(step.reducer.finish(self.states[key]), self.units) for key, step in self.steps.items()}
 
 
 def widened(chunk: xr.Dataset) -> xr.Dataset:
@@ -147,8 +184,8 @@ def counted(acts: xr.Dataset) -> dict[str, int]:
 class Tally:
     """Counts the tokens and sources that pass by."""
 
-    def __init__(self) -> None:
-        self.tokens, self.sources = 0, np.zeros(0, np.int64)
+    def __init__(self, tokens: int = 0, sources: np.ndarray | None = None) -> None:
+        self.tokens, self.sources = tokens, np.zeros(0, np.int64) if sources is None else sources
 
     def add(self, acts: xr.Dataset) -> None:
         """Count the tokens of a chunk."""
@@ -162,22 +199,35 @@ class Tally:
             self.add(chunk)
             yield chunk
 
+    def merge(self, other: Tally) -> Tally:
+        """Return what both have counted; a source that both have seen is one."""
+        return Tally(self.tokens + other.tokens, np.union1d(self.sources, other.sources))
+
     def attrs(self) -> dict[str, int]:
         """Return the counts under their names."""
         return dict(zip(COUNTS, (self.tokens, self.sources.size), strict=True))
 
 
 def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts: xr.Dataset) -> xr.Dataset:
-    samples = acts["sample"].values
-    if not together(samples):
-        acts = acts.isel(token=np.argsort(samples, kind="stable"))
+    acts = in_order(acts)
     bounds = sample_bounds(acts["sample"].values)
     blocks = unit_blocks(acts) if step.reducer.unitwise else [slice(None)]
-    parts = []
-    for block in blocks:
-        here = {name: held.isel(unit=block) if "unit" in held.dims else held for name, held in results.items()}
-        parts.append(run({key: step}, here, cut(acts.isel(unit=block), bounds))[key])
-    return _concat(parts, "unit")
+    counts = (
+        Count({key: step}, of_units(results, block)).over(cut(acts.isel(unit=block), bounds)).finish()
+        for block in blocks
+    )
+    return concat([found[key] for found in counts], "unit")
+
+
+def in_order(acts: xr.Dataset) -> xr.Dataset:
+    """Return activations whose samples are in one piece each."""
+    samples = acts["sample"].values
+    return acts if together(samples) else acts.isel(token=np.argsort(samples, kind="stable"))
+
+
+def of_units(results: Mapping[str, xr.Dataset], block: slice) -> dict[str, xr.Dataset]:
+    """Return what results say of some units."""
+    return {name: held.isel(unit=block) if "unit" in held.dims else held for name, held in results.items()}
 
 
 def unit_blocks(acts: xr.Dataset) -> list[slice]:
@@ -223,14 +273,14 @@ def gathered(stream: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
     waiting: list[xr.Dataset] = []
     for chunk in stream:
         if waiting and sum(held.activation.size for held in waiting) + chunk.activation.size > CHUNK:
-            yield _concat(waiting, "token")
+            yield concat(waiting, "token")
             waiting = []
         waiting.append(chunk)
     if waiting:
-        yield _concat(waiting, "token")
+        yield concat(waiting, "token")
 
 
-def _concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
+def concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
     """Join parts that differ along one dim only."""
     import xarray as xr
 

@@ -1,0 +1,153 @@
+"""Where work is done: on the workers of a Dask client, or here."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from interp.errors import ClusterError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+AHEAD = 2  # calls for each thread of the workers that are given out at once
+PATIENCE = 60.0  # seconds to wait for a first worker
+
+
+class Engine(Protocol):
+    """Runs functions, somewhere."""
+
+    def ship(self, value: Any) -> Any:
+        """Return what stands for a value that many calls take: each worker gets it once."""
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Begin a call and return what stands for its value; arguments may be such things themselves."""
+
+    def first(self, running: Sequence[Any]) -> Any:
+        """Wait until one of several calls is done, and return it; raise what it raised."""
+
+    def value(self, held: Any) -> Any:
+        """Return the value that something stands for."""
+
+    def cancel(self, running: Sequence[Any]) -> None:
+        """Give calls up."""
+
+    def room(self) -> int:
+        """Return how many calls are worth being given out at once."""
+
+
+class Here:
+    """Runs each call at once, in this process."""
+
+    def ship(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return the value of a call."""
+        return function(*args)
+
+    def first(self, running: Sequence[Any]) -> Any:
+        """Return the first."""
+        return running[0]
+
+    def value(self, held: Any) -> Any:
+        """Return the value."""
+        return held
+
+    def cancel(self, running: Sequence[Any]) -> None:
+        """Do nothing."""
+
+    def room(self) -> int:
+        """Return 1."""
+        return 1
+
+
+class OnCluster:
+    """Runs calls on the workers of a Dask client, which reruns what a worker took with it when it died.
+
+    Parameters
+    ----------
+    client : distributed.Client
+
+    Raises
+    ------
+    ClusterError
+        Where no worker comes within a minute.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"The scheduler at {self.address} has no workers: start some, for example "
+                f"`dask worker {self.address} --nthreads 1`."
+            ) from error
+
+    @property
+    def address(self) -> str:
+        """Where the scheduler listens."""
+        scheduler = self.client.scheduler
+        return str(scheduler.address) if scheduler is not None else "?"
+
+    def ship(self, value: Any) -> Any:
+        """Send a value as bytes that stay with the scheduler, so that it outlives any worker."""
+        import cloudpickle
+
+        return self.client.submit(pickle.loads, cloudpickle.dumps(value), pure=True)
+
+    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Begin a call on some worker."""
+        return self.client.submit(function, *args, pure=False)
+
+    def first(self, running: Sequence[Any]) -> Any:
+        """Wait for one call."""
+        from distributed import wait
+
+        with self._explained():
+            finished = wait(list(running), return_when="FIRST_COMPLETED").done
+            held = next(one for one in running if one in finished)
+            if held.status != "finished":
+                held.result()
+            return held
+
+    def value(self, held: Any) -> Any:
+        """Fetch a value."""
+        with self._explained():
+            return held.result()
+
+    def cancel(self, running: Sequence[Any]) -> None:
+        """Give calls up, as far as there is a scheduler to tell."""
+        from contextlib import suppress
+
+        with suppress(Exception):  # an error is on its way already
+            self.client.cancel(list(running), force=True)
+
+    def room(self) -> int:
+        """Return `AHEAD` calls for each thread of the workers."""
+        threads: dict[str, int] = self.client.nthreads()
+        return AHEAD * max(1, sum(threads.values()))
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+        from distributed.comm.core import CommClosedError
+
+        try:
+            yield
+        except KilledWorker as error:
+            raise ClusterError(
+                f"Workers that were given a shard have died, the last at {error.last_worker.address}: look at its log; "
+                "where memory ran out, give workers more of it (`dask worker --memory-limit`) or fewer units=."
+            ) from error
+        except (CancelledError, CommClosedError, TimeoutError) as error:
+            raise ClusterError(
+                f"The scheduler at {self.address} is gone, or has dropped the work. Start it and the same call again; "
+                "what is recorded is not done again."
+            ) from error

@@ -1,0 +1,96 @@
+"""States on disk: each file holds what was counted in some shards, and is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from interp.errors import OptionError
+
+NAME = re.compile(r"(\d+)-(\d+)\.npz")
+CALL = "call.json"
+Record = dict[str, np.ndarray]
+Range = tuple[int, int]
+
+
+def begin(folder: Path, call: Mapping[str, str]) -> None:
+    """Make a directory for the records of a call, or see that it is one of the same call.
+
+    Raises
+    ------
+    OptionError
+        A directory of another call, or of something else.
+    """
+    told = folder / CALL
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        put(told, json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
+    stored: dict[str, str] = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+    differing = [name for name in {**stored, **call} if stored.get(name) != call.get(name)]
+    if differing:
+        raise OptionError(
+            f"{folder} holds what another call has counted; they differ in {', '.join(sorted(differing))}. Give that "
+            "call again, or remove the directory."
+        )
+
+
+def recorded(folder: Path) -> dict[Range, Path]:
+    """Return the records of a directory by the shards that they cover, the widest where several cover one.
+
+    What they make superfluous, what can't be read and what was not finished is removed.
+    """
+    found: dict[Range, Path] = {}
+    for path in folder.glob("*.partial"):
+        path.unlink()
+    named = [(match, path) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
+    ranges = sorted(((int(match[1]), int(match[2]), path) for match, path in named), key=lambda one: (one[0], -one[1]))
+    reach = 0
+    for start, stop, path in ranges:
+        if start >= reach and readable(path):
+            found[start, stop], reach = path, stop
+        else:
+            path.unlink()
+    return found
+
+
+def place(folder: Path, start: int, stop: int) -> Path:
+    """Return where the record of the shards from ``start`` to before ``stop`` stands."""
+    return folder / f"{start:07d}-{stop:07d}.npz"
+
+
+def write(record: Record, path: Path) -> None:
+    """Write a record, all at once."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with aside.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **record)
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(path)
+
+
+def read(path: Path) -> Record:
+    """Return a record; its bytes are checked by the sums that the archive keeps."""
+    with np.load(path, allow_pickle=False) as held:
+        return dict(held)
+
+
+def readable(path: Path) -> bool:
+    """Return whether a record is whole."""
+    try:
+        read(path)
+    except (BadZipFile, OSError, ValueError, EOFError):
+        return False
+    return True
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file, all at once."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    aside.write_bytes(data)
+    aside.replace(path)

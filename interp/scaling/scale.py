@@ -1,0 +1,70 @@
+"""How a call is spread: over which workers, recorded where, and what is shown of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from distributed import Client
+
+    from interp.contracts import Reducer
+    from interp.scaling.engines import Engine
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the options ``client=`` and ``states=`` ask for.
+
+    Attributes
+    ----------
+    client : distributed.Client, optional
+        Without one, shards are counted in this process one after the other.
+    states : Path, optional
+        Where states are recorded.
+    progress : bool
+    """
+
+    client: Client | None = None
+    states: Path | None = None
+    progress: bool = True
+
+    @property
+    def asked(self) -> bool:
+        """Whether the source has to be cut in shards."""
+        return self.client is not None or self.states is not None
+
+    def part(self, number: int) -> Scale:
+        """Return the same for one source of several."""
+        return Scale(self.client, self.states / f"{number}" if self.states else None, self.progress)
+
+    def engine(self) -> Engine:
+        """Return where work is done."""
+        from interp.scaling.engines import Here, OnCluster
+
+        return Here() if self.client is None else OnCluster(self.client)
+
+    def reduce(self, reducer: Reducer, source: Any) -> xr.Dataset:
+        """Return the result of a reducer over a source."""
+        from interp.scaling.reduction import reduce_in_shards
+
+        return reduce_in_shards(reducer, source, self.engine(), self.states, self.show)
+
+    def show(self, done: Iterator[int]) -> None:
+        """Run an iterator of how many more shards are done to its end, with a bar on a terminal."""
+        if not self.progress or not sys.stderr.isatty():
+            for _ in done:
+                pass
+            return
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        shown = (SpinnerColumn(), TextColumn("{task.completed} shards"), TimeElapsedColumn())
+        with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("shards", total=None)
+            for more in done:
+                bar.advance(task, more)
