@@ -1,0 +1,114 @@
+"""On a cluster: the same results to the bit, whatever dies; errors of workers arrive as they are."""
+
+import gc
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from distributed import Client, LocalCluster
+from laws import small
+
+import interp
+from interp import InterpError, Reducer
+from interp.scaling import engines, shards
+
+ACTS = small(3, samples=40)
+
+
+def cluster(workers):
+    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    return LocalCluster(n_workers=workers, **options)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with cluster(2) as held, Client(held) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def few_tokens(monkeypatch):
+    monkeypatch.setattr(shards, "TOKENS", 60)
+
+
+class Mortal(Reducer):
+    """Counts tokens; at a sample it raises or its worker dies: each time, or once where a file can say that it has."""
+
+    name = "mortal"
+
+    def __init__(self, *, once: str = "", error: str = "") -> None:
+        self.once, self.error = once, error
+
+    def start(self, units, **needed):
+        return {"count": 0}
+
+    def update(self, state, chunk):
+        if 20 in chunk["sample"].values:
+            if self.error:
+                raise interp.OptionError(self.error)
+            if not (self.once and Path(self.once).exists()):
+                Path(self.once or os.devnull).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+        return {"count": state["count"] + chunk.sizes["token"]}
+
+    def merge(self, a, b):
+        return {"count": a["count"] + b["count"]}
+
+    def finish(self, state):
+        return xr.Dataset({"count": int(state["count"])})
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+@pytest.mark.parametrize("name", ["moments", "hellinger"])
+def test_workers_give_what_one_process_gives_to_the_bit(name, recorded, client, tmp_path):
+    options = {"minimum": 1, "minimum_sources": 1} if name == "hellinger" else {}
+    states = tmp_path / "states" if recorded else None
+    found = interp.measure(name, ACTS, client=client, states=states, **options)
+    here = interp.measure(name, ACTS, states=tmp_path / "here", **options)
+    xr.testing.assert_identical(found, here)
+
+
+def test_a_stored_capture_is_read_where_it_is_counted(client, tmp_path):
+    stored = interp.open(interp.save(ACTS, tmp_path / "acts.zarr"))
+    found = interp.measure("moments", stored, client=client)
+    xr.testing.assert_identical(found, interp.measure("moments", stored, states=tmp_path / "here"))
+
+
+def test_a_stream_of_a_model_is_made_by_the_workers(client, tmp_path):
+    task = interp.load_task("transliteration")
+    batches = task.batches("demo", limit=60)
+    source = interp.stream(interp.load_model("armenian-bilstm"), batches, modules=["lstm"], quantities=["h"])
+    found = interp.measure("moments", source, client=client)
+    xr.testing.assert_identical(found, interp.measure("moments", source, states=tmp_path / "here"))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_what_a_dead_worker_had_is_counted_by_another(recorded, client, tmp_path):
+    reducer = Mortal(once=str(tmp_path / "once"))
+    found = interp.measure(reducer, ACTS, client=client, states=tmp_path / "states" if recorded else None)
+    assert int(found["count"]) == ACTS.sizes["token"]
+    assert (tmp_path / "once").exists(), "a worker has died"
+
+
+def test_an_error_of_a_worker_is_the_error_of_the_call(client, tmp_path):
+    with pytest.raises(interp.OptionError, match="no such thing"):
+        interp.measure(Mortal(error="no such thing"), ACTS, client=client, states=tmp_path / "states")
+    gc.collect()
+    assert not client.futures, "nothing is left to run or to be kept"
+
+
+def test_work_that_kills_every_worker_is_given_up_with_a_sentence():
+    with (
+        cluster(1) as held,
+        Client(held) as client,
+        pytest.raises(InterpError, match="Workers that were given a shard"),
+    ):
+        interp.measure(Mortal(), ACTS, client=client)
+
+
+def test_a_cluster_without_workers_says_how_to_start_one(monkeypatch):
+    monkeypatch.setattr(engines, "PATIENCE", 0.2)
+    with cluster(0) as held, Client(held) as client, pytest.raises(InterpError, match=r"no workers: start some.*dask"):
+        interp.measure("moments", ACTS, client=client)
