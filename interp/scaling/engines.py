@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
 from interp.errors import ClusterError
 
@@ -31,8 +32,8 @@ class Engine(Protocol):
     def value(self, held: Any) -> Any:
         """Return the value that something stands for."""
 
-    def cancel(self, running: Sequence[Any]) -> None:
-        """Give calls up."""
+    def close(self) -> None:
+        """Give up what is running, and let go of what is held."""
 
     def room(self) -> int:
         """Return how many calls are worth being given out at once."""
@@ -57,7 +58,7 @@ class Here:
         """Return the value."""
         return held
 
-    def cancel(self, running: Sequence[Any]) -> None:
+    def close(self) -> None:
         """Do nothing."""
 
     def room(self) -> int:
@@ -79,7 +80,7 @@ class OnCluster:
     """
 
     def __init__(self, client: Client) -> None:
-        self.client = client
+        self.client, self.held = client, WeakSet[Any]()
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
@@ -98,11 +99,15 @@ class OnCluster:
         """Send a value as bytes that stay with the scheduler, so that it outlives any worker."""
         import cloudpickle
 
-        return self.client.submit(pickle.loads, cloudpickle.dumps(value), pure=True)
+        return self._kept(self.client.submit(pickle.loads, cloudpickle.dumps(value), pure=True))
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begin a call on some worker."""
-        return self.client.submit(function, *args, pure=False)
+        return self._kept(self.client.submit(function, *args, pure=False))
+
+    def _kept(self, future: Any) -> Any:
+        self.held.add(future)
+        return future
 
     def first(self, running: Sequence[Any]) -> Any:
         """Wait for one call."""
@@ -120,12 +125,15 @@ class OnCluster:
         with self._explained():
             return held.result()
 
-    def cancel(self, running: Sequence[Any]) -> None:
-        """Give calls up, as far as there is a scheduler to tell."""
+    def close(self) -> None:
+        """Cancel what is running, as far as there is a scheduler to tell, and let go of the rest."""
         from contextlib import suppress
 
-        with suppress(Exception):  # an error is on its way already
-            self.client.cancel(list(running), force=True)
+        held = list(self.held)
+        with suppress(Exception):  # of a scheduler that is gone
+            self.client.cancel(held, force=True)
+        for one in held:
+            one.release()
 
     def room(self) -> int:
         """Return `AHEAD` calls for each thread of the workers."""

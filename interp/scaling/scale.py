@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,8 @@ class Scale:
         """Return the result of a reducer over a source."""
         from interp.scaling.reduction import reduce_in_shards
 
-        return reduce_in_shards(reducer, source, self.engine(), self.states, self.show)
+        with closing(self.engine()) as engine:
+            return reduce_in_shards(reducer, source, engine, self.states, self.show)
 
     def show(self, done: Iterator[int]) -> None:
         """Run an iterator of how many more shards are done to its end, with a bar on a terminal."""

@@ -37,20 +37,17 @@ class Tree:
         known : mapping of (int, int) to object
             What stands for the shards from one to before another.
         """
-        try:
-            for (start, stop), held in known.items():
-                self._add(start, stop, held)
-            room = self.engine.room()
-            for number, call in calls:
-                while len(self.running) >= room:
-                    yield self._wait()
-                self._run((number, number + 1), call())
-            while self.running or len(self.ready) > 1:
-                if not self.running:
-                    self._pair(*sorted(self.ready)[:2])
+        for (start, stop), held in known.items():
+            self._add(start, stop, held)
+        room = self.engine.room()
+        for number, call in calls:
+            while len(self.running) >= room:
                 yield self._wait()
-        finally:
-            self.engine.cancel([held for _, held in self.running.values()])
+            self._run((number, number + 1), call())
+        while self.running or len(self.ready) > 1:
+            if not self.running:
+                self._pair(*sorted(self.ready)[:2])
+            yield self._wait()
 
     def total(self) -> Any | None:
         """Return what stands for all shards; None where there was none."""
