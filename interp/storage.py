@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from interp import integrity
 from interp.capturing.labels import join_labels
 from interp.errors import OptionError, SchemaError
 from interp.schema import ACTIVATIONS, RESULT, SCHEMA_VERSION, validate
@@ -66,6 +67,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         write(coded, aside / "new", mode="w-")
+        integrity.seal(aside / "new")
         if path.exists():
             path.rename(aside / "old")
         (aside / "new").rename(path)
@@ -91,22 +93,38 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
     Raises
     ------
     SchemaError
-        When there is no store, when it is not one of ours, or when it is of a newer version than this one reads.
+        When there is no store, when it is not one of ours, is of a newer version than this one reads, or has files
+        that are missing or damaged. What is damaged within a file shows when that is read, as the same error.
     """
     path = Path(path)
     if not (path / GROUP).is_file():  # version 2 could hold pickled objects
         there = "is no Zarr store of version 3" if path.exists() else "does not exist"
         raise SchemaError(f"{path} {there}. interp.open takes a directory that interp.save(dataset, path) wrote.")
+    check_files(path)
     stored = _read(path)
     manifest = json.loads(stored.attrs.pop(CAPTURE, "{}"))
+    stored.attrs.pop(integrity.SEAL, None)
     if not manifest.get("complete", True):
-        rows = manifest["rows"]
-        warnings.warn(
-            f"{path} is not finished: {rows:,} tokens are there. The same call of interp.capture goes on.", stacklevel=2
-        )
-        labels = labels_so_far(path, range(0, rows, manifest["block"]))
-        stored = stored.isel(token=slice(rows)).assign_coords({name: ("token", held) for name, held in labels.items()})
+        stored = _unfinished(stored, manifest, path)
     return upgraded(_decoded(stored), str(path))
+
+
+def _unfinished(stored: xr.Dataset, manifest: Mapping[str, Any], path: Path) -> xr.Dataset:
+    rows = manifest["rows"]
+    warnings.warn(
+        f"{path} is not finished: {rows:,} tokens are there. The same call of interp.capture goes on.", stacklevel=3
+    )
+    labels = labels_so_far(path, range(0, rows, manifest["block"]))
+    return stored.isel(token=slice(rows)).assign_coords({name: ("token", held) for name, held in labels.items()})
+
+
+def check_files(path: Path) -> None:
+    """Raise `SchemaError` where files of a store are missing, or have another size or other metadata than written."""
+    found = [f"{name} {fault}" for name, fault in integrity.faults(path, all_bytes=False)]
+    if found:
+        more = f" (and {len(found) - integrity.SHOWN} more)" if len(found) > integrity.SHOWN else ""
+        told = "; ".join(found[: integrity.SHOWN]) + more
+        raise SchemaError(f"{path} is damaged: {told}. `interp doctor {path}` says what can be done.")
 
 
 def labels_so_far(path: Path, starts: Iterable[int]) -> dict[str, np.ndarray]:
@@ -119,7 +137,21 @@ def _read(path: Path, group: str | None = None) -> xr.Dataset:
     import xarray as xr
 
     options = {"decode_times": False, "mask_and_scale": False, "consolidated": False, "zarr_format": 3}
-    return xr.open_dataset(path, engine="zarr", group=group, chunks=None, **options)  # type: ignore[arg-type]
+    try:
+        stored = xr.open_dataset(path, engine="zarr", group=group, chunks=None, **options)  # type: ignore[arg-type]
+    except Exception as error:  # whatever a reader makes of metadata that are not its own
+        raise SchemaError(f"{path} can't be read: {error}") from error
+    return _with_variables(stored, {name: _held(name, held, path) for name, held in stored.variables.items()})
+
+
+def _held(name: Any, held: xr.Variable, path: Path) -> xr.Variable:
+    """Return a variable whose errors name it and its store."""
+    import xarray as xr
+    from xarray.core.indexing import LazilyIndexedArray
+
+    from interp.lazyarrays import Held
+
+    return xr.Variable(held.dims, LazilyIndexedArray(Held(held, f"{path}: {name}")), held.attrs, held.encoding)
 
 
 def write(coded: xr.Dataset, path: Path, *, mode: Literal["w", "w-", "a"], group: str | None = None) -> None:
@@ -200,7 +232,7 @@ def _plain(held: xr.Variable) -> xr.Variable:
 
     if VOCABULARY not in held.attrs:
         return held
-    from interp.lazywords import Words
+    from interp.lazyarrays import Words
 
     attrs = dict(held.attrs)
     words = Words(held, np.array(attrs.pop(VOCABULARY), dtype=str))
@@ -217,10 +249,10 @@ def _with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -
 
 def layout(held: xr.Variable) -> dict[str, Any]:
     """Return the encoding of a variable: matrices of tokens and units in sharded chunks, the rest in few chunks."""
-    from zarr.codecs import BloscCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec
 
     codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=held.dtype.itemsize)
-    found: dict[str, Any] = {"_FillValue": None, "compressors": (codec,)}
+    found: dict[str, Any] = {"_FillValue": None, "compressors": (codec, Crc32cCodec())}
     matrix = {"token", "unit"} <= set(held.dims)
     if held.ndim:
         found["chunks"] = _sizes(held, CHUNK if matrix else {"token": LABELS})

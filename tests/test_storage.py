@@ -6,7 +6,7 @@ import xarray as xr
 import zarr
 
 import interp
-from interp import storage
+from interp import integrity, storage
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +167,7 @@ def with_version(path, version):
     meta = json.loads((path / "zarr.json").read_text())
     meta["attributes"] |= {"schema_version": version, "interp_version": "9.0"}
     (path / "zarr.json").write_text(json.dumps(meta))
+    integrity.seal(path)
 
 
 def test_a_newer_store_is_refused(results, tmp_path):

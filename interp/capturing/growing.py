@@ -7,19 +7,19 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from interp.capturing.finishing import write_labels
 from interp.capturing.manifest import Manifest
 from interp.errors import OptionError
+from interp.integrity import MATRIX, METADATA, SUMS_SO_FAR, files, put, seal, sealed, summed
 from interp.storage import LABELS_SO_FAR, ORDER, encoded, layout, write
 
 if TYPE_CHECKING:
     import xarray as xr
 
-MATRIX = "activation"
 UNITS = 1024  # columns that are compressed at a time: two shards
 
 
@@ -93,10 +93,21 @@ class Growing:
         for first in range(0, values.shape[1], UNITS):
             array[start:, first : first + UNITS] = values[:, first : first + UNITS]
         write(of_tokens(coded), self.place, mode="w", group=f"{LABELS_SO_FAR}/{start}")
+        self._sum(start, array)
         manifest.write(self.place, coded.attrs)
         if not self.begun:
             self.place.rename(self.path)
             self.place, self.begun = self.path, True
+
+    def _sum(self, start: int, array: Any) -> None:
+        """Write the sums of the files of a block that begins at a row, as far as no other block goes into them."""
+        rows, held = array.shards[0], [self.place / LABELS_SO_FAR / f"{start}"]
+        if array.shape[0] % rows == 0:
+            held.append(self.place / MATRIX / "c" / f"{start // rows}")
+        names = [path.relative_to(self.place).as_posix() for one in held for path in one.rglob("*") if path.is_file()]
+        if start == 0:
+            names += [name for name in files(self.place) if not name.startswith(f"{MATRIX}/") and name != METADATA]
+        put(self.place / SUMS_SO_FAR / f"{start}.json", summed(self.place, sorted(names)))
 
     def _create(self, coded: xr.Dataset) -> None:
         """Write the coords of the units, and the matrix without a row."""
@@ -118,7 +129,16 @@ class Growing:
         forget(self.path, coded)
         write_labels(self.path, starts, manifest.block, manifest.rows)
         manifest.write(self.path, coded.attrs)
-        shutil.rmtree(self.path / LABELS_SO_FAR)
+        tidy(self.path)
+
+
+def tidy(path: Path) -> None:
+    """Seal a complete store, and remove what was needed until then; of one that is tidy do nothing."""
+    if (path / SUMS_SO_FAR).is_dir():
+        seal(path, sealed(path))
+        shutil.rmtree(path / SUMS_SO_FAR)
+    if (path / LABELS_SO_FAR).is_dir():
+        shutil.rmtree(path / LABELS_SO_FAR)
 
 
 def of_tokens(coded: xr.Dataset) -> xr.Dataset:

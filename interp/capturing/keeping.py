@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import storage
-from interp.capturing.growing import Growing
+from interp.capturing.growing import Growing, tidy
 from interp.capturing.labels import join_labels
 from interp.capturing.manifest import Manifest, begin, numbered, read
 from interp.capturing.matrix import Matrix
@@ -40,6 +40,8 @@ def keep(session: Session, path: Path) -> xr.Dataset:
     asked, stored = begin(session), read(path)
     if stored is not None:
         stored.check(asked, path)
+    if stored is not None and stored.complete:
+        tidy(path)
     if stored is None or not stored.complete:
         Keeper(session, path, stored or asked).run()
     elif not hasattr(session.batches, "fingerprint"):  # else it has been compared

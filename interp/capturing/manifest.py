@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interp.capturing.batching import each_batch
 from interp.capturing.identity import chained, described
 from interp.errors import OptionError
+from interp.integrity import SEAL, group_digest
 from interp.storage import CAPTURE, GROUP
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Manifest:
     def write(self, place: Path, attrs: Mapping[str, Any]) -> None:
         """Put it into the attributes of a Zarr group, beside others, all at once."""
         attributes = {**attrs, CAPTURE: json.dumps(asdict(self), ensure_ascii=False)}
+        attributes[SEAL] = group_digest(place, attributes)
         node = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
         aside = place / f"{GROUP}.new"
         aside.write_text(json.dumps(node, ensure_ascii=False, indent=2), encoding="utf-8")

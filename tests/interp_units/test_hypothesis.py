@@ -8,7 +8,7 @@ import xarray as xr
 
 import interp
 from interp import OptionError, SchemaError, UnknownNameError
-from interp.lazywords import Words
+from interp.lazyarrays import Words
 from interp_units.found import hypothesis_view, share
 
 TEXTS = ["xtyunx", "tyun", "xxyunt", "untyun", "ttyun", 30 * "x"] * 8
