@@ -106,20 +106,6 @@ class Stream(Protocol):
         """Yield datasets of the schema, one after the other."""
 
 
-@runtime_checkable
-class Sharded(Protocol):
-    """A `Stream` that can be cut, so that its parts are made elsewhere; it is sent once, without what shards bring."""
-
-    def shards(self) -> Iterator[Any]:
-        """Yield what `of` takes: small, and in the order of the tokens, the same each time."""
-
-    def of(self, shard: Any) -> Iterable[xr.Dataset] | xr.Dataset:
-        """Return the chunks of a shard, or a dataset."""
-
-    def identity(self) -> Mapping[str, str]:
-        """Return what tells it from other streams, to find again what has been counted in it."""
-
-
 class Adapter(ABC):
     """How to read the quantities of one type of recurrent module, exactly.
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from interp.capture import Options, Session, Where
 from interp.capturing.assembly import assemble
 from interp.capturing.batching import Piece, as_batch, call_model, each_batch, pieces, sample_count
 from interp.capturing.hooks import eager
@@ -23,6 +22,7 @@ from interp.capturing.progress import tracked
 from interp.capturing.provenance import undisturbed
 from interp.capturing.recording import Recording
 from interp.capturing.scout import unwrap
+from interp.capturing.session import Options, Session, Where
 from interp.capturing.tokens import Tokens
 from interp.contracts import Batch
 from interp.errors import CaptureError

@@ -56,7 +56,7 @@ def wiring(model: nn.Module, batches: Any) -> xr.Dataset:
     if isinstance(batches, xr.Dataset):
         text, units = str(batches.attrs.get("wiring", "[]")), [str(unit) for unit in batches["unit"].values]
     else:
-        from interp.capture import Options, Session
+        from interp.capturing.session import Options, Session
 
         plan = Session(model, batches, Options(progress=False)).first_plan()
         text, units = plan.notes["wiring"], plan.units({})["unit"]

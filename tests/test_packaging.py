@@ -118,6 +118,6 @@ def test_the_lowest_versions_are_those_that_are_allowed():
     lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
     lowest = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     for needed in PROJECT["project"]["dependencies"]:
-        name, version = re.fullmatch(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", needed).groups()
+        name, version = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)", needed).groups()
         if name != "torch":
             assert (lowest[name] + ".0").startswith(version + "."), needed

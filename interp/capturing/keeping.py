@@ -21,8 +21,8 @@ from interp.storage import labels_so_far
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp.capture import Session
     from interp.capturing.plan import Plan
+    from interp.capturing.session import Session
     from interp.contracts import Batch
 
 BLOCK = storage.SHARD["token"]  # rows that are committed at once

@@ -16,8 +16,8 @@ from interp.contracts import Batch
 from interp.errors import InterpError
 
 if TYPE_CHECKING:
-    from interp.capture import Session
     from interp.capturing.plan import Plan
+    from interp.capturing.session import Session
 
 STEPS = 1 << 13  # steps of a piece: its intermediate values take some ten MB a module
 TRIED = 64  # steps of each of the two pieces on which it is tried whether pieces give what the whole gives

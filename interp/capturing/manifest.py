@@ -15,7 +15,7 @@ from interp.integrity import SEAL, group_digest
 from interp.storage import CAPTURE, GROUP
 
 if TYPE_CHECKING:
-    from interp.capture import Session
+    from interp.capturing.session import Session
     from interp.contracts import Batch
 
 OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "check")

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp.capturing.identity import described
-from interp.contracts import Reducer, Sharded
+from interp.contracts import Reducer
 from interp.reducers import Count, Step, Tally, concat, cut, gathered, of_units, planned, sample_bounds, unit_blocks
 from interp.scaling import records
 from interp.scaling.engines import Engine
 from interp.scaling.records import Range, Record
-from interp.scaling.shards import Rows, sharded
+from interp.scaling.shards import Rows, Sharded, sharded
 from interp.scaling.trees import Tree
 
 if TYPE_CHECKING:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from interp.capturing.identity import described, feed
-from interp.contracts import Sharded
 from interp.errors import OptionError
 from interp.reducers import in_order, sample_bounds
 
@@ -17,6 +16,20 @@ if TYPE_CHECKING:
     import xarray as xr
 
 TOKENS = 2**18  # of a shard of a dataset
+
+
+@runtime_checkable
+class Sharded(Protocol):
+    """A `Stream` in parts that can be made elsewhere; it is sent there once, without what its shards bring."""
+
+    def shards(self) -> Iterator[Any]:
+        """Yield what `of` takes: small, and in the order of the tokens, the same each time."""
+
+    def of(self, shard: Any) -> Iterable[xr.Dataset] | xr.Dataset:
+        """Return the chunks of a shard, or a dataset."""
+
+    def identity(self) -> Mapping[str, str]:
+        """Return what tells it from other streams, to find again what has been counted in it."""
 
 
 class Rows:
