@@ -15,10 +15,12 @@ from interp.capturing.manifest import begin
 from interp.capturing.provenance import describe
 from interp.capturing.session import Options, Session, Where
 from interp.capturing.shards import Shard, fingerprint, shards_of
-from interp.errors import CaptureError
+from interp.errors import CaptureError, OptionError
+from interp.storage import PARTS
 
 if TYPE_CHECKING:
     import xarray as xr
+    from distributed import Client
 
 
 def capture(
@@ -33,6 +35,7 @@ def capture(
     batch_size: int = 64,
     dtype: str = "float32",
     check: str = "sample",
+    client: Client | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
     """Run batches through a model and return what every unit and gate did at every token.
@@ -66,6 +69,9 @@ def capture(
         Of the matrix: ``float32``, ``float64`` or ``float16``.
     check : {"sample", "all"}
         How much is compared with the modules' own results.
+    client : distributed.Client, optional
+        Run the model on its workers, into a ``store`` on a disk that they share. Batches with a method ``shards()``
+        are made by the workers too. What one worker captures at a time stands beside the store until it is in it.
     progress : bool
         Show a bar on a terminal.
 
@@ -84,6 +90,8 @@ def capture(
         For a module, quantity, unit or label that does not exist.
     """
     options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
+    if client is not None or (store is not None and (Path(store) / PARTS).is_dir()):
+        return _spread(Captured(model, batches, options), store, client)
     session = Session(model, batches, options)
     if store is not None:
         session.bounded = True
@@ -92,6 +100,15 @@ def capture(
     if session.matrix is None or not session.matrix.used:
         raise CaptureError(session.nothing())
     return session.dataset(session.matrix.finish(), join_labels(labels))
+
+
+def _spread(source: Captured, store: str | os.PathLike[str] | None, client: Client | None) -> xr.Dataset:
+    """Capture on a cluster; what was begun there and is asked for without one goes on in this process."""
+    from interp.scaling.scale import Scale
+
+    if store is None:
+        raise OptionError("client= needs store=, a path on a disk that the workers share.")
+    return Scale(client, None, source.options.progress).capture(source, Path(store))
 
 
 def stream(
@@ -135,13 +152,14 @@ class Captured:
         self.attrs = describe(model, batches)
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        session = self._session()
+        session = self.session()
         for labels in session.run():
             matrix, session.matrix = session.matrix, None
             if matrix is not None and matrix.used:
                 yield session.dataset(matrix.finish(), labels)
 
-    def _session(self) -> Session:
+    def session(self) -> Session:
+        """Return a pass over the batches that has not begun."""
         session = Session(self.model, self.batches, self.options, streaming=True)
         session.samples, session.attrs = self.first, self.attrs
         return session
@@ -151,7 +169,7 @@ class Captured:
 
     def shards(self) -> Iterator[Shard]:
         """Yield batches of some thousand samples, with the number of samples before them."""
-        session = self._session()
+        session = self.session()
         return shards_of(self.batches, lambda batch: session.planned(batch).axis)
 
     def of(self, shard: Shard) -> Captured:
@@ -162,4 +180,4 @@ class Captured:
 
     def identity(self) -> dict[str, str]:
         """Return what tells the call from others."""
-        return {**begin(self._session()).call, "batches=": fingerprint(self.batches)}
+        return {**begin(self.session()).call, "batches=": fingerprint(self.batches)}

@@ -135,7 +135,7 @@ def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str,
         what = "client= or states=" if scale.asked else "a stream"
         raise OptionError(
             f"Probe {info.name!r} reads a whole dataset and can't take {what}: pass it interp.capture(…). "
-            f"Reducers take streams, client= and states=: {able or 'none is registered'}."
+            f"Reducers take streams: {able or 'none is registered'}."
         )
     check_labels(source, info.requires, f"Probe {info.name!r}")
     if basis != "units" and in_memory(captured):

@@ -33,6 +33,7 @@ VOCABULARY = "vocabulary"
 ORDER = "variables"
 CAPTURE = "capture"  # the attribute with the manifest of a capture
 GROUP = "zarr.json"
+PARTS = ".parts"  # while a capture goes on: what workers have captured and is not in the matrix yet
 LABELS_SO_FAR = ".labels"  # while a capture goes on: the labels of each block of rows
 
 

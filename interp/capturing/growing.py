@@ -15,7 +15,7 @@ from interp.capturing.finishing import write_labels
 from interp.capturing.manifest import Manifest
 from interp.errors import OptionError
 from interp.integrity import MATRIX, METADATA, SUMS_SO_FAR, files, put, seal, sealed, summed
-from interp.storage import LABELS_SO_FAR, ORDER, encoded, layout, write
+from interp.storage import LABELS_SO_FAR, ORDER, PARTS, encoded, layout, write
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -99,6 +99,22 @@ class Growing:
             self.place.rename(self.path)
             self.place, self.begun = self.path, True
 
+    def begin(self, head: xr.Dataset, manifest: Manifest, folder: str) -> None:
+        """Put a store without a row in its place, with an empty folder in it; ``head`` is as of `append`."""
+        coded = encoded(head)
+        self._create(coded)
+        (self.place / folder).mkdir()
+        manifest.write(self.place, coded.attrs)
+        self.place.rename(self.path)
+        self.place, self.begun = self.path, True
+
+    def resize(self, rows: int) -> None:
+        """Make room for rows up to a number of them."""
+        import zarr
+
+        array = zarr.open_array(self.place / MATRIX, mode="r+")
+        array.resize((max(rows, array.shape[0]), array.shape[1]))
+
     def _sum(self, start: int, array: Any) -> None:
         """Write the sums of the files of a block that begins at a row, as far as no other block goes into them."""
         rows, held = array.shards[0], [self.place / LABELS_SO_FAR / f"{start}"]
@@ -137,8 +153,9 @@ def tidy(path: Path) -> None:
     if (path / SUMS_SO_FAR).is_dir():
         seal(path, sealed(path))
         shutil.rmtree(path / SUMS_SO_FAR)
-    if (path / LABELS_SO_FAR).is_dir():
-        shutil.rmtree(path / LABELS_SO_FAR)
+    for name in (LABELS_SO_FAR, PARTS):
+        if (path / name).is_dir():
+            shutil.rmtree(path / name)
 
 
 def of_tokens(coded: xr.Dataset) -> xr.Dataset:

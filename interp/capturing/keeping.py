@@ -130,7 +130,7 @@ class Keeper:
             values = matrix.values[first : min(first + block, rows)]
             self.manifest = self.advanced(len(values))
             here = {name: held[first : first + len(values)] for name, held in labels.items()}
-            self.store.append(values, self.head(here), self.manifest)
+            self.store.append(values, self.session.head(here), self.manifest)
         self.labels = [{name: held[rows:] for name, held in labels.items()}]
         drop(matrix, rows)
 
@@ -148,12 +148,6 @@ class Keeper:
             session=start.session,
         )
 
-    def head(self, labels: dict[str, np.ndarray]) -> xr.Dataset:
-        """Return a dataset with the coords of tokens and units, and no values."""
-        assert self.session.plan is not None  # noqa: S101
-        nothing = np.zeros((), self.session.options.dtype)
-        return self.session.dataset(np.broadcast_to(nothing, (len(labels["sample"]), self.session.plan.width)), labels)
-
     def finish(self) -> None:
         """Commit the rows that are left, and complete the store."""
         matrix = self.session.matrix
@@ -164,7 +158,7 @@ class Keeper:
         last = labels_so_far(self.path, [(self.manifest.rows - 1) // self.manifest.block * self.manifest.block])
         marks = (*self.manifest.marks, (self.start.number, self.start.digest))
         done = replace(self.manifest, batches=self.start.number, skip=0, marks=marks, session={}, complete=True)
-        self.store.finish(self.head(last), done)
+        self.store.finish(self.session.head(last), done)
 
 
 def drop(matrix: Matrix, rows: int) -> None:

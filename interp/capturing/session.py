@@ -168,6 +168,12 @@ class Session:
         checked = {"max_abs_error": self.check.worst, "checked_rows": self.check.rows}
         return dataset(values, self.plan.units(symbols), labels, {**self.attrs, **checked, **self.plan.notes})
 
+    def head(self, labels: dict[str, np.ndarray]) -> xr.Dataset:
+        """Return a dataset with the coords of tokens and units, and no values."""
+        assert self.plan is not None  # noqa: S101
+        nothing = np.zeros((), self.options.dtype)
+        return self.dataset(np.broadcast_to(nothing, (len(labels["sample"]), self.plan.width)), labels)
+
     def nothing(self) -> str:
         """Return the sentence that says why there is no row."""
         if not self.seen:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
+    from interp.capture import Captured
     from interp.contracts import Reducer
     from interp.scaling.engines import Engine
 
@@ -55,6 +56,13 @@ class Scale:
 
         with closing(self.engine()) as engine:
             return reduce_in_shards(reducer, source, engine, self.states, self.show)
+
+    def capture(self, source: Captured, store: Path) -> xr.Dataset:
+        """Capture into a store, and open it."""
+        from interp.scaling.spread import Spread
+
+        with closing(self.engine()) as engine:
+            return Spread(source, store, engine).run(self.show)
 
     def show(self, done: Iterator[int]) -> None:
         """Run an iterator of how many more shards are done to its end, with a bar on a terminal."""

@@ -1,0 +1,150 @@
+"""What workers do for a capture: a shard to a part of its own, and parts to blocks of the store."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from interp import storage
+from interp.capturing.growing import UNITS
+from interp.capturing.labels import join_labels
+from interp.integrity import MATRIX, SUMS_SO_FAR, put, summed
+from interp.scaling import records
+from interp.storage import LABELS_SO_FAR, PARTS, encoded
+
+if TYPE_CHECKING:
+    from interp.capture import Captured
+    from interp.capturing.shards import Shard
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of a shard that was captured.
+
+    Attributes
+    ----------
+    number, rows, seen : int
+        How many tokens were kept, and how many there were.
+    width, dtype : int, str
+        Of its matrix, which stands in a file until it is in the store.
+    worst, checked : float, int
+        The largest difference from the modules' own results, and in how many rows it was looked for.
+    text : dict of str to bool
+        For each label, whether it is strings.
+    """
+
+    number: int
+    rows: int
+    seen: int
+    width: int
+    dtype: str
+    worst: float
+    checked: int
+    text: dict[str, bool]
+
+    @classmethod
+    def read(cls, store: Path, number: int) -> Part | None:
+        """Return what is known of a shard; None where it has not been captured."""
+        path = told(store, number)
+        return cls(**json.loads(path.read_bytes())) if path.is_file() else None
+
+    def values(self, store: Path) -> np.ndarray:
+        """Return its matrix, read when it is used."""
+        if not self.rows:
+            return np.zeros((0, self.width), self.dtype)
+        return np.memmap(matrix(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
+
+
+def told(store: Path, number: int) -> Path:
+    """Return where it stands what is known of a shard."""
+    return store / PARTS / f"{number}.json"
+
+
+def matrix(store: Path, number: int) -> Path:
+    """Return where the matrix of a shard stands."""
+    return store / PARTS / f"{number}.matrix"
+
+
+def labels(store: Path, number: int) -> Path:
+    """Return where the labels of a shard stand."""
+    return store / PARTS / f"{number}.npz"
+
+
+def capture_part(source: Captured, shard: Shard, store: Path, number: int) -> Part:
+    """Capture a shard into files of its own, piece by piece; one that is there already is not run again."""
+    known = Part.read(store, number)
+    if known is not None:
+        return known
+    session, found, rows = source.of(shard).session(), [], 0
+    aside = matrix(store, number).with_suffix(f".{os.getpid()}.partial")
+    with aside.open("wb") as stream:
+        for held in session.run():
+            piece, session.matrix = session.matrix, None
+            if piece is not None and piece.used:
+                piece.finish().tofile(stream)
+                found.append(held)
+                rows += piece.used
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(matrix(store, number))
+    records.write(join_labels(found), labels(store, number))
+    width, check = session.plan.width if session.plan else 0, session.check
+    part = Part(number, rows, session.seen, width, session.options.dtype, check.worst, check.rows, session.text)
+    records.put(told(store, number), json.dumps(asdict(part)).encode())
+    return part
+
+
+def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]) -> int:
+    """Write rows of parts to their place in the store, with their labels and sums; return the row.
+
+    Parameters
+    ----------
+    store : Path
+    start : int
+        The row; it begins a file of the matrix, and no other block goes into its files.
+    pieces : sequence of (Part, int, int)
+        Which rows of which parts, in order.
+    """
+    import zarr
+
+    values = [part.values(store)[first:stop] for part, first, stop in pieces]
+    rows = sum(map(len, values))
+    array = zarr.open_array(store / MATRIX, mode="r+")
+    for first in range(0, array.shape[1], UNITS):
+        array[start : start + rows, first : first + UNITS] = np.concatenate(
+            [held[:, first : first + UNITS] for held in values]
+        )
+    write_labels(store, start, pieces)
+    held = [store / MATRIX / "c" / f"{start // array.shards[0]}", store / LABELS_SO_FAR / f"{start}"]  # type: ignore[index]
+    names = [path.relative_to(store).as_posix() for one in held for path in one.rglob("*") if path.is_file()]
+    put(store / SUMS_SO_FAR / f"{start}.json", summed(store, sorted(names)))
+    return start
+
+
+def drop_part(store: Path, number: int) -> None:
+    """Remove the matrix and the labels of a shard that are in the store."""
+    matrix(store, number).unlink(missing_ok=True)
+    labels(store, number).unlink(missing_ok=True)
+
+
+def labels_of(store: Path, pieces: Sequence[tuple[Part, int, int]]) -> dict[str, np.ndarray]:
+    """Return the labels of rows of parts."""
+    return join_labels(
+        [
+            {name: held[first:stop] for name, held in records.read(labels(store, part.number)).items()}
+            for part, first, stop in pieces
+        ]
+    )
+
+
+def write_labels(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]) -> None:
+    """Write the labels of a block."""
+    coords: dict[str, Any] = {name: ("token", held) for name, held in labels_of(store, pieces).items()}
+    storage.write(encoded(xr.Dataset(coords=coords)), store, mode="w", group=f"{LABELS_SO_FAR}/{start}")
