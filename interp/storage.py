@@ -139,7 +139,9 @@ def _read(path: Path, group: str | None = None) -> xr.Dataset:
 
     options = {"decode_times": False, "mask_and_scale": False, "consolidated": False, "zarr_format": 3}
     try:
-        stored = xr.open_dataset(path, engine="zarr", group=group, chunks=None, **options)  # type: ignore[arg-type]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", f"Object at {integrity.SUMS}")
+            stored = xr.open_dataset(path, engine="zarr", group=group, chunks=None, **options)  # type: ignore[arg-type]
     except Exception as error:  # whatever a reader makes of metadata that are not its own
         raise SchemaError(f"{path} can't be read: {error}") from error
     return _with_variables(stored, {name: _held(name, held, path) for name, held in stored.variables.items()})

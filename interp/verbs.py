@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +13,12 @@ import typer
 
 if TYPE_CHECKING:
     import xarray as xr
+    from distributed import Client
 
+ANSWER = 10  # seconds for a scheduler to answer
+Scheduler = Annotated[
+    str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers do it.")
+]
 Listed = Annotated[list[str] | None, typer.Option(help="Several with commas, or the flag several times.")]
 
 
@@ -32,26 +40,57 @@ def capture(
     batch_size: Annotated[int, typer.Option(help="The most samples at once.")] = 64,
     dtype: Annotated[str, typer.Option(help="Of the matrix: float32, float64 or float16.")] = "float32",
     check: Annotated[str, typer.Option(help="Compare with the modules' own results: sample or all.")] = "sample",
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a model and store what every unit and gate did; started again, it goes on where it stopped."""
     import interp
     from interp.flags import labels_from
 
     network = interp.load_model(model, weights=weights, untrained=untrained)
-    acts = interp.capture(
-        network,
-        _batches(model, task, split, limit, seed, {"corpus": corpus, "language": language, "rules": rules}),
-        modules=_listed(modules),
-        quantities=_listed(quantities) or "all",
-        where=labels_from(where) if where else None,
-        store=output,
-        batch_size=batch_size,
-        dtype=dtype,
-        check=check,
-    )
+    batches = _batches(model, task, split, limit, seed, {"corpus": corpus, "language": language, "rules": rules})
+    with connected(scheduler) as client:
+        acts = interp.capture(
+            network,
+            batches,
+            modules=_listed(modules),
+            quantities=_listed(quantities) or "all",
+            where=labels_from(where) if where else None,
+            store=output,
+            batch_size=batch_size,
+            dtype=dtype,
+            check=check,
+            client=client,
+        )
     typer.echo(f"{output}: {_sizes(acts)}")
     rows, worst = acts.attrs["checked_rows"], acts.attrs["max_abs_error"]
     typer.echo(f"Compared with the modules' own results: {rows:,} rows, largest difference {worst:.1e}.")
+
+
+@contextmanager
+def connected(scheduler: str | None) -> Iterator[Client | None]:
+    """Give a client of a scheduler, or None without one.
+
+    Raises
+    ------
+    ClusterError
+        Where nothing answers at the address.
+    """
+    if scheduler is None:
+        yield None
+        return
+    from distributed import Client
+
+    from interp.errors import ClusterError
+
+    try:
+        client = Client(scheduler, timeout=ANSWER, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ClusterError(
+            f"No Dask scheduler answers at {scheduler!r}. Start one with `dask scheduler`, and give the address that "
+            "it prints."
+        ) from error
+    with client:
+        yield client
 
 
 def _batches(
@@ -78,8 +117,11 @@ def measure(
     stores: Annotated[list[str], typer.Argument(metavar="ACTS.zarr... [--OPTION VALUE]...")],
     output: Annotated[Path, typer.Option(help="The result is written here, as a Zarr store.")],
     overwrite: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
+    scheduler: Scheduler = None,
 ) -> None:
     """Run a probe over stored captures; several give a result with a dim `model`.
+
+    With a scheduler what is counted is recorded beside the output: started again, it goes on where it stopped.
 
     The options of the probe are flags of the same names: `--minimum 100 --labels input,output`. A wrong one is
     answered with the list of all. `--basis rotated` is for every probe.
@@ -92,14 +134,22 @@ def measure(
 
     called = registry().get("probe", probe)
     known = {**keyword_only(interp.measure), **keyword_only(called)}
+    for name in ("client", "states", "progress"):
+        known.pop(name, None)
     paths, options = split_flags(stores, known)
     if not paths:
         raise OptionError(f"Expected a store of activations: interp measure {probe} ACTS.zarr --output {output}.")
     check_target(output, overwrite)
     opened = [interp.open(path) for path in paths]
-    result = interp.measure(probe, opened[0] if len(opened) == 1 else opened, **options)
+    states = output.with_name(f".{output.name}.states") if scheduler else None
+    with connected(scheduler) as client:
+        result = interp.measure(
+            probe, opened[0] if len(opened) == 1 else opened, client=client, states=states, **options
+        )
     typer.echo(f"{interp.save(result, output, overwrite=overwrite)}: {_sizes(result)}")
     typer.echo(interp.methods(result))
+    if states is not None:
+        shutil.rmtree(states)
 
 
 measure.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]

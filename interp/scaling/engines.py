@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
@@ -14,14 +17,39 @@ if TYPE_CHECKING:
     from distributed import Client
 
 AHEAD = 2  # calls for each thread of the workers that are given out at once
+KEPT = 4  # shipped values that a thread keeps
+MADE = threading.local()
 PATIENCE = 60.0  # seconds to wait for a first worker
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A value as bytes, from which each thread of a worker makes one of its own: a model that runs is not shared."""
+
+    digest: str
+    data: bytes
+
+    def value(self) -> Any:
+        """Return the value, made once in a thread."""
+        if not hasattr(MADE, "values"):
+            MADE.values = {}
+        if self.digest not in MADE.values:
+            if len(MADE.values) >= KEPT:
+                del MADE.values[next(iter(MADE.values))]
+            MADE.values[self.digest] = pickle.loads(self.data)  # noqa: S301 (of the call's own process)
+        return MADE.values[self.digest]
+
+
+def arrived(value: Any) -> Any:
+    """Return what was shipped to a call."""
+    return value.value() if isinstance(value, Shipped) else value
 
 
 class Engine(Protocol):
     """Runs functions, somewhere."""
 
     def ship(self, value: Any) -> Any:
-        """Return what stands for a value that many calls take: each worker gets it once."""
+        """Return what stands for a value that many calls take, each of them by `arrived`: a worker gets it once."""
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begin a call and return what stands for its value; arguments may be such things themselves."""
@@ -99,7 +127,8 @@ class OnCluster:
         """Send a value as bytes that stay with the scheduler, so that it outlives any worker."""
         import cloudpickle
 
-        return self._kept(self.client.submit(pickle.loads, cloudpickle.dumps(value), pure=True))
+        data = cloudpickle.dumps(value)
+        return self._kept(self.client.submit(Shipped, sha256(data).hexdigest(), data, pure=True))
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Any:
         """Begin a call on some worker."""

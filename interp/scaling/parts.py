@@ -17,6 +17,7 @@ from interp.capturing.growing import UNITS
 from interp.capturing.labels import join_labels
 from interp.integrity import MATRIX, SUMS_SO_FAR, put, summed
 from interp.scaling import records
+from interp.scaling.engines import Shipped, arrived
 from interp.storage import LABELS_SO_FAR, PARTS, encoded
 
 if TYPE_CHECKING:
@@ -77,12 +78,12 @@ def labels(store: Path, number: int) -> Path:
     return store / PARTS / f"{number}.npz"
 
 
-def capture_part(source: Captured, shard: Shard, store: Path, number: int) -> Part:
+def capture_part(source: Captured | Shipped, shard: Shard, store: Path, number: int) -> Part:
     """Capture a shard into files of its own, piece by piece; one that is there already is not run again."""
     known = Part.read(store, number)
     if known is not None:
         return known
-    session, found, rows = source.of(shard).session(), [], 0
+    session, found, rows = arrived(source).of(shard).session(), [], 0
     aside = matrix(store, number).with_suffix(f".{os.getpid()}.partial")
     with aside.open("wb") as stream:
         for held in session.run():

@@ -15,7 +15,7 @@ from interp.capturing.identity import described
 from interp.contracts import Reducer
 from interp.reducers import Count, Step, Tally, concat, cut, gathered, of_units, planned, sample_bounds, unit_blocks
 from interp.scaling import records
-from interp.scaling.engines import Engine
+from interp.scaling.engines import Engine, Shipped, arrived
 from interp.scaling.records import Range, Record
 from interp.scaling.shards import Rows, Sharded, sharded
 from interp.scaling.trees import Tree
@@ -182,19 +182,19 @@ def _counted_all(work: Work, parts: Sharded, source: Any, engine: Engine, folder
     return loaded(engine.value(total)) if total is not None else packed([], Tally())
 
 
-def _count(work: Work, source: Sharded, shard: Any, place: Path | None) -> Record | Path:
+def _count(work: Work | Shipped, source: Sharded | Shipped, shard: Any, place: Path | None) -> Record | Path:
     """Count a shard, on whatever machine this runs."""
     import dask
 
     with dask.config.set(scheduler="synchronous"):
-        return kept(work.count(source.of(shard)), place)
+        return kept(arrived(work).count(arrived(source).of(shard)), place)
 
 
-def _merge(work: Work, a: Record | Path, b: Record | Path, place: Path | None) -> Record | Path:
+def _merge(work: Work | Shipped, a: Record | Path, b: Record | Path, place: Path | None) -> Record | Path:
     """Merge two records; where they are files, they go when the new one is there."""
     if place is not None and place.exists():  # of a worker that died before it could say so
         return place
-    merged = kept(work.merge(loaded(a), loaded(b)), place)
+    merged = kept(arrived(work).merge(loaded(a), loaded(b)), place)
     for old in (a, b):
         if isinstance(old, Path):
             old.unlink(missing_ok=True)

@@ -74,8 +74,7 @@ class Spread:
         store = Growing(self.path)
         with store.opened():
             if not store.begun:
-                nothing = {name: np.zeros(0, np.int32) for name in ("sample", "step", "source")}
-                store.begin(self.session.head(nothing), manifest, PARTS)
+                store.begin(self._head(BLOCK), manifest, PARTS)
             try:
                 show(self._captured(manifest))
                 self._finish(store, manifest)
@@ -165,10 +164,14 @@ class Spread:
         while self.rows in self.written:
             self.rows = min(self.rows + BLOCK, self.ends[-1])
         if self.rows > before:
-            nothing = {name: np.zeros(0, np.int32) for name in ("sample", "step", "source")}
-            replace(manifest, rows=self.rows).write(self.path, storage.encoded(self.session.head(nothing)).attrs)
+            replace(manifest, rows=self.rows).write(self.path, storage.encoded(self._head(0)).attrs)
             for number in range(bisect_right(self.ends, self.rows) - 1):
                 drop_part(self.path, number)
+
+    def _head(self, rows: int) -> xr.Dataset:
+        """Return what the store is to be like, with so many rows."""
+        none = np.zeros(rows, np.int32)
+        return self.session.head({"sample": none, "step": np.arange(rows, dtype=np.int32), "source": none})
 
     def _finish(self, store: Growing, manifest: Manifest) -> None:
         """Complete the store."""

@@ -5,6 +5,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray as xr
 from distributed import Client, LocalCluster
@@ -13,6 +14,7 @@ from laws import small
 import interp
 from interp import InterpError, Reducer
 from interp.scaling import engines, shards
+from interp_transliteration import batches
 
 ACTS = small(3, samples=40)
 
@@ -82,6 +84,18 @@ def test_a_stream_of_a_model_is_made_by_the_workers(client, tmp_path):
     source = interp.stream(interp.load_model("armenian-bilstm"), batches, modules=["lstm"], quantities=["h"])
     found = interp.measure("moments", source, client=client)
     xr.testing.assert_identical(found, interp.measure("moments", source, states=tmp_path / "here"))
+
+
+def test_a_capture_by_workers_is_that_of_one_process(client, tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "SHARD", 64)
+    model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
+    asked = {"batches": task.batches("demo", limit=200), "modules": ["lstm"], "quantities": ["h", "f"]}
+    found = interp.capture(model, store=tmp_path / "a.zarr", client=client, **asked)
+    wanted = interp.capture(model, store=tmp_path / "b.zarr", **asked)
+    assert wanted.sizes["token"] > 10_000
+    for name, held in wanted.variables.items():
+        np.testing.assert_array_equal(found[name].values, held.values, err_msg=name)
+    assert not client.futures
 
 
 @pytest.mark.parametrize("recorded", [False, True])

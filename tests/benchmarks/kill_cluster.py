@@ -1,0 +1,176 @@
+"""Kill a worker, the scheduler or the client at random moments, and give the same command again.
+
+python tests/benchmarks/kill_cluster.py [--times 20] [--limit 3000] [--seed 0]
+
+Each time a capture (odd numbers) or a measurement of a stored one (even ones) is begun on a cluster of two workers of
+one thread, a random one of the three is killed with SIGKILL after a random time, is started again, and the command is
+given again. The result has to be that of an undisturbed run to the bit; no shard that was recorded may be worked on
+again, and nothing may be left over.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import xarray as xr
+
+import interp
+
+MAIN = "from interp.cli import main; main()"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+
+
+class Cluster:
+    """A scheduler and two workers, each a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, 0
+        self.scheduler = self.start_scheduler()
+        self.workers = [self.start_worker(), self.start_worker()]
+
+    @property
+    def address(self) -> str:
+        return f"tcp://127.0.0.1:{self.port}"
+
+    def start_scheduler(self) -> subprocess.Popen[str]:
+        command = ["scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_scheduler", *command[1:]],
+            stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=self.folder,
+        )  # fmt: skip
+        for line in process.stderr:
+            found = re.search(r"Scheduler at:\s+tcp://127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.port = int(found[1])
+                break
+        return process
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        options = ["--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", self.address, *options],
+            stderr=subprocess.DEVNULL, env=ENVIRONMENT, cwd=self.folder,
+        )  # fmt: skip
+
+    def kill(self, what: str) -> None:
+        if what == "scheduler":
+            for process in [self.scheduler, *self.workers]:
+                kill(process)
+            self.scheduler = self.start_scheduler()
+            self.workers = [self.start_worker(), self.start_worker()]
+        else:
+            kill(self.workers[0])
+            self.workers = [self.workers[1], self.start_worker()]
+
+    def close(self) -> None:
+        for process in [*self.workers, self.scheduler]:
+            kill(process)
+
+
+def kill(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def command(verb: str, folder: Path, output: Path, limit: int, scheduler: str | None) -> list[str]:
+    capture = ["capture", "armenian-bilstm", "--limit", str(limit), "--modules", "lstm", "--quantities", "h,f"]
+    measure = ["measure", "hellinger", str(folder / "acts.zarr"), "--minimum", "50"]
+    words = capture if verb == "capture" else measure
+    more = ["--scheduler", scheduler] if scheduler else []
+    return [sys.executable, "-W", "ignore", "-c", MAIN, *words, "--output", str(output), *more]
+
+
+def run(words: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
+
+
+def recorded(output: Path) -> set[Path]:
+    """Return the files that say what is done."""
+    return {*output.glob(".parts/*.json"), *output.parent.glob(f".{output.name}.states/*/*.npz")}
+
+
+def watched(process: subprocess.Popen[str], output: Path, done: set[Path]) -> set[str]:
+    """Wait for a command, and return what it works on again though it was done."""
+    numbers = {path.stem for path in done}
+    again: set[str] = set()
+    while process.poll() is None:
+        for path in [*output.glob(".parts/*.partial"), *output.parent.glob(f".{output.name}.states/*/*.partial")]:
+            if path.name.partition(".")[0] in numbers:
+                again.add(path.name)
+        time.sleep(0.005)
+    return again
+
+
+def main(
+    times: Annotated[int, typer.Option(help="How often something is killed.")] = 20,
+    limit: Annotated[int, typer.Option(help="Samples.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Of what is killed and when.")] = 0,
+) -> None:
+    """Kill, and compare."""
+    draw = random.Random(seed)
+    folder = Path(tempfile.mkdtemp(prefix="kill-"))
+    wanted: dict[str, tuple[xr.Dataset, float]] = {}
+    cluster = Cluster(folder)
+    bad = 0
+    try:
+        for verb in ("capture", "measure"):
+            start = time.time()
+            output = folder / ("acts.zarr" if verb == "capture" else "result.zarr")
+            process = run(command(verb, folder, output, limit, cluster.address))
+            text = process.communicate()[0]
+            assert process.returncode == 0, text
+            wanted[verb] = interp.open(output), time.time() - start
+            typer.echo(f"{verb}: {wanted[verb][0].sizes}, {wanted[verb][1]:.0f} s undisturbed")
+        for number in range(times):
+            verb, what = ("capture", "measure")[number % 2], draw.choice(["worker", "scheduler", "client"])
+            whole, seconds = wanted[verb]
+            output = folder / f"{number}.zarr"
+            words = command(verb, folder, output, limit, cluster.address)
+            process = run(words)
+            after = draw.uniform(2, max(3.0, seconds - 1))
+            time.sleep(after)
+            if what == "client":
+                kill(process)
+            else:
+                cluster.kill(what)
+            done = recorded(output) if what != "worker" else set()
+            first = watched(process, output, done)
+            code, text = process.returncode, process.stdout.read()
+            if code != 0:
+                done = recorded(output)
+                process = run(words)
+                again = watched(process, output, done)
+                text = process.stdout.read()
+            else:
+                again = first
+            good = process.returncode == 0 and interp.open(output).identical(whole)
+            left = sorted(path.name for path in folder.glob(f".{output.name}*")) + [
+                path.name for path in output.glob(".*") if output.exists()
+            ]
+            bad += not (good and not again and not left)
+            typer.echo(
+                f"{number + 1}. {verb}, {what} killed after {after:.1f} s, {len(done)} recorded: first run ended with "
+                f"{code}; {'identical' if good else 'DIFFERENT ' + text[-400:]}; done again: {sorted(again) or 'nothing'}; "
+                f"left: {left or 'nothing'}"
+            )
+            shutil.rmtree(output, ignore_errors=True)
+    finally:
+        cluster.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    typer.echo(f"{times - bad} of {times} as they should be")
+    raise typer.Exit(bad > 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)
