@@ -161,7 +161,7 @@ def main(
             bad += not (good and not again and not left)
             typer.echo(
                 f"{number + 1}. {verb}, {what} killed after {after:.1f} s, {len(done)} recorded: first run ended with "
-                f"{code}; {'identical' if good else 'DIFFERENT ' + text[-400:]}; done again: {sorted(again) or 'nothing'}; "
+                f"{code}; {'identical' if good else 'DIFFERENT ' + text[-400:]}; again: {sorted(again) or 'nothing'}; "
                 f"left: {left or 'nothing'}"
             )
             shutil.rmtree(output, ignore_errors=True)
