@@ -14,6 +14,9 @@ from interp.registry import registry
 if TYPE_CHECKING:
     import torch
 
+PICKLED = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how files of torch.save begin
+HEADER = 2**20  # bytes of the names and shapes of a network's weights, and more
+
 
 def load_model(name: str, *, weights: str | Path | None = None, untrained: int | None = None) -> torch.nn.Module:
     """Load a registered model, in eval mode.
@@ -47,7 +50,7 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
         model = spec.build()
     if untrained is not None:
         return model.eval()
-    data = [_read(Path(weights))] if weights is not None else _shipped(spec)
+    data = [_read(Path(weights), model)] if weights is not None else _shipped(spec)
     return _fill(model, data, str(weights or "What is installed"), repr(spec.name))
 
 
@@ -71,12 +74,22 @@ def load_weights(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
     WeightsError
         The file is missing, broken, or of another network.
     """
-    return _fill(model, [_read(Path(path))], str(path), f"this {type(model).__name__}")
+    return _fill(model, [_read(Path(path), model)], str(path), f"this {type(model).__name__}")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, model: torch.nn.Module) -> bytes:
     if not path.is_file():
         raise WeightsError(f"There are no weights {path}; give the path of a safetensors file.")
+    with path.open("rb") as stream:
+        if stream.read(2) in PICKLED:
+            raise WeightsError(
+                f"{path} looks like a checkpoint of torch.save, which can run code of its maker when it is read, and is "
+                "not read. Where you trust it, write its tensors with safetensors.torch.save_file(state_dict, path)."
+            )
+    most = HEADER + sum(8 * value.numel() for value in model.state_dict().values())
+    if path.stat().st_size > most:
+        size, name = path.stat().st_size, type(model).__name__
+        raise WeightsError(f"{path} has {size:,} bytes, and weights of this {name} have at most {most:,}.")
     return path.read_bytes()
 
 
@@ -104,6 +117,9 @@ def _fill(model: torch.nn.Module, data: Sequence[bytes], where: str, name: str) 
         model.load_state_dict({key: value for part in data for key, value in load(part).items()})
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(f"{where} does not hold weights of {name}: {error}") from error
+    strange = [key for key, value in model.state_dict().items() if value.is_floating_point() and value.isnan().any()]
+    if strange:
+        raise WeightsError(f"{where} has NaN in {', '.join(strange[:3])}: no network can be read with that.")
     return model.eval()
 
 

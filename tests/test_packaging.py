@@ -37,7 +37,7 @@ DATA = [
 
 SUFFIXES = {
     ".py", ".pyi", ".typed", ".txt", ".md", ".toml", ".css", ".js", ".html", ".safetensors", ".json", ".csv", ".png",
-    ".svg",
+    ".svg", ".npz",
 }  # fmt: skip
 
 

@@ -1,0 +1,112 @@
+"""What strangers hand over is refused with a sentence; no code of theirs runs, and memory stays bounded."""
+
+import pickle
+import struct
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from laws import small
+from safetensors.torch import save_file
+
+import interp
+from interp import WeightsError
+
+NETWORK = torch.nn.Linear(3, 2)
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def __reduce__(self):
+        return open, (str(self.place), "w")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5, "zip", "legacy"])
+def test_checkpoints_that_hold_code_are_not_read(protocol, tmp_path):
+    path, trap = tmp_path / "weights.pt", tmp_path / "trap"
+    if isinstance(protocol, int):
+        path.write_bytes(pickle.dumps({"weight": Payload(trap)}, protocol))
+    else:
+        torch.save({"weight": Payload(trap)}, path, _use_new_zipfile_serialization=protocol == "zip")
+    with pytest.raises(WeightsError, match=r"weights\.pt looks like a checkpoint of torch\.save.*safetensors"):
+        interp.load_weights(NETWORK, path)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        struct.pack("<Q", 2**60) + b"{}",
+        struct.pack("<Q", 90_000_000) + b"{" * 1000,
+        struct.pack("<Q", 2) + b"{}",
+        b"",
+        b"\0" * 7,
+        struct.pack("<Q", 70) + b'{"weight":{"dtype":"F32","shape":[99999999,9999],"data_offsets":[0,4]}}  ',
+        struct.pack("<Q", 64) + b'{"weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,9999]}}',
+    ],
+)
+def test_headers_that_lie_are_refused(data, tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(data)
+    with pytest.raises(WeightsError, match=r"a\.safetensors"):
+        interp.load_weights(torch.nn.Linear(3, 2), tmp_path / "a.safetensors")
+
+
+def test_wrong_shapes_nan_and_files_of_absurd_size_are_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_file({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match="does not hold weights of this Linear"):
+        interp.load_weights(torch.nn.Linear(3, 2), path)
+    save_file({"weight": torch.full((2, 3), torch.nan), "bias": torch.zeros(2)}, path)
+    with pytest.raises(WeightsError, match="has NaN in weight"):
+        interp.load_weights(torch.nn.Linear(3, 2), path)
+    with path.open("wb") as stream:
+        stream.truncate(2**40)  # a hole: it takes no room
+    with pytest.raises(WeightsError, match=r"has 1,099,511,627,776 bytes, and weights of this Linear have at most"):
+        interp.load_weights(torch.nn.Linear(3, 2), path)
+
+
+def test_nothing_is_unpickled_on_any_load(tmp_path):
+    """An audit hook in a fresh process hears every class that an unpickler looks up."""
+    interp.save(small(0), tmp_path / "acts.zarr")
+    interp.measure("moments", small(0), states=tmp_path / "states")
+    (tmp_path / "text.txt").write_text("Это простое предложение.", encoding="utf-8")
+    program = f"""
+        import pickle, sys
+        from pathlib import Path
+        import interp
+        from interp.scaling import records
+
+        def load():
+            interp.open({str(tmp_path / "acts.zarr")!r}).load()
+            for path in Path({str(tmp_path / "states")!r}).rglob("*.npz"):
+                records.read(path)
+            interp.load_model("armenian-bilstm")
+            task = interp.load_task("transliteration", language="ru", corpus={str(tmp_path / "text.txt")!r})
+            next(iter(task.batches("demo", limit=4)))
+
+        load()  # what libraries do when they are imported is not ours
+        heard = []
+        sys.addaudithook(lambda event, args: heard.append(args) if event == "pickle.find_class" else None)
+        load()
+        assert not heard, heard
+        pickle.loads(pickle.dumps(Path))
+        assert heard, "the hook hears"
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_states_with_objects_are_not_read(tmp_path):
+    acts, trap = small(0), tmp_path / "trap"
+    wanted = interp.measure("moments", acts, states=tmp_path / "states")
+    (record,) = (tmp_path / "states").rglob("*.npz")
+    np.savez(record, tokens=np.array([Payload(trap)], dtype=object))
+    assert interp.measure("moments", acts, states=tmp_path / "states").identical(wanted)
+    assert not trap.exists()
