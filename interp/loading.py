@@ -83,8 +83,8 @@ def _read(path: Path, model: torch.nn.Module) -> bytes:
     with path.open("rb") as stream:
         if stream.read(2) in PICKLED:
             raise WeightsError(
-                f"{path} looks like a checkpoint of torch.save, which can run its maker's code when it is read, and is not "
-                "read. Where you trust it, write its tensors with safetensors.torch.save_file(state_dict, path)."
+                f"{path} looks like a checkpoint of torch.save, which can run its maker's code when it is read, and is "
+                "not read. Where you trust it, write its tensors with safetensors.torch.save_file(state_dict, path)."
             )
     most = HEADER + sum(8 * value.numel() for value in model.state_dict().values())
     if path.stat().st_size > most:
