@@ -24,6 +24,7 @@ def transliterate(
     ] = None,
     keep_latin: Annotated[bool, typer.Option(help="Leave words that are Latin, and links, as they are typed.")] = True,
     beam: Annotated[int, typer.Option(help="Paths of a search with the model's n-gram; 0 for the network alone.")] = 0,
+    rules: Annotated[str | None, typer.Option(help="Rules that the search supposes; by default any.")] = None,
     explain: Annotated[bool, typer.Option(help="Tell under each line its words and what was unsure in them.")] = False,
     threads: Annotated[int, typer.Option(help="Cores to use.")] = 1,
 ) -> None:
@@ -41,7 +42,9 @@ def transliterate(
     if text and file:
         raise OptionError("Give text or --file, not both.")
     torch.set_num_threads(threads)
-    transliterator = Transliterator(model=model, language=language, weights=weights, keep_latin=keep_latin, beam=beam)
+    transliterator = Transliterator(
+        model=model, language=language, weights=weights, keep_latin=keep_latin, rules=rules, beam=beam
+    )
     blocks = [[" ".join(text) + "\n"]] if text else blocks_of_files(file or [])
     with writer_to(output, file or []) as write:
         for block in blocks:

@@ -36,6 +36,9 @@ class Transliterator:
         Weights of your own for the registered model.
     keep_latin : bool
         Whether words that the network takes for Latin stay as they are typed, see `Words`.
+    rules : str, optional
+        By which rule sets a beam search may suppose that lines are typed, several with ``+`` between; by default by any
+        of the language.
     beam : int
         Paths kept by a beam search that weighs the network and the n-gram which the model brings; 0 for the network
         alone.
@@ -53,6 +56,7 @@ class Transliterator:
         language: str = "hy",
         weights: str | Path | None = None,
         keep_latin: bool = True,
+        rules: str | None = None,
         beam: int = 0,
     ) -> None:
         task = load_task("transliteration", language=language)
@@ -64,14 +68,15 @@ class Transliterator:
             raise OptionError(f"The model {model!r} does not write the alphabet of the language {language!r}.")
         self.words = Words(task.pack, keep_latin=keep_latin)
         self._codes = {symbol: code for code, symbol in enumerate(task.pack.outputs)}
-        self._combined = Combined(self._ngram(beam)) if beam else None
+        self._combined = Combined(self._ngram(rules, beam)) if beam else None
 
-    def _ngram(self, beam: int) -> CharacterNGram:
+    def _ngram(self, rules: str | None, beam: int) -> CharacterNGram:
         path = getattr(self.network, "ngram", None)
         if path is None:
             raise OptionError("This model brings no n-gram; a beam search needs one, as armenian-bilstm-large has it.")
         pack = self.task.pack
-        return CharacterNGram(pack, tuple(pack.rules.values()), beam=beam, language=NGram.load(path))
+        chosen = [pack.choose(name) for name in rules.split("+")] if rules else list(pack.rules.values())
+        return CharacterNGram(pack, chosen, beam=beam, language=NGram.load(path))
 
     def __call__(self, lines: Sequence[str]) -> list[str]:
         """Return one line for each line; characters outside the alphabet stay as they are."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def networks(models: Sequence[str], language: str, weights: Path | None, beam: int) -> dict[str, Writer]:
-    """Return a writer for each model, and a second one with a beam search where it brings an n-gram."""
+    """Return a writer for each model; where it brings an n-gram two more, with a beam search.
+
+    One of these knows the rules by which the samples of a task are spelled, as the baselines do.
+    """
     from interp_transliteration.transliterator import Transliterator
 
     found: dict[str, Writer] = {}
@@ -25,9 +29,14 @@ def networks(models: Sequence[str], language: str, weights: Path | None, beam: i
         alone = Transliterator(model=model, language=language, weights=weights)
         found[model] = _whatever_the_task(alone)
         if beam and getattr(alone.network, "ngram", None):
-            combined = Transliterator(model=model, language=language, weights=weights, beam=beam)
-            found[f"{model} and n-gram, beam {beam}"] = _whatever_the_task(combined)
+            search = partial(Transliterator, model=model, language=language, weights=weights, beam=beam)
+            found[f"{model} and n-gram, beam {beam}"] = _whatever_the_task(search())
+            found[f"{model} and n-gram, told the rules"] = _told_the_rules(search)
     return found
+
+
+def _told_the_rules(search: Callable[..., Lines]) -> Writer:
+    return lambda task: search(rules=task.rules)
 
 
 def _whatever_the_task(lines: Lines) -> Writer:
