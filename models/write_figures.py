@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +23,8 @@ import torch
 import typer
 
 import interp
-from interp_transliteration.comparison import Writer, compare, markdown
+from interp_transliteration.comparison import Lines, compare, markdown
+from interp_transliteration.romanise import restore
 from interp_transliteration.task import TransliterationTask
 from interp_transliteration.tracks import CODE_MIX, tracks_of
 from interp_transliteration.writers import baselines, networks, rivals
@@ -37,7 +40,7 @@ def main(
     wiki: Annotated[Path | None, typer.Option(help="A dump; its test articles are measured.")] = None,
     dev: Annotated[Path | None, typer.Option(help="Text that was never trained on.")] = None,
     report: Annotated[Path | None, typer.Option(help="A report on the test articles.")] = None,
-    limit: Annotated[int, typer.Option(help="Sentences of each, spelled three times on every track.")] = 1_500,
+    limit: Annotated[int, typer.Option(help="Sentences of each, spelled three times on every track.")] = 300,
 ) -> None:
     """Measure, then write the tables between their markers."""
     if corpus is not None and wiki is not None and dev is not None:
@@ -51,31 +54,62 @@ def main(
 
 
 def _figures(corpus: Path, wiki: Path, dev: Path, limit: int) -> None:
-    """Measure on both texts, and write a table for each."""
+    """Measure on both texts at the same time; write a table of the first rules, and one of all tracks of each text."""
+    sets = {"unseen wiki articles": (wiki, "test"), dev.name.partition(".")[0]: (dev, "validation")}
+    with ProcessPoolExecutor(len(sets), mp_context=get_context("spawn")) as pool:
+        calls = {name: pool.submit(_measure, corpus, path, split, limit) for name, (path, split) in sets.items()}
+        tables = {name: call.result() for name, call in calls.items()}
+    for number, name in enumerate(("all.csv", "tracks.csv")):
+        found = pd.concat({text: pair[number] for text, pair in tables.items()}, names=["text"])
+        found.to_csv(FOLDER / NAMES[0] / name, float_format="%.6g")
+    whole = pd.concat([_renamed(pair[0], name) for name, pair in tables.items()])
+    tracks = "\n\n".join(_titled(name, pair[1]) for name, pair in tables.items())
+    _insert(ROOT / "README.md", "figures", "\n".join(markdown(whole)))
+    for name in NAMES:
+        if name in interp.models():
+            _insert(FOLDER / name / "README.md", "figures", "\n".join(markdown(whole)))
+            _insert(FOLDER / name / "README.md", "tracks", tracks)
+
+
+def _measure(corpus: Path, path: Path, split: str, limit: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return figures of all sentences in one spelling by the first rules, and of some on every track."""
     torch.set_num_threads(1)
-    train = TransliterationTask(corpus=corpus)
+    train, base = TransliterationTask(corpus=corpus), TransliterationTask(corpus=path)
     names = [name for name in NAMES if name in interp.models()]
     writers = {
         **networks(names, "hy", None, BEAM),
         **baselines(train.pack, train.sentences("train")),
-        **rivals("hy"),
     }
-    sets = {"Unseen wiki articles": (wiki, "test"), dev.name.partition(".")[0]: (dev, "validation")}
-    tables = {name: _measure(writers, path, split, limit) for name, (path, split) in sets.items()}
-    pd.concat(tables, names=["text"]).to_csv(FOLDER / NAMES[0] / "figures.csv", float_format="%.6g")
-    text = "\n\n".join(_titled(name, table) for name, table in tables.items())
-    _insert(ROOT / "README.md", "figures", text)
-    _insert(FOLDER / NAMES[0] / "README.md", "figures", text)
-
-
-def _measure(writers: Mapping[str, Writer], path: Path, split: str, limit: int) -> pd.DataFrame:
-    base = TransliterationTask(corpus=path)
+    whole = compare({f"{NAMES[0]}, letter by letter": _letters, **writers}, {base.rules: base}, split, seeds=(0,))
+    typer.echo(f"{path.name}\n{whole.iloc[:, :6]}")
     tasks = {
         name: base if name == CODE_MIX else TransliterationTask(corpus=path, rules=name) for name in tracks_of(base)
     }
-    table = compare(writers, tasks, split, limit=limit)
-    typer.echo(f"{path.name}\n{table.iloc[:, :6]}")
-    return table
+    tracks = compare({**writers, **rivals("hy")}, tasks, split, limit=limit)
+    typer.echo(f"{path.name}\n{tracks.iloc[:, :6]}")
+    return whole, tracks
+
+
+def _letters(task: TransliterationTask) -> Lines:
+    """Write the most probable symbol of every letter of the analysed network."""
+    network = interp.load_model(NAMES[0])
+
+    def write(lines: Sequence[str]) -> list[str]:
+        found: list[str] = []
+        for start in range(0, len(lines), task.batch_size):
+            batch = task.typed_batch(lines[start : start + task.batch_size])
+            with torch.inference_mode():
+                symbols = task.decode(network(*batch.inputs), batch)
+            found += map(restore, batch.typed, symbols)
+        return found
+
+    return write
+
+
+def _renamed(table: pd.DataFrame, text: str) -> pd.DataFrame:
+    """Return a table of one track, which is named by its text and rules."""
+    rules = table.index.get_level_values("track")[0]
+    return table.rename(index={rules: f"{text}, {rules} rules ({int(table.sentences.max()):,} sentences)"}, level=0)
 
 
 def _titled(name: str, table: pd.DataFrame) -> str:
