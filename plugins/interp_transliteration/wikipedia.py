@@ -20,6 +20,7 @@ MAX_REVISION = 64_000_000
 """Bytes that one revision of a page may have; MediaWiki itself stops at 2 MB."""
 
 _ENDS_EARLY = frozenset({3, 5, 6, 20})  # expat: no element, unclosed token, partial character, unclosed CDATA
+_ENTITY = b"<!ENTITY"
 _HIDDEN = frozenset({"file", "image", "media", "category"})
 _HIDDEN_KEYS = frozenset({-2, 6, 14})  # the same, under the names that the wiki gives them
 _DROPPED_TAGS = frozenset({
@@ -45,11 +46,14 @@ class _Meter:
     """A reader that refuses to be read for ever between two whole revisions."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream, self._name, self.size = stream, name, 0
+        self._stream, self._name, self.size, self._tail = stream, name, 0, b""
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
         self.size += len(data)
+        if _ENTITY in self._tail + data:  # a dump has none; they grow without bounds, or name files
+            raise CorpusError(f"{self._name} declares entities of XML: expected a MediaWiki dump of articles.")
+        self._tail = data[1 - len(_ENTITY) :]
         if self.size > MAX_REVISION:
             limit = MAX_REVISION // 1_000_000
             raise CorpusError(f"{self._name} has a page of over {limit} MB: expected a MediaWiki dump of articles.")
