@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 SUMS = "checksums.json"
+LABELS_SO_FAR = ".labels"  # while a capture goes on: the labels of each block of rows
 SUMS_SO_FAR = ".sums"  # while a capture goes on: those of each block of rows, a file each
 METADATA = "zarr.json"
 SEAL = "capture_sha256"  # the attribute of an unfinished store with the hash of the others
@@ -42,6 +43,26 @@ def seal(store: Path, known: Mapping[str, tuple[int, str]] | None = None) -> Non
     known = known or {}
     sums = {name: known[name] if name in known else digest(store / name) for name in files(store)}
     put(store / SUMS, sums)
+
+
+def seal_block(
+    store: Path,
+    start: int,
+    rows: int,
+    known: Mapping[str, tuple[int, str]] | None = None,
+    without: Collection[str] = (),
+) -> None:
+    """Write the sums of the files of a block of so many rows that begins at one; for the first, of all others too.
+
+    Sums that are ``known`` are taken over; ``without`` names variables and files that are left out.
+    """
+    held = [store / LABELS_SO_FAR / f"{start}", store / MATRIX / "c" / f"{start // rows}"]
+    names = [path.relative_to(store).as_posix() for one in held for path in sorted(one.rglob("*")) if path.is_file()]
+    if start == 0:
+        left_out = {MATRIX, METADATA, *without}
+        names += [name for name in files(store) if name.partition("/")[0] not in left_out]
+    sums = known or {}
+    put(store / SUMS_SO_FAR / f"{start}.json", {name: sums.get(name) or digest(store / name) for name in names})
 
 
 def group_digest(store: Path, attributes: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import xarray as xr
 from interp import storage
 from interp.capturing.growing import UNITS
 from interp.capturing.labels import join_labels
-from interp.integrity import MATRIX, SUMS_SO_FAR, put, summed
+from interp.integrity import MATRIX, seal_block
 from interp.scaling import records
 from interp.scaling.engines import Shipped, arrived
 from interp.storage import LABELS_SO_FAR, PARTS, encoded
@@ -122,10 +122,8 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]
         array[start : start + rows, first : first + UNITS] = np.concatenate(
             [held[:, first : first + UNITS] for held in values]
         )
-    write_labels(store, start, pieces)
-    held = [store / MATRIX / "c" / f"{start // array.shards[0]}", store / LABELS_SO_FAR / f"{start}"]  # type: ignore[index]
-    names = [path.relative_to(store).as_posix() for one in held for path in one.rglob("*") if path.is_file()]
-    put(store / SUMS_SO_FAR / f"{start}.json", summed(store, sorted(names)))
+    put_labels(store, start, labels_of(store, pieces))
+    seal_block(store, start, array.shards[0])  # type: ignore[index]
     return start
 
 
@@ -145,7 +143,7 @@ def labels_of(store: Path, pieces: Sequence[tuple[Part, int, int]]) -> dict[str,
     )
 
 
-def write_labels(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]) -> None:
-    """Write the labels of a block."""
-    coords: dict[str, Any] = {name: ("token", held) for name, held in labels_of(store, pieces).items()}
+def put_labels(store: Path, start: int, held: Mapping[str, np.ndarray]) -> None:
+    """Write the labels of a block that begins at a row."""
+    coords: dict[str, Any] = {name: ("token", values) for name, values in held.items()}
     storage.write(encoded(xr.Dataset(coords=coords)), store, mode="w", group=f"{LABELS_SO_FAR}/{start}")

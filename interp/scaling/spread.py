@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +184,8 @@ class Spread:
         session.check.worst = max(part.worst for part in self.parts.values())
         session.check.rows = sum(part.checked for part in self.parts.values())
         last = storage.labels_so_far(self.path, [(rows - 1) // BLOCK * BLOCK])
+        parts = [asdict(self.parts[number]) for number in range(len(self.parts))]
+        (self.path / storage.SHARDS).write_text(json.dumps(parts, ensure_ascii=False), encoding="utf-8")
         store.finish(session.head(last), replace(manifest, rows=rows, complete=True))
 
 
