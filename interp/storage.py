@@ -224,6 +224,8 @@ def _coded(held: xr.Variable) -> xr.Variable:
 
 def _decoded(stored: xr.Dataset) -> xr.Dataset:
     """Return the dataset with strings for codes, coords in order and in memory unless long, data still on disk."""
+    if stored.attrs.get("schema") == ACTIVATIONS:  # a store may learn of labels after its matrix was begun
+        stored = stored.set_coords([name for name in stored.data_vars if name != integrity.MATRIX])
     order = json.loads(stored.attrs.get(ORDER, "[]"))
     rank = {name: place for place, name in enumerate(order)}
     names = sorted(map(str, stored.variables), key=lambda name: (rank.get(name, len(rank)), name))

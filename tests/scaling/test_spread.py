@@ -67,6 +67,7 @@ def spread_out(store, engine, batches=BATCHES, **options):
 
 def alike(found, wanted):
     assert found.sizes == wanted.sizes
+    assert list(found.coords) == list(wanted.coords)
     for name, held in wanted.variables.items():
         np.testing.assert_array_equal(found[name].values, held.values, err_msg=name)
         assert found[name].dtype == held.dtype
