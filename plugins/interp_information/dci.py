@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+FITTED = 1e-3  # to what share of the largest a weight is known: regressions stop before the very minimum
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -199,8 +201,10 @@ def dci(
     known = learned(acts, found, penalty, tokens)
     used = [int(few_sources(acts["source"].values[one.rows], tokens).sum()) for one in found]
     data = scores(known) | {"n_used": ("factor", used)}
-    for name in ("importance", "unit_disentanglement"):
-        data[name] = (*data[name], {"across": "unit"})  # units explain a factor together
+    for name in ("importance", "unit_disentanglement", "disentanglement", "factor_completeness", "completeness"):
+        dims, values = data[name] if isinstance(data[name], tuple) else ((), data[name])
+        across = {"across": "unit"} if "unit" in dims else {}  # units explain a factor together
+        data[name] = (dims, values, {"precision": FITTED} | across)
     method = (
         "Disentanglement, completeness and informativeness (Eastwood and Williams 2018). Importance: |w| summed over "
         f"classes, of a multinomial regression on standardised units, with {penalty} sum |w| beside the mean log loss "
