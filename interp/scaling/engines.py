@@ -142,7 +142,7 @@ class OnCluster:
         """Wait for one call."""
         from distributed import wait
 
-        with self._explained():
+        with self._explained(), self.client.as_current():
             finished = wait(list(running), return_when="FIRST_COMPLETED").done
             held = next(one for one in running if one in finished)
             if held.status != "finished":

@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +128,23 @@ def test_a_cluster_without_workers_says_how_to_start_one(monkeypatch):
     monkeypatch.setattr(engines, "PATIENCE", 0.2)
     with cluster(0) as held, Client(held) as client, pytest.raises(InterpError, match=r"no workers: start some.*dask"):
         interp.measure("moments", ACTS, client=client)
+
+
+def test_the_command_line_takes_a_scheduler_and_clears_up(client, tmp_path):
+    address = client.scheduler.address
+
+    def run(*words):
+        command = [sys.executable, "-c", "from interp.cli import main; main()", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    acts, ranges = tmp_path / "acts.zarr", tmp_path / "range.zarr"
+    options = ["--limit", 50, "--modules", "hidden", "--scheduler", address]
+    done = run("capture", "armenian-bilstm", "--output", acts, *options)
+    assert done.returncode == 0, done.stderr
+    done = run("measure", "range", acts, "--output", ranges, "--scheduler", address)
+    assert done.returncode == 0, done.stderr
+    assert interp.open(ranges).identical(interp.measure("range", interp.open(acts)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["acts.zarr", "range.zarr"]
+    nobody = run("measure", "range", acts, "--output", tmp_path / "b.zarr", "--scheduler", "tcp://127.0.0.1:9")
+    assert nobody.returncode == 1
+    assert "No Dask scheduler answers at 'tcp://127.0.0.1:9'. Start one with `dask scheduler`" in nobody.stderr
