@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from interp.scaling.shards import Sharded
+
 GROUP = ("module", "layer", "direction", "quantity")
 BASES = ("units", "rotated")
 ROWS_IN_MEMORY, ROWS_ON_DISK = 4096, 32_768  # tokens of a block: on disk, those of a chunk of the store
@@ -89,24 +91,23 @@ class Rotated:
     def _turned(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
         return (_rotated(chunk, self.seed).load() for chunk in chunks)
 
-    def shards(self) -> Iterator[Any]:
-        """Yield the shards of what is rotated."""
+    def _parts(self) -> Sharded:
         from interp.scaling.shards import sharded
 
-        return sharded(self.source).shards()
+        return sharded(self.source)
+
+    def shards(self) -> Iterator[Any]:
+        """Yield the shards of what is rotated."""
+        return self._parts().shards()
 
     def of(self, shard: Any) -> Iterator[xr.Dataset]:
         """Return the chunks of a shard."""
-        from interp.scaling.shards import sharded
-
-        chunks: Any = sharded(self.source).of(shard)
+        chunks: Any = self._parts().of(shard)
         return self._turned(chunks)
 
     def identity(self) -> dict[str, str]:
         """Return what tells it from other streams."""
-        from interp.scaling.shards import sharded
-
-        return {**sharded(self.source).identity(), "basis": f"rotated {self.seed}"}
+        return {**self._parts().identity(), "basis": f"rotated {self.seed}"}
 
 
 def in_basis(source: Any, basis: str, seed: int) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from interp.capturing.manifest import Manifest
 
 ROWS = 32_768  # that are read at once
+CHUNK = re.compile(r"activation/c/\d+/\d+")
 ANEW = "remove the store, and give the call that made it again"
 
 
@@ -83,9 +85,11 @@ def _read_through(store: Path) -> Iterator[Fault]:
 
 
 def leftovers(store: Path) -> list[Path]:
-    """Return the files that killed processes have left in a store and beside it."""
-    if (store / ".parts").is_dir():
-        return []  # a capture that goes on clears up itself
+    """Return the files that killed processes have left in a finished store; a capture that goes on clears up itself."""
+    from interp.storage import LABELS_SO_FAR, PARTS
+
+    if any((store / name).is_dir() for name in (LABELS_SO_FAR, PARTS)):
+        return []
     return sorted(path for path in store.rglob("*.partial") if path.is_file())
 
 
@@ -104,11 +108,10 @@ def unfinished(store: Path) -> str:
 
 def _recoverable(store: Path, faults: list[Fault]) -> bool:
     """Return whether the matrix alone is damaged, in a store that knows which shard stands where."""
-    from interp.integrity import MATRIX
     from interp.storage import SHARDS
 
     inside = [fault for fault in faults if not _of_extra(fault)]
-    return bool(inside) and (store / SHARDS).is_file() and all(one.file.startswith(f"{MATRIX}/c/") for one in inside)
+    return bool(inside) and (store / SHARDS).is_file() and all(map(CHUNK.fullmatch, (one.file for one in inside)))
 
 
 def repair(store: Path) -> list[str]:
@@ -153,7 +156,7 @@ def reopen(store: Path, damaged: set[str]) -> int:
         if start not in bad:
             stop = min(start + manifest.block, manifest.rows)
             put_labels(store, start, {name: coord[start:stop].values for name, coord in labels.items()})
-            integrity.seal_block(store, start, manifest.block, listed, without={*labels, storage.SHARDS})
+            integrity.seal_block(store, start, start // manifest.block, listed, without={*labels, storage.SHARDS})
     (store / storage.PARTS).mkdir(exist_ok=True)
     ends = np.cumsum([part["rows"] for part in parts]).tolist()
     for part, end in zip(parts, ends, strict=True):

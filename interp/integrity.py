@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,6 @@ def files(store: Path) -> Iterator[str]:
             yield name
 
 
-def summed(store: Path, names: Iterable[str]) -> Sums:
-    """Return the sums of some files."""
-    return {name: digest(store / name) for name in names}
-
-
 def seal(store: Path, known: Mapping[str, tuple[int, str]] | None = None) -> None:
     """Write the list of all files of a store; of those that are ``known`` the sums are taken over."""
     known = known or {}
@@ -48,15 +43,24 @@ def seal(store: Path, known: Mapping[str, tuple[int, str]] | None = None) -> Non
 def seal_block(
     store: Path,
     start: int,
-    rows: int,
+    file: int | None,
     known: Mapping[str, tuple[int, str]] | None = None,
     without: Collection[str] = (),
 ) -> None:
-    """Write the sums of the files of a block of so many rows that begins at one; for the first, of all others too.
+    """Write the sums of the files of a block that begins at a row; with those of the first, of all that is there.
 
-    Sums that are ``known`` are taken over; ``without`` names variables and files that are left out.
+    Parameters
+    ----------
+    store : Path
+    start : int
+    file : int, optional
+        Which files of the matrix, counted along its rows; None where another block goes into them too.
+    known : mapping, optional
+        Sums that are taken over.
+    without : collection of str
+        Variables and files that are left out.
     """
-    held = [store / LABELS_SO_FAR / f"{start}", store / MATRIX / "c" / f"{start // rows}"]
+    held = [store / LABELS_SO_FAR / f"{start}"] + ([store / MATRIX / "c" / f"{file}"] if file is not None else [])
     names = [path.relative_to(store).as_posix() for one in held for path in sorted(one.rglob("*")) if path.is_file()]
     if start == 0:
         left_out = {MATRIX, METADATA, *without}
@@ -108,9 +112,12 @@ def sealed(store: Path) -> Sums | None:
 
 def _read(path: Path) -> Sums:
     try:
-        return {str(name): (int(size), str(value)) for name, (size, value) in json.loads(path.read_bytes()).items()}
+        found = {str(name): (int(size), str(value)) for name, (size, value) in json.loads(path.read_bytes()).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path.name} is damaged") from error
+        raise ValueError("is damaged") from error
+    if any(name.startswith("/") or ".." in name.split("/") for name in found):
+        raise ValueError("names files outside of the store")
+    return found
 
 
 def faults(store: Path, *, all_bytes: bool) -> Iterator[tuple[str, str]]:
@@ -138,7 +145,7 @@ def faults(store: Path, *, all_bytes: bool) -> Iterator[tuple[str, str]]:
             yield name, f"has {path.stat().st_size:,} bytes instead of {size:,}"
         elif (all_bytes or path.name == METADATA) and digest(path)[1] != value:
             yield name, "has other bytes than were written"
-    if listed is not None and (store / SUMS).is_file():
+    if all_bytes and listed is not None and (store / SUMS).is_file():
         for name in files(store):
             if name not in listed:
                 yield name, "was not written by interp"

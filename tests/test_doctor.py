@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from laws import small
+from tiny import Failing
 
 import interp
 from interp import SchemaError, doctor
@@ -15,7 +16,6 @@ from interp.capture import Captured
 from interp.capturing import shards as captured_shards
 from interp.capturing.session import Options
 from interp.scaling import spread
-from interp.scaling.engines import Here
 
 APP = "from interp.cli import main; main()"
 
@@ -31,15 +31,6 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(spread, "BLOCK", 512)
     monkeypatch.setattr("interp.storage.SHARD", {"token": 512, "unit": 512})
     monkeypatch.setattr("interp.storage.CHUNK", {"token": 512, "unit": 16})
-
-
-class Counting(Here):
-    def __init__(self):
-        self.calls = []
-
-    def submit(self, function, *args):
-        self.calls.append(function.__name__)
-        return super().submit(function, *args)
 
 
 def captured(store, engine):
@@ -95,10 +86,10 @@ def test_what_is_no_store_is_an_error(tmp_path):
 
 
 def test_what_was_taken_out_the_same_call_fills_again_and_runs_no_other_shard(tmp_path):
-    store, whole = tmp_path / "a.zarr", Counting()
+    store, whole = tmp_path / "a.zarr", Failing()
     wanted = captured(store, whole).load()
     blocks = sorted((store / "activation" / "c").iterdir(), key=lambda path: int(path.name))
-    shards = whole.calls.count("capture_part")
+    shards = whole.count("capture_part")
     assert len(blocks) > 10
     assert shards == 3
     shutil.rmtree(blocks[0])
@@ -110,13 +101,13 @@ def test_what_was_taken_out_the_same_call_fills_again_and_runs_no_other_shard(tm
     assert doctor.repair(store) == ["Took out 1,024 rows. Give the same call of interp.capture again: it fills them."]
     with pytest.warns(UserWarning, match="is not finished: 0 tokens"):
         interp.open(store)
-    again = Counting()
+    again = Failing()
     found = captured(store, again)
     for name, held in wanted.variables.items():
         np.testing.assert_array_equal(found[name].values, held.values, err_msg=name)
     assert found.attrs == wanted.attrs
-    assert again.calls.count("write_block") == 2
-    assert again.calls.count("capture_part") < shards
+    assert again.count("write_block") == 2
+    assert again.count("capture_part") < shards
     assert doctor.examine(store) == []
 
 
@@ -133,3 +124,36 @@ def test_the_command_tells_and_ends_with_what_it_found(saved, tmp_path):
     assert json.loads(ill.stdout)["faults"][0]["file"] == "activation/c/0/0"
     assert "is missing. What to do: remove the store" in run(saved).stdout
     assert run(tmp_path / "none").returncode == 1
+
+
+def test_an_error_while_it_is_filled_loses_nothing(tmp_path):
+    store = tmp_path / "a.zarr"
+    wanted = captured(store, Failing()).load()
+    rows = [int(path.name) for path in (store / "activation" / "c").iterdir()]
+    for row in rows[:: len(rows) // 8]:  # something of every shard
+        shutil.rmtree(store / "activation" / "c" / f"{row}")
+    doctor.repair(store)
+    with pytest.raises(KeyboardInterrupt):
+        captured(store, Failing(0))
+    assert captured(store, Failing()).load().identical(wanted)
+
+
+def test_a_list_that_leads_out_of_the_store_is_refused_and_nothing_there_is_touched(saved, tmp_path):
+    mine = tmp_path / "mine.txt"
+    mine.write_text("precious")
+    (saved / "shards.json").write_text("[]")
+    for name in ("activation/c/../../../mine.txt", str(mine)):
+        (saved / "checksums.json").write_text(json.dumps({name: [1, "0" * 64]}))
+        (found,) = doctor.examine(saved)
+        assert found.fault == "names files outside of the store"
+        doctor.repair(saved)
+        with pytest.raises(SchemaError, match=r"checksums\.json names files outside of the store"):
+            interp.open(saved)
+    assert mine.read_text() == "precious"
+
+
+def test_a_file_that_somebody_put_into_a_store_is_told_and_does_no_harm(saved):
+    (saved / "notes.txt").write_text("mine")
+    (found,) = doctor.examine(saved)
+    assert (found.file, found.remedy) == ("notes.txt", "remove the file")
+    assert interp.open(saved).load().identical(small(0))

@@ -7,14 +7,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from interp.capturing.finishing import write_labels
 from interp.capturing.manifest import Manifest
 from interp.errors import OptionError
-from interp.integrity import MATRIX, METADATA, SUMS_SO_FAR, files, put, seal, sealed, summed
+from interp.integrity import MATRIX, SUMS_SO_FAR, seal, seal_block, sealed
 from interp.storage import LABELS_SO_FAR, ORDER, PARTS, encoded, layout, write
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ class Growing:
         for first in range(0, values.shape[1], UNITS):
             array[start:, first : first + UNITS] = values[:, first : first + UNITS]
         write(of_tokens(coded), self.place, mode="w", group=f"{LABELS_SO_FAR}/{start}")
-        self._sum(start, array)
+        full = manifest.rows % array.shards[0] == 0  # type: ignore[index]
+        seal_block(self.place, start, start // array.shards[0] if full else None)  # type: ignore[index]
         manifest.write(self.place, coded.attrs)
         if not self.begun:
             self.place.rename(self.path)
@@ -114,16 +115,6 @@ class Growing:
 
         array = zarr.open_array(self.place / MATRIX, mode="r+")
         array.resize((max(rows, array.shape[0]), array.shape[1]))
-
-    def _sum(self, start: int, array: Any) -> None:
-        """Write the sums of the files of a block that begins at a row, as far as no other block goes into them."""
-        rows, held = array.shards[0], [self.place / LABELS_SO_FAR / f"{start}"]
-        if array.shape[0] % rows == 0:
-            held.append(self.place / MATRIX / "c" / f"{start // rows}")
-        names = [path.relative_to(self.place).as_posix() for one in held for path in one.rglob("*") if path.is_file()]
-        if start == 0:
-            names += [name for name in files(self.place) if not name.startswith(f"{MATRIX}/") and name != METADATA]
-        put(self.place / SUMS_SO_FAR / f"{start}.json", summed(self.place, sorted(names)))
 
     def _create(self, coded: xr.Dataset) -> None:
         """Write the coords of the units, and the matrix without a row."""

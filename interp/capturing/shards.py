@@ -57,9 +57,12 @@ def shards_of(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Sha
 def fingerprint(batches: Any) -> str:
     """Return what batches say of themselves, or a hash of all of them."""
     told = getattr(batches, "fingerprint", None)
-    if isinstance(told, str):
-        return told
-    digest = ""
-    for batch in each_batch(batches):
+    return told if isinstance(told, str) else mark(batches)[1]
+
+
+def mark(batches: Any) -> tuple[int, str]:
+    """Return the number of batches and the hash of them all."""
+    number, digest = 0, ""
+    for number, batch in enumerate(each_batch(batches), 1):  # noqa: B007 (the last one is told)
         digest = chained(digest, batch)
-    return digest
+    return number, digest

@@ -123,7 +123,7 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]
             [held[:, first : first + UNITS] for held in values]
         )
     put_labels(store, start, labels_of(store, pieces))
-    seal_block(store, start, array.shards[0])  # type: ignore[index]
+    seal_block(store, start, start // array.shards[0])  # type: ignore[index]
     return start
 
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import storage
-from interp.capturing.batching import each_batch
 from interp.capturing.growing import Growing, tidy
-from interp.capturing.identity import chained
 from interp.capturing.manifest import Manifest, begin, other, read
+from interp.capturing.shards import mark
 from interp.errors import CaptureError, OptionError
 from interp.integrity import SUMS_SO_FAR
 from interp.scaling.engines import Engine
@@ -80,7 +79,8 @@ class Spread:
                 show(self._captured(manifest))
                 self._finish(store, manifest)
             except BaseException:
-                if self.path.exists() and not any((self.path / PARTS).glob("*.json")):
+                begun = any((self.path / PARTS).glob("*.json")) or (self.path / SUMS_SO_FAR).is_dir()
+                if self.path.exists() and not begun:
                     shutil.rmtree(self.path)
                 raise
 
@@ -187,11 +187,3 @@ class Spread:
         parts = [asdict(self.parts[number]) for number in range(len(self.parts))]
         (self.path / storage.SHARDS).write_text(json.dumps(parts, ensure_ascii=False), encoding="utf-8")
         store.finish(session.head(last), replace(manifest, rows=rows, complete=True))
-
-
-def mark(batches: Any) -> tuple[int, str]:
-    """Return the number of batches and the hash of them all."""
-    number, digest = 0, ""
-    for number, batch in enumerate(each_batch(batches), 1):  # noqa: B007 (the last one is told)
-        digest = chained(digest, batch)
-    return number, digest

@@ -1,6 +1,6 @@
 """Kill a worker, the scheduler or the client at random moments, and give the same command again.
 
-python tests/benchmarks/kill_cluster.py [--times 20] [--limit 3000] [--seed 0]
+python tests/benchmarks/kill_cluster.py [--times 20] [--limit 20000] [--seed 0]
 
 Each time a capture (odd numbers) or a measurement of a stored one (even ones) is begun on a cluster of two workers of
 one thread, a random one of the three is killed with SIGKILL after a random time, is started again, and the command is

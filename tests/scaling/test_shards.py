@@ -5,8 +5,8 @@ from inspect import signature
 
 import numpy as np
 import pytest
-import torch
 from laws import alike, small
+from tiny import Failing, Tiny, some_batches
 
 import interp
 from interp import OptionError, Reducer
@@ -46,29 +46,7 @@ def test_every_reducer_counts_the_same_in_shards_and_again_from_the_records(name
     alike(interp.measure(name, ACTS, states=tmp_path / "states", **few), wanted)
 
 
-class Tiny(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.rnn = torch.nn.GRU(3, 4, batch_first=True)
-
-    def forward(self, x):
-        return self.rnn(x)[0]
-
-
-def some_batches():
-    draw = np.random.default_rng(0)
-    for size in (3, 4, 1, 6, 2, 5):
-        lengths = draw.integers(1, 9, size)
-        x = torch.tensor(draw.normal(size=(size, 9, 3)), dtype=torch.float32)
-        labels = {
-            "input": draw.choice(["a", "b"], int(lengths.sum())),
-            "output": draw.choice(["x", "y"], int(lengths.sum())),
-        }
-        yield interp.Batch(x, lengths.tolist(), labels)
-
-
-BATCHES = list(some_batches())
+BATCHES = some_batches()[:6]
 
 
 def streamed(**options):
@@ -96,19 +74,6 @@ def test_sent_elsewhere_a_stream_leaves_its_batches_behind():
     assert list(sent) == []
     shard = next(iter(streamed().shards()))
     assert [chunk.sizes["token"] for chunk in sent.of(shard)] == [sum(batch.lengths) for batch in BATCHES[:2]]
-
-
-class Failing(Here):
-    """An engine whose process dies before some call, and that counts the calls."""
-
-    def __init__(self, last):
-        self.last, self.calls = last, []
-
-    def submit(self, function, *args):
-        if len(self.calls) == self.last:
-            raise KeyboardInterrupt
-        self.calls.append((function.__name__, args[-1]))
-        return super().submit(function, *args)
 
 
 def test_after_an_interruption_at_any_call_nothing_recorded_is_done_again(tmp_path):

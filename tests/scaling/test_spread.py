@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from tiny import Failing, Tiny, some_batches
 
 import interp
 from interp import CaptureError, OptionError, integrity
@@ -14,7 +14,6 @@ from interp.capture import Captured
 from interp.capturing import shards as captured_shards
 from interp.capturing.session import Options
 from interp.scaling import spread
-from interp.scaling.engines import Here
 
 
 @pytest.fixture(autouse=True)
@@ -26,39 +25,8 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr("interp.storage.CHUNK", {"token": 16, "unit": 4})
 
 
-class Tiny(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.rnn = torch.nn.GRU(3, 4, batch_first=True)
-
-    def forward(self, x):
-        return self.rnn(x)[0]
-
-
-def some_batches(seed=0):
-    draw = np.random.default_rng(seed)
-    for size in (3, 4, 1, 6, 2, 5, 3, 3):
-        lengths = draw.integers(1, 9, size)
-        x = torch.tensor(draw.normal(size=(size, 9, 3)), dtype=torch.float32)
-        yield interp.Batch(x, lengths.tolist(), {"input": draw.choice(["a", "b"], int(lengths.sum()))})
-
-
-BATCHES = list(some_batches())
+BATCHES = some_batches()
 MODEL = Tiny().eval()
-
-
-class Failing(Here):
-    """An engine whose process dies before some call, and that counts the calls."""
-
-    def __init__(self, last=None):
-        self.last, self.calls = last, []
-
-    def submit(self, function, *args):
-        if len(self.calls) == self.last:
-            raise KeyboardInterrupt
-        self.calls.append((function.__name__, args[-1] if function.__name__ == "capture_part" else args[1]))
-        return super().submit(function, *args)
 
 
 def spread_out(store, engine, batches=BATCHES, **options):
@@ -124,7 +92,7 @@ def test_another_call_other_batches_and_other_stores_are_refused(tmp_path):
     with pytest.raises(OptionError, match=r"another call of capture; it differs in dtype="):
         spread_out(store, Failing(), dtype="float64")
     with pytest.raises(OptionError, match="was begun with other batches"):
-        spread_out(store, Failing(), batches=list(some_batches(1)))
+        spread_out(store, Failing(), batches=some_batches(1))
     (tmp_path / "mine").mkdir()
     with pytest.raises(OptionError, match="no store of interp"):
         spread_out(tmp_path / "mine", Failing())

@@ -1,0 +1,47 @@
+"""A network of four cells with some batches, and an engine that counts its calls and may die before one."""
+
+import numpy as np
+import torch
+
+import interp
+from interp.scaling.engines import Here
+
+
+class Tiny(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.rnn = torch.nn.GRU(3, 4, batch_first=True)
+
+    def forward(self, x):
+        return self.rnn(x)[0]
+
+
+def some_batches(seed=0):
+    """Return batches of few short samples, with labels of two kinds."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for size in (3, 4, 1, 6, 2, 5, 3, 3):
+        lengths = draw.integers(1, 9, size)
+        x = torch.tensor(draw.normal(size=(size, 9, 3)), dtype=torch.float32)
+        tokens = int(lengths.sum())
+        labels = {"input": draw.choice(["a", "b"], tokens), "output": draw.choice(["x", "y"], tokens)}
+        found.append(interp.Batch(x, lengths.tolist(), labels))
+    return found
+
+
+class Failing(Here):
+    """An engine whose process dies before some call, and that counts the calls: by name and what they make."""
+
+    def __init__(self, last=None):
+        self.last, self.calls = last, []
+
+    def submit(self, function, *args):
+        if len(self.calls) == self.last:
+            raise KeyboardInterrupt
+        self.calls.append((function.__name__, args[1] if function.__name__ == "write_block" else args[-1]))
+        return super().submit(function, *args)
+
+    def count(self, name):
+        """Return how often a function was called."""
+        return sum(called == name for called, _ in self.calls)
