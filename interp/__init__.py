@@ -5,6 +5,7 @@ loads neither torch nor xarray nor holoviews.
 """
 
 import sys
+from importlib import import_module
 from types import ModuleType
 
 import lazy_loader
@@ -21,6 +22,10 @@ class _Package(ModuleType):
     def __setattr__(self, name: str, value: object) -> None:
         if not (isinstance(value, ModuleType) and name in __all__):
             super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        """Go to another process by name, with a function of a notebook that mentions it."""
+        return import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _Package

@@ -148,3 +148,33 @@ def test_the_command_line_takes_a_scheduler_and_clears_up(client, tmp_path):
     nobody = run("measure", "range", acts, "--output", tmp_path / "b.zarr", "--scheduler", "tcp://127.0.0.1:9")
     assert nobody.returncode == 1
     assert "No Dask scheduler answers at 'tcp://127.0.0.1:9'. Start one with `dask scheduler`" in nobody.stderr
+
+
+def test_a_reducer_of_a_notebook_reaches_the_workers(client):
+    """What ``__main__`` defines is sent as code, and the packages that it mentions by their name."""
+    program = f"""
+from distributed import Client
+import interp
+from laws import small
+
+class Own(interp.Reducer):
+    name = "own"
+    def start(self, units, **needed):
+        return {{"count": 0}}
+    def update(self, state, chunk):
+        if not isinstance(self, interp.Reducer):
+            raise interp.OptionError("another class")
+        return {{"count": state["count"] + chunk.sizes["token"]}}
+    def merge(self, a, b):
+        return {{"count": a["count"] + b["count"]}}
+    def finish(self, state):
+        import xarray as xr
+        return xr.Dataset({{"count": int(state["count"])}})
+
+with Client({client.scheduler.address!r}) as client:
+    print(int(interp.measure(Own(), small(3, samples=40), client=client)["count"]))
+"""
+    path = os.pathsep.join(sys.path)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path})
+    assert done.stdout.strip() == str(ACTS.sizes["token"]), done.stderr

@@ -1,0 +1,182 @@
+"""What work on a cluster costs, and whether two workers are worth two: the tables of the README.
+
+python tests/benchmarks/bench_cluster.py [--samples 1250,12500,125000] [--work moments,hellinger,capture]
+
+Every row is one call on fresh workers of one thread each, on spellings of the demo corpus by the Armenian network: a
+reducer over the stream of all units, or a capture of 200 units to a store. The cost of a token is the processor time of
+all processes, the caller's and the scheduler's too, from the moment that the workers have warmed up. Memory is the peak
+of each process, in the first and in the second half of its time: flat is where they are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+import xarray as xr
+from distributed import Client, LocalCluster
+
+import interp
+
+os.environ["OMP_NUM_THREADS"] = "1"  # of each worker
+PIECE = 2**16  # rows
+EVERY = 0.5  # seconds between two looks at memory
+FEW = {"modules": ["lstm"], "quantities": ["h", "f"], "units": {"index": [*range(25)]}}  # 200 units
+Peaks = dict[str, tuple[float, float]]
+
+
+@dataclass
+class Watch:
+    """Looks at the processes of a cluster while something runs."""
+
+    processes: dict[str, psutil.Process]
+    held: dict[str, list[float]] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Note what each process holds, in MB."""
+        for name, process in self.processes.items():
+            self.held.setdefault(name, []).append(process.memory_info().rss / 2**20)
+
+    def processor(self) -> float:
+        """Return the seconds that all have computed so far."""
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes.values())
+
+    def peaks(self) -> Peaks:
+        """Return the most that each process held in the first and in the second half."""
+        halves = ((name, held[: len(held) // 2 + 1], held[len(held) // 2 :]) for name, held in self.held.items())
+        return {name: (max(first), max(second)) for name, first, second in halves}
+
+
+@contextmanager
+def watched(client: Client) -> Iterator[Watch]:
+    """Watch the workers of a client and this process, in which the scheduler is."""
+    workers = {f"worker {n}": psutil.Process(pid) for n, pid in enumerate(client.run(os.getpid).values(), 1)}
+    watch, ended = Watch(workers | {"caller": psutil.Process()}), threading.Event()
+
+    def looking() -> None:
+        while not ended.wait(EVERY):
+            watch.look()
+
+    watch.look()
+    thread = threading.Thread(target=looking)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        ended.set()
+        thread.join()
+        watch.look()
+
+
+@dataclass
+class Row:
+    """What one call has cost."""
+
+    work: str
+    workers: int
+    tokens: int
+    seconds: float
+    processor: float
+    peaks: Peaks
+    size: float  # bytes a token on disk
+    digest: str
+
+    def cells(self) -> list[str]:
+        """Return the cells of a row of the table."""
+        memory = ", ".join(f"{first:,.0f} / {second:,.0f}" for first, second in self.peaks.values())
+        return [
+            self.work, f"{self.workers}", f"{self.tokens:,}", f"{self.seconds:,.0f}",
+            f"{self.tokens / self.seconds:,.0f}", f"{1e6 * self.processor / self.tokens / 3600:.4f}",
+            f"{self.size * 1e6 / 2**30:.3f}", memory,
+        ]  # fmt: skip
+
+
+HEAD = [
+    "work", "workers", "tokens", "seconds", "tokens / s", "core-hours / 10^6 tokens", "GB / 10^6 tokens on disk",
+    "peak MB, first / second half",
+]  # fmt: skip
+
+
+def digest(result: xr.Dataset) -> str:
+    """Return a hash of all values of a result, read a piece at a time."""
+    found = sha256()
+    for name, held in sorted(result.variables.items(), key=lambda item: str(item[0])):
+        found.update(f"{name} {held.dims} {held.shape}".encode())
+        for start in range(0, held.shape[0] if held.shape else 1, PIECE):
+            found.update(held[start : start + PIECE].values.tobytes() if held.shape else held.values.tobytes())
+    return found.hexdigest()
+
+
+def call(work: str, samples: int, client: Client, folder: Path) -> xr.Dataset:
+    """Do the work over so many samples."""
+    model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
+    batches = task.batches("demo", limit=samples)
+    if work == "capture":
+        return interp.capture(model, batches, store=folder / "acts.zarr", client=client, progress=False, **FEW)
+    return interp.measure(work, interp.stream(model, batches, progress=False), client=client, progress=False)
+
+
+def warm(work: str) -> None:
+    """Load and compile in a worker what is no cost of a token."""
+    name = "moments" if work == "capture" else work
+    model, batches = interp.load_model("armenian-bilstm"), interp.load_task("transliteration").batches("demo", limit=64)
+    interp.measure(name, interp.stream(model, batches, progress=False))
+
+
+def measured(work: str, samples: int, workers: int) -> Row:
+    """Return the row of one call on fresh workers."""
+    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    with (
+        tempfile.TemporaryDirectory() as name,
+        LocalCluster(n_workers=workers, **options) as cluster,
+        Client(cluster) as client,
+    ):
+        folder = Path(name)
+        client.run(warm, work)
+        with watched(client) as watch:
+            before, start = watch.processor(), time.perf_counter()
+            result = call(work, samples, client, folder)
+            seconds, processor = time.perf_counter() - start, watch.processor() - before
+        store = folder / "acts.zarr"
+        size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file()) if store.exists() else 0
+        tokens = result.sizes["token"] if work == "capture" else int(result.attrs["n_tokens"])
+        return Row(work, workers, tokens, seconds, processor, watch.peaks(), size / tokens, digest(result))
+
+
+def table(rows: list[Row]) -> str:
+    """Return rows as a Markdown table."""
+    lines = [HEAD, ["---"] * len(HEAD), *(row.cells() for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def main(
+    samples: Annotated[str, typer.Option(help="Numbers of samples, 67 tokens each.")] = "1500,15000,150000",
+    work: Annotated[str, typer.Option(help="Reducers, or capture.")] = "moments,hellinger,capture",
+    pair: Annotated[int, typer.Option(help="Samples of the comparison of one worker with two.")] = 32_768,
+) -> None:
+    """Measure and print."""
+    kinds = work.split(",")
+    for kind in kinds:
+        one, two = measured(kind, pair, 1), measured(kind, pair, 2)
+        verdict = "the same to the bit" if one.digest == two.digest else "DIFFERENT"
+        typer.echo(table([one, two]))
+        typer.echo(f"{kind}: x {one.seconds / two.seconds:.2f} with two workers, results {verdict}\n")
+    for kind in kinds:
+        rows = [measured(kind, int(number), 2) for number in samples.split(",")]
+        costs = [row.processor / row.tokens for row in rows]
+        typer.echo(table(rows))
+        typer.echo(f"{kind}: a token of the last costs {costs[-1] / costs[0]:.3f} times one of the first\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
