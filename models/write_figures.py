@@ -76,16 +76,15 @@ def _measure(corpus: Path, path: Path, split: str, limit: int) -> tuple[pd.DataF
     torch.set_num_threads(1)
     train, base = TransliterationTask(corpus=corpus), TransliterationTask(corpus=path)
     names = [name for name in NAMES if name in interp.models()]
-    writers = {
-        **networks(names, "hy", None, BEAM),
-        **baselines(train.pack, train.sentences("train")),
-    }
-    whole = compare({f"{NAMES[0]}, letter by letter": _letters, **writers}, {base.rules: base}, split, seeds=(0,))
+    found, ngrams = networks(names, "hy", None, BEAM), baselines(train.pack, train.sentences("train"), folds=True)
+    all_writers = {f"{NAMES[0]}, letter by letter": _letters, **found, **ngrams}
+    whole = compare(all_writers, {base.rules: base}, split, seeds=(0,))
     typer.echo(f"{path.name}\n{whole.iloc[:, :6]}")
     tasks = {
         name: base if name == CODE_MIX else TransliterationTask(corpus=path, rules=name) for name in tracks_of(base)
     }
-    tracks = compare({**writers, **rivals("hy")}, tasks, split, limit=limit)
+    plain = {name: writer for name, writer in ngrams.items() if "folded" not in name}
+    tracks = compare({**found, **plain, **rivals("hy")}, tasks, split, limit=limit)
     typer.echo(f"{path.name}\n{tracks.iloc[:, :6]}")
     return whole, tracks
 

@@ -124,6 +124,8 @@ class CharacterNGram(Baseline):
         Paths kept at each letter, at least 1, where those that agree in ``order - 1`` units and style are one.
     language : NGram, optional
         One that is fitted already; it has an order of its own.
+    folds : bool
+        Whether a capital behind a capital counts as its small letter: text has few words all in capitals to count.
 
     Raises
     ------
@@ -132,7 +134,14 @@ class CharacterNGram(Baseline):
     """
 
     def __init__(
-        self, pack: Pack, rules: Sequence[Rules], order: int = 6, beam: int = 12, language: NGram | None = None
+        self,
+        pack: Pack,
+        rules: Sequence[Rules],
+        order: int = 6,
+        beam: int = 12,
+        language: NGram | None = None,
+        *,
+        folds: bool = False,
     ) -> None:
         super().__init__(pack, rules)
         if beam < 1:
@@ -142,6 +151,7 @@ class CharacterNGram(Baseline):
             raise OptionError(f"The n-gram has {language.size} symbols; {pack.title} has {len(pack.plain)}.")
         # code 0, the n-gram's mark of both ends, is `_`: no text has it
         self.language = language or NGram(len(pack.plain), order)
+        self._small = [*map(pack.plain.index, map(pack.small, pack.plain))] if folds else []
 
     def fit(self, texts: Iterable[str]) -> Self:
         """Count the n-grams of texts in the script, instead of earlier ones. Return self."""
@@ -182,18 +192,23 @@ class CharacterNGram(Baseline):
         """Lengthen the best paths that end before a letter by everything that can begin there."""
         best = nlargest(self.beam, ahead.pop(at).items(), key=lambda item: item[1][0])
         for (start, style), path in best:
-            score, row, _ = path
+            score, row, last = path
+            counted = self._small if last is not None and self._is_capital(last[0].code) else None
             for step in steps:
                 length, _, chances, goes_on = step.option
                 total, context = score + chances[row] + step.evidence, start
                 if total == -inf:
                     continue
-                for code in step.units:
+                for unit in step.units:
+                    code = counted[unit] if counted else unit
                     total += self.language.log(context, code)
                     context = self.language.push(context, code)
                 reached, state = ahead.setdefault(at + length, {}), (context, style)
                 if state not in reached or reached[state][0] < total:
                     reached[state] = total, 2 * style + goes_on, (step.option, path)
+
+    def _is_capital(self, code: int) -> bool:
+        return code < len(self._small) and self._small[code] != code
 
 
 # Log probability, place in `Option.chances` of the next unit, and the last unit with the path before it.

@@ -42,7 +42,11 @@ class Batches:
             "limit": -1 if limit is None else limit,
             "seed": seed,
         }
-        self.attrs |= {key: share for key, share in (("mix", task.mix), ("short", task.short)) if share}
+        self.attrs |= {
+            key: share
+            for key, share in (("mix", task.mix), ("short", task.short), ("capitals", task.capitals))
+            if share
+        }
 
     @cached_property
     def fingerprint(self) -> str:

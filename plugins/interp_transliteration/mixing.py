@@ -47,6 +47,22 @@ def latin_words_in(texts: Iterable[str], *, known: Iterable[str] = ()) -> list[s
     return [word for word in found if word.lower() not in leave and not ROMAN.fullmatch(word)]
 
 
+def raised(pack: Pack, texts: Sequence[str], share: float, seed: int) -> list[str]:
+    """Return texts a share of which is in capitals: one in three of these as a whole, of others one to four words."""
+    draw = np.random.default_rng([seed, 9])
+    chosen = draw.random(len(texts)) < share
+    return [_raised(pack, text, draw) if some else text for text, some in zip(texts, chosen.tolist(), strict=True)]
+
+
+def _raised(pack: Pack, text: str, draw: np.random.Generator) -> str:
+    if draw.random() < 1 / 3:
+        return pack.upper(text)
+    words = text.split(" ")
+    first = int(draw.integers(len(words)))
+    last = first + int(draw.integers(1, 5))
+    return " ".join([*words[:first], *map(pack.upper, words[first:last]), *words[last:]])
+
+
 @dataclass(frozen=True)
 class Mixer:
     """Puts Latin words, titles, addresses, and words with an ending of the script between the words of texts.

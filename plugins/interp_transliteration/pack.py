@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isclose
 from pathlib import Path
@@ -67,6 +67,10 @@ class Pack:
         What is put behind a foreign word, with the sign between.
     fused : tuple of (str, str)
         A unit and one that is left out behind it: a symbol of its own stands for both.
+    capitals : mapping of str to tuple of str
+        The capital forms of each lower-case unit; the last is that of a word all in capitals.
+    in_capitals : mapping of str to str
+        What stands in such a word for a unit without capital form.
     folder : Path
         Where the pack's file stands, and its demo sentences, ``demo-NAME.txt``.
     inputs, outputs : tuple of str
@@ -82,6 +86,8 @@ class Pack:
     rules: Mapping[str, Rules]
     fused: tuple[tuple[str, str], ...] = ()
     endings: tuple[str, ...] = ()
+    capitals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    in_capitals: Mapping[str, str] = field(default_factory=dict)
     folder: Path = FOLDER
 
     @cached_property
@@ -112,6 +118,24 @@ class Pack:
     def split(self, text: str) -> list[str]:
         """Cut a text into units and single characters, the longest unit first; joined they give the text."""
         return self._splitter.findall(text)
+
+    @cached_property
+    def _upper(self) -> Mapping[str, str]:
+        latin = {letter: letter.upper() for letter in self.kept if letter.isascii() and letter.upper() in self.kept}
+        return latin | {unit: forms[-1] for unit, forms in self.capitals.items() if forms} | self.in_capitals
+
+    @cached_property
+    def _lower(self) -> Mapping[str, str]:
+        latin = {letter: letter.lower() for letter in self.kept if letter.isascii() and letter.lower() in self.kept}
+        return latin | {forms[-1]: unit for unit, forms in self.capitals.items() if forms}
+
+    def small(self, symbol: str) -> str:
+        """Return the small form of a unit or Latin letter as it stands in words in capitals; others as they are."""
+        return self._lower.get(symbol, symbol)
+
+    def upper(self, text: str) -> str:
+        """Return a text all in capitals, as far as the script has them."""
+        return "".join(self._upper.get(unit, unit) for unit in self.split(text))
 
     def share(self, text: str) -> float:
         """Return the share of a text's characters that are letters of the script, 0..1."""
@@ -171,6 +195,8 @@ def _parse(data: Mapping[str, Any]) -> Pack:
         confusable=tuple(data.get("confusable", ())),
         rules={name: _rules(name, tables, capitals) for name in tables},
         endings=tuple(data.get("endings", ())),
+        capitals={unit: tuple(forms) for unit, forms in capitals.items()},
+        in_capitals=dict(data.get("in_capitals", {})),
         fused=tuple((kept, unit) for unit, before in data.get("left_out", {}).items() for kept in before),
     )
 
@@ -221,6 +247,8 @@ def _faults(pack: Pack) -> list[str]:
     faults += [f"'left_out' names {unit!r}, which is no unit" for unit in odd]
     if set(map("".join, pack.fused)) & set(pack.plain) or len(set(pack.fused)) < len(pack.fused):
         faults.append("'left_out' gives a symbol that is there already")
+    odd = [unit for unit, form in pack.in_capitals.items() if unit not in pack.units or not set(form) <= pack.letters]
+    faults += [f"'in_capitals' of {unit!r}: expected a unit, and letters of the script for it" for unit in odd]
     for rules in pack.rules.values():
         shares = ((name, getattr(rules, name)) for name in SHARES)
         faults += [f"rules {rules.name!r}: {name} must be 0..1, got {share:g}" for name, share in shares

@@ -13,7 +13,7 @@ import numpy as np
 from interp import Batch, CorpusError, OptionError, load_model
 from interp_transliteration.batches import Batches
 from interp_transliteration.corpora import read_documents, read_split, split_of
-from interp_transliteration.mixing import Mixer, latin_words, latin_words_in
+from interp_transliteration.mixing import Mixer, latin_words, latin_words_in, raised
 from interp_transliteration.pack import UNKNOWN, Pack, load_pack
 from interp_transliteration.romanise import Romaniser
 from interp_transliteration.scoring import Counts
@@ -60,6 +60,8 @@ class TransliterationTask:
     mix : float
         Share of samples with Latin passages between their words, 0..1. One in five of the words stands in
         ``validation``, ``test`` and ``demo`` only.
+    capitals : float
+        Share of the samples of ``train`` with words all in capitals, as in headlines, 0..1.
     chunk : int
         Letters of each sample of ``train``, which is running text cut in pieces.
     short : float
@@ -79,12 +81,14 @@ class TransliterationTask:
         batch_size: int = 64,
         chunk: int = 100,
         short: float = 0.0,
+        capitals: float = 0.0,
     ) -> None:
         self.pack: Pack = load_pack(language)
         self.corpus = Path(corpus) if corpus is not None else None
         self.rules = rules or next(iter(self.pack.rules))
-        self.mix, self.short, self.latin = mix, short, Path(latin) if latin is not None else None
-        for name, share in {"mix": mix, "short": short}.items():
+        self.mix, self.short, self.capitals = mix, short, capitals
+        self.latin = Path(latin) if latin is not None else None
+        for name, share in {"mix": mix, "short": short, "capitals": capitals}.items():
             if not 0 <= share <= 1:
                 raise OptionError(f"{name} must be 0..1, got {share}.")
         self.batch_size = batch_size
@@ -162,7 +166,9 @@ class TransliterationTask:
         return Batches(self, split, limit, seed)
 
     def mixed(self, texts: Sequence[str], split: str, seed: int) -> list[str]:
-        """Return texts of a split with Latin passages in a share `mix` of them."""
+        """Return texts of a split with Latin passages in a share `mix` of them, those of ``train`` with capitals."""
+        if self.capitals and split == "train":
+            texts = raised(self.pack, texts, self.capitals, seed)
         if not self.mix:
             return list(texts)
         words = latin_words(held_out=split != "train")

@@ -76,7 +76,7 @@ class Transliterator:
             raise OptionError("This model brings no n-gram; a beam search needs one, as armenian-bilstm-large has it.")
         pack = self.task.pack
         chosen = [pack.choose(name) for name in rules.split("+")] if rules else list(pack.rules.values())
-        return CharacterNGram(pack, chosen, beam=beam, language=NGram.load(path))
+        return CharacterNGram(pack, chosen, beam=beam, language=NGram.load(path), folds=True)
 
     def __call__(self, lines: Sequence[str]) -> list[str]:
         """Return one line for each line; characters outside the alphabet stay as they are."""

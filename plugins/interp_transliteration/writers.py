@@ -43,17 +43,23 @@ def _whatever_the_task(lines: Lines) -> Writer:
     return lambda _: lines
 
 
-def baselines(pack: Pack, texts: Sequence[str]) -> dict[str, Writer]:
-    """Return writers that are fitted on texts and know the rules by which the samples of a task are spelled."""
+def baselines(pack: Pack, texts: Sequence[str], *, folds: bool = False) -> dict[str, Writer]:
+    """Return writers that are fitted on texts and know the rules by which the samples of a task are spelled.
+
+    With ``folds`` there is a second n-gram, to which a capital behind a capital is its small letter.
+    """
     ngram = CharacterNGram(pack, tuple(pack.rules.values())).fit(texts)
 
-    def by_ngram(task: TransliterationTask) -> Lines:
-        return _lines(CharacterNGram(pack, task.romaniser.rules, beam=ngram.beam, language=ngram.language))
+    def by_ngram(task: TransliterationTask, *, folds: bool = False) -> Lines:
+        rules = task.romaniser.rules
+        return _lines(CharacterNGram(pack, rules, beam=ngram.beam, language=ngram.language, folds=folds))
 
     def by_rules(task: TransliterationTask) -> Lines:
         return _lines(GreedyRules(pack, task.romaniser.rules).fit(texts))
 
-    return {f"character {ngram.language.order}-gram, beam {ngram.beam}": by_ngram, "greedy rules": by_rules}
+    order = f"character {ngram.language.order}-gram"
+    folded = {f"{order}, capitals folded": partial(by_ngram, folds=True)} if folds else {}
+    return {f"{order}, beam {ngram.beam}": by_ngram, **folded, "greedy rules": by_rules}
 
 
 def _lines(baseline: Baseline) -> Lines:

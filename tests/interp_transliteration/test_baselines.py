@@ -207,3 +207,17 @@ def test_a_long_line_takes_no_recursion():
     typed = "barev dzez " * 400
     assert len(fitted(CharacterNGram)(typed)) == len(typed)
     assert fitted(CharacterNGram)("") == ()
+
+
+def test_a_headline_reads_as_its_words_do_where_capitals_are_folded():
+    pack = load_pack("hy")
+    texts = TransliterationTask().sentences("demo")
+    rules = [pack.choose("article")]
+    plain = CharacterNGram(pack, rules, beam=1000).fit(texts)
+    folded = CharacterNGram(pack, rules, beam=1000, language=plain.language, folds=True)
+    for words in ("Hayastani Hanrapetutyun", "Gushakum en Haghtanak"):
+        titled = " ".join(word.title() for word in words.split())
+        wanted = pack.upper(restore(titled, folded.predict(titled)))
+        assert restore(titled.upper(), folded.predict(titled.upper())) == wanted
+        assert folded.predict(titled) == plain.predict(titled)
+    assert restore("VERABAC", plain.predict("VERABAC")) != restore("VERABAC", folded.predict("VERABAC"))

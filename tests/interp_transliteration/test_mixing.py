@@ -1,6 +1,6 @@
 """Latin passages: between the words of a text, of words that are held out from training where that is asked."""
 
-from interp_transliteration.mixing import Mixer, latin_words, latin_words_in
+from interp_transliteration.mixing import Mixer, latin_words, latin_words_in, raised
 from interp_transliteration.pack import load_pack
 from interp_transliteration.task import TransliterationTask
 
@@ -50,3 +50,16 @@ def test_training_and_measuring_see_different_words():
 
     assert share(train) == 0
     assert share(test) > 50
+
+
+def test_a_share_of_the_texts_has_words_in_capitals():
+    found = raised(PACK, TEXTS * 3, 0.3, seed=2)
+    assert found == raised(PACK, TEXTS * 3, 0.3, seed=2)
+    changed = [(a, b) for a, b in zip(TEXTS * 3, found, strict=True) if a != b]
+    assert 0.2 < len(changed) / len(found) < 0.4
+    whole = [b == PACK.upper(a) for a, b in changed]
+    assert 0.2 < sum(whole) / len(whole) < 0.5
+    for text, other in changed:
+        pairs = list(zip(text.split(" "), other.split(" "), strict=True))
+        assert all(b in {a, PACK.upper(a)} for a, b in pairs)
+    assert raised(PACK, TEXTS, 0.0, seed=2) == TEXTS

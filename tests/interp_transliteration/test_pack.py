@@ -1,6 +1,7 @@
 """Language packs: the Armenian one against the published table, a new one without code, and every way to break one."""
 
 import string
+from pathlib import Path
 
 import pytest
 
@@ -195,3 +196,19 @@ def test_a_pack_that_is_not_text(tmp_path):
     path.write_bytes("name = 'é'".encode("latin-1"))
     with pytest.raises(CorpusError, match="malformed"):
         load_pack(str(path))
+
+
+def test_words_in_capitals_and_small_letters(pack):
+    assert pack.upper("Երևան ու Windows-ը 5") == "ԵՐԵՎԱՆ ՈՒ WINDOWS-Ը 5"
+    assert [pack.small(symbol) for symbol in ("Ա", "Ու", "ՈՒ", "ու", "և", "Q", "5")] == [
+        "ա", "Ու", "ու", "ու", "և", "q", "5",
+    ]  # fmt: skip
+    assert load_pack("fa").upper("سلام ab") == "سلام AB", "a script without capitals"
+
+
+def test_faults_of_in_capitals_are_named(tmp_path):
+    path = tiny(tmp_path)
+    text = Path(path).read_text(encoding="utf-8")
+    Path(path).write_text(text.replace("kept =", 'in_capitals = { "ω" = "Α", "β" = "B" }\nkept ='), encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"(?s)'in_capitals' of 'ω'.*'in_capitals' of 'β'"):
+        load_pack(path)

@@ -241,3 +241,14 @@ def test_samples_of_later_shards_are_spelled_anew_and_those_before_stay(monkeypa
     assert {len(found) for found in spellings.values()} == {2}
     assert all(typed in spellings[source] for source, typed, _ in few)
     assert sum(first != second for first, second in spellings.values()) > number / 2
+
+
+def test_capitals_come_into_training_alone():
+    plain, raised = TransliterationTask(), TransliterationTask(capitals=1.0)
+    before, after = (sum(str(s).isupper() for batch in one.batches("train") for s in batch.labels["output"])
+                     for one in (plain, raised))  # fmt: skip
+    assert after > 5 * before
+    for one, two in zip(plain.batches("demo"), raised.batches("demo"), strict=True):
+        assert one.typed == two.typed
+    with pytest.raises(OptionError, match=r"capitals must be 0\.\.1, got 2"):
+        TransliterationTask(capitals=2)
