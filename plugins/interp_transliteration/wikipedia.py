@@ -42,6 +42,9 @@ _TIDY: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+_Page = tuple[str, str | None, frozenset[str]]
+
+
 class _Meter:
     """A reader that refuses to be read for ever between two whole revisions."""
 
@@ -85,22 +88,32 @@ def read_articles(stream: BinaryIO, name: str) -> Iterator[tuple[str, list[str]]
     UserWarning
         After the last whole page, where the dump is cut off.
     """
+    last = None
+    for last, text, hidden in _whole_pages(stream, name):
+        if text is not None:
+            yield last, plain_lines(text, hidden)
+    if last is None:
+        raise CorpusError(f"{name} has not one whole page; download the dump again.")
+
+
+def _whole_pages(stream: BinaryIO, name: str) -> "Iterator[_Page]":
     from mwxml.errors import MalformedXML
 
     last = None
     try:
-        for last, text, hidden in _read_pages(_Meter(stream, name), name):
-            if text is not None:
-                yield last, plain_lines(text, hidden)
-    except MalformedXML as error:
-        raise CorpusError(f"{name} is not a MediaWiki dump: {error}") from error
+        for page in _read_pages(_Meter(stream, name), name):
+            last = page[0]
+            yield page
+    except CorpusError:
+        raise
     except ParseError as error:
         if error.code not in _ENDS_EARLY:
             raise CorpusError(f"{name} is not well-formed XML, download it again: {error}.") from error
         if last is not None:
             warnings.warn(f"{name} is cut off; its last whole page is {last!r}.", stacklevel=2)
-    if last is None:
-        raise CorpusError(f"{name} has not one whole page; download the dump again.")
+    except (MalformedXML, AssertionError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # elements or numbers that no dump has: mwxml looks at some of them only as it goes
+        raise CorpusError(f"{name} is not a MediaWiki dump: {error or type(error).__name__}") from error
 
 
 def plain_lines(wikitext: str, hidden: frozenset[str] = _HIDDEN) -> list[str]:
@@ -125,7 +138,7 @@ def plain_lines(wikitext: str, hidden: frozenset[str] = _HIDDEN) -> list[str]:
     return [line for line in lines if line]
 
 
-def _read_pages(meter: _Meter, name: str) -> Iterator[tuple[str, str | None, frozenset[str]]]:
+def _read_pages(meter: _Meter, name: str) -> "Iterator[_Page]":
     """Yield each whole page's title, its text (None where it is no article) and the namespaces that show no text."""
     import mwxml
     from mwxml.element_iterator import ElementIterator, EventPointer
