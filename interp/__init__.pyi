@@ -28,6 +28,7 @@ from .errors import InterpError as InterpError
 from .errors import OptionError as OptionError
 from .errors import PluginError as PluginError
 from .errors import SchemaError as SchemaError
+from .errors import StorageError as StorageError
 from .errors import UnknownNameError as UnknownNameError
 from .errors import WeightsError as WeightsError
 from .hookspecs import hookimpl as hookimpl

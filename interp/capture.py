@@ -15,6 +15,7 @@ from interp.capturing.manifest import begin
 from interp.capturing.provenance import describe
 from interp.capturing.session import Options, Session, Where
 from interp.capturing.shards import Shard, fingerprint, shards_of
+from interp.disk import writing
 from interp.errors import CaptureError, OptionError
 from interp.storage import PARTS
 
@@ -86,6 +87,8 @@ def capture(
         Where the model can't be read exactly, or batches and labels do not fit it.
     OptionError
         Where ``store`` is of another model, other weights, options or batches, or is none of ours.
+    StorageError
+        Where the disk of ``store`` is full, or may not be written to; what is there is kept.
     UnknownNameError
         For a module, quantity, unit or label that does not exist.
     """
@@ -95,7 +98,8 @@ def capture(
     session = Session(model, batches, options)
     if store is not None:
         session.bounded = True
-        return keep(session, Path(store))
+        with writing(Path(store)):
+            return keep(session, Path(store))
     labels = list(session.run())
     if session.matrix is None or not session.matrix.used:
         raise CaptureError(session.nothing())
@@ -108,7 +112,8 @@ def _spread(source: Captured, store: str | os.PathLike[str] | None, client: Clie
 
     if store is None:
         raise OptionError("client= needs store=, a path on a disk that the workers share.")
-    return Scale(client, None, source.options.progress).capture(source, Path(store))
+    with writing(Path(store)):
+        return Scale(client, None, source.options.progress).capture(source, Path(store))
 
 
 def stream(

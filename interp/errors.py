@@ -38,6 +38,10 @@ class WeightsError(InterpError):
     """Weights that are missing, altered, or of another network."""
 
 
+class StorageError(InterpError, OSError):
+    """A disk that is full, or a place where nothing may be written."""
+
+
 class ClusterError(InterpError):
     """A cluster that is not there, or has lost the work."""
 

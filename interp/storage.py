@@ -15,6 +15,7 @@ import numpy as np
 
 from interp import integrity
 from interp.capturing.labels import join_labels
+from interp.disk import writing
 from interp.errors import OptionError, SchemaError
 from interp.schema import ACTIVATIONS, RESULT, SCHEMA_VERSION, validate
 
@@ -61,21 +62,34 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
         When there is something at ``path`` already, and ``overwrite`` is not given or it is no store.
     SchemaError
         For a dataset of another schema.
+    StorageError
+        When the disk is full, or nothing may be written there.
     """
     path = Path(path)
     check_target(path, overwrite)
     coded = encoded(_checked(dataset))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        write(coded, aside / "new", mode="w-")
-        integrity.seal(aside / "new")
-        if path.exists():
-            path.rename(aside / "old")
-        (aside / "new").rename(path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            write(coded, aside / "new", mode="w-")
+            integrity.seal(aside / "new")
+            _put(aside, path, overwrite)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
     return path
+
+
+def _put(aside: Path, path: Path, overwrite: bool) -> None:
+    """Give a new store its place; an old one goes aside."""
+    if overwrite and path.exists():
+        path.rename(aside / "old")
+    try:
+        (aside / "new").rename(path)
+    except OSError as error:
+        if not path.exists():
+            raise
+        raise OptionError(f"{path} was written by another process meanwhile; choose another path.") from error
 
 
 def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001

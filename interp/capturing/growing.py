@@ -13,7 +13,7 @@ import numpy as np
 
 from interp.capturing.finishing import write_labels
 from interp.capturing.manifest import Manifest
-from interp.errors import OptionError
+from interp.disk import lock
 from interp.integrity import MATRIX, SUMS_SO_FAR, seal, seal_block, sealed
 from interp.storage import LABELS_SO_FAR, ORDER, PARTS, encoded, layout, write
 
@@ -56,19 +56,10 @@ class Growing:
 
     def _hold(self) -> None:
         """Lock the directory for as long as the process lives, whatever it is named later."""
-        try:
-            import fcntl
-        except ImportError:  # a system without such locks
-            return
-        lock = os.open(self.place, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            raise OptionError(f"Another capture is writing to {self.path}; wait until it ends, or stop it.") from error
+        held = lock(self.place, f"Another capture is writing to {self.path}; wait until it ends, or stop it.")
         if self.lock >= 0:
             os.close(self.lock)
-        self.lock = lock
+        self.lock = held
 
     def append(self, values: np.ndarray, head: xr.Dataset, manifest: Manifest) -> None:
         """Write one more block.

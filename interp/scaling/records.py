@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from interp.disk import lock
 from interp.errors import OptionError
 
 NAME = re.compile(r"(\d+)-(\d+)\.npz")
@@ -19,14 +21,25 @@ Record = dict[str, np.ndarray]
 Range = tuple[int, int]
 
 
-def begin(folder: Path, call: Mapping[str, str]) -> None:
-    """Make a directory for the records of a call, or see that it is one of the same call.
+@contextmanager
+def begun(folder: Path, call: Mapping[str, str]) -> Iterator[None]:
+    """Make a directory for the records of a call, or see that it is one of the same call, and hold it.
 
     Raises
     ------
     OptionError
-        A directory of another call, or of something else.
+        A directory of another call, of something else, or in which another process is counting.
     """
+    _begin(folder, call)
+    held = lock(folder, f"Another process is counting into {folder}; wait until it ends, or stop it.")
+    try:
+        yield
+    finally:
+        if held >= 0:
+            os.close(held)
+
+
+def _begin(folder: Path, call: Mapping[str, str]) -> None:
     told = folder / CALL
     if not folder.exists():
         folder.mkdir(parents=True)

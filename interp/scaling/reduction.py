@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from interp.capturing.identity import described
 from interp.contracts import Reducer
+from interp.disk import writing
 from interp.reducers import Count, Step, Tally, concat, cut, gathered, of_units, planned, sample_bounds, unit_blocks
 from interp.scaling import records
 from interp.scaling.engines import Engine, Shipped, arrived
@@ -133,8 +134,15 @@ def reduce_in_shards(reducer: Reducer, source: Any, engine: Engine, folder: Path
         Takes an iterator of how many more shards are done, and runs it to its end.
     """
     parts, levels = sharded(source), planned(reducer, source)
-    if folder is not None:
-        records.begin(folder, identity(reducer, parts))
+    if folder is None:
+        return _in_levels(levels, parts, engine, None, show)
+    with writing(folder), records.begun(folder, identity(reducer, parts)):
+        return _in_levels(levels, parts, engine, folder, show)
+
+
+def _in_levels(levels: Sequence[Mapping[str, Step]], parts: Sharded, engine: Engine, folder: Path | None, show: Show
+               ) -> xr.Dataset:  # fmt: skip
+    """Return the result of the last of several passes, each of which needs those before."""
     shipped, tally = engine.ship(parts), Tally()
     results: dict[str, xr.Dataset] = {}
     for level, steps in enumerate(levels):

@@ -122,12 +122,12 @@ class Pack:
     @cached_property
     def _upper(self) -> Mapping[str, str]:
         latin = {letter: letter.upper() for letter in self.kept if letter.isascii() and letter.upper() in self.kept}
-        return latin | {unit: forms[-1] for unit, forms in self.capitals.items() if forms} | self.in_capitals
+        return {**latin, **{unit: forms[-1] for unit, forms in self.capitals.items() if forms}, **self.in_capitals}
 
     @cached_property
     def _lower(self) -> Mapping[str, str]:
         latin = {letter: letter.lower() for letter in self.kept if letter.isascii() and letter.lower() in self.kept}
-        return latin | {forms[-1]: unit for unit, forms in self.capitals.items() if forms}
+        return {**latin, **{forms[-1]: unit for unit, forms in self.capitals.items() if forms}}
 
     def small(self, symbol: str) -> str:
         """Return the small form of a unit or Latin letter as it stands in words in capitals; others as they are."""
