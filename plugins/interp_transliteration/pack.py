@@ -15,6 +15,9 @@ from interp import CorpusError, UnknownNameError
 
 PLACEHOLDER = "_"
 UNKNOWN = "#"
+NAME = re.compile(r"[A-Za-z0-9-]{1,40}")
+LARGEST, DOTS = 200_000, 100  # bytes of a pack, and dots of a line
+SHOWN, LENGTH = 50, 300  # faults in an error, and characters of one
 SHARES = ("lower_case", "left_out", "typos")
 FOLDER = Path(__file__).parent / "data"
 
@@ -171,13 +174,31 @@ def load_pack(language: str) -> Pack:
             f"No language {language!r}; shipped: {', '.join(languages())}. Or give the path of a .toml pack."
         )
     try:
-        pack = replace(_parse(tomllib.loads(path.read_text(encoding="utf-8"))), folder=path.parent)
+        pack = replace(_parse(tomllib.loads(_text(path))), folder=path.parent)
         faults = _faults(pack)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:  # ValueError: not UTF-8, not TOML, not a number
-        raise CorpusError(f"Language pack {path.name} is malformed: {error!r}.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # ValueError: not UTF-8, not TOML, not a number; RecursionError: brackets without end
+        raise CorpusError(f"Language pack {path.name} is malformed: {_short(repr(error))}.") from error
     if faults:
-        raise CorpusError(f"Language pack {path.name}:" + "".join(f"\n  - {fault}" for fault in faults))
+        more = [f"and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+        told = "".join(f"\n  - {_short(fault)}" for fault in [*faults[:SHOWN], *more])
+        raise CorpusError(f"Language pack {path.name}:{told}")
     return pack
+
+
+def _short(fault: str) -> str:
+    return fault if len(fault) <= LENGTH else f"{fault[:LENGTH]}…"
+
+
+def _text(path: Path) -> str:
+    """Return the text of a pack, unless it would take the parser more memory than any pack is worth."""
+    with path.open("rb") as stream:
+        text = stream.read(LARGEST + 1).decode("utf-8")
+    if len(text.encode()) > LARGEST:
+        raise ValueError(f"it has over {LARGEST:,} bytes")
+    if any(line.count(".") > DOTS for line in text.splitlines()):
+        raise ValueError(f"a line has over {DOTS} dots")  # the parser's memory grows with the square of a key's parts
+    return text
 
 
 def _parse(data: Mapping[str, Any]) -> Pack:
@@ -235,6 +256,8 @@ def _capitalised(spellings: Spellings) -> Spellings:
 
 def _faults(pack: Pack) -> list[str]:
     faults = []
+    if not NAME.fullmatch(pack.name):
+        faults.append(f"name must be letters, digits and hyphens, got {pack.name!r}")
     if len(set(pack.kept)) != len(pack.kept):
         faults.append("'kept' names a character twice")
     if PLACEHOLDER in pack.kept or UNKNOWN in pack.kept:

@@ -59,3 +59,40 @@ def test_entities_that_xml_itself_has_are_read(tmp_path):
     path = tmp_path / "dump.xml"
     path.write_text(PAGE.format("Նա &amp; նա &lt;!ENTITY x&gt; եկան տուն։"), encoding="utf-8")
     assert read(path).startswith("read ")
+
+
+PACK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000, 1_500_000_000))
+from interp import CorpusError
+from interp_transliteration.pack import load_pack
+try:
+    load_pack(sys.argv[1])
+except CorpusError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 100_000,
+        "a = " + "{a=" * 20_000,
+        ".".join("a" * 50_000) + " = 1",
+        'kept = "' + "a" * 300_000_000 + '"',
+        "a.b = 1\n" * 20_000,
+        'name = "../../../etc/passwd"\ntitle = "a"\nunits = ["α"]\nkept = "a"\nrules.a.anywhere."α" = { a = 1 }',
+        f'name = "x"\ntitle = "a"\nunits = {["α" * 50_000] * 2}\nkept = "a"\nrules.a.anywhere."α" = {{ a = 1 }}',
+        f'name = "x"\ntitle = "a"\nunits = ["α"]\nkept = "a"\nrules.a.anywhere."α" = {{ {"a" * 50_000} = 1 }}',
+    ],
+    ids=lambda text: text[:12],
+)
+def test_packs_that_would_take_all_memory_or_lead_elsewhere_are_refused(text, tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PACK, str(path)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("refused: Language pack bad.toml"), done.stdout[:300]
+    assert len(done.stdout) < 2_000, "the error is a sentence"

@@ -1,0 +1,103 @@
+"""A long capture and a long look at it, and what they hold in memory all the while.
+
+python tests/benchmarks/soak.py [--samples 150000] [--clicks 150]
+
+Captures 200 units over so many spellings of the demo corpus to a store (150,000 are 10 million tokens), measures a
+tenth of it, opens the dashboard on both in a browser, and clicks. Memory of the process that does it is printed for ten
+parts of its time: flat is where the last is no more than the first ones, once all is loaded.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+import typer
+from bench_dashboard import ARGUMENTS, Server, clicks
+
+UNITS = {"index": [*range(25)]}  # of eight nodes: 200
+
+
+class Memory:
+    """Notes once a second what a process holds, in MB."""
+
+    def __init__(self, process: int) -> None:
+        self.process, self.held = psutil.Process(process), list[float]()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self) -> None:
+        """Note until the process ends."""
+        try:
+            while self.process.status() != psutil.STATUS_ZOMBIE:
+                self.held.append(self.process.memory_info().rss / 2**20)
+                time.sleep(1)
+        except psutil.NoSuchProcess:
+            return
+
+    def parts(self, number: int = 10) -> str:
+        """Return the peak of each of some parts of the time."""
+        size = max(1, len(self.held) // number)
+        return ", ".join(f"{max(self.held[at : at + size]):,.0f}" for at in range(0, len(self.held), size))
+
+
+def capture(folder: Path, samples: int) -> None:
+    """Capture, and measure a part; in a process of its own."""
+    import interp
+
+    model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
+    asked = {"modules": ["lstm"], "quantities": ["h", "f"], "units": UNITS}
+    acts = interp.capture(model, task.batches("demo", limit=samples), store=folder / "acts.zarr", **asked)
+    typer.echo(f"{acts.sizes['token']:,} tokens of {acts.sizes['unit']} units")
+    part = acts.isel(token=slice(acts.sizes["token"] // 10))
+    interp.save(interp.measure("hellinger", part, minimum=300), folder / "dist.zarr")
+
+
+def main(
+    samples: Annotated[int, typer.Option(help="67 tokens each.")] = 150_000,
+    number: Annotated[int, typer.Option("--clicks", help="Of pairs, and as many of units.")] = 150,
+    into: Annotated[Path | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Capture, look, and print what was held."""
+    if into is not None:
+        capture(into, samples)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        start = time.perf_counter()
+        command = [sys.executable, __file__, "--samples", str(samples), "--into", name]
+        process = subprocess.Popen(command)
+        memory = Memory(process.pid)
+        if process.wait():
+            raise typer.Exit(1)
+        typer.echo(f"capture and measure, {time.perf_counter() - start:,.0f} s, MB held: {memory.parts()}")
+        server = Server([f"{name}/acts.zarr", f"{name}/dist.zarr"], "armenian-bilstm")
+        memory, start = Memory(server.process.pid), time.perf_counter()
+        try:
+            count = look(server.url, number)
+        finally:
+            server.stop()
+        typer.echo(f"dashboard, {count} clicks, {time.perf_counter() - start:,.0f} s, MB held: {memory.parts()}")
+
+
+def look(url: str, number: int) -> int:
+    """Open the dashboard and click; return how often."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        page.locator(".dash[data-settled]").wait_for(timeout=60_000)
+        took = clicks(page, number)
+        browser.close()
+    return sum(map(len, took.values()))
+
+
+if __name__ == "__main__":
+    typer.run(main)
