@@ -61,6 +61,8 @@ class Combined:
             if evidence > HOPELESS:
                 found.append(Step(option, self._units[option.code], self.trust * evidence))
                 known.add(option.code)
+        if not (at and typed[at - 1].isalnum()):  # where a word begins, no letter stands for nothing
+            row = np.append(-np.inf, row[1:])
         best = int(row.argmax())
         anyhow = (UNSPELLED,) * (2 * len(self.ngram.channel.styles) + 2)
         likely = np.flatnonzero(row > LIKELY).tolist()

@@ -70,6 +70,8 @@ def test_a_search_writes_whole_words_and_loses_nothing(searching):
 
 @given(st.text(st.sampled_from("abdeksnyw -.é"), max_size=30))
 @settings(deadline=None, max_examples=60)
+@example("w- ")
+@example("«w-»")
 def test_a_search_never_tears_a_word(searching, text):
     (out,) = searching([text])
     assert len(WORD.findall(out)) == len(WORD.findall(text))
