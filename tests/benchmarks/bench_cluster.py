@@ -31,7 +31,7 @@ import interp
 os.environ["OMP_NUM_THREADS"] = "1"  # of each worker
 PIECE = 2**16  # rows
 EVERY = 0.5  # seconds between two looks at memory
-FEW = {"modules": ["lstm"], "quantities": ["h", "f"], "units": {"index": [*range(25)]}}  # 200 units
+FEW = {"modules": ["lstm"], "quantities": ["h", "f"], "units": {"index": [*range(50)]}}  # 200 units
 Peaks = dict[str, tuple[float, float]]
 
 

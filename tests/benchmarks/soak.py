@@ -21,7 +21,7 @@ import psutil
 import typer
 from bench_dashboard import ARGUMENTS, Server, clicks
 
-UNITS = {"index": [*range(25)]}  # of eight nodes: 200
+UNITS = {"index": [*range(50)]}  # of four nodes: 200
 
 
 class Memory:
