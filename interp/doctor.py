@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROWS = 32_768  # that are read at once
 CHUNK = re.compile(r"activation/c/\d+/\d+")
+AGAIN = "--repair, then the same call of interp.capture"
 ANEW = "remove the store, and give the call that made it again"
 
 
@@ -49,12 +50,14 @@ def examine(store: Path) -> list[Fault]:
         Where there is no store.
     """
     from interp import integrity
+    from interp.scaling.parts import damaged
 
     if not store.is_dir() or not any((store / name).exists() for name in (integrity.METADATA, integrity.SUMS)):
         raise SchemaError(f"{store} is no store of interp.")
     found = [Fault(name, what, "") for name, what in integrity.faults(store, all_bytes=True)]
-    remedy = "--repair, then the same call of interp.capture" if _recoverable(store, found) else ANEW
+    remedy = AGAIN if _recoverable(store, found) else ANEW
     faults = [one._replace(remedy=_of_extra(one) or remedy) for one in found]
+    faults += [Fault(name, "is altered", AGAIN) for name in damaged(store)]
     faults += [Fault(path.name, "is left of a process that was killed", "--repair") for path in leftovers(store)]
     return faults or list(_read_through(store))
 
@@ -124,15 +127,20 @@ def repair(store: Path) -> list[str]:
     ----------
     store : Path
     """
-    faults, done = examine(store), []
+    from interp.scaling.parts import damaged, forget
+
+    faults, waiting, done = examine(store), damaged(store), []
     for path in leftovers(store):
         path.unlink()
         done.append(f"Removed {path.name}.")
-    damaged = [fault for fault in faults if not _of_extra(fault) and fault.remedy != "--repair"]
-    if _recoverable(store, damaged):
-        rows = reopen(store, {fault.file for fault in damaged})
+    for name, number in waiting.items():
+        forget(store, number)
+        done.append(f"{name} counts no more. Give the same call of interp.capture again: it captures the shard anew.")
+    bad = [one for one in faults if not _of_extra(one) and one.remedy != "--repair" and one.file not in waiting]
+    if _recoverable(store, bad):
+        rows = reopen(store, {fault.file for fault in bad})
         done.append(f"Took out {rows:,} rows. Give the same call of interp.capture again: it fills them.")
-    elif damaged:
+    elif bad:
         done.append(f"The rest can't be made good: {ANEW}.")
     return done
 

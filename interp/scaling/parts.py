@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,7 @@ import xarray as xr
 from interp import storage
 from interp.capturing.growing import UNITS
 from interp.capturing.labels import join_labels
+from interp.errors import SchemaError
 from interp.integrity import MATRIX, seal_block
 from interp.scaling import records
 from interp.scaling.engines import Shipped, arrived
@@ -39,6 +41,8 @@ class Part:
         The largest difference from the modules' own results, and in how many rows it was looked for.
     text : dict of str to bool
         For each label, whether it is strings.
+    sums : sequence of (int, int)
+        The rows of each piece of the matrix, and their CRC-32.
     """
 
     number: int
@@ -49,6 +53,7 @@ class Part:
     worst: float
     checked: int
     text: dict[str, bool]
+    sums: Sequence[tuple[int, int]] = ()
 
     @classmethod
     def read(cls, store: Path, number: int) -> Part | None:
@@ -56,11 +61,41 @@ class Part:
         path = told(store, number)
         return cls(**json.loads(path.read_bytes())) if path.is_file() else None
 
-    def values(self, store: Path) -> np.ndarray:
-        """Return its matrix, read when it is used."""
+    def values(self, store: Path, start: int, stop: int) -> np.ndarray:
+        """Return rows of its matrix, read when they are used.
+
+        Raises
+        ------
+        SchemaError
+            Where a piece in which they stand is not what was written; the shard then counts as not captured.
+        """
+        try:
+            return self._checked(store, start, stop)
+        except (OSError, ValueError) as error:
+            forget(store, self.number)
+            raise SchemaError(
+                f"{matrix(store, self.number)} is damaged ({error}) and counts no more. Give the same call again: it "
+                "captures the shard anew."
+            ) from error
+
+    def _checked(self, store: Path, start: int, stop: int) -> np.ndarray:
         if not self.rows:
             return np.zeros((0, self.width), self.dtype)
-        return np.memmap(matrix(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
+        held = np.memmap(matrix(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
+        first = 0
+        for rows, total in self.sums:
+            if first < stop and first + rows > start and crc32(held[first : first + rows].data) != total:
+                raise ValueError("it is altered")
+            first += rows
+        return held[start:stop]
+
+    def fault(self, store: Path) -> str:
+        """Return what is wrong with its matrix; empty where it is as it was written."""
+        try:
+            self._checked(store, 0, self.rows)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return ""
 
 
 def told(store: Path, number: int) -> Path:
@@ -83,21 +118,23 @@ def capture_part(source: Captured | Shipped, shard: Shard, store: Path, number: 
     known = Part.read(store, number)
     if known is not None:
         return known
-    session, found, rows = arrived(source).of(shard).session(), [], 0
+    session, found, sums = arrived(source).of(shard).session(), [], list[tuple[int, int]]()
     aside = matrix(store, number).with_suffix(f".{os.getpid()}.partial")
     with aside.open("wb") as stream:
         for held in session.run():
             piece, session.matrix = session.matrix, None
             if piece is not None and piece.used:
-                piece.finish().tofile(stream)
+                values = np.ascontiguousarray(piece.finish())
+                values.tofile(stream)
                 found.append(held)
-                rows += piece.used
+                sums.append((len(values), crc32(values.data)))
         stream.flush()
         os.fsync(stream.fileno())
     aside.replace(matrix(store, number))
     records.write(join_labels(found), labels(store, number))
     width, check = session.plan.width if session.plan else 0, session.check
-    part = Part(number, rows, session.seen, width, session.options.dtype, check.worst, check.rows, session.text)
+    rows, dtype = sum(size for size, _ in sums), session.options.dtype
+    part = Part(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)
     records.put(told(store, number), json.dumps(asdict(part)).encode())
     return part
 
@@ -115,7 +152,7 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]
     """
     import zarr
 
-    values = [part.values(store)[first:stop] for part, first, stop in pieces]
+    values = [part.values(store, first, stop) for part, first, stop in pieces]
     rows = sum(map(len, values))
     array = zarr.open_array(store / MATRIX, mode="r+")
     for first in range(0, array.shape[1], UNITS):
@@ -125,6 +162,21 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]
     put_labels(store, start, labels_of(store, pieces))
     seal_block(store, start, start // array.shards[0])  # type: ignore[index]
     return start
+
+
+def damaged(store: Path) -> dict[str, int]:
+    """Return the matrices that wait in a store and are not what was written: their names, and their shards."""
+    found = {}
+    for path in sorted((store / PARTS).glob("*.matrix")):
+        part = Part.read(store, int(path.stem))
+        if part is not None and part.fault(store):
+            found[path.relative_to(store).as_posix()] = part.number
+    return found
+
+
+def forget(store: Path, number: int) -> None:
+    """Make a shard count as not captured."""
+    told(store, number).unlink(missing_ok=True)
 
 
 def drop_part(store: Path, number: int) -> None:

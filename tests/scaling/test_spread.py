@@ -9,10 +9,11 @@ import pytest
 from tiny import Failing, Tiny, some_batches
 
 import interp
-from interp import CaptureError, OptionError, integrity
+from interp import CaptureError, OptionError, SchemaError, integrity
 from interp.capture import Captured
 from interp.capturing import shards as captured_shards
 from interp.capturing.session import Options
+from interp.doctor import examine, repair
 from interp.scaling import spread
 
 
@@ -125,3 +126,42 @@ def test_labels_that_are_strings_in_one_shard_and_numbers_in_another_are_refused
     odd = interp.Batch(BATCHES[-1].inputs, BATCHES[-1].lengths, {"input": [1] * sum(BATCHES[-1].lengths)})
     with pytest.raises(CaptureError, match="have strings as label 'input' and some numbers"):
         spread_out(tmp_path / "a.zarr", Failing(), batches=[*BATCHES, odd])
+
+
+def begun_with_parts(store):
+    """Begin a capture, and stop where the matrix of a shard waits; return that."""
+    for last in range(2, 12):
+        with pytest.raises(KeyboardInterrupt):
+            spread_out(store, Failing(last))
+        waiting = [path for path in sorted((store / ".parts").glob("*.matrix")) if path.stat().st_size]
+        if waiting:
+            return waiting[-1]
+        shutil.rmtree(store)
+    raise AssertionError("no part has waited")
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut off", "missing"])
+@pytest.mark.parametrize("repaired", [False, True])
+@pytest.mark.filterwarnings("ignore:.*is not finished")
+def test_a_part_that_waits_and_is_damaged_never_reaches_the_store(damage, repaired, tmp_path):
+    wanted = spread_out(tmp_path / "whole.zarr", Failing())
+    store = tmp_path / "a.zarr"
+    part = begun_with_parts(store)
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    if damage == "missing":
+        part.unlink()
+    else:
+        part.write_bytes(data if damage == "flipped" else data[: len(data) // 2])
+    if damage != "missing":
+        assert [fault.file for fault in examine(store)] == [f".parts/{part.name}"]
+    if repaired:
+        repair(store)
+    else:
+        with pytest.raises(SchemaError, match=rf"{part.name} is damaged .* counts no more"):
+            spread_out(store, Failing())
+    if repaired and damage == "missing":
+        with pytest.raises(SchemaError, match="is damaged"):
+            spread_out(store, Failing())
+    alike(spread_out(store, Failing()), wanted)
+    assert not examine(store)
