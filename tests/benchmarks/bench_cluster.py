@@ -1,11 +1,11 @@
-"""What work on a cluster costs, and whether two workers are worth two: the tables of the README.
+"""What work on a cluster costs, and whether two workers are worth two: the table of the README, between its markers.
 
-python tests/benchmarks/bench_cluster.py [--samples 1250,12500,125000] [--work moments,hellinger,capture]
+python tests/benchmarks/bench_cluster.py [--samples 1500,15000,150000] [--work hellinger,capture] [--readme README.md]
 
 Every row is one call on fresh workers of one thread each, on spellings of the demo corpus by the Armenian network: a
 reducer over the stream of all units, or a capture of 200 units to a store. The cost of a token is the processor time of
 all processes, the caller's and the scheduler's too, from the moment that the workers have warmed up. Memory is the peak
-of each process, in the first and in the second half of its time: flat is where they are the same.
+of the workers and of the caller, in the first and in the second half of the time: flat is where they are the same.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of each worker
 PIECE = 2**16  # rows
 EVERY = 0.5  # seconds between two looks at memory
 FEW = {"modules": ["lstm"], "quantities": ["h", "f"], "units": {"index": [*range(50)]}}  # 200 units
+CALLER = "caller"
 Peaks = dict[str, tuple[float, float]]
 
 
@@ -47,9 +48,9 @@ class Watch:
         for name, process in self.processes.items():
             self.held.setdefault(name, []).append(process.memory_info().rss / 2**20)
 
-    def processor(self) -> float:
-        """Return the seconds that all have computed so far."""
-        return sum(sum(process.cpu_times()[:2]) for process in self.processes.values())
+    def processor(self) -> dict[str, float]:
+        """Return the seconds that each has computed so far."""
+        return {name: sum(process.cpu_times()[:2]) for name, process in self.processes.items()}
 
     def peaks(self) -> Peaks:
         """Return the most that each process held in the first and in the second half."""
@@ -61,7 +62,7 @@ class Watch:
 def watched(client: Client) -> Iterator[Watch]:
     """Watch the workers of a client and this process, in which the scheduler is."""
     workers = {f"worker {n}": psutil.Process(pid) for n, pid in enumerate(client.run(os.getpid).values(), 1)}
-    watch, ended = Watch(workers | {"caller": psutil.Process()}), threading.Event()
+    watch, ended = Watch(workers | {CALLER: psutil.Process()}), threading.Event()
 
     def looking() -> None:
         while not ended.wait(EVERY):
@@ -86,24 +87,29 @@ class Row:
     workers: int
     tokens: int
     seconds: float
-    processor: float
+    processor: dict[str, float]
     peaks: Peaks
     size: float  # bytes a token on disk
     digest: str
 
+    def cost(self, *names: str) -> float:
+        """Return the seconds of processors that a token takes, of some processes or of all."""
+        return sum(self.processor[name] for name in names or self.processor) / self.tokens
+
     def cells(self) -> list[str]:
         """Return the cells of a row of the table."""
-        memory = ", ".join(f"{first:,.0f} / {second:,.0f}" for first, second in self.peaks.values())
+        workers = [held for name, held in self.peaks.items() if name != CALLER]
+        first, second = (max(part) for part in zip(*workers, strict=True))
         return [
-            self.work, f"{self.workers}", f"{self.tokens:,}", f"{self.seconds:,.0f}",
-            f"{self.tokens / self.seconds:,.0f}", f"{1e6 * self.processor / self.tokens / 3600:.4f}",
-            f"{self.size * 1e6 / 2**30:.3f}", memory,
+            self.work, f"{self.tokens:,}", f"{self.workers}", f"{self.tokens / self.seconds:,.0f}",
+            f"{1e6 * self.cost() / 3600:.4f}", f"{self.size * 1e6 / 2**30:.2f}" if self.size else "",
+            f"{first:,.0f}, {second:,.0f}", "{:,.0f}, {:,.0f}".format(*self.peaks[CALLER]),
         ]  # fmt: skip
 
 
 HEAD = [
-    "work", "workers", "tokens", "seconds", "tokens / s", "core-hours / 10^6 tokens", "GB / 10^6 tokens on disk",
-    "peak MB, first / second half",
+    "work", "tokens", "workers", "tokens / s", "core-hours / 10^6 tokens", "GB / 10^6 tokens",
+    "peak MB of a worker, halves", "of the caller",
 ]  # fmt: skip
 
 
@@ -130,7 +136,8 @@ def warm(work: str) -> None:
     """Load and compile in a worker what is no cost of a token."""
     name = "moments" if work == "capture" else work
     model, batches = interp.load_model("armenian-bilstm"), interp.load_task("transliteration").batches("demo", limit=64)
-    interp.measure(name, interp.stream(model, batches, progress=False))
+    few = {"minimum": 1, "minimum_sources": 1} if name == "hellinger" else {}
+    interp.measure(name, interp.stream(model, batches, progress=False), **few)
 
 
 def measured(work: str, samples: int, workers: int) -> Row:
@@ -146,7 +153,8 @@ def measured(work: str, samples: int, workers: int) -> Row:
         with watched(client) as watch:
             before, start = watch.processor(), time.perf_counter()
             result = call(work, samples, client, folder)
-            seconds, processor = time.perf_counter() - start, watch.processor() - before
+            seconds, after = time.perf_counter() - start, watch.processor()
+        processor = {name: after[name] - before[name] for name in after}
         store = folder / "acts.zarr"
         size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file()) if store.exists() else 0
         tokens = result.sizes["token"] if work == "capture" else int(result.attrs["n_tokens"])
@@ -159,23 +167,47 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def model_of(rows: list[Row], workers: int = 64) -> str:
+    """Return what a thousand million tokens would cost, from the longest run: as many hours as tokens say."""
+    row = rows[-1]
+    one = row.cost(*(name for name in row.processor if name != CALLER))
+    most = one / max(row.cost(CALLER), 1e-9)
+    hours = 1e9 * one / 3600
+    disk = f", {row.size * 1e9 / 2**30:,.0f} GB" if row.size else ""
+    grown = row.cost() / rows[0].cost()
+    return (
+        f"{row.work}: a token of {row.tokens:,} costs {grown:.2f} times one of {rows[0].tokens:,}; "
+        f"10^9 tokens would take {hours:,.0f} core-hours{disk}, {hours / workers:,.1f} hours of {workers} workers. The "
+        f"caller and scheduler, which compute {1e6 * row.cost(CALLER):.2f} s for 10^6 tokens, keep up with {most:,.0f}."
+    )
+
+
+def insert(path: Path, text: str) -> None:
+    """Put a text between the markers of a document."""
+    begin, end = "<!-- cluster:begin -->", "<!-- cluster:end -->"
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    path.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
 def main(
     samples: Annotated[str, typer.Option(help="Numbers of samples, 67 tokens each.")] = "1500,15000,150000",
-    work: Annotated[str, typer.Option(help="Reducers, or capture.")] = "moments,hellinger,capture",
-    pair: Annotated[int, typer.Option(help="Samples of the comparison of one worker with two.")] = 32_768,
+    work: Annotated[str, typer.Option(help="Reducers, or capture.")] = "hellinger,capture",
+    pair: Annotated[int, typer.Option(help="Samples of the comparison of one worker with two.")] = 16_384,
+    readme: Annotated[Path | None, typer.Option(help="A document with markers.")] = None,
 ) -> None:
-    """Measure and print."""
-    kinds = work.split(",")
-    for kind in kinds:
+    """Measure, print, and write."""
+    shown, told = list[Row](), list[str]()
+    for kind in work.split(","):
         one, two = measured(kind, pair, 1), measured(kind, pair, 2)
         verdict = "the same to the bit" if one.digest == two.digest else "DIFFERENT"
-        typer.echo(table([one, two]))
-        typer.echo(f"{kind}: x {one.seconds / two.seconds:.2f} with two workers, results {verdict}\n")
-    for kind in kinds:
+        told.append(f"{kind}: x {one.seconds / two.seconds:.2f} with two workers, results {verdict}.")
+        typer.echo(table([one, two]) + f"\n{told[-1]}")
         rows = [measured(kind, int(number), 2) for number in samples.split(",")]
-        costs = [row.processor / row.tokens for row in rows]
-        typer.echo(table(rows))
-        typer.echo(f"{kind}: a token of the last costs {costs[-1] / costs[0]:.3f} times one of the first\n")
+        told.append(model_of(rows))
+        typer.echo(table(rows) + f"\n{told[-1]}")
+        shown += [one, two, *rows]
+    if readme is not None:
+        insert(readme, "\n".join([table(shown), "", *(f"- {line}" for line in told)]))
 
 
 if __name__ == "__main__":
