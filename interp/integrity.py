@@ -92,8 +92,12 @@ def put(path: Path, sums: Mapping[str, tuple[int, str]]) -> None:
     """Write sums, all at once."""
     path.parent.mkdir(exist_ok=True)
     aside = path.with_name(f"{path.name}.partial")
-    aside.write_text(json.dumps(sums, ensure_ascii=False, indent=0), encoding="utf-8")
+    aside.write_bytes(_written(sums))
     aside.replace(path)
+
+
+def _written(sums: Mapping[str, tuple[int, str]]) -> bytes:
+    return json.dumps(sums, ensure_ascii=False, indent=0).encode()
 
 
 def sealed(store: Path) -> Sums | None:
@@ -111,12 +115,15 @@ def sealed(store: Path) -> Sums | None:
 
 
 def _read(path: Path) -> Sums:
+    held = path.read_bytes()
     try:
-        found = {str(name): (int(size), str(value)) for name, (size, value) in json.loads(path.read_bytes()).items()}
+        found = {str(name): (int(size), str(value)) for name, (size, value) in json.loads(held).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError("is damaged") from error
     if any(name.startswith("/") or ".." in name.split("/") for name in found):
         raise ValueError("names files outside of the store")
+    if held != _written(found):  # the same in other bytes, as with a name twice
+        raise ValueError("is damaged")
     return found
 
 
