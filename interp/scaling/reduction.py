@@ -187,7 +187,9 @@ def _counted_all(work: Work, parts: Sharded, source: Any, engine: Engine, folder
     tree = Tree(engine, lambda a, b, shards: engine.submit(_merge, held, a, b, place(shards)))
     show(tree.run(calls(), known))
     total = tree.total()
-    return loaded(engine.value(total)) if total is not None else packed([], Tally())
+    if total is None:
+        return packed([], Tally())
+    return loaded(total if isinstance(total, Path) else engine.value(total))
 
 
 def _count(work: Work | Shipped, source: Sharded | Shipped, shard: Any, place: Path | None) -> Record | Path:
