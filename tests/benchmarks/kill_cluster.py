@@ -102,11 +102,11 @@ def recorded(output: Path) -> set[Path]:
 
 def watched(process: subprocess.Popen[str], output: Path, done: set[Path]) -> set[str]:
     """Wait for a command, and return what it works on again though it was done."""
-    numbers = {path.stem for path in done}
+    numbers = {(path.parent.name, path.stem) for path in done}  # each pass has a folder of its own
     again: set[str] = set()
     while process.poll() is None:
         for path in [*output.glob(".parts/*.partial"), *output.parent.glob(f".{output.name}.states/*/*.partial")]:
-            if path.name.partition(".")[0] in numbers:
+            if (path.parent.name, path.name.partition(".")[0]) in numbers:
                 again.add(path.name)
         time.sleep(0.005)
     return again
