@@ -10,7 +10,7 @@ from interp_transliteration.baselines import CharacterNGram, Step
 from interp_transliteration.channel import Option
 from interp_transliteration.pack import PLACEHOLDER
 
-TRUST = 0.5  # of the network's logarithms, beside those of the n-gram and the rules
+TRUST = 0.8  # of the network's logarithms, beside those of the n-gram and the rules
 UNSPELLED = -8.0  # log P of a letter that the rules don't give for what the network reads in it
 LIKELY = -4.0  # log P from which on the network's own reading is looked at where the rules don't have it
 HOPELESS = -24.0  # log P below which a unit is left out

@@ -167,18 +167,16 @@ def table(rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def model_of(rows: list[Row], workers: int = 64) -> str:
-    """Return what a thousand million tokens would cost, from the longest run: as many hours as tokens say."""
+def model_of(rows: list[Row]) -> str:
+    """Return what a thousand million tokens would cost, if they cost what those of the longest run did."""
     row = rows[-1]
-    one = row.cost(*(name for name in row.processor if name != CALLER))
-    most = one / max(row.cost(CALLER), 1e-9)
-    hours = 1e9 * one / 3600
-    disk = f", {row.size * 1e9 / 2**30:,.0f} GB" if row.size else ""
-    grown = row.cost() / rows[0].cost()
+    one, caller = row.cost(*(name for name in row.processor if name != CALLER)), row.cost(CALLER)
+    disk = f" and {row.size * 1e9 / 2**30:,.0f} GB" if row.size else ""
+    grown, hours = row.cost() / rows[0].cost(), 1e9 / 3600
     return (
-        f"{row.work}: a token of {row.tokens:,} costs {grown:.2f} times one of {rows[0].tokens:,}; "
-        f"10^9 tokens would take {hours:,.0f} core-hours{disk}, {hours / workers:,.1f} hours of {workers} workers. The "
-        f"caller and scheduler, which compute {1e6 * row.cost(CALLER):.2f} s for 10^6 tokens, keep up with {most:,.0f}."
+        f"{row.work}: a token of {row.tokens:,} costs {grown:.2f} times one of {rows[0].tokens:,}. 10^9 tokens would take "
+        f"{hours * one:,.0f} core-hours{disk}; caller and scheduler need {1e6 * caller:.2f} s for 10^6 tokens, so "
+        f"{hours * caller:.1f} hours are the least, with {one / caller:,.0f} workers."
     )
 
 
