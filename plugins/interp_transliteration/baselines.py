@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from interp_transliteration.task import TextBatch
 
 
+FOLDING = 2.0  # nats: what it costs to count the capitals of a word as small letters
+
+
 class Baseline(ABC):
     """Restores script from Latin letters without a network; called with a batch it is a predictor.
 
@@ -125,7 +128,7 @@ class CharacterNGram(Baseline):
     language : NGram, optional
         One that is fitted already; it has an order of its own.
     folds : bool
-        Whether a capital behind a capital counts as its small letter: text has few words all in capitals to count.
+        Whether capitals behind a capital may count as small letters: text has few words all in capitals to count.
 
     Raises
     ------
@@ -193,19 +196,33 @@ class CharacterNGram(Baseline):
         best = nlargest(self.beam, ahead.pop(at).items(), key=lambda item: item[1][0])
         for (start, style), path in best:
             score, row, last = path
-            counted = self._small if last is not None and self._is_capital(last[0].code) else None
+            ways = self._ways(start, last)
             for step in steps:
                 length, _, chances, goes_on = step.option
-                total, context = score + chances[row] + step.evidence, start
-                if total == -inf:
+                reward = score + chances[row] + step.evidence
+                if reward == -inf:
                     continue
-                for unit in step.units:
-                    code = counted[unit] if counted else unit
-                    total += self.language.log(context, code)
-                    context = self.language.push(context, code)
-                reached, state = ahead.setdefault(at + length, {}), (context, style)
-                if state not in reached or reached[state][0] < total:
-                    reached[state] = total, 2 * style + goes_on, (step.option, path)
+                for small, price in ways if any(map(self._is_capital, step.units)) else ways[:1]:
+                    total, context = self._read(reward - price, start, step.units, small)
+                    reached, state = ahead.setdefault(at + length, {}), (context, style)
+                    if state not in reached or reached[state][0] < total:
+                        reached[state] = total, 2 * style + goes_on, (step.option, path)
+
+    def _read(self, total: float, context: int, units: Sequence[int], small: bool) -> tuple[float, int]:
+        """Return a score and a context with some more units, counted as small letters or as they are."""
+        for unit in units:
+            code = self._small[unit] if small else unit
+            total += self.language.log(context, code)
+            context = self.language.push(context, code)
+        return total, context
+
+    def _ways(self, context: int, last: tuple[Option, _Path] | None) -> Sequence[tuple[bool, float]]:
+        """Return how capitals that come next may be counted, as small letters or not, and for what price."""
+        if last is None or not self._is_capital(last[0].code):
+            return ((False, 0.0),)
+        if self.language.last(context) != last[0].code:
+            return ((True, 0.0),)
+        return (False, 0.0), (True, FOLDING)  # XIX is known as it is, a headline is not
 
     def _is_capital(self, code: int) -> bool:
         return code < len(self._small) and self._small[code] != code

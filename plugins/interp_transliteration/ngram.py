@@ -103,6 +103,10 @@ class NGram:
         """Return the context after one more code; the context before the first is 0."""
         return (context << self.bits | code) & self._masks[self.order - 1]
 
+    def last(self, context: int) -> int:
+        """Return the last code of a context."""
+        return context & self._masks[1]
+
     def log(self, context: int, code: int) -> float:
         """Return the natural logarithm of the probability of a code after a context."""
         return self._log(context << self.bits | code, self.order)

@@ -174,8 +174,8 @@ def model_of(rows: list[Row]) -> str:
     disk = f" and {row.size * 1e9 / 2**30:,.0f} GB" if row.size else ""
     grown, hours = row.cost() / rows[0].cost(), 1e9 / 3600
     return (
-        f"{row.work}: a token of {row.tokens:,} costs {grown:.2f} times one of {rows[0].tokens:,}. 10^9 tokens would take "
-        f"{hours * one:,.0f} core-hours{disk}; caller and scheduler need {1e6 * caller:.2f} s for 10^6 tokens, so "
+        f"{row.work}: a token of {row.tokens:,} costs {grown:.2f} times one of {rows[0].tokens:,}. 10^9 tokens would "
+        f"take {hours * one:,.0f} core-hours{disk}; caller and scheduler need {1e6 * caller:.2f} s for 10^6 tokens, so "
         f"{hours * caller:.1f} hours are the least, with {one / caller:,.0f} workers."
     )
 
