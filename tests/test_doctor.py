@@ -8,12 +8,11 @@ import sys
 import numpy as np
 import pytest
 from laws import small
-from tiny import Failing
+from tiny import Failing, cut_small
 
 import interp
 from interp import SchemaError, doctor
 from interp.capture import Captured
-from interp.capturing import shards as captured_shards
 from interp.capturing.session import Options
 from interp.scaling import spread
 
@@ -27,10 +26,7 @@ def saved(tmp_path):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(captured_shards, "SAMPLES", 40)
-    monkeypatch.setattr(spread, "BLOCK", 512)
-    monkeypatch.setattr("interp.storage.SHARD", {"token": 512, "unit": 512})
-    monkeypatch.setattr("interp.storage.CHUNK", {"token": 512, "unit": 16})
+    cut_small(monkeypatch, samples=40, rows=512, units=16)
 
 
 def captured(store, engine):

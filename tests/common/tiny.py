@@ -45,3 +45,11 @@ class Failing(Here):
     def count(self, name):
         """Return how often a function was called."""
         return sum(called == name for called, _ in self.calls)
+
+
+def cut_small(monkeypatch, *, samples, rows, units):
+    """Make shards of so many samples, blocks of so many rows, and chunks of so many units."""
+    monkeypatch.setattr("interp.capturing.shards.SAMPLES", samples)
+    monkeypatch.setattr("interp.scaling.spread.BLOCK", rows)
+    monkeypatch.setattr("interp.storage.SHARD", {"token": rows, "unit": 512})
+    monkeypatch.setattr("interp.storage.CHUNK", {"token": rows, "unit": units})

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import Failing, Tiny, some_batches
+from tiny import Failing, Tiny, cut_small, some_batches
 
 import interp
 from interp import CaptureError, OptionError, SchemaError, integrity
 from interp.capture import Captured
-from interp.capturing import shards as captured_shards
 from interp.capturing.session import Options
 from interp.doctor import examine, repair
 from interp.scaling import spread
@@ -20,10 +19,7 @@ from interp.scaling import spread
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Shards and blocks of so few rows that there are several of each, and that they don't end together."""
-    monkeypatch.setattr(captured_shards, "SAMPLES", 5)
-    monkeypatch.setattr(spread, "BLOCK", 16)
-    monkeypatch.setattr("interp.storage.SHARD", {"token": 16, "unit": 512})
-    monkeypatch.setattr("interp.storage.CHUNK", {"token": 16, "unit": 4})
+    cut_small(monkeypatch, samples=5, rows=16, units=4)
 
 
 BATCHES = some_batches()
