@@ -1,4 +1,6 @@
-"""Data that several tests draw: a made-up capture with the units of the Armenian network, and distances for it."""
+"""What several tests share: a made-up capture with the units of the Armenian network to draw, and a small disk."""
+
+import subprocess
 
 import numpy as np
 import pytest
@@ -146,3 +148,15 @@ def drawn_dist(drawn_acts):
 def drawn_links(drawn_acts):
     """A wiring of `drawn_acts`."""
     return links(drawn_acts)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 96 KB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs the rights of root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)

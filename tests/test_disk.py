@@ -21,24 +21,6 @@ ACTS = small(7, samples=60, units=20)
 WRITERS = ("save", "capture", "states")
 
 
-def mounted(folder, options):
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("mounting a small file system needs the rights of root")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 96 KB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted(folder, "size=96k")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @contextmanager
 def no_file_over(size):
     """Let no file of this process grow beyond a size, as a quota does; it needs no rights."""

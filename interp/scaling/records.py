@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from zipfile import BadZipFile
 
 import numpy as np
@@ -81,15 +82,26 @@ def write(record: Record, path: Path) -> None:
     """Write a record, all at once."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with aside.open("wb") as stream:
-        np.savez(stream, allow_pickle=False, **record)
-        stream.flush()
+        save(record, stream)
         os.fsync(stream.fileno())
     aside.replace(path)
 
 
 def read(path: Path) -> Record:
     """Return a record; its bytes are checked by the sums that the archive keeps."""
-    with np.load(path, allow_pickle=False) as held:
+    with path.open("rb") as stream:
+        return load(stream)
+
+
+def save(record: Record, stream: IO[bytes]) -> None:
+    """Write a record to an open file."""
+    np.savez(stream, allow_pickle=False, **record)
+    stream.flush()
+
+
+def load(stream: IO[bytes]) -> Record:
+    """Return the record of an open file."""
+    with np.load(stream, allow_pickle=False) as held:
         return dict(held)
 
 

@@ -15,7 +15,8 @@ from interp.capturing.identity import described
 from interp.contracts import Reducer
 from interp.disk import writing
 from interp.reducers import Count, Step, Tally, concat, cut, gathered, of_units, planned, sample_bounds, unit_blocks
-from interp.scaling import records
+from interp.scaling import asides, records
+from interp.scaling.asides import Aside
 from interp.scaling.engines import Engine, Shipped, arrived
 from interp.scaling.records import Range, Record
 from interp.scaling.shards import Rows, Sharded, sharded
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 UNITS = "units"
+Held = Record | Path | Aside
 Show = Callable[[Iterator[int]], None]
 
 
@@ -192,7 +194,7 @@ def _counted_all(work: Work, parts: Sharded, source: Any, engine: Engine, folder
     return loaded(total if isinstance(total, Path) else engine.value(total))
 
 
-def _count(work: Work | Shipped, source: Sharded | Shipped, shard: Any, place: Path | None) -> Record | Path:
+def _count(work: Work | Shipped, source: Sharded | Shipped, shard: Any, place: Path | None) -> Held:
     """Count a shard, on whatever machine this runs."""
     import dask
 
@@ -200,7 +202,7 @@ def _count(work: Work | Shipped, source: Sharded | Shipped, shard: Any, place: P
         return kept(arrived(work).count(arrived(source).of(shard)), place)
 
 
-def _merge(work: Work | Shipped, a: Record | Path, b: Record | Path, place: Path | None) -> Record | Path:
+def _merge(work: Work | Shipped, a: Held, b: Held, place: Path | None) -> Held:
     """Merge two records; where they are files, they go when the new one is there."""
     if place is not None and place.exists():  # of a worker that died before it could say so
         return place
@@ -211,14 +213,16 @@ def _merge(work: Work | Shipped, a: Record | Path, b: Record | Path, place: Path
     return merged
 
 
-def kept(record: Record, place: Path | None) -> Record | Path:
+def kept(record: Record, place: Path | None) -> Held:
     """Return a record, or where it has been written."""
     if place is None:
-        return record
+        return Aside(record) if asides.is_large(record) else record
     records.write(record, place)
     return place
 
 
-def loaded(record: Record | Path) -> Record:
+def loaded(held: Held) -> Record:
     """Return a record that may be a file."""
-    return records.read(record) if isinstance(record, Path) else record
+    if isinstance(held, Aside):
+        return held.record()
+    return records.read(held) if isinstance(held, Path) else held

@@ -15,7 +15,7 @@ from laws import small
 
 import interp
 from interp import InterpError, Reducer
-from interp.scaling import engines, shards
+from interp.scaling import asides, engines, shards
 from interp_transliteration import batches
 
 ACTS = small(3, samples=40)
@@ -75,6 +75,30 @@ def test_workers_give_what_one_process_gives_to_the_bit(name, recorded, client, 
     if recorded:  # all of it: nothing is left to be done
         again = interp.measure(name, ACTS, client=client, states=states, **options)
         xr.testing.assert_identical(again, here)
+
+
+def keep_aside(folder):
+    """Have a worker keep every record on disk, and tell where in a folder."""
+    asides.LARGE = -1
+    known = asides.scratch
+
+    def scratch():
+        (folder / f"{known()}".replace("/", "_")).touch()
+        return known()
+
+    asides.scratch = scratch
+
+
+@pytest.mark.parametrize("name", ["moments", "hellinger"])
+def test_records_that_wait_on_the_disks_of_workers_give_the_same(name, tmp_path):
+    options = {"minimum": 1, "minimum_sources": 1} if name == "hellinger" else {}
+    with cluster(2) as held, Client(held) as client:
+        client.run(keep_aside, tmp_path)
+        found = interp.measure(name, ACTS, client=client, **options)
+        used = [path.name for path in tmp_path.iterdir()]
+    xr.testing.assert_identical(found, interp.measure(name, ACTS, states=tmp_path / "here", **options))
+    assert len(used) == 2, "each keeps what it counts in its own directory"
+    assert all("worker" in name for name in used)
 
 
 def test_a_stored_capture_is_read_where_it_is_counted(client, tmp_path):
