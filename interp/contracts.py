@@ -286,7 +286,7 @@ class Reducer(ABC):
 
     @abstractmethod
     def merge(self, a: State, b: State) -> State:
-        """Return the state of all that went into two states, aligned by label."""
+        """Return the state of all that went into two states, aligned by label; either may be reused."""
 
     @abstractmethod
     def finish(self, state: State) -> xr.Dataset:

@@ -1,12 +1,22 @@
 """What several tests share: a made-up capture with the units of the Armenian network to draw, and a small disk."""
 
+import os
 import subprocess
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import interp
+
+
+def pytest_configure(config):
+    """Give each of several workers one thread: more would wait for each other."""
+    if hasattr(config, "workerinput"):
+        os.environ["OMP_NUM_THREADS"] = "1"  # of what it starts
+        torch.set_num_threads(1)
+
 
 WORDS = [
     ("hnagitutyun", "հնագիտություն"),

@@ -2,56 +2,82 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from pickle import PickleBuffer
+from typing import IO, Any, Self, SupportsIndex
 
 from interp.disk import writing
 from interp.scaling import records
 from interp.scaling.records import Record
 
+OUT_OF_BAND = 5  # the first protocol of pickle that sends large buffers without a copy
 LARGE = 2**26  # bytes: smaller records stay in memory
+USED: list[Path] = []  # the directory of the worker of this process, once a call has told
 
 
 class Aside:
-    """A record in a file without a name, which is gone with its worker; elsewhere it arrives as a plain record.
+    """A record in a file without a name, which is gone with its worker; elsewhere it becomes such a file again.
 
     Parameters
     ----------
-    record : dict of str to ndarray
-
-    Raises
-    ------
-    StorageError
-        Where the disk is full.
+    stream : binary file
+        Of the record, as `records.save` writes it.
     """
 
-    def __init__(self, record: Record) -> None:
-        self.lock = threading.Lock()
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.lock = stream, threading.Lock()
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        """Write a record.
+
+        Raises
+        ------
+        StorageError
+            Where the disk is full.
+        """
+        return cls._filled(lambda stream: records.save(record, stream))
+
+    @classmethod
+    def arrived(cls, data: Any) -> Self:
+        """Write the bytes of a file that was sent."""
+        return cls._filled(lambda stream: stream.write(data))
+
+    @classmethod
+    def _filled(cls, fill: Callable[[IO[bytes]], object]) -> Self:
         folder = scratch()
         with writing(folder / "record"):
-            self.stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the object)
-            records.save(record, self.stream)
+            stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the object)
+            fill(stream)
+            stream.flush()
+        return cls(stream)
 
     def record(self) -> Record:
-        """Return the record."""
+        """Return the record, in arrays of its own."""
         with self.lock:
             self.stream.seek(0)
             return records.load(self.stream)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return dict, (self.record(),)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_READ)
+        return Aside.arrived, (PickleBuffer(data) if int(protocol) >= OUT_OF_BAND else bytes(data),)
 
 
 def scratch() -> Path:
-    """Return the directory of the worker that this runs on, or that of temporary files."""
+    """Return the directory of the worker that this runs on; of none, that of temporary files.
+
+    What arrives is unpickled outside of any call: then it is the worker of the last call.
+    """
     with suppress(ImportError, ValueError):
         from distributed import get_worker
 
-        return Path(get_worker().local_directory)
-    return Path(tempfile.gettempdir())
+        USED[:] = [Path(get_worker().local_directory)]
+    return USED[0] if USED else Path(tempfile.gettempdir())
 
 
 def is_large(record: Record) -> bool:

@@ -83,6 +83,7 @@ def write(record: Record, path: Path) -> None:
     aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with aside.open("wb") as stream:
         save(record, stream)
+        stream.flush()
         os.fsync(stream.fileno())
     aside.replace(path)
 
@@ -96,7 +97,6 @@ def read(path: Path) -> Record:
 def save(record: Record, stream: IO[bytes]) -> None:
     """Write a record to an open file."""
     np.savez(stream, allow_pickle=False, **record)
-    stream.flush()
 
 
 def load(stream: IO[bytes]) -> Record:
@@ -108,7 +108,9 @@ def load(stream: IO[bytes]) -> Record:
 def readable(path: Path) -> bool:
     """Return whether a record is whole."""
     try:
-        read(path)
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
+            for name in held.files:
+                held[name]
     except (BadZipFile, OSError, ValueError, EOFError):
         return False
     return True

@@ -216,13 +216,13 @@ def _merge(work: Work | Shipped, a: Held, b: Held, place: Path | None) -> Held:
 def kept(record: Record, place: Path | None) -> Held:
     """Return a record, or where it has been written."""
     if place is None:
-        return Aside(record) if asides.is_large(record) else record
+        return Aside.of(record) if asides.is_large(record) else record
     records.write(record, place)
     return place
 
 
 def loaded(held: Held) -> Record:
-    """Return a record that may be a file."""
+    """Return a record that may be a file, in arrays that may be reused."""
     if isinstance(held, Aside):
         return held.record()
-    return records.read(held) if isinstance(held, Path) else held
+    return records.read(held) if isinstance(held, Path) else {name: value.copy() for name, value in held.items()}

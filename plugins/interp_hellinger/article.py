@@ -43,8 +43,10 @@ def update(probe: Hellinger, state: State, chunk: xr.Dataset) -> State:
 
 
 def merge(a: State, b: State) -> State:
-    """Return the sum of the counts."""
-    return a | {"counts": a["counts"] + b["counts"], "tokens": a["tokens"] + b["tokens"]}
+    """Return the sum of the counts, in the arrays of the first."""
+    for name in ("counts", "tokens"):
+        a[name] += b[name]
+    return a
 
 
 def finish(probe: Hellinger, state: State) -> xr.Dataset:

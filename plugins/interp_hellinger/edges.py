@@ -90,7 +90,8 @@ class Edges(Choosing):
         """Return the values of both; where one has a token the other has zeros."""
         if not a["values"].size or not b["values"].size:
             return a if a["values"].size else b
-        return a | {"values": a["values"] + b["values"]}
+        a["values"] += b["values"]
+        return a
 
     def finish(self, state: State) -> xr.Dataset:
         """Return ``edge`` (unit, inner)."""

@@ -69,8 +69,10 @@ def update(probe: Hellinger, state: State, chunk: xr.Dataset) -> State:
 
 
 def merge(a: State, b: State) -> State:
-    """Return the sum of the counts."""
-    return a | {name: a[name] + b[name] for name in ("counts", "null", "odd", "seen")}
+    """Return the sum of the counts, in the arrays of the first."""
+    for name in ("counts", "null", "odd", "seen"):
+        a[name] += b[name]
+    return a
 
 
 def finish(probe: Hellinger, state: State) -> xr.Dataset:

@@ -97,7 +97,7 @@ def test_records_that_wait_on_the_disks_of_workers_give_the_same(name, tmp_path)
         found = interp.measure(name, ACTS, client=client, **options)
         used = [path.name for path in tmp_path.iterdir()]
     xr.testing.assert_identical(found, interp.measure(name, ACTS, states=tmp_path / "here", **options))
-    assert len(used) == 2, "each keeps what it counts in its own directory"
+    assert len(used) == 2, "each keeps what it counts, and what it gets, in its own directory"
     assert all("worker" in name for name in used)
 
 
