@@ -181,15 +181,21 @@ class CharacterNGram(Baseline):
         OptionError
             Without counts.
         """
+        return self.channel.symbols(_choices(self._best(letters, steps)[1]))
+
+    def weigh(self, letters: int, steps: Callable[[int], Sequence[Step]]) -> float:
+        """Return the logarithm of the probability of that path, with the evidence of its steps."""
+        return self._best(letters, steps)[0]
+
+    def _best(self, letters: int, steps: Callable[[int], Sequence[Step]]) -> tuple[float, _Path]:
         if not self.language.fitted:
             raise OptionError("CharacterNGram has no counts yet; call fit(texts) first.")
         ahead: _Ahead = {0: {(0, n): (log(style.share), 2 * n, None) for n, style in enumerate(self.channel.styles)}}
         for at in range(letters):
             if at in ahead:
                 self._extend(ahead, at, steps(at))
-        ends = ahead[letters].items()
-        best = max(ends, key=lambda end: end[1][0] + self.language.log(end[0][0], EDGE))[1]
-        return self.channel.symbols(_choices(best))
+        ends = ((path[0] + self.language.log(context, EDGE), path) for (context, _), path in ahead[letters].items())
+        return max(ends, key=lambda end: end[0])
 
     def _extend(self, ahead: _Ahead, at: int, steps: Sequence[Step]) -> None:
         """Lengthen the best paths that end before a letter by everything that can begin there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -50,8 +51,15 @@ class Combined:
         logs : array (letter, output)
             The network's log probabilities; ``-inf`` for what is out of the question.
         """
+        return self.ngram.search(len(typed), self._ahead(typed, logs))
+
+    def weigh(self, typed: str, logs: np.ndarray) -> float:
+        """Return the logarithm of that product for the best units, of the same arguments."""
+        return self.ngram.weigh(len(typed), self._ahead(typed, logs))
+
+    def _ahead(self, typed: str, logs: np.ndarray) -> Callable[[int], list[Step]]:
         silent = np.concatenate([[0.0], np.cumsum(np.maximum(logs[:, 0], HOPELESS))])
-        return self.ngram.search(len(typed), lambda at: self._steps(typed, at, logs[at], silent))
+        return lambda at: self._steps(typed, at, logs[at], silent)
 
     def _steps(self, typed: str, at: int, row: np.ndarray, silent: np.ndarray) -> list[Step]:
         """Return what the rules give for the letters from one on, and what the network reads in this one."""

@@ -14,6 +14,7 @@ from interp_transliteration.combined import Combined
 from interp_transliteration.ngram import NGram
 from interp_transliteration.reading import Reading, reading_of
 from interp_transliteration.romanise import restore
+from interp_transliteration.staying import Staying
 from interp_transliteration.task import TransliterationTask
 from interp_transliteration.words import Words
 
@@ -67,7 +68,6 @@ class Transliterator:
         if symbols not in (list(task.pack.plain), list(task.pack.outputs)):
             raise OptionError(f"The model {model!r} does not write the alphabet of the language {language!r}.")
         self.words = Words(task.pack, keep_latin=keep_latin)
-        self._codes = {symbol: code for code, symbol in enumerate(task.pack.outputs)}
         self._combined = Combined(self._ngram(rules, beam)) if beam else None
 
     def _ngram(self, rules: str | None, beam: int) -> CharacterNGram:
@@ -113,12 +113,9 @@ class Transliterator:
                 yield typed, *self._searched(typed, row[: len(typed)], self._combined)
 
     def _searched(self, typed: str, logs: np.ndarray, combined: Combined) -> tuple[Sequence[str], np.ndarray]:
-        """Return symbols and settled log probabilities; a word that the search tore apart is searched as a whole."""
-        symbols = combined(typed, self.words.lean(typed, logs))
-        settled = self.words.fix(typed, logs, self.words.stayed(typed, symbols))
-        codes = [self._codes[symbol] for symbol in symbols]
-        whole = np.isfinite(settled[np.arange(len(typed)), codes]).all()
-        return (symbols if whole else combined(typed, settled)), settled
+        """Return symbols and settled log probabilities."""
+        settled = self.words.fix(typed, logs, Staying(self.words, combined)(typed, logs))
+        return combined(typed, settled), settled
 
 
 _Piece = tuple[str, Sequence[str], np.ndarray]  # typed, a symbol for each letter, log probabilities (letter, output)

@@ -17,14 +17,13 @@ LETTERS = re.compile(r"[A-Za-z0-9].*[A-Za-z0-9]|[A-Za-z0-9]")
 LONG = 4  # letters of a word that is not short
 SURELY = 4.0  # nats: log odds of a word that stays without doubt
 BESIDE = -1.5  # nats a letter: log odds that will do beside such a word
-UNDENIABLY = 8.0  # nats: SURELY, where a search weighs the network with an n-gram
-ALONE, AMONG = -1.0, 6.0  # nats a letter: what a search adds for staying, by itself and beside such a word
-AGAIN = 0.4  # and how much of the log odds of the letter
 LAST_PLAIN = "\u02ff"  # behind it begin the combining marks
 SURE = -16.0  # nats: the smallest log probability that counts
 
 
-class _Evidence(NamedTuple):
+class Evidence(NamedTuple):
+    """A word, the log odds that it stays, without end for links and strange words, and its number of Latin letters."""
+
     start: int
     text: str
     odds: float
@@ -99,7 +98,7 @@ class Words:
         """Return a network's log probabilities (letter, output) with its words settled, see `fix`."""
         line = self._read(typed)
         words = self._words(line, line.odds(logs))
-        kept = [word.inner() for word, among in zip(words, _among(words, SURELY), strict=True)
+        kept = [word.inner() for word, among in zip(words, _among(words), strict=True)
                 if word.odds > (BESIDE * word.letters if among else 0.0)]  # fmt: skip
         return self._fixed(line, logs, kept if self.keep_latin else [])
 
@@ -126,30 +125,10 @@ class Words:
         settled: np.ndarray = logs - top - np.log(np.exp(logs - top).sum(1, keepdims=True))
         return settled
 
-    def lean(self, typed: str, logs: np.ndarray) -> np.ndarray:
-        """Return log weights (letter, output) for a search, which settles words with the evidence of an n-gram.
-
-        Only links and strange words are held fast. To the weight of a letter as it is typed is added how much the
-        network and the words beside it speak for that: an n-gram of the script has seen little Latin.
-        """
-        if not self.keep_latin:
-            return self.settle(typed, logs)
+    def evidence(self, typed: str, logs: np.ndarray) -> list[Evidence]:
+        """Return the words that may stay, with what the network says of each; none where no word may."""
         line = self._read(typed)
-        odds, stays = line.odds(logs), line.nothing.copy()
-        lean, words = AGAIN * odds, self._words(line, odds)
-        for word, among in zip(words, _among(words, UNDENIABLY), strict=True):
-            lean[word.inner()] += AMONG if among else ALONE
-            stays[word.inner()] |= np.isinf(word.odds)
-        logs = logs.copy()
-        logs[line.latin, line.own[line.latin]] += lean[line.latin]
-        return line.held(logs, stays)
-
-    def stayed(self, typed: str, symbols: Sequence[str]) -> list[slice]:
-        """Return the letters of the words most of whose letters a search left as they are typed."""
-        line = self._read(typed)
-        words = self._words(line, np.zeros(len(typed)))
-        same = line.latin & [letter == symbol for letter, symbol in zip(typed, symbols, strict=True)]
-        return [word.inner() for word in words if np.isinf(word.odds) or 2 * same[word.inner()].sum() > word.letters]
+        return self._words(line, line.odds(logs)) if self.keep_latin else []
 
     def _read(self, typed: str) -> _Line:
         rows = np.array([self._rows.get(char) or self._row(char) for char in typed], dtype=int)
@@ -164,9 +143,9 @@ class Words:
             self._rows[char] = row
         return row
 
-    def _words(self, line: _Line, odds: np.ndarray) -> list[_Evidence]:
+    def _words(self, line: _Line, odds: np.ndarray) -> list[Evidence]:
         """Return the words with Latin letters, links and strange words among them."""
-        words = [_Evidence(word.start(), word[0], np.inf if self._strange(word[0]) or "://" in word[0] else
+        words = [Evidence(word.start(), word[0], np.inf if self._strange(word[0]) or "://" in word[0] else
                            float(odds[slice(*word.span())].sum()), int(line.latin[slice(*word.span())].sum()))
                  for word in WORD.finditer(line.typed)]  # fmt: skip
         return [word for word in words if word.letters or np.isinf(word.odds)]
@@ -176,9 +155,9 @@ class Words:
                    for char in word if char not in self._code)  # fmt: skip
 
 
-def _among(words: Sequence[_Evidence], surely: float) -> Iterator[bool]:
+def _among(words: Sequence[Evidence]) -> Iterator[bool]:
     """Yield for each word whether another one surely stays: of the line, for a short word beside it."""
-    sure = [surely < word.odds < np.inf for word in words]
+    sure = [SURELY < word.odds < np.inf for word in words]
     for at, word in enumerate(words):
         reach = len(words) if word.letters >= LONG else 1
         yield any(sure[max(0, at - reach) : at] + sure[at + 1 : at + 1 + reach])

@@ -2,26 +2,15 @@
 
 import numpy as np
 import pytest
+from copied import PACK, logs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interp_transliteration.pack import load_pack
 from interp_transliteration.romanise import restore
-from interp_transliteration.words import AGAIN, ALONE, AMONG, UNDENIABLY, Words
+from interp_transliteration.words import Words
 
-PACK = load_pack("hy")
 STRANGE = st.characters(exclude_categories=["Cs"])
 ANYTHING = st.text(st.one_of(st.sampled_from(" .-@'&:4abcDEF\t\n"), STRANGE), max_size=40)
-
-
-def logs_of(typed, copied):
-    """Log probabilities in which each letter is copied with its chance, else it is ա or, less likely, nothing."""
-    rows = np.full((len(typed), len(PACK.outputs)), 1e-12)
-    for row, letter, chance in zip(rows, typed, copied, strict=True):
-        row[PACK.outputs.index("ա")] = 0.9 * (1 - chance)
-        row[PACK.outputs.index("_")] = 0.1 * (1 - chance)
-        row[PACK.outputs.index(letter if letter in PACK.plain else "#")] += chance
-    return np.log(rows / rows.sum(1, keepdims=True))
 
 
 def written(typed, copied, **options):
@@ -79,43 +68,3 @@ def test_what_no_rule_gives_a_meaning_is_never_changed_or_lost(typed, random):
     for letter, symbol in zip(typed, symbols, strict=True):
         if not letter.isascii() or letter.isspace() or letter in "0123":
             assert restore(letter, [symbol]) == letter or letter in "՝«»—։"
-
-
-def leaning(typed, copied):
-    """How much more than the network a search makes of each letter as it is typed."""
-    logs = logs_of(typed, copied)
-    own = [PACK.outputs.index(letter) for letter in typed]
-    return (Words(PACK).lean(typed, logs) - logs)[range(len(typed)), own]
-
-
-def test_a_search_hears_the_network_twice_and_leans_to_script_unless_a_word_is_undeniable():
-    odds = np.log(0.3 / 0.7)
-    assert leaning("abc", [0.3] * 3) == pytest.approx(ALONE + AGAIN * odds)
-    beside = leaning("abc efgh", [0.3] * 3 + [0.0] + [0.95] * 4)
-    assert 4 * np.log(0.95 / 0.05) > UNDENIABLY, "the example is what it says"
-    assert beside[:3] == pytest.approx(AMONG + AGAIN * odds)
-    assert beside[4:] == pytest.approx(ALONE + AGAIN * np.log(0.95 / 0.05))
-
-
-def test_a_search_is_free_in_words_and_bound_in_links():
-    typed = "ab x://ab"
-    weights = Words(PACK).lean(typed, logs_of(typed, [0.1] * len(typed)))
-    assert np.isfinite(weights[:2]).all()
-    assert (np.isfinite(weights[3:]).sum(1) == 1).all()
-    assert np.array_equal(
-        Words(PACK, keep_latin=False).lean("ab", logs_of("ab", [0.9, 0.9])),
-        Words(PACK, keep_latin=False).settle("ab", logs_of("ab", [0.9, 0.9])),
-    )
-
-
-@pytest.mark.parametrize(
-    ("symbols", "stayed"), [("abc", True), ("abա", True), ("aբա", False), ("բբա", False), ("__ա", False)]
-)
-def test_a_torn_word_stays_when_most_of_its_letters_do(symbols, stayed):
-    words = Words(PACK)
-    kept = words.stayed("ef abc", [*"եֆ ", *symbols])
-    assert kept == ([slice(3, 6)] if stayed else [])
-    fixed = words.fix("ef abc", logs_of("ef abc", [0.5] * 6), kept)
-    assert restore("ef abc", [PACK.outputs[code] for code in fixed.argmax(1)]) == (
-        "աա abc" if stayed else "աա ա" + "աա"
-    )

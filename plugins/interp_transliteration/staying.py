@@ -1,0 +1,74 @@
+"""Which words stay as they are typed, where an n-gram is weighed too: what both say, and what the other words say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from interp_transliteration.combined import Combined
+from interp_transliteration.words import Evidence, Words
+
+# A logistic regression on held-out sentences, as they are and with Latin passages between their words.
+GAIN, ODDS, LETTERS = 0.30, 0.085, 0.27  # for each nat of the search, for each nat of the network, for each letter
+NOTHING, OTHERS = -2.8, 0.2  # and to begin with, and for what speaks for the other word that most likely stays
+CLIP = 20.0  # nats: the network is never surer of a word than that
+REACH = 9.0  # as far as what speaks for another word counts
+HOPELESS = -25.0  # nats: log odds below which a word is script
+AROUND = 8  # letters beside a word that are searched with it: an n-gram sees no further
+
+
+class Staying:
+    """Decides for each word whether it stays.
+
+    The log odds are ``-2.8 + .30 gain + .085 odds + .27 letters + .2 (9 + other)``: the gain of the search, log P of
+    the line with the word as it is typed less that with the word in the script; the log odds of the network, from -20
+    to 20; and what the same sum, but for others, is for the most likely of the other words, from -9 to 9. A network
+    that is trained on Latin passages takes foreign names for more of them; the n-gram knows how names are written.
+
+    Parameters
+    ----------
+    words : Words
+    combined : Combined
+    """
+
+    def __init__(self, words: Words, combined: Combined) -> None:
+        self.words, self.combined = words, combined
+
+    def __call__(self, typed: str, logs: np.ndarray) -> list[slice]:
+        """Return the letters of the words that stay; links and strange words always do.
+
+        Parameters
+        ----------
+        typed : str
+        logs : array (letter, output)
+            The network's log probabilities.
+        """
+        words = self.words.evidence(typed, logs)
+        certain = [word.inner() for word in words if np.isinf(word.odds)]
+        open_ = [word for word in words if HOPELESS < word.odds < np.inf]
+        likely = [word.inner() for word in open_ if word.odds > 0]
+        own = [self._own(typed, logs, word, certain + likely) for word in open_]
+        stays = [one + NOTHING + OTHERS * (REACH + best) > 0 for one, best in zip(own, _others(own), strict=True)]
+        return certain + [word.inner() for word, stay in zip(open_, stays, strict=True) if stay]
+
+    def _own(self, typed: str, logs: np.ndarray, word: Evidence, kept: Sequence[slice]) -> float:
+        """Return what speaks for a word that it stays, whatever others do."""
+        here = word.inner()
+        first, last = max(here.start - AROUND, 0), here.stop + AROUND
+        part, near = typed[first:last], logs[first:last]
+        others = [_moved(one, first) for one in kept if one != here and one.stop > first]
+        both = ([*others, _moved(here, first)], others)
+        latin, script = (self.combined.weigh(part, self.words.fix(part, near, stays)) for stays in both)
+        return GAIN * (latin - script) + ODDS * float(np.clip(word.odds, -CLIP, CLIP)) + LETTERS * word.letters
+
+
+def _others(own: Sequence[float]) -> list[float]:
+    """Return for each word what speaks for the one among the others that most likely stays."""
+    best = (max((*own[:at], *own[at + 1 :]), default=-REACH) for at in range(len(own)))
+    return [min(max(one, -REACH), REACH) for one in best]
+
+
+def _moved(span: slice, first: int) -> slice:
+    """Return a span of a line as one of what begins at a letter of it."""
+    return slice(max(span.start - first, 0), span.stop - first)
