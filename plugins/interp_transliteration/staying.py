@@ -10,21 +10,20 @@ from interp_transliteration.combined import Combined
 from interp_transliteration.words import Evidence, Words
 
 # A logistic regression on held-out sentences, as they are and with Latin passages between their words.
-GAIN, ODDS, LETTERS = 0.30, 0.085, 0.27  # for each nat of the search, for each nat of the network, for each letter
-NOTHING, OTHERS = -2.8, 0.2  # and to begin with, and for what speaks for the other word that most likely stays
-CLIP = 20.0  # nats: the network is never surer of a word than that
-REACH = 9.0  # as far as what speaks for another word counts
-HOPELESS = -25.0  # nats: log odds below which a word is script
+GAIN, ODDS = 0.21, 0.40  # for each nat of the search, and for each nat a letter of the network
+OTHER, ANYHOW = 0.21, 0.1  # for what speaks for the other word that most likely stays, and to begin with
+REACH = 9.0  # as far as that counts
+HOPELESS = -40.0  # nats: log odds below which a word is script
 AROUND = 8  # letters beside a word that are searched with it: an n-gram sees no further
 
 
 class Staying:
     """Decides for each word whether it stays.
 
-    The log odds are ``-2.8 + .30 gain + .085 odds + .27 letters + .2 (9 + other)``: the gain of the search, log P of
-    the line with the word as it is typed less that with the word in the script; the log odds of the network, from -20
-    to 20; and what the same sum, but for others, is for the most likely of the other words, from -9 to 9. A network
-    that is trained on Latin passages takes foreign names for more of them; the n-gram knows how names are written.
+    The log odds are ``.21 gain + .40 odds + .21 other + .1``: the gain of the search, log P of the line with the word
+    as it is typed less that with the word in the script; the network's log odds, of a letter in the mean; and the first
+    two terms of the other word for which they are largest, from -9, where there is none, to 9. A network that is
+    trained on Latin passages takes foreign names for more of them; an n-gram knows how names are written.
 
     Parameters
     ----------
@@ -49,7 +48,7 @@ class Staying:
         open_ = [word for word in words if HOPELESS < word.odds < np.inf]
         likely = [word.inner() for word in open_ if word.odds > 0]
         own = [self._own(typed, logs, word, certain + likely) for word in open_]
-        stays = [one + NOTHING + OTHERS * (REACH + best) > 0 for one, best in zip(own, _others(own), strict=True)]
+        stays = [one + OTHER * other + ANYHOW > 0 for one, other in zip(own, _others(own), strict=True)]
         return certain + [word.inner() for word, stay in zip(open_, stays, strict=True) if stay]
 
     def _own(self, typed: str, logs: np.ndarray, word: Evidence, kept: Sequence[slice]) -> float:
@@ -60,7 +59,7 @@ class Staying:
         others = [_moved(one, first) for one in kept if one != here and one.stop > first]
         both = ([*others, _moved(here, first)], others)
         latin, script = (self.combined.weigh(part, self.words.fix(part, near, stays)) for stays in both)
-        return GAIN * (latin - script) + ODDS * float(np.clip(word.odds, -CLIP, CLIP)) + LETTERS * word.letters
+        return GAIN * (latin - script) + ODDS * word.odds / word.letters
 
 
 def _others(own: Sequence[float]) -> list[float]:
