@@ -43,26 +43,29 @@ class Staying:
         logs : array (letter, output)
             The network's log probabilities.
         """
+        certain, found = self.gains(typed, logs)
+        own = [GAIN * gain + ODDS * word.odds / word.letters for word, gain in found]
+        stays = [one + OTHER * other + ANYHOW > 0 for one, other in zip(own, others(own), strict=True)]
+        return certain + [word.inner() for (word, _), stay in zip(found, stays, strict=True) if stay]
+
+    def gains(self, typed: str, logs: np.ndarray) -> tuple[list[slice], list[tuple[Evidence, float]]]:
+        """Return the letters of the words that stay anyhow, and the gain of each that may stay, in nats."""
         words = self.words.evidence(typed, logs)
         certain = [word.inner() for word in words if np.isinf(word.odds)]
-        open_ = [word for word in words if HOPELESS < word.odds < np.inf]
-        likely = [word.inner() for word in open_ if word.odds > 0]
-        own = [self._own(typed, logs, word, certain + likely) for word in open_]
-        stays = [one + OTHER * other + ANYHOW > 0 for one, other in zip(own, _others(own), strict=True)]
-        return certain + [word.inner() for word, stay in zip(open_, stays, strict=True) if stay]
+        found = [word for word in words if HOPELESS < word.odds < np.inf]
+        kept = certain + [word.inner() for word in found if word.odds > 0]
+        return certain, [(word, self._gain(typed, logs, word.inner(), kept)) for word in found]
 
-    def _own(self, typed: str, logs: np.ndarray, word: Evidence, kept: Sequence[slice]) -> float:
-        """Return what speaks for a word that it stays, whatever others do."""
-        here = word.inner()
+    def _gain(self, typed: str, logs: np.ndarray, here: slice, kept: Sequence[slice]) -> float:
         first, last = max(here.start - AROUND, 0), here.stop + AROUND
         part, near = typed[first:last], logs[first:last]
-        others = [_moved(one, first) for one in kept if one != here and one.stop > first]
-        both = ([*others, _moved(here, first)], others)
+        beside = [_moved(one, first) for one in kept if one != here and one.stop > first]
+        both = ([*beside, _moved(here, first)], beside)
         latin, script = (self.combined.weigh(part, self.words.fix(part, near, stays)) for stays in both)
-        return GAIN * (latin - script) + ODDS * word.odds / word.letters
+        return latin - script
 
 
-def _others(own: Sequence[float]) -> list[float]:
+def others(own: Sequence[float]) -> list[float]:
     """Return for each word what speaks for the one among the others that most likely stays."""
     best = (max((*own[:at], *own[at + 1 :]), default=-REACH) for at in range(len(own)))
     return [min(max(one, -REACH), REACH) for one in best]
