@@ -5,7 +5,7 @@ python models/fit_staying.py --corpus DIR --wiki DUMP [--limit 1000]
 Every word that may stay is one observation, with its letters for its weight: of the validation articles of the dump, of
 some validation sentences of the corpus, and, counting less, of these with Latin passages between their words. A
 logistic regression says how much the gain of the search, the network's log odds of a letter, and the word beside that
-most likely stays speak for it; how sure the others are comes from the same without them.
+most likely stays speak for it.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from interp_transliteration.task import TransliterationTask
 from interp_transliteration.tracks import Sample, mixed, samples
 from interp_transliteration.words import WORD, Words
 
+ROUNDS = 10  # what speaks for the other words depends on what is fitted
 MIXED = 0.3  # weight of a letter of a sentence with passages
 
 
@@ -60,11 +61,12 @@ def main(
     sets = [(samples(articles, "validation"), 1.0), (plain, 1.0), (mixed(text, plain, 0), MIXED)]
     lines = [words for found, weight in sets for sample in found
              if (words := list(_seen(sample, staying, _logs(network, text, sample.line), weight)))]  # fmt: skip
-    own = np.array([[word.gain, word.odds, 1.0] for line in lines for word in line])
-    first = _fit(own, lines)
-    ends = np.cumsum([0, *map(len, lines)])
-    beside = [others((own[a:b] @ first).tolist()) for a, b in pairwise(ends)]
-    gain, odds, anyhow, other = _fit(np.column_stack([own, np.concatenate(beside)]), lines)
+    own = np.array([[word.gain, word.odds] for line in lines for word in line])
+    ends, found = np.cumsum([0, *map(len, lines)]), np.zeros(4)
+    for _ in range(ROUNDS):
+        beside = np.concatenate([others((own[a:b] @ found[:2]).tolist()) for a, b in pairwise(ends)])
+        found = _fit(np.column_stack([own, beside, np.ones(len(own))]), lines)
+    gain, odds, other, anyhow = found
     typer.echo(f"{len(own):,} words: GAIN {gain:.3f}, ODDS {odds:.3f}, OTHER {other:.3f}, ANYHOW {anyhow:.3f}")
 
 

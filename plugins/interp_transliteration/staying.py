@@ -9,9 +9,9 @@ import numpy as np
 from interp_transliteration.combined import Combined
 from interp_transliteration.words import Evidence, Words
 
-# `models/fit_staying.py`: a logistic regression on held-out sentences, as they are and with Latin passages between their words.
+# `models/fit_staying.py`: a regression on held-out sentences, as they are and with Latin passages between their words.
 GAIN, ODDS = 0.25, 0.40  # for each nat of the search, and for each nat a letter of the network
-OTHER, ANYHOW = 0.22, 0.15  # for what speaks for the other word that most likely stays, and to begin with
+OTHER, ANYHOW = 0.22, 0.25  # for what speaks for the other word that most likely stays, and to begin with
 REACH = 9.0  # as far as that counts
 HOPELESS = -40.0  # nats: log odds below which a word is script
 AROUND = 8  # letters beside a word that are searched with it: an n-gram sees no further
@@ -20,7 +20,7 @@ AROUND = 8  # letters beside a word that are searched with it: an n-gram sees no
 class Staying:
     """Decides for each word whether it stays.
 
-    The log odds are ``.25 gain + .40 odds + .22 other + .15``: the gain of the search, log P of the line with the word
+    The log odds are ``.25 gain + .40 odds + .22 other + .25``: the gain of the search, log P of the line with the word
     as it is typed less that with the word in the script; the network's log odds, of a letter in the mean; and the first
     two terms of the other word for which they are largest, from -9, where there is none, to 9. A network that is
     trained on Latin passages takes foreign names for more of them; an n-gram knows how names are written.

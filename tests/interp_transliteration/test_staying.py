@@ -34,7 +34,7 @@ def own(gain, chance):
 @pytest.mark.parametrize("gain", [-20, -1, 0, 1, 5, 9, 12])
 @pytest.mark.parametrize("chance", [0.1, 0.5, 0.9])
 def test_a_word_alone_stays_by_what_speaks_for_it(gain, chance):
-    stays = own(gain, chance) - 0.22 * 9 + 0.15 > 0
+    stays = own(gain, chance) - 0.22 * 9 + 0.25 > 0
     assert kept("abcd", [chance] * 4, {"abcd": gain})[0] == (["abcd"] if stays else [])
 
 
@@ -42,7 +42,7 @@ def test_a_word_alone_stays_by_what_speaks_for_it(gain, chance):
 def test_another_word_that_likely_stays_speaks_for_it(other, stays):
     gains = {"abcd": 2, "efgh": other}
     best = np.clip(own(other, 0.5), -9, 9)
-    assert (own(2, 0.5) + 0.22 * best + 0.15 > 0) == stays, "the example is what it says"
+    assert (own(2, 0.5) + 0.22 * best + 0.25 > 0) == stays, "the example is what it says"
     assert ("abcd" in kept("abcd efgh", [0.5] * 9, gains)[0]) == stays
 
 
