@@ -155,7 +155,7 @@ def damaged(packed):
     [
         ("e.txt", b"", "e.txt is empty: expected .txt"),
         ("e.xml", b"", "e.xml is empty"),
-        ("e.txt.gz", gzip.compress(b"\n \n"), "e.txt.gz has not one sentence"),
+        ("e.txt.gz", gzip.compress(b"\n \n", mtime=0), "e.txt.gz has not one sentence"),
         ("d.xml.xz", lzma.compress(DUMP.encode()[:100]), "d.xml.xz has not one whole page; download"),
         ("d.xml", DUMP.replace("<ns>0", "<ns>4").encode(), "d.xml has not one sentence"),
         ("a.pdf", b"text", "a.pdf is of an unknown type: expected .txt (text, a sentence a line) or .xml"),
