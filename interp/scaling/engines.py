@@ -16,7 +16,6 @@ from interp.errors import ClusterError
 if TYPE_CHECKING:
     from distributed import Client
 
-AHEAD = 2  # calls for each thread of the workers that are given out at once
 KEPT = 4  # shipped values that a thread keeps
 MADE = threading.local()
 PATIENCE = 60.0  # seconds to wait for a first worker
@@ -63,8 +62,8 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give up what is running, and let go of what is held."""
 
-    def room(self) -> int:
-        """Return how many calls are worth being given out at once."""
+    def threads(self) -> int:
+        """Return how many calls can run at once."""
 
 
 class Here:
@@ -89,7 +88,7 @@ class Here:
     def close(self) -> None:
         """Do nothing."""
 
-    def room(self) -> int:
+    def threads(self) -> int:
         """Return 1."""
         return 1
 
@@ -164,10 +163,10 @@ class OnCluster:
         for one in held:
             one.release()
 
-    def room(self) -> int:
-        """Return `AHEAD` calls for each thread of the workers."""
+    def threads(self) -> int:
+        """Return the threads of all workers that are there now."""
         threads: dict[str, int] = self.client.nthreads()
-        return AHEAD * max(1, sum(threads.values()))
+        return max(1, sum(threads.values()))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
