@@ -4,8 +4,8 @@ python models/fit_staying.py --corpus DIR --wiki DUMP [--limit 1000]
 
 Every word that may stay is one observation, with its letters for its weight: of the validation articles of the dump, of
 some validation sentences of the corpus, and, counting less, of these with Latin passages between their words. A
-logistic regression says how much the gain of the search, the network's log odds of a letter, and the word beside that
-most likely stays speak for it.
+logistic regression says how much the gain of the search, the network's log odds of a letter, and the other word of the
+line that most likely stays speak for it.
 """
 
 from __future__ import annotations
@@ -50,11 +50,8 @@ def main(
 ) -> None:
     """Print GAIN, ODDS, OTHER and ANYHOW."""
     torch.set_num_threads(1)
-    network, text, articles = (
-        interp.load_model(model),
-        TransliterationTask(corpus=corpus),
-        TransliterationTask(corpus=wiki),
-    )
+    network = interp.load_model(model)
+    text, articles = TransliterationTask(corpus=corpus), TransliterationTask(corpus=wiki)
     ngram = CharacterNGram(text.pack, text.romaniser.rules, language=NGram.load(Path(str(network.ngram))), folds=True)
     staying = Staying(Words(text.pack), Combined(ngram))
     plain = list(samples(text, "validation", limit=limit))
@@ -82,8 +79,7 @@ def _seen(sample: Sample, staying: Staying, logs: np.ndarray, weight: float) -> 
     for word, gain in staying.gains(sample.line, logs)[1]:
         wanted = expected.get(word.start)
         if wanted is not None:
-            stays = wanted == word.text
-            yield Seen(gain, word.odds / word.letters, weight * len(word.text), stays)
+            yield Seen(gain, word.odds / word.letters, weight * len(word.text), wanted == word.text)
 
 
 def _expected(sample: Sample) -> Iterator[tuple[int, str]]:
