@@ -16,6 +16,7 @@ from interp.errors import ClusterError
 if TYPE_CHECKING:
     from distributed import Client
 
+AHEAD = 2  # calls for each thread of the workers that are given out at once
 KEPT = 4  # shipped values that a thread keeps
 MADE = threading.local()
 PATIENCE = 60.0  # seconds to wait for a first worker
@@ -50,8 +51,8 @@ class Engine(Protocol):
     def ship(self, value: Any) -> Any:
         """Return what stands for a value that many calls take, each of them by `arrived`: a worker gets it once."""
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Begin a call and return what stands for its value; arguments may be such things themselves."""
+    def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
+        """Begin a call, ``soon`` before others that wait; return what stands for its value, as arguments may do."""
 
     def first(self, running: Sequence[Any]) -> Any:
         """Wait until one of several calls is done, and return it; raise what it raised."""
@@ -62,8 +63,8 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give up what is running, and let go of what is held."""
 
-    def threads(self) -> int:
-        """Return how many calls can run at once."""
+    def room(self) -> int:
+        """Return how many calls are worth being given out at once."""
 
 
 class Here:
@@ -73,7 +74,7 @@ class Here:
         """Return the value."""
         return value
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:  # noqa: ARG002 (there are no others)
         """Return the value of a call."""
         return function(*args)
 
@@ -88,7 +89,7 @@ class Here:
     def close(self) -> None:
         """Do nothing."""
 
-    def threads(self) -> int:
+    def room(self) -> int:
         """Return 1."""
         return 1
 
@@ -129,9 +130,9 @@ class OnCluster:
         data = cloudpickle.dumps(value)
         return self._kept(self.client.submit(Shipped, sha256(data).hexdigest(), data, pure=True))
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
         """Begin a call on some worker."""
-        return self._kept(self.client.submit(function, *args, pure=False))
+        return self._kept(self.client.submit(function, *args, pure=False, priority=int(soon)))
 
     def _kept(self, future: Any) -> Any:
         self.held.add(future)
@@ -163,10 +164,10 @@ class OnCluster:
         for one in held:
             one.release()
 
-    def threads(self) -> int:
-        """Return the threads of all workers that are there now."""
+    def room(self) -> int:
+        """Return `AHEAD` calls for each thread of the workers."""
         threads: dict[str, int] = self.client.nthreads()
-        return max(1, sum(threads.values()))
+        return AHEAD * max(1, sum(threads.values()))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -186,7 +186,7 @@ def _counted_all(work: Work, parts: Sharded, source: Any, engine: Engine, folder
             if number not in covered:
                 yield number, partial(engine.submit, _count, held, source, shard, place((number, number + 1)))
 
-    tree = Tree(engine, lambda a, b, shards: engine.submit(_merge, held, a, b, place(shards)))
+    tree = Tree(engine, lambda a, b, shards: engine.submit(_merge, held, a, b, place(shards), soon=True))
     show(tree.run(calls(), known))
     total = tree.total()
     if total is None:

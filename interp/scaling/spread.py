@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from interp.capture import Captured
 
 Show = Callable[[Iterator[int]], None]
-AHEAD = 2  # calls for each thread that are given out at once: none waits for a small one
 BLOCK = storage.SHARD["token"]  # rows of a block: no two blocks share a file
 
 
@@ -101,7 +100,7 @@ class Spread:
 
     def _captured(self, manifest: Manifest) -> Iterator[int]:
         """Yield 1 for each shard that is captured, 0 for each block that is written."""
-        source, room = self.engine.ship(self.stream), AHEAD * self.engine.threads()
+        source, room = self.engine.ship(self.stream), self.engine.room()
         for number, shard in enumerate(self.stream.shards()):
             known = Part.read(self.path, number)
             if known is not None:

@@ -39,7 +39,7 @@ class Tree:
         """
         for (start, stop), held in known.items():
             self._add(start, stop, held)
-        room = self.engine.threads()  # and no more: what a call needs would be sent, and held, before it can run
+        room = self.engine.room()
         for number, call in calls:
             while len(self.running) >= room:
                 yield self._wait()

@@ -36,11 +36,11 @@ class Failing(Here):
     def __init__(self, last=None):
         self.last, self.calls = last, []
 
-    def submit(self, function, *args):
+    def submit(self, function, *args, **options):
         if len(self.calls) == self.last:
             raise KeyboardInterrupt
         self.calls.append((function.__name__, args[1] if function.__name__ == "write_block" else args[-1]))
-        return super().submit(function, *args)
+        return super().submit(function, *args, **options)
 
     def count(self, name):
         """Return how often a function was called."""
