@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CHUNK = 2**24  # values at once: 64 MiB of float32
+NOTHING = "The source has no tokens: it gave not one chunk."
 COUNTS = ("n_tokens", "n_sources")  # attrs of every result
 BLOCK = 256  # units at once, where a reducer is unitwise: states stay small, and rows of a block are read in one piece
 WIDE = 1024  # and where all is in memory, which is read fastest in long pieces of a row
@@ -106,7 +107,7 @@ class Count:
     ----------
     steps : mapping of str to Step
     results : mapping of str to Dataset
-        Of the steps that they need, by key.
+        Of the steps that they need, by key. Their arrays can't be written: reducers share them.
     states : dict of str to State
         Of each step; empty before the first chunk.
     units : Dataset, optional
@@ -117,6 +118,9 @@ class Count:
     results: Mapping[str, xr.Dataset]
     states: dict[str, State] = field(default_factory=dict)
     units: xr.Dataset | None = None
+
+    def __post_init__(self) -> None:
+        self.results = {key: locked(result) for key, result in self.results.items()}
 
     def over(self, chunks: Iterable[xr.Dataset]) -> Self:
         """Count chunks; return self."""
@@ -141,8 +145,19 @@ class Count:
     def finish(self) -> dict[str, xr.Dataset]:
         """Return the result of each step, with the coords of the units."""
         if self.units is None:
-            raise SchemaError("The source has no tokens: it gave not one chunk.")
+            raise SchemaError(NOTHING)
         return {key: _labelled(step.reducer.finish(self.states[key]), self.units) for key, step in self.steps.items()}
+
+
+def locked(result: xr.Dataset) -> xr.Dataset:
+    """Return a result whose arrays are seen, but can't be written."""
+
+    def seen(held: xr.DataArray) -> xr.DataArray:
+        view = held.values.view()
+        view.flags.writeable = False
+        return held.copy(data=view)
+
+    return result.assign({name: seen(held) for name, held in result.items()})
 
 
 def widened(chunk: xr.Dataset) -> xr.Dataset:
@@ -162,7 +177,8 @@ def unit_coords(acts: xr.Dataset) -> xr.Dataset:
 
 
 def _labelled(result: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
-    labelled = result.assign_coords(units.coords) if "unit" in result.dims else result
+    own = {name: held.copy() for name, held in result.items() if not held.values.flags.writeable}
+    labelled = result.assign(own).assign_coords(units.coords if "unit" in result.dims else {})
     return labelled.assign_attrs(provenance(units))
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import mmap
 import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from pickle import PickleBuffer
 from typing import IO, Any, Self, SupportsIndex
+
+import numpy as np
 
 from interp.disk import writing
 from interp.scaling import records
+from interp.scaling.engines import sent
 from interp.scaling.records import Record
 
-OUT_OF_BAND = 5  # the first protocol of pickle that sends large buffers without a copy
 LARGE = 2**26  # bytes: smaller records stay in memory
 USED: list[Path] = []  # the directory of the worker of this process, once a call has told
 
@@ -33,8 +34,8 @@ class Aside:
         self.stream, self.lock = stream, threading.Lock()
 
     @classmethod
-    def of(cls, record: Record) -> Self:
-        """Write a record.
+    def of(cls, record: Iterable[tuple[str, np.ndarray]]) -> Self:
+        """Write a record that is told array by array.
 
         Raises
         ------
@@ -57,15 +58,17 @@ class Aside:
             stream.flush()
         return cls(stream)
 
-    def record(self) -> Record:
-        """Return the record, in arrays of its own."""
+    @contextmanager
+    def opened(self) -> Iterator[Record]:
+        """Open the record, whose arrays are read when they are asked for."""
         with self.lock:
             self.stream.seek(0)
-            return records.load(self.stream)
+            with records.loaded(self.stream) as record:
+                yield record
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_READ)
-        return Aside.arrived, (PickleBuffer(data) if int(protocol) >= OUT_OF_BAND else bytes(data),)
+        return Aside.arrived, (sent(data, protocol),)
 
 
 def scratch() -> Path:

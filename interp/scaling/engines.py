@@ -6,9 +6,9 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Protocol
+from pickle import PickleBuffer
+from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsIndex
 from weakref import WeakSet
 
 from interp.errors import ClusterError
@@ -17,27 +17,58 @@ if TYPE_CHECKING:
     from distributed import Client
 
 AHEAD = 2  # calls for each thread of the workers that are given out at once
-KEPT = 4  # shipped values that a thread keeps
-MADE = threading.local()
+OUT_OF_BAND = 5  # the first protocol of pickle that sends large buffers without a copy
 PATIENCE = 60.0  # seconds to wait for a first worker
 
 
-@dataclass(frozen=True)
 class Shipped:
-    """A value as bytes, from which each thread of a worker makes one of its own: a model that runs is not shared."""
+    """A value as bytes, from which each thread of a worker makes one of its own: a model that runs is not shared.
 
-    digest: str
-    data: bytes
+    Parameters
+    ----------
+    data : bytes
+        What `cloudpickle` makes of the value.
+    arrays : sequence of buffers
+        What it leaves out; the arrays of all threads are views of them, which can't be written.
+    """
+
+    def __init__(self, data: bytes, arrays: Sequence[Any] = ()) -> None:
+        self.data, self.arrays, self.made = data, arrays, threading.local()
+
+    @classmethod
+    def of(cls, value: Any, *, read_only: bool) -> Self:
+        """Return what stands for a value; its arrays are left as they are where they are only read."""
+        import cloudpickle
+
+        arrays: list[PickleBuffer] = []
+        data = cloudpickle.dumps(value, protocol=OUT_OF_BAND, buffer_callback=arrays.append if read_only else None)
+        return cls(data, arrays)
+
+    def digest(self) -> str:
+        """Return a hash of all bytes."""
+        found = sha256(self.data)
+        for array in self.arrays:
+            found.update(memoryview(array).cast("B"))
+        return found.hexdigest()
 
     def value(self) -> Any:
         """Return the value, made once in a thread."""
-        if not hasattr(MADE, "values"):
-            MADE.values = {}
-        if self.digest not in MADE.values:
-            if len(MADE.values) >= KEPT:
-                del MADE.values[next(iter(MADE.values))]
-            MADE.values[self.digest] = pickle.loads(self.data)  # noqa: S301 (of the call's own process)
-        return MADE.values[self.digest]
+        if not hasattr(self.made, "value"):
+            views = [memoryview(array).toreadonly() for array in self.arrays]
+            self.made.value = pickle.loads(self.data, buffers=views)  # noqa: S301 (of the call's own process)
+        return self.made.value
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return Shipped, (self.data, [sent(array, protocol) for array in self.arrays])
+
+
+def sent(data: Any, protocol: SupportsIndex) -> Any:
+    """Return what pickle sends of a buffer: from its protocol 5 on, the buffer without a copy."""
+    return PickleBuffer(data) if int(protocol) >= OUT_OF_BAND else bytes(data)
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def arrived(value: Any) -> Any:
@@ -48,8 +79,15 @@ def arrived(value: Any) -> Any:
 class Engine(Protocol):
     """Runs functions, somewhere."""
 
-    def ship(self, value: Any) -> Any:
-        """Return what stands for a value that many calls take, each of them by `arrived`: a worker gets it once."""
+    def ship(self, value: Any, *, read_only: bool = False) -> Any:
+        """Return what stands for a value that many calls take, each of them by `arrived`: a worker gets it once.
+
+        Parameters
+        ----------
+        value : object
+        read_only : bool
+            Its arrays are not written: the threads of a worker share them.
+        """
 
     def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
         """Begin a call, ``soon`` before others that wait; return what stands for its value, as arguments may do."""
@@ -70,7 +108,7 @@ class Engine(Protocol):
 class Here:
     """Runs each call at once, in this process."""
 
-    def ship(self, value: Any) -> Any:
+    def ship(self, value: Any, *, read_only: bool = False) -> Any:  # noqa: ARG002 (the value itself is in use)
         """Return the value."""
         return value
 
@@ -123,12 +161,10 @@ class OnCluster:
         scheduler = self.client.scheduler
         return str(scheduler.address) if scheduler is not None else "?"
 
-    def ship(self, value: Any) -> Any:
+    def ship(self, value: Any, *, read_only: bool = False) -> Any:
         """Send a value as bytes that stay with the scheduler, so that it outlives any worker."""
-        import cloudpickle
-
-        data = cloudpickle.dumps(value)
-        return self._kept(self.client.submit(Shipped, sha256(data).hexdigest(), data, pure=True))
+        shipped = Shipped.of(value, read_only=read_only)
+        return self._kept(self.client.submit(_itself, shipped, key=f"shipped-{shipped.digest()}"))
 
     def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
         """Begin a call on some worker."""

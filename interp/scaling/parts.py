@@ -131,7 +131,7 @@ def capture_part(source: Captured | Shipped, shard: Shard, store: Path, number: 
         stream.flush()
         os.fsync(stream.fileno())
     aside.replace(matrix(store, number))
-    records.write(join_labels(found), labels(store, number))
+    records.write(join_labels(found).items(), labels(store, number))
     width, check = session.plan.width if session.plan else 0, session.check
     rows, dtype = sum(size for size, _ in sums), session.options.dtype
     part = Part(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from interp.errors import OptionError
 
 NAME = re.compile(r"(\d+)-(\d+)\.npz")
 CALL = "call.json"
-Record = dict[str, np.ndarray]
+Record = Mapping[str, np.ndarray]
 Range = tuple[int, int]
 
 
@@ -78,7 +78,23 @@ def place(folder: Path, start: int, stop: int) -> Path:
     return folder / f"{start:07d}-{stop:07d}.npz"
 
 
-def write(record: Record, path: Path) -> None:
+class Copies(Record):
+    """A record in memory, of whose arrays each who asks gets a copy."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.record[name].copy()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.record)
+
+    def __len__(self) -> int:
+        return len(self.record)
+
+
+def write(record: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
     """Write a record, all at once."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with aside.open("wb") as stream:
@@ -88,29 +104,40 @@ def write(record: Record, path: Path) -> None:
     aside.replace(path)
 
 
-def read(path: Path) -> Record:
-    """Return a record; its bytes are checked by the sums that the archive keeps."""
-    with path.open("rb") as stream:
-        return load(stream)
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Return a record."""
+    with opened(path) as record:
+        return dict(record)
 
 
-def save(record: Record, stream: IO[bytes]) -> None:
-    """Write a record to an open file."""
-    np.savez(stream, allow_pickle=False, **record)
+@contextmanager
+def opened(path: Path) -> Iterator[Record]:
+    """Open a record, whose arrays are read when they are asked for; the sums that the archive keeps are checked."""
+    with path.open("rb") as stream, loaded(stream) as record:
+        yield record
 
 
-def load(stream: IO[bytes]) -> Record:
-    """Return the record of an open file."""
+def save(record: Iterable[tuple[str, np.ndarray]], stream: IO[bytes]) -> None:
+    """Write a record to an open file as `numpy.savez` does, but one array at a time."""
+    with ZipFile(stream, "w") as archive:
+        for name, value in record:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, value, allow_pickle=False)
+
+
+@contextmanager
+def loaded(stream: IO[bytes]) -> Iterator[Record]:
+    """Open the record of an open file."""
     with np.load(stream, allow_pickle=False) as held:
-        return dict(held)
+        yield held
 
 
 def readable(path: Path) -> bool:
     """Return whether a record is whole."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as held:
-            for name in held.files:
-                held[name]
+        with opened(path) as record:
+            for name in record:
+                record[name]
     except (BadZipFile, OSError, ValueError, EOFError):
         return False
     return True

@@ -146,7 +146,7 @@ def test_a_tree_merges_neighbours_in_their_order_whatever_is_known(count):
 
 def test_a_record_comes_back_as_it_was(tmp_path):
     record = {"a/ծ": np.array(["ու", "t"]), "b": np.arange(3.0), "c": np.array(3)}
-    records.write(record, tmp_path / "r.npz")
+    records.write(record.items(), tmp_path / "r.npz")
     back = records.read(tmp_path / "r.npz")
     assert {name: (held.dtype, held.tolist()) for name, held in back.items()} == {
         name: (held.dtype, held.tolist()) for name, held in record.items()
