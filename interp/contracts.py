@@ -277,7 +277,7 @@ class Reducer(ABC):
         units : Dataset
             Dims ``unit``: the coords of the units, without data.
         *args, **needed : Dataset
-            The results named in `needs`.
+            The results named in `needs`, whose arrays can't be written: reducers share them.
         """
 
     @abstractmethod

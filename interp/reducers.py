@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK = 2**24  # values at once: 64 MiB of float32
 NOTHING = "The source has no tokens: it gave not one chunk."
+UNLIKE = "The units of one part of the source are not those of another."
 COUNTS = ("n_tokens", "n_sources")  # attrs of every result
 BLOCK = 256  # units at once, where a reducer is unitwise: states stay small, and rows of a block are read in one piece
 WIDE = 1024  # and where all is in memory, which is read fastest in long pieces of a row
@@ -138,7 +139,7 @@ class Count:
         if self.units is None or other.units is None:
             return other if self.units is None else self
         if list(self.units["unit"].values) != list(other.units["unit"].values):
-            raise SchemaError("The units of one part of the source are not those of another.")
+            raise SchemaError(UNLIKE)
         merged = {key: step.reducer.merge(self.states[key], other.states[key]) for key, step in self.steps.items()}
         return Count(self.steps, self.results, merged, self.units)
 

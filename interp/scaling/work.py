@@ -13,6 +13,7 @@ import xarray as xr
 from interp.errors import SchemaError
 from interp.reducers import (
     NOTHING,
+    UNLIKE,
     WIDE,
     Count,
     Step,
@@ -104,7 +105,7 @@ class Work:
     def _merged(self, number: int, a: Record, b: Record) -> Named:
         head = f"{number}/{HEAD}"
         if head not in a or head not in b or a[head] != b[head]:
-            raise SchemaError(OTHER)
+            raise SchemaError(UNLIKE)
         yield from self._told(number, _block(a[head]), self._column(number, a).merge(self._column(number, b)))
 
     def _told(self, number: int, block: slice, count: Count) -> Named:
@@ -135,9 +136,6 @@ class Work:
             shared = under(state, NEEDED).items()
             count.states[key] = under(state, OWN) | {name: count.results[k][v].values for name, (k, v) in shared}
         return count
-
-
-OTHER = "The units of one part of the source are not those of another."
 
 
 def _tallied(tally: Tally) -> Named:
