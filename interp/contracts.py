@@ -282,11 +282,11 @@ class Reducer(ABC):
 
     @abstractmethod
     def update(self, state: State, chunk: xr.Dataset) -> State:
-        """Return the state with a chunk ``(token, unit)`` of whole samples added; the old one may be reused."""
+        """Return the state with a chunk ``(token, unit)`` of whole samples added; its own arrays may be reused."""
 
     @abstractmethod
     def merge(self, a: State, b: State) -> State:
-        """Return the state of all that went into two states, aligned by label; either may be reused."""
+        """Return the state of all that went into two states, aligned by label; arrays of their own may be reused."""
 
     @abstractmethod
     def finish(self, state: State) -> xr.Dataset:

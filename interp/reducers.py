@@ -153,12 +153,12 @@ class Count:
 def locked(result: xr.Dataset) -> xr.Dataset:
     """Return a result whose arrays are seen, but can't be written."""
 
-    def seen(held: xr.DataArray) -> xr.DataArray:
-        view = held.values.view()
+    def seen(held: xr.Variable) -> xr.Variable:
+        view = np.asarray(held.values).view()
         view.flags.writeable = False
         return held.copy(data=view)
 
-    return result.assign({name: seen(held) for name, held in result.items()})
+    return result.assign({name: seen(held) for name, held in result.variables.items() if name not in result.indexes})
 
 
 def widened(chunk: xr.Dataset) -> xr.Dataset:
@@ -178,7 +178,7 @@ def unit_coords(acts: xr.Dataset) -> xr.Dataset:
 
 
 def _labelled(result: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
-    own = {name: held.copy() for name, held in result.items() if not held.values.flags.writeable}
+    own = {name: held.variable.copy() for name, held in result.items() if not np.asarray(held.values).flags.writeable}
     labelled = result.assign(own).assign_coords(units.coords if "unit" in result.dims else {})
     return labelled.assign_attrs(provenance(units))
 

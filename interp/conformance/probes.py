@@ -225,9 +225,7 @@ def merge_law(subject: Subject) -> None:
 
 def merged(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
     """Return the result from seven chunks of shuffled samples, merged two by two from the back, one state empty."""
-    from interp.reducers import _needed
-
-    needs = {need.replace("-", "_"): measure(_needed(reducer, need), acts) for need in reducer.needs}
+    needs = needed(reducer, acts)
     samples = np.random.default_rng(2).permutation(np.unique(acts["sample"].values))
     states = [reducer.start(unit_coords(acts), **needs)]
     for number, part in enumerate(np.array_split(samples, 7)):
@@ -242,15 +240,19 @@ def merged(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
     return reducer.conclude(found)
 
 
+def needed(reducer: Reducer, acts: xr.Dataset) -> dict[str, xr.Dataset]:
+    """Return what a reducer needs, as `Reducer.start` gets it."""
+    from interp.reducers import _needed, locked
+
+    return {need.replace("-", "_"): locked(measure(_needed(reducer, need), acts)) for need in reducer.needs}
+
+
 def state_of_arrays(subject: Subject) -> None:
     """Look at a state: a dict of numpy arrays that can be saved without pickling."""
-    from interp.reducers import _needed
-
     world = subject.toy()
     reducer = answered(lambda: subject.value(**subject.options(world)))
     first(subject)
-    needs = {need.replace("-", "_"): measure(_needed(reducer, need), world.acts) for need in reducer.needs}
-    state = reducer.update(reducer.start(unit_coords(world.acts), **needs), world.acts)
+    state = reducer.update(reducer.start(unit_coords(world.acts), **needed(reducer, world.acts)), world.acts)
     wrong = [
         name for name, held in state.items() if not isinstance(held, np.ndarray | np.generic) or held.dtype == object
     ]

@@ -48,7 +48,7 @@ class Shipped:
         """Return a hash of all bytes."""
         found = sha256(self.data)
         for array in self.arrays:
-            found.update(memoryview(array).cast("B"))
+            found.update(PickleBuffer(array).raw())
         return found.hexdigest()
 
     def value(self) -> Any:

@@ -78,22 +78,6 @@ def place(folder: Path, start: int, stop: int) -> Path:
     return folder / f"{start:07d}-{stop:07d}.npz"
 
 
-class Copies(Record):
-    """A record in memory, of whose arrays each who asks gets a copy."""
-
-    def __init__(self, record: Record) -> None:
-        self.record = record
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self.record[name].copy()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.record)
-
-    def __len__(self) -> int:
-        return len(self.record)
-
-
 def write(record: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
     """Write a record, all at once."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.partial")

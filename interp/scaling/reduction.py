@@ -18,7 +18,7 @@ from interp.reducers import Step, Tally, planned
 from interp.scaling import asides, records
 from interp.scaling.asides import Aside
 from interp.scaling.engines import Engine, Shipped, arrived
-from interp.scaling.records import Copies, Range, Record
+from interp.scaling.records import Range, Record
 from interp.scaling.shards import Sharded, sharded
 from interp.scaling.trees import Tree
 from interp.scaling.work import FORMAT, Work
@@ -126,7 +126,9 @@ def kept(record: Iterable[tuple[str, np.ndarray]], place: Path | None, *, large:
 
 
 def opened(held: Held) -> AbstractContextManager[Record]:
-    """Open a record that may be a file; its arrays are read, or copied, each time they are asked for."""
+    """Open a record that may be a file, whose arrays are then read when they are asked for; they may be reused."""
     if isinstance(held, Aside):
         return held.opened()
-    return records.opened(held) if isinstance(held, Path) else nullcontext(Copies(held))
+    if isinstance(held, Path):
+        return records.opened(held)
+    return nullcontext({name: value.copy() for name, value in held.items()})

@@ -10,7 +10,7 @@ import numpy as np
 
 from interp.capturing.identity import described, feed
 from interp.errors import OptionError
-from interp.reducers import in_order, sample_bounds
+from interp.reducers import in_order, sample_bounds, unit_blocks
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,12 +62,13 @@ class Rows:
         return shard
 
     def identity(self) -> dict[str, str]:
-        """Return the attrs, and a hash of the labels of units and tokens."""
+        """Return the attrs, a hash of the labels of units and tokens, and how the units are cut."""
         assert self.acts is not None  # noqa: S101
         digest = sha256()
         for name, held in sorted(self.acts.coords.items(), key=lambda coord: str(coord[0])):
             feed(digest, [str(name), held.values])
-        return {name: described(value) for name, value in self.acts.attrs.items()} | {"labels": digest.hexdigest()}
+        told = {"labels": digest.hexdigest(), "blocks of units": f"{[block.stop for block in unit_blocks(self.acts)]}"}
+        return {name: described(value) for name, value in self.acts.attrs.items()} | told
 
 
 def sharded(source: Any) -> Sharded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,14 @@ class Work:
     steps: Mapping[str, Step]
     results: Mapping[str, xr.Dataset]
 
+    def __getstate__(self) -> dict[str, Any]:
+        import cloudpickle
+
+        return {"steps": cloudpickle.dumps(self.steps), "results": self.results}  # reducers may write their own arrays
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, steps=pickle.loads(state["steps"]))  # noqa: S301 (of the call's own process)
+
     def count(self, shard: xr.Dataset | Iterable[xr.Dataset]) -> Named:
         """Count a shard; yield what is counted, by name."""
         tally = Tally()
@@ -88,9 +97,14 @@ class Work:
 
     def _in_chunks(self, shard: Iterable[xr.Dataset], tally: Tally) -> Counts:
         counts: Counts = []
+        n = -1
         for chunk in gathered(tally.over(shard)):
-            n = chunk.sizes["unit"]
-            counts = counts or self._begun(n, [slice(at, min(at + WIDE, n)) for at in range(0, n, WIDE)])
+            if n < 0:
+                n = chunk.sizes["unit"]
+                blocks = [slice(at, min(at + WIDE, n)) for at in range(0, n, WIDE)]
+                counts = self._begun(n, blocks or [slice(0, n)])
+            elif chunk.sizes["unit"] != n:
+                raise SchemaError(UNLIKE)
             for block, count in counts:
                 count.over([chunk.isel(unit=block)])
         return counts
@@ -117,13 +131,16 @@ class Work:
         yield f"{number}/{HEAD}", np.array(json.dumps(told))
         yield f"{number}/{UNITS}/attrs", np.array(json.dumps(count.units.attrs, ensure_ascii=False))
         yield from ((f"{number}/{UNITS}/{name}", held.values) for name, held in count.units.variables.items())
-        known = _addresses(count.results)
+        known, results = _addresses(count.results), list(self.results)
         for at, state in enumerate(count.states.values()):
             for name, value in state.items():
                 array = np.asarray(value)
-                origin = known.get(_address(array)) if array.size else None
-                where = NEEDED if origin else OWN
-                yield f"{number}/{at}/{where}/{name}", np.array(origin[1:]) if origin else array
+                origin = None if array.flags.writeable else known.get(_address(array))
+                if origin is None:
+                    yield f"{number}/{at}/{OWN}/{name}", array
+                else:
+                    _, key, variable = origin
+                    yield f"{number}/{at}/{NEEDED}/{name}", np.array([str(results.index(key)), variable])
 
     def _column(self, number: int, record: Record) -> Count:
         """Return what a record holds of a column."""
@@ -131,10 +148,11 @@ class Work:
         order = list(self.steps)
         steps = {order[at]: self.steps[order[at]] for at in json.loads(str(here[HEAD]))["steps"]}
         count = Count(steps, of_units(self.results, _block(here[HEAD])), units=_units(under(here, UNITS)))
+        results = list(count.results.values())
         for at, key in enumerate(steps):
             state = under(here, f"{at}")
             shared = under(state, NEEDED).items()
-            count.states[key] = under(state, OWN) | {name: count.results[k][v].values for name, (k, v) in shared}
+            count.states[key] = under(state, OWN) | {name: results[int(n)][v].values for name, (n, v) in shared}
         return count
 
 

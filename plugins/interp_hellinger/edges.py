@@ -67,12 +67,10 @@ class Edges(Choosing):
 
     def start(self, units: xr.Dataset, *, hellinger_tokens: xr.Dataset) -> State:
         """Return room for the values of the sampled tokens."""
-        known = hellinger_tokens["sampled"].values
-        place_of_key = hellinger_tokens["place"].values
-        order = np.flatnonzero(np.isin(place_of_key, known))
-        row = np.searchsorted(known, place_of_key[order])
-        state = {"key": hellinger_tokens["key"].values[order], "row": row, "plan": hellinger_tokens["plan"].values}
-        return state | {"size": np.array([known.size, units.sizes["unit"]]), "values": np.zeros((0, 0), np.float32)}
+        held = {"key": "sampled_key", "row": "sampled_row", "plan": "plan"}
+        state = {name: hellinger_tokens[origin].values for name, origin in held.items()}
+        size = np.array([state["key"].size, units.sizes["unit"]])
+        return state | {"size": size, "values": np.zeros((0, 0), np.float32)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
         """Put aside the sampled tokens of the chunk."""

@@ -10,7 +10,7 @@ from interp import InterpError, false_discovery, interval, jackknife, over_units
 from interp_hellinger.article import CHANGED, COUNTS, NARROW, check_finite
 from interp_hellinger.distance import signed_root
 from interp_hellinger.edges import places_of
-from interp_hellinger.layout import GROUPS, LINES, SIZE, cells, token_keys, width
+from interp_hellinger.layout import GROUPS, cells, token_keys, width
 from interp_hellinger.nulls import largest, pooled, standardised
 from interp_hellinger.wording import method, resolution
 
@@ -32,7 +32,7 @@ def start(probe: Hellinger, units: xr.Dataset, tokens: xr.Dataset, edges: xr.Dat
     state = {name: tokens[name].values for name in (*PAIR, *TABLES)} | {"edge": edges["edge"].values}
     state["pairs"] = np.stack([tokens[name].values for name in ("letter", "line", "bins")], axis=1)
     _, counted, drawn = cells(state["plan"], probe.draws)
-    tokens_of = _tokens(state)
+    tokens_of = tokens["tokens"].values
     most = int(tokens_of.max()), int(np.sort(tokens_of.sum(axis=2), axis=1)[:, -2].max())
     state["there"] = tokens_of.sum(axis=1)[state["pairs"][:, 0]].T > 0
     number = units.sizes["unit"]
@@ -41,14 +41,6 @@ def start(probe: Hellinger, units: xr.Dataset, tokens: xr.Dataset, edges: xr.Dat
     state |= {"odd": np.zeros(number, bool), "seen": np.zeros(1, np.int64)}
     state |= {"unit": units["unit"].values, "quantity": units["quantity"].values}
     return state | {"skipped": np.array(tokens.attrs["skipped"])}
-
-
-def _tokens(state: State) -> np.ndarray:
-    """Return tokens by letter, line and group: no cell of a unit can hold more."""
-    letter = np.repeat(np.arange(len(state["plan"])), state["plan"][:, SIZE])
-    tokens = np.zeros((len(state["plan"]), int(state["plan"][:, LINES].max()), GROUPS), np.int64)
-    np.add.at(tokens, (letter, state["line_of"], state["group"]), 1)
-    return tokens
 
 
 def update(probe: Hellinger, state: State, chunk: xr.Dataset) -> State:

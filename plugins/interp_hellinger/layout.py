@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,10 +55,11 @@ def lay_out(
     Returns
     -------
     Dataset
-        ``pair``: the sides, ``letter``, ``line``, ``bins``. ``letter`` x ``column``: ``plan``. ``token``, sorted by
-        letter, then by place: ``line``, ``group``, and ``key``, sorted by itself, with the ``place`` of each.
-        ``sampled``: places of the tokens that bins are learned from. ``byte``: ``shuffled``, for each token and each
-        line that is not omitted one bit a draw.
+        ``pair``: the sides, ``letter``, ``line``, ``bins``. ``letter`` x ``column``: ``plan``. ``letter`` x
+        ``of_letter`` x ``of_sources``: ``tokens``, how many of each line and group. ``token``, sorted by letter,
+        then by place: ``line_of``, ``group``, and ``key``, sorted by itself, with the ``place`` of each. ``for_bins``:
+        ``sampled_key`` of the tokens that bins are learned from, sorted, with the ``sampled_row`` of each among their
+        places. ``byte``: ``shuffled``, for each token and each line that is not omitted one bit a draw.
     """
     import xarray as xr
 
@@ -80,12 +81,12 @@ def lay_out(
         bits = packed(line, orders, draws)
         shuffled[row[MASK] : row[MASK] + bits.size] = bits
     hashed = [_smallest(token_hash(places[mine], seed), SAMPLE) for mine in tokens]
-    data = {name: ("pair", held) for name, held in pair.items()} | {"plan": (("letter", "column"), plan)}
+    data: dict[str, Any] = {name: ("pair", held) for name, held in pair.items()}
+    data |= {"plan": (("letter", "column"), plan)}
     data |= {"line_of": ("token", np.concatenate(lines)), "shuffled": ("byte", shuffled)}
-    data |= {
-        "sampled": ("for_bins", np.concatenate([row[FIRST] + held for row, held in zip(plan, hashed, strict=True)]))
-    }
     data |= _index(places, np.concatenate(tokens))
+    data |= _sampled(data, np.concatenate([row[FIRST] + held for row, held in zip(plan, hashed, strict=True)]))
+    data |= {"tokens": (("letter", "of_letter", "of_sources"), _counted(data))}
     return xr.Dataset(data).merge(kept.drop_vars("enough"), join="exact")
 
 
@@ -98,6 +99,26 @@ def _index(places: np.ndarray, rows: np.ndarray) -> dict[str, tuple[str, np.ndar
     key = token_keys(places[rows, 1], places[rows, 2])
     order = np.argsort(key)
     return {"group": ("token", group[rows]), "key": ("token", key[order]), "place": ("token", order)}
+
+
+def _sampled(data: Mapping[str, Any], places: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    """Return the keys of tokens at some places, sorted, and the row of each among the places."""
+    (_, key), (_, place) = data["key"], data["place"]
+    chosen = np.isin(place, places)
+    return {
+        "sampled_key": ("for_bins", key[chosen]),
+        "sampled_row": ("for_bins", np.searchsorted(places, place[chosen])),
+    }
+
+
+def _counted(data: Mapping[str, Any]) -> np.ndarray:
+    """Return tokens by letter, line and group of sources: no cell of a unit can hold more."""
+    (_, plan), (_, lines), (_, groups) = data["plan"], data["line_of"], data["group"]
+    tokens = np.zeros((len(plan), int(plan[:, LINES].max()), GROUPS), np.int64)
+    for row, held in zip(plan, tokens, strict=True):
+        mine = slice(row[FIRST], row[FIRST] + row[SIZE])
+        np.add.at(held, (lines[mine], groups[mine]), 1)
+    return tokens
 
 
 def _plan(lines: Sequence[np.ndarray], bins: Sequence[int], draws: int) -> np.ndarray:

@@ -77,6 +77,42 @@ def test_workers_give_what_one_process_gives_to_the_bit(name, recorded, client, 
         xr.testing.assert_identical(again, here)
 
 
+class Scratch(Reducer):
+    """Counts tokens in an array of its own."""
+
+    name = "scratch"
+    needs = ("range",)
+
+    def __init__(self):
+        self.room = np.zeros(3)
+
+    def options(self):
+        return {}
+
+    def start(self, units, **needed):
+        return {"count": np.zeros(1)}
+
+    def update(self, state, chunk):
+        self.room[:] = chunk.sizes["token"]
+        return {"count": state["count"] + self.room[:1]}
+
+    def merge(self, a, b):
+        return {"count": a["count"] + b["count"]}
+
+    def finish(self, state):
+        return xr.Dataset({"count": int(state["count"][0])})
+
+
+def test_a_reducer_may_write_its_own_arrays_on_workers_too(client):
+    assert interp.measure(Scratch(), ACTS, client=client)["count"] == ACTS.sizes["token"]
+
+
+def test_inputs_without_edges_are_sent_too(client, tmp_path):
+    options = {"minimum": 1, "minimum_sources": 1, "bins": 1}
+    found = interp.measure("hellinger", ACTS, client=client, **options)
+    xr.testing.assert_identical(found, interp.measure("hellinger", ACTS, states=tmp_path / "here", **options))
+
+
 def keep_aside(folder):
     """Have a worker keep every record on disk, and tell where in a folder."""
     asides.LARGE = -1

@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from collections.abc import Mapping
 from functools import reduce
 
 import numpy as np
@@ -18,7 +19,6 @@ from interp.reducers import reduce as measured
 from interp.registry import registry
 from interp.scaling import work
 from interp.scaling.engines import Shipped
-from interp.scaling.records import Copies
 from interp.scaling.work import Work
 
 OPTIONS = {"minimum": 3, "minimum_sources": 1}
@@ -40,16 +40,21 @@ def last_pass(source):
     return Work(last, results)
 
 
-class Watched(Copies):
-    """Remembers which arrays were asked for."""
+class Watched(Mapping):
+    """A record that remembers which arrays were asked for, and gives each as a copy."""
 
     def __init__(self, record):
-        super().__init__(record)
-        self.asked = []
+        self.record, self.asked = record, []
 
     def __getitem__(self, name):
         self.asked.append(name)
-        return super().__getitem__(name)
+        return self.record[name].copy()
+
+    def __iter__(self):
+        return iter(self.record)
+
+    def __len__(self):
+        return len(self.record)
 
 
 @pytest.mark.parametrize("wide", [2, 3, 1024])
@@ -60,7 +65,7 @@ def test_columns_of_units_add_up_to_all(wide, source, monkeypatch):
     assert len(told) > 2
     units = next(iter(source)).sizes["unit"]
     assert work.width(told[0]) == -(-units // wide)
-    total = reduce(lambda a, b: dict(counting.merge(Copies(a), Copies(b))), told)
+    total = reduce(lambda a, b: dict(counting.merge(Watched(a), Watched(b))), told)
     found, tally = counting.finish(total)
     (result,) = found.values()
     wanted = interp.measure("hellinger", source, **OPTIONS)
@@ -86,7 +91,8 @@ def test_what_all_shards_share_is_told_by_name(source):
     told = dict(counting.count(source.of(next(source.shards()))))
     shared = {name.rpartition("/")[2]: array.tolist() for name, array in told.items() if "/needed/" in name}
     assert {"key", "place", "line_of", "group", "shuffled", "plan", "edge"} <= set(shared)
-    assert all(counting.results[key][name].size for key, name in shared.values())
+    results = list(counting.results.values())
+    assert all(results[int(number)][name].size for number, name in shared.values())
     own = {name.rpartition("/")[2] for name in told if "/own/" in name}
     assert {"counts", "null", "seen"} <= own
 
@@ -95,12 +101,29 @@ def test_a_part_without_tokens_changes_nothing(source):
     counting = last_pass(source)
     one, none = (dict(counting.count(part)) for part in (source.of(next(source.shards())), []))
     for a, b in ((one, none), (none, one)):
-        merged = dict(counting.merge(Copies(a), Copies(b)))
+        merged = dict(counting.merge(Watched(a), Watched(b)))
         assert list(merged) == list(one)
         for name, array in merged.items():
             np.testing.assert_array_equal(array, one[name])
     with pytest.raises(interp.SchemaError, match="not one chunk"):
-        counting.finish(dict(counting.merge(Copies(none), Copies(none))))
+        counting.finish(dict(counting.merge(none, none)))
+
+
+def test_records_are_those_of_a_call_whatever_its_options_are_called_elsewhere(source, tmp_path):
+    """The name of a function in ``where=`` has an address in it, which is another one in another process."""
+    first, second = ({"where": {"input": lambda values: values == "a"}} for _ in range(2))
+    wanted = interp.measure("hellinger", source, **OPTIONS, **first)
+    for options in (first, second):
+        alike(interp.measure("hellinger", source, states=tmp_path / "states", **OPTIONS, **options), wanted)
+
+
+def test_units_that_differ_between_chunks_are_refused(source, monkeypatch):
+    monkeypatch.setattr("interp.reducers.CHUNK", 1)
+    counting = last_pass(source)
+    chunk = next(iter(source))
+    for other in (chunk.isel(unit=slice(1, None)), chunk.isel(unit=[0, *range(chunk.sizes["unit"])])):
+        with pytest.raises(interp.SchemaError, match="units of one part"):
+            dict(counting.count([chunk, other]))
 
 
 class Careless(Reducer):
@@ -139,7 +162,7 @@ def test_a_result_can_be_written_also_where_it_comes_from_an_earlier_pass(source
 
 @pytest.mark.parametrize("read_only", [True, False])
 def test_threads_share_the_arrays_of_what_is_only_read(read_only):
-    value = {"a": np.arange(1000.0), "b": "ծ"}
+    value = {"a": np.arange(1000.0), "b": "ծ", "c": np.zeros((3, 0))}
     shipped = Shipped.of(value, read_only=read_only)
     again = pickle.loads(pickle.dumps(shipped, protocol=5)), pickle.loads(pickle.dumps(shipped, protocol=4))
     assert {one.digest() for one in again} == {shipped.digest()}
