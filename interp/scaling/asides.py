@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -66,8 +67,11 @@ class Aside:
             with records.loaded(self.stream) as record:
                 yield record
 
+    def __sizeof__(self) -> int:
+        return os.fstat(self.stream.fileno()).st_size  # so that a worker fetches few of them at a time
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_READ)
+        data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_COPY)  # a read-only one would arrive as a copy
         return Aside.arrived, (sent(data, protocol),)
 
 

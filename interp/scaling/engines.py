@@ -58,6 +58,9 @@ class Shipped:
             self.made.value = pickle.loads(self.data, buffers=views)  # noqa: S301 (of the call's own process)
         return self.made.value
 
+    def __sizeof__(self) -> int:
+        return len(self.data) + sum(PickleBuffer(array).raw().nbytes for array in self.arrays)
+
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return Shipped, (self.data, [sent(array, protocol) for array in self.arrays])
 

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from dask.sizeof import sizeof
 
 from interp import StorageError
 from interp.scaling import asides
@@ -34,7 +35,8 @@ def test_it_comes_back_as_it_was_also_elsewhere(here):
         assert read(held) == told(RECORD)
     buffers = []
     data = pickle.dumps(held, protocol=5, buffer_callback=buffers.append)
-    assert len(data) < 200 < buffers[0].raw().nbytes, "no copy is made"
+    assert len(data) < 200 < buffers[0].raw().nbytes <= sizeof(held), "no copy is made, and the size is known"
+    assert not buffers[0].raw().readonly, "or a copy is made where it arrives"
     for elsewhere in (pickle.loads(data, buffers=buffers), pickle.loads(pickle.dumps(held))):
         assert read(elsewhere) == told(RECORD)
         assert os.fstat(elsewhere.stream.fileno()).st_ino != os.fstat(held.stream.fileno()).st_ino
