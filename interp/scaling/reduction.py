@@ -91,7 +91,10 @@ def _counted_all(work: Work, parts: Sharded, source: Any, engine: Engine, folder
     total = tree.total()
     if total is None:
         return dict(work.count([]))
-    return total if isinstance(total, Path) else engine.value(total)
+    if isinstance(total, Path):
+        return total
+    told = engine.value(engine.submit(_told, total))
+    return Fetched(engine, total, told) if isinstance(told, list) else told
 
 
 def _count(work: Work | Shipped, source: Sharded | Shipped, shard: Any, place: Path | None) -> Held:
@@ -100,6 +103,38 @@ def _count(work: Work | Shipped, source: Sharded | Shipped, shard: Any, place: P
 
     with dask.config.set(scheduler="synchronous"):
         return kept(arrived(work).count(arrived(source).of(shard)), place)
+
+
+def _told(held: Held) -> Held | list[str]:
+    """Return a record, or the names of its arrays where it is on the disk of this worker."""
+    if isinstance(held, Aside):
+        with held.opened() as record:
+            return list(record)
+    return held
+
+
+def _array(held: Aside, name: str) -> np.ndarray:
+    with held.opened() as record:
+        return record[name]
+
+
+class Fetched(Mapping[str, np.ndarray]):
+    """A record on the disk of a worker, which sends its arrays one by one when they are asked for."""
+
+    def __init__(self, engine: Engine, held: Any, names: list[str]) -> None:
+        self.engine, self.held, self.names = engine, held, names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.names:
+            raise KeyError(name)
+        value: np.ndarray = self.engine.value(self.engine.submit(_array, self.held, name))
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 def _merge(work: Work | Shipped, a: Held, b: Held, place: Path | None) -> Held:
@@ -131,4 +166,6 @@ def opened(held: Held) -> AbstractContextManager[Record]:
         return held.opened()
     if isinstance(held, Path):
         return records.opened(held)
+    if isinstance(held, Fetched):
+        return nullcontext(held)
     return nullcontext({name: value.copy() for name, value in held.items()})
