@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import Parameter, signature
@@ -130,6 +129,7 @@ def measure(
     from interp.errors import OptionError
     from interp.flags import split_flags
     from interp.registry import registry
+    from interp.scaling.records import remove
     from interp.storage import check_target
 
     called = registry().get("probe", probe)
@@ -139,20 +139,30 @@ def measure(
     paths, options = split_flags(stores, known)
     if not paths:
         raise OptionError(f"Expected a store of activations: interp measure {probe} ACTS.zarr --output {output}.")
-    check_target(output, overwrite)
-    opened = [interp.open(path) for path in paths]
     states = output.with_name(f".{output.name}.states") if scheduler else None
+    begun = states is not None and states.exists()
+    if not begun:
+        check_target(output, overwrite)
+    opened = [interp.open(path) for path in paths]
     with connected(scheduler) as client:
         result = interp.measure(
             probe, opened[0] if len(opened) == 1 else opened, client=client, states=states, **options
         )
-    typer.echo(f"{interp.save(result, output, overwrite=overwrite)}: {_sizes(result)}")
-    typer.echo(interp.methods(result))
+    if not (begun and _is_at(output, result)):
+        interp.save(result, output, overwrite=overwrite)
+    typer.echo(f"{output}: {_sizes(result)}\n{interp.methods(result)}")
     if states is not None:
-        shutil.rmtree(states)
+        remove(states)
 
 
 measure.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]
+
+
+def _is_at(path: Path, result: xr.Dataset) -> bool:
+    """Return whether a result has been written, by a call that was killed before it could clear up."""
+    import interp
+
+    return path.exists() and interp.open(path).identical(result)
 
 
 def keyword_only(called: Any) -> dict[str, Parameter]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,14 @@ def _begin(folder: Path, call: Mapping[str, str]) -> None:
             f"{folder} holds what another call has counted; they differ in {', '.join(sorted(differing))}. Give that "
             "call again, or remove the directory."
         )
+
+
+def remove(folder: Path) -> None:
+    """Remove a directory of records, what says of which call they are last: it can be gone on with at any moment."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    shutil.rmtree(folder)
 
 
 def recorded(folder: Path) -> dict[Range, Path]:

@@ -95,9 +95,14 @@ def run(words: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
 
 
+def states(output: Path) -> Path:
+    """Return where a measurement is recorded until it ends."""
+    return output.with_name(f".{output.name}.states")
+
+
 def recorded(output: Path) -> set[Path]:
     """Return the files that say what is done."""
-    return {*output.glob(".parts/*.json"), *output.parent.glob(f".{output.name}.states/*/*.npz")}
+    return {*output.glob(".parts/*.json"), *states(output).glob("*/*.npz")}
 
 
 def watched(process: subprocess.Popen[str], output: Path, done: set[Path]) -> set[str]:
@@ -105,7 +110,7 @@ def watched(process: subprocess.Popen[str], output: Path, done: set[Path]) -> se
     numbers = {(path.parent.name, path.stem) for path in done}  # each pass has a folder of its own
     again: set[str] = set()
     while process.poll() is None:
-        for path in [*output.glob(".parts/*.partial"), *output.parent.glob(f".{output.name}.states/*/*.partial")]:
+        for path in [*output.glob(".parts/*.partial"), *states(output).glob("*/*.partial")]:
             if (path.parent.name, path.name.partition(".")[0]) in numbers:
                 again.add(path.name)
         time.sleep(0.005)
@@ -147,14 +152,15 @@ def main(
             done = recorded(output) if what != "worker" else set()
             first = watched(process, output, done)
             code, text = process.returncode, process.stdout.read()
-            if code != 0:
+            finished = verb == "measure" and output.exists() and not states(output).exists()  # killed while it left
+            if code != 0 and not finished:
                 done = recorded(output)
                 process = run(words)
                 again = watched(process, output, done)
                 text = process.stdout.read()
             else:
                 again = first
-            good = process.returncode == 0 and interp.open(output).identical(whole)
+            good = (finished or process.returncode == 0) and interp.open(output).identical(whole)
             left = sorted(path.name for path in folder.glob(f".{output.name}*")) + [
                 path.name for path in output.glob(".*") if output.exists()
             ]

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -208,6 +209,18 @@ def test_the_command_line_takes_a_scheduler_and_clears_up(client, tmp_path):
     assert done.returncode == 0, done.stderr
     assert interp.open(ranges).identical(interp.measure("range", interp.open(acts)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["acts.zarr", "range.zarr"]
+    killed = tmp_path / ".range.zarr.states"  # before it could clear up
+    interp.measure("range", interp.open(acts), client=client, states=killed)
+    again = run("measure", "range", acts, "--output", ranges, "--scheduler", address)
+    assert (again.returncode, again.stdout, killed.exists()) == (0, done.stdout, False)
+    interp.measure("range", interp.open(acts), client=client, states=killed)
+    interp.save(interp.open(ranges).load() + 1, ranges, overwrite=True)
+    other = interp.open(ranges).load()
+    again = run("measure", "range", acts, "--output", ranges, "--scheduler", address)
+    assert again.returncode == 1
+    assert "range.zarr exists. Replace it" in again.stderr
+    assert interp.open(ranges).identical(other)
+    shutil.rmtree(killed)
     nobody = run("measure", "range", acts, "--output", tmp_path / "b.zarr", "--scheduler", "tcp://127.0.0.1:9")
     assert nobody.returncode == 1
     assert "No Dask scheduler answers at 'tcp://127.0.0.1:9'. Start one with `dask scheduler`" in nobody.stderr
