@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interp import __version__
+import interp
 from interp_reproduction.folder import MARKER, SCHEMA
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def describe(settings: Settings, runs: Runs) -> dict[str, Any]:
         "self-check": f"at most {attrs['max_abs_error']:.1e} from torch's own, over {attrs['checked_rows']:,} tokens",
         "character error rate": drawn.score.get("cer"),
         "words right": drawn.score.get("words"),
-        "interp": __version__,
+        "interp": interp.__version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
     }
