@@ -1,6 +1,6 @@
-"""How to read torch's own recurrent modules: LSTM, GRU, RNN and their cells.
+"""Adapters of torch's own recurrent modules: LSTM, GRU, RNN and their cells.
 
-A built-in plugin, registered like anybody's. The formulas are those of the PyTorch documentation.
+A built-in plugin, registered in the same way as any other. The formulas are those of the PyTorch documentation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Weights(NamedTuple):
-    """Weights of one layer and direction, ready to multiply from the right."""
+    """Weights of one layer and direction; ``recurrent`` and ``projection`` are transposed."""
 
     input: Tensor
     recurrent: Tensor
@@ -31,7 +31,7 @@ class Weights(NamedTuple):
 
 
 class Stock(Adapter):
-    """What torch's sequence modules and cells have in common: names and shapes of their weights."""
+    """Base class for torch's sequence modules and cells, which share the names and shapes of their weights."""
 
     loop: ClassVar[str] = "TANH"
 
@@ -59,13 +59,13 @@ class Stock(Adapter):
         )
 
     def project(self, weights: Weights, x: Tensor) -> Tensor:
-        """Return the inputs times their weights, with all biases that can be added before."""
+        """Return the input projection, including all biases that do not depend on the state."""
         from torch.nn.functional import linear
 
         return linear(x, weights.input, weights.bias)
 
     def compiled(self, weights: Weights) -> Sweep | None:
-        """Return the compiled loop, which does not know projections."""
+        """Return the compiled loop, or None for a projected LSTM, which it does not support."""
         if weights.projection is not None:
             return None
         from interp import cells
@@ -76,7 +76,7 @@ class Stock(Adapter):
 
 
 class LSTM(Stock):
-    """``c = f * c_prev + i * g``, ``h = o * tanh(c)``, then projected where ``proj_size`` is set."""
+    """``c = f * c_prev + i * g``, ``h = o * tanh(c)``; ``h`` is then projected if ``proj_size`` is set."""
 
     name = "lstm"
     module = "torch.nn.modules.rnn.LSTM"
@@ -85,7 +85,7 @@ class LSTM(Stock):
     loop: ClassVar[str] = "LSTM"
 
     def sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
-        """Return the width of each quantity; ``h`` is as wide as its projection."""
+        """Return the width of each quantity; that of ``h`` is ``proj_size`` if set."""
         hidden = int(module.hidden_size)  # type: ignore[arg-type]
         return dict.fromkeys(self.quantities, hidden) | {"h": int(getattr(module, "proj_size", 0)) or hidden}
 
@@ -105,7 +105,7 @@ class LSTM(Stock):
 
 
 class LSTMCell(LSTM):
-    """One step of an LSTM a call."""
+    """One step of an LSTM per call."""
 
     name = "lstm-cell"
     module = "torch.nn.modules.rnn.LSTMCell"
@@ -124,14 +124,14 @@ class GRU(Stock):
         """Return the weights of a layer and direction."""
         import torch
 
-        found = super().weights(module, layer, direction)
-        if found.bias is None:
-            return found
+        weights = super().weights(module, layer, direction)
+        if weights.bias is None:
+            return weights
         suffix = "" if self.cell else f"_l{layer}" + ("_reverse" if direction == "backward" else "")
         outer, inner = getattr(module, "bias_ih" + suffix), getattr(module, "bias_hh" + suffix)
-        cut = 2 * int(module.hidden_size)  # type: ignore[arg-type]
-        bias = torch.cat([found.bias[:cut], outer[cut:]])  # the reset gate multiplies the inner bias of n
-        return found._replace(bias=bias, reset_bias=torch.cat([torch.zeros_like(inner[:cut]), inner[cut:]]))
+        gates = 2 * int(module.hidden_size)  # type: ignore[arg-type]
+        bias = torch.cat([weights.bias[:gates], outer[gates:]])  # the reset gate multiplies the inner bias of n
+        return weights._replace(bias=bias, reset_bias=torch.cat([torch.zeros_like(inner[:gates]), inner[gates:]]))
 
     def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: Tap) -> tuple[Tensor, ...]:
         """Return the next state."""
@@ -148,7 +148,7 @@ class GRU(Stock):
 
 
 class GRUCell(GRU):
-    """One step of a GRU a call."""
+    """One step of a GRU per call."""
 
     name = "gru-cell"
     module = "torch.nn.modules.rnn.GRUCell"
@@ -156,7 +156,7 @@ class GRUCell(GRU):
 
 
 class RNN(Stock):
-    """``h = tanh(W x + U h_prev + b)``, or relu."""
+    """``h = tanh(W x + U h_prev + b)``, or relu instead of tanh."""
 
     name = "rnn"
     module = "torch.nn.modules.rnn.RNN"
@@ -170,7 +170,7 @@ class RNN(Stock):
 
 
 class RNNCell(RNN):
-    """One step of an RNN a call."""
+    """One step of an RNN per call."""
 
     name = "rnn-cell"
     module = "torch.nn.modules.rnn.RNNCell"
@@ -180,6 +180,6 @@ class RNNCell(RNN):
 @hookimpl
 def register_adapters(register: Register) -> None:
     """Register the adapters of torch's own modules."""
-    kinds: tuple[Any, ...] = (LSTM, LSTMCell, GRU, GRUCell, RNN, RNNCell)
-    for kind in kinds:
-        register(kind())
+    adapters: tuple[Any, ...] = (LSTM, LSTMCell, GRU, GRUCell, RNN, RNNCell)
+    for adapter in adapters:
+        register(adapter())

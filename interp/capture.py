@@ -1,4 +1,4 @@
-"""Run batches through a model and keep what every unit did: one matrix (token, unit)."""
+"""The public functions `capture` and `stream`: run batches through a model and record its activations (token, unit)."""
 
 from __future__ import annotations
 
@@ -39,62 +39,65 @@ def capture(
     client: Client | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
-    """Run batches through a model and return what every unit and gate did at every token.
+    """Run batches through a model and return the activation of every unit and gate at every token.
 
-    While the model runs, the engine stands in for its recurrent modules; every result is compared with the
-    module's own on a sample. The model is as before afterwards, also after an error. One long sequence runs in pieces
-    of time where all recurrent modules are unidirectional and a trial shows that pieces give what the whole gives.
+    While the model runs, the engine replaces the forward of its recurrent modules; on a sample of the data its results
+    are compared with the module's own. The model is restored afterwards, also after an error. A single long sequence
+    runs in time chunks if all recurrent modules are unidirectional and a trial shows that chunks give the same values
+    as the whole sequence.
 
     Parameters
     ----------
     model : Module
-        In eval mode.
+        Model in eval mode.
     batches : Batch, Tensor, PackedSequence, or iterable of those
         Samples with their labels.
     modules : sequence of str, optional
         Dotted names; by default every recurrent module and every ``nn.Linear`` (and subclass) with a time axis.
     quantities : "all" or sequence of str
-        Of recurrent modules: all but ``c_prev``, or exactly those named. The ``out`` of others is kept either way.
+        Quantities of recurrent modules: all but ``c_prev``, or exactly those named. The ``out`` of other modules is
+        included in either case.
     units : sequence of str, mapping or Dataset, optional
-        Keep only these units: names, labels as for `pick`, or those of a dataset.
+        Keep only these units: names, labels as for `pick`, or the units of a dataset.
     where : mapping or callable, optional
         Keep only tokens whose labels match: ``{"input": "t"}`` as for `pick`, or a function of all labels
-        (name to array) that returns a boolean a token. Labels known before the model runs.
+        (name to array) that returns one boolean per token. Only labels that exist before the model runs.
     store : path, optional
-        Write to a Zarr store, in bounded memory. After an interruption, also a killed process, the same call goes on
-        where it stopped: ``batches`` has to give the same batches again. On a finished store nothing is run.
-        Functions among the options are told apart by their name and code, not by what they read from elsewhere.
+        Write to a Zarr store, in bounded memory. After an interruption (including a killed process) the same call
+        resumes where it stopped; ``batches`` must yield the same batches again. If the store is complete, nothing is
+        run. Functions among the options are identified by their name and code, not by the variables they read.
     batch_size : int
-        The most samples at once. Larger batches are cut; one with ``call`` goes as it is.
+        Maximum number of samples per forward. Larger batches are split; one with ``call`` is never split.
     dtype : str
-        Of the matrix: ``float32``, ``float64`` or ``float16``.
+        Dtype of the activations: ``float32``, ``float64`` or ``float16``.
     check : {"sample", "all"}
-        How much is compared with the modules' own results.
+        Rows that are compared with the modules' own results.
     client : distributed.Client, optional
-        Run the model on its workers, into a ``store`` on a disk that they share. Batches with a method ``shards()``
-        are made by the workers too. What one worker captures at a time stands beside the store until it is in it.
+        Run the model on its workers and write to ``store``, which must be on a disk that they share. Batches with a
+        method ``shards()`` are made by the workers too. Each captured shard is a file next to the store until it is
+        merged into it.
     progress : bool
-        Show a bar on a terminal.
+        Show a progress bar on a terminal.
 
     Returns
     -------
     Dataset
-        Dims ``(token, unit)``; see `interp.validate`. With ``store`` it is opened: values are read when used.
+        Dims ``(token, unit)``; see `interp.validate`. With ``store`` the values are read lazily.
 
     Raises
     ------
     CaptureError
-        Where the model can't be read exactly, or batches and labels do not fit it.
+        If the model can't be read exactly, or batches and labels do not fit it.
     OptionError
-        Where ``store`` is of another model, other weights, options or batches, or is none of ours.
+        If ``store`` was made with another model, weights, options or batches, or was not written by `capture`.
     StorageError
-        Where the disk of ``store`` is full, or may not be written to; what is there is kept.
+        If the disk of ``store`` is full or not writable; rows already written are preserved.
     UnknownNameError
         For a module, quantity, unit or label that does not exist.
     """
     options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
     if client is not None or (store is not None and (Path(store) / PARTS).is_dir()):
-        return _spread(Captured(model, batches, options), store, client)
+        return _capture_distributed(Captured(model, batches, options), store, client)
     session = Session(model, batches, options)
     if store is not None:
         session.bounded = True
@@ -106,14 +109,14 @@ def capture(
     return session.dataset(session.matrix.finish(), join_labels(labels))
 
 
-def _spread(source: Captured, store: str | os.PathLike[str] | None, client: Client | None) -> xr.Dataset:
-    """Capture on a cluster; what was begun there and is asked for without one goes on in this process."""
+def _capture_distributed(stream: Captured, store: str | os.PathLike[str] | None, client: Client | None) -> xr.Dataset:
+    """Capture on a cluster; without a client, resume an interrupted cluster capture in this process."""
     from interp.scaling.scale import Scale
 
     if store is None:
         raise OptionError("client= needs store=, a path on a disk that the workers share.")
     with writing(Path(store)):
-        return Scale(client, None, source.options.progress).capture(source, Path(store))
+        return Scale(client, None, stream.options.progress).capture(stream, Path(store))
 
 
 def stream(
@@ -129,29 +132,30 @@ def stream(
     check: str = "sample",
     progress: bool = True,
 ) -> Captured:
-    """Return what `capture` would, as chunks that are made when asked for and not kept.
+    """Return the same tokens as `capture`, as chunks that are computed on demand and not stored.
 
     Parameters
     ----------
     model, batches, modules, quantities, units, where, batch_size, dtype, check, progress
-        As of `capture`. Iterating again runs the model again, so ``batches`` has to be iterable again.
+        See `capture`. Every iteration runs the model, so ``batches`` must be re-iterable.
 
     Returns
     -------
     Stream
-        Yields datasets ``(token, unit)`` of whole samples, at most ``batch_size`` of them (a batch that is
-        decoded comes whole); without a dataset where no token of a piece matches ``where``.
+        Yields datasets ``(token, unit)`` of whole samples, at most ``batch_size`` of them (a batch with ``decode`` is
+        one chunk); a chunk in which no token matches ``where`` is skipped.
     """
     return Captured(model, batches, Options(modules, quantities, units, where, batch_size, dtype, check, progress))
 
 
 class Captured:
-    """A `Stream` of captured chunks; sent elsewhere, it goes without its batches."""
+    """A `Stream` of captured chunks. Pickling leaves the batches out."""
 
     def __init__(self, model: nn.Module, batches: Any, options: Options, first: int = 0) -> None:
         if isinstance(batches, Iterator):
             raise CaptureError(
-                "A stream may be read more than once, and an iterator only once. Give a list or a re-iterable."
+                "Expected re-iterable batches: a stream may be read several times, an iterator only once. "
+                "Pass a list of batches."
             )
         self.model, self.batches, self.options, self.first = model, batches, options, first
         self.attrs = describe(model, batches)
@@ -164,7 +168,7 @@ class Captured:
                 yield session.dataset(matrix.finish(), labels)
 
     def session(self) -> Session:
-        """Return a pass over the batches that has not begun."""
+        """Return a new session over the batches, not yet started."""
         session = Session(self.model, self.batches, self.options, streaming=True)
         session.samples, session.attrs = self.first, self.attrs
         return session
@@ -173,16 +177,16 @@ class Captured:
         return self.__dict__ | {"batches": ()}
 
     def shards(self) -> Iterator[Shard]:
-        """Yield batches of some thousand samples, with the number of samples before them."""
+        """Yield shards of a few thousand samples, each with the number of samples before it."""
         session = self.session()
         return shards_of(self.batches, lambda batch: session.planned(batch).axis)
 
     def of(self, shard: Shard) -> Captured:
-        """Return the stream of some of the batches."""
-        part = Captured(self.model, shard.batches, self.options, shard.first)
-        part.attrs = self.attrs
-        return part
+        """Return the stream over the batches of one shard."""
+        stream = Captured(self.model, shard.batches, self.options, shard.first)
+        stream.attrs = self.attrs
+        return stream
 
     def identity(self) -> dict[str, str]:
-        """Return what tells the call from others."""
+        """Return the description of the call that identifies it: its options, model and batches."""
         return {**begin(self.session()).call, "batches=": fingerprint(self.batches)}

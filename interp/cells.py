@@ -1,8 +1,8 @@
-"""Compiled cells: all quantities of one step after another, written where they stay.
+"""Compiled loops over the steps of LSTM, GRU and RNN cells. All quantities are written directly into a buffer.
 
-Stepping through torch costs some ten small operations a step. Here a step is one product of matrices and one loop that
-is compiled for float32 and float64; for a few samples the product is in the loop too. Numba comes with this module,
-which is therefore imported where it runs.
+In torch a step takes about ten small operations. Here it is one matrix product and one loop that is compiled for
+float32 and float64; for few samples the product is part of the loop. This module imports numba, so it is itself
+imported only when it is used.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from interp.binning import compiled
 from interp.sweeps import Place
 
 LSTM, GRU, TANH, RELU = range(4)
-FEW = 16  # samples up to which the loop multiplies itself; for many, a product in torch wins
-COEFFICIENTS = [np.float32(1 / math.factorial(k)) for k in range(8)]  # of exp on ±ln 2 / 2: the next term is 5e-9
+FEW = 16  # maximum number of samples for which the loop includes the product; for more, torch's product is faster
+COEFFICIENTS = [np.float32(1 / math.factorial(k)) for k in range(8)]  # exp on ±ln 2 / 2; the next term is 5e-9
 C2, C3, C4, C5, C6, C7 = COEFFICIENTS[2:]
 ONE, TWO = np.float32(1), np.float32(2)
 LOG2E = np.float32(math.log2(math.e))
-LN2_HIGH = np.float32(0.693145751953125)  # its last bits are 0, so that n times it is exact
+LN2_HIGH = np.float32(0.693145751953125)  # its last bits are 0, so that n * LN2_HIGH is exact
 LN2_LOW = np.float32(math.log(2) - 0.693145751953125)
-SHIFT = np.float32(3 << 22)  # adding it rounds to a whole number
-MOST = np.float32(88)  # exp of more is no float32
-fast = partial(compiled, fastmath={"contract"}, error_model="numpy")  # a * b + c in one go; x / 0 as in numpy
+SHIFT = np.float32(3 << 22)  # adding it rounds to the nearest integer
+MOST = np.float32(88)  # exp of a larger number overflows float32
+fast = partial(compiled, fastmath={"contract"}, error_model="numpy")  # fused a * b + c; x / 0 as in numpy
 
 
 @intrinsic
 def power_of_two(typing: Any, exponent: Any) -> Any:  # noqa: ARG001
-    """Return 2 to a whole float32 between -126 and 127, by its bits; 0 for -127."""
+    """Return 2 to the power of an integral float32 from -126 to 127, computed on its bits; 0 for -127."""
 
     def build(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         from llvmlite import ir
 
-        whole = builder.fptosi(values[0], ir.IntType(32))
-        return builder.bitcast(builder.shl(builder.add(whole, ir.IntType(32)(127)), ir.IntType(32)(23)), ir.FloatType())
+        power = builder.fptosi(values[0], ir.IntType(32))
+        return builder.bitcast(builder.shl(builder.add(power, ir.IntType(32)(127)), ir.IntType(32)(23)), ir.FloatType())
 
     return types.float32(types.float32), build
 
 
 @njit(inline="always")
 def exponential(x: Any) -> Any:
-    """Return ``(p, s)`` with ``exp(x) = s * p + s``, so that what is near 0 keeps its digits; NaN stays NaN."""
+    """Return ``(p, s)`` with ``exp(x) = s * p + s``, which is accurate for x near 0 as well; NaN stays NaN."""
     x = MOST if x > MOST else x  # noqa: FURB136 (min would lose NaN)
     x = -MOST if x < -MOST else x  # noqa: FURB136
     n = (x * LOG2E + SHIFT) - SHIFT
@@ -124,7 +124,7 @@ def relu_sum(a: Any, b: Any, out: Any) -> None:
 
 @fast
 def carry(f: Any, i: Any, g: Any, c: Any, out: Any) -> None:
-    """Write ``out = f * c + i * g``, and keep it in ``c``."""
+    """Write ``out = f * c + i * g``, and the same into ``c``."""
     for j in range(out.size):
         value = f[j] * c[j] + i[j] * g[j]
         c[j] = value
@@ -147,7 +147,7 @@ def blend(n: Any, z: Any, h: Any) -> None:
 
 @fast
 def lstm(x: Any, inner: Any, h: Any, c: Any, row: Any, at: Any) -> None:
-    """Write c, i, f, g, o and, where it is kept, c_prev of one sample at one step, and go on with h and c."""
+    """Write c, i, f, g, o and, if it is recorded, c_prev of one sample at one step; update h and c in place."""
     n = h.size
     i, f, g, o = (row[at[2] : at[2] + n], row[at[3] : at[3] + n], row[at[4] : at[4] + n], row[at[5] : at[5] + n])
     if at[6] >= 0:
@@ -162,24 +162,24 @@ def lstm(x: Any, inner: Any, h: Any, c: Any, row: Any, at: Any) -> None:
 
 @fast
 def gru(x: Any, inner: Any, h: Any, row: Any, at: Any) -> None:
-    """Write r, z, n of one sample at one step, and go on with h."""
+    """Write r, z, n of one sample at one step; update h in place."""
     size = h.size
     r, z, n = row[at[1] : at[1] + size], row[at[2] : at[2] + size], row[at[3] : at[3] + size]
     sigmoid_sum(x[:size], inner[:size], r)
     sigmoid_sum(x[size : 2 * size], inner[size : 2 * size], z)
-    late = inner[2 * size :]
+    recurrent = inner[2 * size :]
     for j in range(size):
-        late[j] *= r[j]
-    tanh_sum(x[2 * size :], late, n)
+        recurrent[j] *= r[j]
+    tanh_sum(x[2 * size :], recurrent, n)
     blend(n, z, h)
 
 
 @fast
 def cells(kind: int, x: Any, inner: Any, h: Any, c: Any, sheet: Any, rows: Any, at: Any, out: Any, column: int) -> None:
-    """Write one step of all samples, and go on with ``h`` and ``c`` in place."""
-    size, spare = h.shape[1], np.empty(sheet.shape[1], sheet.dtype)
+    """Write one step of all samples; update ``h`` and ``c`` in place."""
+    size, unused = h.shape[1], np.empty(sheet.shape[1], sheet.dtype)
     for k in range(x.shape[0]):
-        row = sheet[rows[k]] if rows[k] >= 0 else spare
+        row = sheet[rows[k]] if rows[k] >= 0 else unused
         if kind == LSTM:
             lstm(x[k], inner[k], h[k], c[k], row, at)
         elif kind == GRU:
@@ -194,7 +194,7 @@ def cells(kind: int, x: Any, inner: Any, h: Any, c: Any, sheet: Any, rows: Any, 
 
 @fast
 def add_one(h: Any, weight: Any, out: Any) -> None:
-    """Add ``h @ weight`` to one row, four rows of the weights at a time."""
+    """Add ``h @ weight`` to one row, using four rows of the weights at a time."""
     for k in range(0, h.size - 3, 4):
         p, q, r, s = h[k], h[k + 1], h[k + 2], h[k + 3]
         a, b, c, d = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
@@ -206,24 +206,24 @@ def add_one(h: Any, weight: Any, out: Any) -> None:
 
 
 @fast
-def add_two(h: Any, g: Any, weight: Any, out: Any, too: Any) -> None:
-    """Add ``h @ weight`` to one row and ``g @ weight`` to another: the weights are fetched once."""
+def add_two(h: Any, g: Any, weight: Any, out: Any, out_2: Any) -> None:
+    """Add ``h @ weight`` to one row and ``g @ weight`` to another, reading the weights once."""
     for k in range(0, h.size - 3, 4):
         p, q, r, s = h[k], h[k + 1], h[k + 2], h[k + 3]
         t, u, v, w = g[k], g[k + 1], g[k + 2], g[k + 3]
         a, b, c, d = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
         for j in range(out.size):
             out[j] += p * a[j] + q * b[j] + r * c[j] + s * d[j]
-            too[j] += t * a[j] + u * b[j] + v * c[j] + w * d[j]
+            out_2[j] += t * a[j] + u * b[j] + v * c[j] + w * d[j]
     for k in range(h.size // 4 * 4, h.size):
         for j in range(out.size):
             out[j] += h[k] * weight[k, j]
-            too[j] += g[k] * weight[k, j]
+            out_2[j] += g[k] * weight[k, j]
 
 
 @fast
 def multiply(h: Any, weight: Any, bias: Any, out: Any) -> None:
-    """Write ``out = h @ weight + bias`` for few rows."""
+    """Write ``out = h @ weight + bias`` for a small number of rows."""
     out[:] = bias
     for b in range(0, h.shape[0] - 1, 2):
         add_two(h[b], h[b + 1], weight, out[b], out[b + 1])
@@ -236,10 +236,10 @@ def walk(
     kind: int, weight: Any, bias: Any, x: Any, inner: Any, h: Any, c: Any, sheet: Any, rows: Any, at: Any, out: Any,
     column: int, backward: bool,
 ) -> None:  # fmt: skip
-    """Do all steps for a few samples: the product and the cells."""
+    """Run all steps of a small number of samples: product and cells."""
     size = inner.shape[0]
-    for turn in range(x.shape[0] // size):
-        first = x.shape[0] - (turn + 1) * size if backward else turn * size
+    for step in range(x.shape[0] // size):
+        first = x.shape[0] - (step + 1) * size if backward else step * size
         span = slice(first, first + size)
         multiply(h, weight, bias, inner)
         cells(kind, x[span], inner, h, c, sheet, rows[span], at, out[span], column)
@@ -248,30 +248,31 @@ def walk(
 def sweep(
     kind: int, weight: Tensor, bias: Tensor | None, x: Tensor, state: tuple[Tensor, ...], place: Place, backward: bool
 ) -> None:
-    """Run some steps of the same samples: an `interp.contracts.Sweep` once the first three are given.
+    """Run several steps of the same samples. With the first three arguments bound, this is a `Sweep`.
 
     Parameters
     ----------
     kind : int
         `LSTM`, `GRU`, `TANH` or `RELU`.
     weight, bias : Tensor (size, feature), Tensor (feature,)
-        Of the product with the state; no bias is 0.
+        Weight and bias of the product with the state; without a bias, 0.
     x, state, place, backward
-        As of a `Sweep`; the state is ``h``, and ``c`` of an LSTM.
+        See `Sweep`; the state is ``h``, and for an LSTM also ``c``.
     """
     h, size = state[0], state[0].shape[0]
     inner = x.new_empty(size, weight.shape[1])
-    values, mid, *held = (part.numpy() for part in (x, inner, h, state[-1]))
+    inputs, product, *states = (part.numpy() for part in (x, inner, h, state[-1]))
     if size <= FEW:
-        add = x.new_zeros(weight.shape[1]) if bias is None else bias
-        product = weight.contiguous().numpy(), add.numpy(), values, mid, *held
+        offset = x.new_zeros(weight.shape[1]) if bias is None else bias
+        arguments = weight.contiguous().numpy(), offset.numpy(), inputs, product, *states
         loop: Any = walk
-        loop(kind, *product, place.sheet, place.rows, place.at, place.out, place.column, backward)
+        loop(kind, *arguments, place.sheet, place.rows, place.at, place.out, place.column, backward)
         return
     step: Any = cells
     assert place.out is not None  # noqa: S101
-    rows = range(0, len(values), size)
+    rows = range(0, len(inputs), size)
     for row in reversed(rows) if backward else rows:
         torch.mm(h, weight, out=inner) if bias is None else torch.addmm(bias, h, weight, out=inner)
         span = slice(row, row + size)
-        step(kind, values[span], mid, *held, place.sheet, place.rows[span], place.at, place.out[span], place.column)
+        target = place.sheet, place.rows[span], place.at, place.out[span], place.column
+        step(kind, inputs[span], product, *states, *target)

@@ -1,7 +1,7 @@
-"""The one recurrence engine: runs a recurrent module step by step on its own weights, through an `Adapter`.
+"""The recurrence engine. Runs a recurrent module step by step on its own weights, through an `Adapter`.
 
-Capture, interventions and gate attributions all go through `run` and `run_cell`. They differ in the `Watch` that
-they hand in, which sees every quantity of every step and may record it, write it elsewhere, or change it.
+Capture, interventions and gate attributions all use `run` and `run_cell`. They differ in the `Watch` that they pass,
+which receives every quantity of every step and may record it, write it elsewhere, or edit it.
 """
 
 from __future__ import annotations
@@ -24,61 +24,61 @@ if TYPE_CHECKING:
     from interp.contracts import Adapter
     from interp.sweeps import Place, Sweep
 
-ROWS = 1 << 10  # rows of one block: enough for a good product of matrices, few enough to stay near the processor
+ROWS = 1 << 10  # rows per block: enough for an efficient matrix product, few enough to stay in the processor's cache
 COMPILED = (torch.float32, torch.float64)
 
 
 class Watch:
-    """Sees the quantities of one layer and direction during one call; this one lets all pass.
+    """Observer of the quantities of one layer and direction during one call. The base class changes nothing.
 
     Attributes
     ----------
     readers : Watch, optional
-        A second watch whose edits only the readers of the output see: the step runs again under it, and its
-        state is dropped.
+        Second observer whose edits affect the module's output but not the recurrence: the step is computed again with
+        it, and the resulting state is discarded.
     last : bool
-        Of such a second watch: it edits nothing but the output itself, so the step need not run again.
+        True for such a second observer if it edits only the output itself, so that the step need not be computed again.
     """
 
     readers: Watch | None = None
     last: bool = False
 
     def block(self, low: int, high: int) -> None:
-        """Be told that the steps ``low`` to ``high`` come next, in the direction's order."""
+        """Called before the steps ``low`` to ``high`` (exclusive), in processing order."""
 
     def place(self, like: Tensor) -> Place | None:  # noqa: ARG002
-        """Return where a compiled loop writes the block; None, as here, has every step handed over one by one."""
+        """Return the output buffer of a compiled loop for the block; None (the default) to observe step by step."""
         return None
 
     def begin(self, step: int, samples: int) -> None:
-        """Be told which step comes, and how many samples (the first in the axis' order) it has."""
+        """Called before each step, with its number of samples (the first ones in the order of the axis)."""
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: ARG002
         """Return the value of a quantity; see `Tap`."""
         return function(*args) if callable(function) else function  # type: ignore[no-any-return]
 
     def end(self) -> None:
-        """Be told that the last step is done."""
+        """Called after the last step."""
 
 
 Watcher = Callable[[int, str, Axis], Watch]
 
 
 def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watcher: Watcher) -> tuple[Any, Any]:
-    """Do what ``module(data, state)`` does, under watch.
+    """Compute ``module(data, state)`` with the engine, calling observers for every quantity of every step.
 
     Parameters
     ----------
     adapter : Adapter
-        Knows the formula.
+        Adapter of the module's class.
     module : Module
-        A sequence module; its weights are read, nothing is changed.
+        Sequence module; its weights are read, nothing is changed.
     data : Tensor or PackedSequence
-        As the module takes it: batched or not, ``batch_first`` or not.
+        Input as the module takes it: batched or not, ``batch_first`` or not.
     state : Tensor, tuple of Tensor, or None
-        The initial state (layer x direction, sample, size); None is zeros.
+        Initial state (layer x direction, sample, size); None means zeros.
     watcher : callable
-        ``watcher(layer, direction, axis)`` gives the `Watch` of a layer and direction.
+        ``watcher(layer, direction, axis)`` returns the `Watch` of a layer and direction.
 
     Returns
     -------
@@ -88,14 +88,14 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watche
     Raises
     ------
     CaptureError
-        For inputs or states of another width or shape.
+        For inputs or states of the wrong width or shape.
     """
-    with few_threads(len(adapter.directions(module))) as apart:
-        return _run(adapter, module, data, state, watcher, apart)
+    with few_threads(len(adapter.directions(module))) as in_parallel:
+        return _run_layers(adapter, module, data, state, watcher, in_parallel)
 
 
-def _run(
-    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watcher: Watcher, apart: bool
+def _run_layers(
+    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watcher: Watcher, in_parallel: bool
 ) -> tuple[Any, Any]:
     rows, axis = read_input(module, data)
     initial = read_state(adapter, module, state, axis, rows)
@@ -105,48 +105,48 @@ def _run(
         if layer and module.training and getattr(module, "dropout", 0):
             rows = torch.nn.functional.dropout(rows, float(module.dropout))  # type: ignore[arg-type]
         output = Output(rows, adapter.sizes(module)[adapter.state[0]], len(directions))
-        lanes = []
-        for side, direction in enumerate(directions):
-            lane = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
-            first = initial[layer * len(directions) + side]
-            lanes.append(partial(lane.run, first, watcher(layer, direction, axis), Side(output, side)))
-        finals += side_by_side(lanes) if apart and rows.device.type == "cpu" else [lane() for lane in lanes]
+        passes = []
+        for number, direction in enumerate(directions):
+            steps = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
+            first = initial[layer * len(directions) + number]
+            passes.append(partial(steps.run, first, watcher(layer, direction, axis), Side(output, number)))
+        finals += side_by_side(passes) if in_parallel and rows.device.type == "cpu" else [item() for item in passes]
         rows = output.joined()
     return write_output(module, data, rows, axis), write_state(finals, axis)
 
 
 @contextmanager
-def few_threads(lanes: int) -> Iterator[bool]:
-    """Leave each of some lanes its share of the threads; give whether they can run side by side.
+def few_threads(directions: int) -> Iterator[bool]:
+    """Divide torch's threads among the directions; yield whether they can run in parallel.
 
-    A thread of torch that has just helped with an operation waits for the next one in a loop of some milliseconds, and
-    a lane would have to share its processor with it.
+    After an operation, torch's worker threads spin for some milliseconds while they wait for the next one. Without the
+    division, the directions would compete with these threads for the processors.
     """
     threads = torch.get_num_threads()
-    if lanes < 2 or threads < 2 or torch.is_grad_enabled():
+    if directions < 2 or threads < 2 or torch.is_grad_enabled():
         yield False
         return
-    torch.set_num_threads(max(1, threads // lanes))
+    torch.set_num_threads(max(1, threads // directions))
     try:
         yield True
     finally:
         torch.set_num_threads(threads)
 
 
-def side_by_side(lanes: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Return the results of the directions of a layer, each run in a thread of its own.
+def side_by_side(passes: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run the directions of a layer, each in a thread of its own, and return their results.
 
-    A step is too small a piece of work to be shared by processors, and a direction is not.
+    A single step is too little work to share among processors, a whole direction is not.
     """
     threads = torch.get_num_threads()
 
-    def alone(lane: Callable[[], Any]) -> Any:
-        torch.set_num_threads(threads)  # of this thread
+    def run_in_thread(run_direction: Callable[[], Any]) -> Any:
+        torch.set_num_threads(threads)  # a per-thread setting
         with torch.no_grad():
-            return lane()
+            return run_direction()
 
-    with ThreadPoolExecutor(len(lanes)) as pool:
-        return list(pool.map(alone, lanes))
+    with ThreadPoolExecutor(len(passes)) as pool:
+        return list(pool.map(run_in_thread, passes))
 
 
 @dataclass(frozen=True)
@@ -155,14 +155,16 @@ class Lane:
 
     Attributes
     ----------
-    adapter, weights
-        The formula and what it reads.
+    adapter : Adapter
+        Adapter of the module.
+    weights : object
+        Weights of the layer and direction, as returned by `Adapter.weights`.
     rows : Tensor (row, feature)
         Inputs, step after step.
     axis : Axis
-        How many rows each step has.
+        Number of rows of each step.
     backward : bool
-        From each sample's last step to its first.
+        Whether each sample runs from its last step to its first.
     """
 
     adapter: Adapter
@@ -172,14 +174,14 @@ class Lane:
     backward: bool = False
 
     def blocks(self, rows: int) -> Iterator[tuple[int, int]]:
-        """Yield ranges of steps of about so many rows, in the direction's order."""
-        room = max(1, rows // self.axis.samples)
-        starts = range(0, self.axis.steps, room)
+        """Yield ranges of steps that have about ``rows`` rows each, in processing order."""
+        steps = max(1, rows // self.axis.samples)
+        starts = range(0, self.axis.steps, steps)
         for low in reversed(starts) if self.backward else starts:
-            yield low, min(self.axis.steps, low + room)
+            yield low, min(self.axis.steps, low + steps)
 
     def inputs(self, low: int, high: int) -> Tensor:
-        """Return the projected inputs of the steps ``low`` to ``high``."""
+        """Return the projected inputs of the steps ``low`` to ``high`` (exclusive)."""
         starts = self.axis.starts
         return self.adapter.project(self.weights, self.rows[starts[low] : starts[high]])
 
@@ -189,50 +191,50 @@ class Lane:
         Parameters
         ----------
         first : tuple of Tensor (sample, size)
-            The state before the first step, in the order of the axis.
+            State before the first step, in the order of the axis.
         watch : Watch
-            Sees every quantity.
+            Observer of every quantity.
         side : Side
-            Gets the outputs.
+            Receiver of the outputs.
 
         Returns
         -------
         tuple of Tensor (sample, size)
-            The state after the last step of each sample.
+            State after the last step of each sample.
         """
-        state, ended, starts = tuple(part.clone() for part in first), list[State](), self.axis.starts
-        sweep = self.compiled()
+        state, ended_states, starts = tuple(part.clone() for part in first), list[State](), self.axis.starts
+        loop = self.compiled()
         for low, high in self.blocks(ROWS):
             watch.block(low, high)
             inputs = self.inputs(low, high)
-            place = None if sweep is None else watch.place(inputs)
+            buffer = None if loop is None else watch.place(inputs)
             for start, stop in self.runs(low, high):
-                state, left = fit(state, first, self.axis.sizes[start], self.backward)
-                ended += left
+                state, ended = fit(state, first, self.axis.sizes[start], self.backward)
+                ended_states += ended
                 first_row, last_row = starts[start], starts[stop]
-                here = slice(first_row - starts[low], last_row - starts[low])
-                if sweep is None or place is None:
-                    state = self.walk(range(start, stop), inputs[here], state, watch, side)
+                span = slice(first_row - starts[low], last_row - starts[low])
+                if loop is None or buffer is None:
+                    state = self.walk(range(start, stop), inputs[span], state, watch, side)
                 else:
-                    target = place.part(here, *side.array(slice(first_row, last_row)))
-                    sweep(inputs[here], state, target, self.backward)
-        final = [tuple(part.clone() for part in state), *reversed(ended)]
+                    target = buffer.part(span, *side.array(slice(first_row, last_row)))
+                    loop(inputs[span], state, target, self.backward)
+        final = [tuple(part.clone() for part in state), *reversed(ended_states)]
         watch.end()
         return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
 
     def compiled(self) -> Sweep | None:
-        """Return the adapter's compiled loop, where tensors are such that it can run."""
+        """Return the adapter's compiled loop, or None if it can't run on these tensors or gradients are enabled."""
         if self.rows.device.type != "cpu" or self.rows.dtype not in COMPILED or torch.is_grad_enabled():
             return None
         return self.adapter.compiled(self.weights)
 
     def runs(self, low: int, high: int) -> Iterator[tuple[int, int]]:
-        """Yield the ranges of steps that have the same number of samples, in the direction's order."""
-        runs = [list(steps) for _, steps in groupby(range(low, high), self.axis.sizes.__getitem__)]
-        yield from ((run[0], run[-1] + 1) for run in (reversed(runs) if self.backward else runs))
+        """Yield the ranges of steps that have the same number of samples, in processing order."""
+        spans = [list(steps) for _, steps in groupby(range(low, high), self.axis.sizes.__getitem__)]
+        yield from ((span[0], span[-1] + 1) for span in (reversed(spans) if self.backward else spans))
 
     def walk(self, steps: range, x: Tensor, state: State, watch: Watch, side: Side) -> State:
-        """Run steps that have the same samples one by one; return the state."""
+        """Run steps with the same samples one by one; return the state after them."""
         rows, outputs = torch.split(x, state[0].shape[0]), list[Tensor]()
         for step in reversed(steps) if self.backward else steps:
             state, output = self.step(rows[step - steps.start], state, watch, step)
@@ -241,7 +243,7 @@ class Lane:
         return state
 
     def step(self, x: Tensor, state: State, watch: Watch, step: int) -> tuple[State, Tensor]:
-        """Run one step; return the state and what the readers of the output see."""
+        """Run one step; return the new state and the module's output."""
         watch.begin(step, x.shape[0])
         after = self.adapter.step(self.weights, x, state, watch)
         if watch.readers is None:
@@ -253,18 +255,18 @@ class Lane:
 
 
 def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
-    """Return the state for a number of samples, and the states of samples that have ended."""
-    had = state[0].shape[0]
-    if size == had:
+    """Return the state resized to ``size`` samples, and the final states of the samples that have ended."""
+    samples = state[0].shape[0]
+    if size == samples:
         return state, []
-    if size > had:  # samples that start later in reverse
-        return tuple(torch.cat([part, begin[had:size]]) for part, begin in zip(state, first, strict=True)), []
-    kept = tuple(part[:size] for part in state)
-    return kept, [] if backward else [tuple(part[size:].clone() for part in state)]
+    if size > samples:  # in reverse, shorter samples start later
+        return tuple(torch.cat([part, begin[samples:size]]) for part, begin in zip(state, first, strict=True)), []
+    remaining = tuple(part[:size] for part in state)
+    return remaining, [] if backward else [tuple(part[size:].clone() for part in state)]
 
 
 def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, watcher: Watcher) -> Any:
-    """Do what the cell ``module(data, state)`` does, one step, under watch; shapes as the module has them."""
+    """Compute one step of a cell, ``module(data, state)``, with the engine; shapes are those of the module."""
     single = data.dim() == 1
     x = data[None] if single else data
     check_width(module, x)
@@ -275,10 +277,10 @@ def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any
     elif single:
         parts = tuple(part[None] for part in parts)
     axis = Axis((x.shape[0],), None, "cell")
-    lane, watch = Lane(adapter, adapter.weights(module, 0, "forward"), x, axis), watcher(0, "forward", axis)
+    steps, watch = Lane(adapter, adapter.weights(module, 0, "forward"), x, axis), watcher(0, "forward", axis)
     watch.block(0, 1)
-    after, output = lane.step(lane.inputs(0, 1), tuple(parts), watch, 0)
+    after, output = steps.step(steps.inputs(0, 1), tuple(parts), watch, 0)
     watch.end()
-    handed = (output, *after[1:])
-    handed = tuple(part[0] for part in handed) if single else handed
-    return handed if len(adapter.state) > 1 else handed[0]
+    result = (output, *after[1:])
+    result = tuple(part[0] for part in result) if single else result
+    return result if len(adapter.state) > 1 else result[0]

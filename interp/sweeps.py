@@ -1,4 +1,4 @@
-"""What an `Adapter` is handed: a tap for each value, or places for a loop that is compiled."""
+"""Arguments of `Adapter` methods: a hook that is called with each quantity, and the buffer of a compiled loop."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
 
 
 class Tap(Protocol):
-    """What an `Adapter` calls with every quantity as it arises, and whose answer it goes on with.
+    """Callback that an `Adapter` calls with every quantity as it is computed, and whose return value it uses instead.
 
-    ``tap("i", torch.sigmoid, x)`` is ``torch.sigmoid(x)``, recorded (perhaps written straight to its place) and
-    perhaps edited; ``tap("i", value)`` is the same for a value that is there already. A name that is no quantity of the
-    adapter is only computed.
+    ``tap("i", torch.sigmoid, x)`` returns ``torch.sigmoid(x)``, recorded (possibly written directly into its buffer)
+    and possibly edited; ``tap("i", value)`` does the same for a value that is already computed. A name that is not a
+    quantity of the adapter is computed and not recorded.
     """
 
     def __call__(self, quantity: str, function: Any, *args: torch.Tensor) -> torch.Tensor:
-        """Return the value to go on with."""
+        """Return the value that the adapter continues with."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a compiled loop writes what it computes.
+    """Buffer into which a compiled loop writes its quantities.
 
     Attributes
     ----------
     sheet : array (row, column)
-        In C order.
+        Buffer, in C order.
     rows : array (row,) of int64
-        The row of the sheet for each row of the inputs; -1 where it is not kept.
+        Row of the buffer for each row of the inputs; -1 for rows that are not recorded.
     at : array of int64
-        The column at which each quantity of the adapter begins, in its order; -1 where it is not kept.
+        First column of each quantity of the adapter, in its order; -1 for quantities that are not recorded.
     out, column : array (row, feature), int
-        Where the output goes too, from that column on; its rows are those of the inputs.
+        Second destination of the output, starting at that column; its rows are those of the inputs.
     """
 
     sheet: np.ndarray
@@ -45,16 +45,24 @@ class Place:
     column: int = 0
 
     def part(self, rows: slice, out: np.ndarray, column: int) -> Place:
-        """Return the place for some of the rows, with where their output goes."""
+        """Return the buffer restricted to some rows of the inputs, with the destination of their output."""
         return Place(self.sheet, self.rows[rows], self.at, out, column)
 
 
 class Sweep(Protocol):
-    """Runs some steps of the same samples at once and writes all their quantities; see `Adapter.compiled`."""
+    """Compiled loop over several steps of the same samples that writes all quantities; see `Adapter.compiled`."""
 
     def __call__(self, x: torch.Tensor, state: tuple[torch.Tensor, ...], place: Place, backward: bool) -> None:
-        """Write every quantity to its place, and change the state.
+        """Write every quantity into the buffer and update the state in place.
 
-        ``x`` is what `Adapter.project` made ``(row, feature)``, step after step; ``state`` ``(sample, size)`` is
-        changed in place to that after the last step, which is the first one where ``backward``.
+        Parameters
+        ----------
+        x : Tensor (row, feature)
+            Input projections, as returned by `Adapter.project`, step after step.
+        state : tuple of Tensor (sample, size)
+            State before the first step; overwritten with the state after the last one.
+        place : Place
+            Buffer of the quantities.
+        backward : bool
+            Whether the steps are processed from the last to the first.
         """
