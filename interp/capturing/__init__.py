@@ -1,1 +1,1 @@
-"""What a capture consists of: samples and labels in, a plan of the matrix, watches that fill it, the self-check."""
+"""Machinery of a capture: batches and labels, the plan, the recorders of one forward, and the verification."""

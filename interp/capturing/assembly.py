@@ -1,4 +1,4 @@
-"""After a forward: what was kept loose and what modules gave out goes into its rows and columns."""
+"""Completion of a recording after its forward: buffered values and module outputs are written into the matrix."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from interp.errors import CaptureError
 
 
 def assemble(recording: Recording) -> None:
-    """Finish a recording: every kept token has all its values.
+    """Complete a recording, so that every selected token has all its values.
 
     Raises
     ------
     CaptureError
-        Where modules have different time axes; the text lists the groups and what to type.
+        If modules have different time axes; the message lists the groups and what to type.
     """
     if recording.tokens is None:
         calls = call_lengths(recording)
@@ -35,7 +35,7 @@ def assemble(recording: Recording) -> None:
 
 
 def values_of(recording: Recording, reading: Reading, block: Block, tokens: Tokens) -> Tensor | None:
-    """Return the values ``(row, width)`` of a block, or None where the engine has written them."""
+    """Return the values ``(row, width)`` of a block, or None if the engine has written them already."""
     if reading.adapter is None:
         outputs = recording.outputs[reading.name]
         axes = recording.packing(sum(len(output) for output in outputs)) if reading.layout == "packed" else []
@@ -48,22 +48,24 @@ def values_of(recording: Recording, reading: Reading, block: Block, tokens: Toke
 
 
 def call_lengths(recording: Recording) -> np.ndarray:
-    """Return the steps of each sample in each call, ``(call, sample)``, as the first module read has them."""
-    stated = recording.piece.lengths
+    """Return the number of steps of each sample in each call ``(call, sample)``, taken from the first module read."""
+    batch_lengths = recording.piece.lengths
     for reading in recording.plan.readings:
         axes = recording.axes(reading)
         if reading.blocks and axes:
             lengths = np.stack([axis.lengths.numpy() for axis in axes])
-            fits = stated is not None and all(stated.max() <= axis.steps and axis.even for axis in axes)
-            whole = stated is not None and np.array_equal(lengths.sum(0), stated)
-            return np.stack([stated] * len(axes)) if fits and not whole else lengths  # type: ignore[list-item]
-    if stated is not None:
-        return stated[None]
+            padded = batch_lengths is not None and all(batch_lengths.max() <= axis.steps and axis.even for axis in axes)
+            total = batch_lengths is not None and np.array_equal(lengths.sum(0), batch_lengths)
+            return np.stack([batch_lengths] * len(axes)) if padded and not total else lengths  # type: ignore[list-item]
+    if batch_lengths is not None:
+        return batch_lengths[None]
     for reading in recording.plan.readings:
         if reading.blocks and reading.name in recording.outputs:
             samples, steps = shape_of(recording.outputs[reading.name], reading.layout, recording)
             return np.full((1, samples), steps)
-    raise CaptureError("The model called none of the modules to read on these inputs.")
+    raise CaptureError(
+        "The model called none of the modules to read on these inputs; name modules that it calls in modules=."
+    )
 
 
 def shape_of(outputs: list[Tensor], layout: str, recording: Recording) -> tuple[int, int]:
@@ -82,7 +84,7 @@ def shape_of(outputs: list[Tensor], layout: str, recording: Recording) -> tuple[
 
 
 def check_groups(recording: Recording, tokens: Tokens) -> None:
-    """Raise `CaptureError` where what was read has different numbers of steps."""
+    """Raise `CaptureError` if the modules read have different numbers of steps."""
     groups: dict[int, list[str]] = {}
     longest = int(tokens.lengths.max())
     allowed = {longest, recording.padded}
@@ -92,26 +94,26 @@ def check_groups(recording: Recording, tokens: Tokens) -> None:
         for axis in recording.axes(reading):
             if axis.samples != tokens.lengths.size:
                 raise CaptureError(
-                    f"{reading.name!r} ran {axis.samples} samples and the batch has {tokens.lengths.size}; "
+                    f"{reading.name!r} ran {axis.samples} samples, but the batch has {tokens.lengths.size}; "
                     "leave it out of modules=."
                 )
         steps = steps_of(recording, reading)
         groups.setdefault(longest if steps in allowed and steps >= longest else steps, []).append(reading.name)
     if len(groups) > 1 or min(groups) < longest:
-        listed = "".join(f"\n  {steps} steps: modules={names!r}" for steps, names in sorted(groups.items()))
+        lines = "".join(f"\n  {steps} steps: modules={names!r}" for steps, names in sorted(groups.items()))
         raise CaptureError(
-            f"The modules do not share the time axis of up to {longest} tokens; capture one group at a time:{listed}"
+            f"The modules do not share the time axis of up to {longest} tokens; capture one group at a time:{lines}"
         )
 
 
 def steps_of(recording: Recording, reading: Reading) -> int:
-    """Return the number of steps, over all calls, that a module ran."""
+    """Return the number of steps that a module ran, summed over its calls."""
     axes = recording.axes(reading)
     if axes:
         return sum(axis.steps for axis in axes)
     outputs = recording.outputs.get(reading.name, [])
     if not outputs:
-        raise CaptureError(f"The model did not call {reading.name!r} this time; leave it out of modules=.")
+        raise CaptureError(f"The model did not call {reading.name!r} on this batch; leave it out of modules=.")
     if reading.layout == "call":
         return len(outputs)
     if reading.layout == "packed":

@@ -1,4 +1,4 @@
-"""Whatever holds samples, as pieces of at most so many samples, each with its labels."""
+"""Conversion of ``batches=`` to `Batch` objects, and their division into micro-batches with labels."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from interp.errors import CaptureError
 
 @dataclass(frozen=True)
 class Piece:
-    """Some samples that go through the model at once.
+    """Micro-batch: samples that go through the model in one forward.
 
     Attributes
     ----------
     batch : Batch
-        Where they come from; its labels and lengths are those of the whole batch.
+        Batch that the samples come from, with the labels and lengths of all its samples.
     inputs : Any
-        What the model gets.
+        Inputs of the model.
     labels : Labels
-        Of the whole batch.
+        Labels of the whole batch.
     start, stop : int
-        Which samples of the batch; ``stop`` is -1 where their number is not known before the run.
+        Range of samples in the batch; ``stop`` is -1 if their number is unknown before the run.
     """
 
     batch: Batch
@@ -40,20 +40,20 @@ class Piece:
 
     @classmethod
     def whole(cls, batch: Batch, count: int | None = None) -> Piece:
-        """Return a batch in one piece."""
+        """Return a micro-batch of all samples of a batch."""
         labels = Labels(batch.labels, count, known_lengths(batch))
         return cls(batch, batch.inputs, labels, 0, -1 if count is None else count)
 
     @property
     def samples(self) -> int | None:
-        """The number of samples, where known."""
+        """Number of samples, None if unknown."""
         return None if self.stop < 0 else self.stop - self.start
 
     @property
     def lengths(self) -> np.ndarray | None:
-        """Tokens of each sample, where known before the run."""
-        known = known_lengths(self.batch)
-        return None if known is None else known[self.start : self.stop if self.stop >= 0 else None]
+        """Number of tokens of each sample, None if unknown before the run."""
+        lengths = known_lengths(self.batch)
+        return None if lengths is None else lengths[self.start : self.stop if self.stop >= 0 else None]
 
 
 def each_batch(batches: Any) -> Iterator[Batch]:
@@ -62,7 +62,7 @@ def each_batch(batches: Any) -> Iterator[Batch]:
     Raises
     ------
     CaptureError
-        For anything else, and where there is nothing.
+        For any other type, and for a batch without samples.
     """
     if isinstance(batches, Batch | Tensor | PackedSequence):
         yield as_batch(batches)
@@ -77,7 +77,7 @@ def each_batch(batches: Any) -> Iterator[Batch]:
 
 
 def as_batch(value: Any) -> Batch:
-    """Return a batch for a batch, a tensor or a ``PackedSequence``; `CaptureError` for anything else or nothing."""
+    """Convert a batch, tensor or ``PackedSequence`` to a batch; `CaptureError` for other types or without samples."""
     if isinstance(value, Tensor | PackedSequence):
         value = Batch(value)
     if not isinstance(value, Batch):
@@ -89,18 +89,18 @@ def as_batch(value: Any) -> Batch:
         raise CaptureError("A batch with a dict as inputs needs call=: Batch(inputs, call=lambda model, batch: ...).")
     lengths = known_lengths(value)
     if (lengths is not None and not lengths.size) or (isinstance(value.inputs, Tensor) and not value.inputs.numel()):
-        raise CaptureError("A batch without samples: expected at least one sample of at least one step.")
+        raise CaptureError("Got a batch without samples; expected at least one sample of at least one step.")
     if lengths is not None and (lengths < 1).any():
         raise CaptureError(f"Sample {int((lengths < 1).argmax())} of a batch has length 0; leave it out of the batch.")
     return value
 
 
 def known_lengths(batch: Batch) -> np.ndarray | None:
-    """Return the lengths that a batch states, or those of its ``PackedSequence``."""
+    """Return the lengths given in a batch, or those of its ``PackedSequence``; None if it has neither."""
     if batch.lengths is not None:
-        stated: Any = batch.lengths
-        stated = stated.cpu() if isinstance(stated, Tensor) else stated
-        return np.asarray(stated, dtype=np.int64).reshape(-1)
+        lengths: Any = batch.lengths
+        lengths = lengths.cpu() if isinstance(lengths, Tensor) else lengths
+        return np.asarray(lengths, dtype=np.int64).reshape(-1)
     packed = batch.inputs if isinstance(batch.inputs, PackedSequence) else None
     if packed is None and isinstance(batch.inputs, tuple | list) and len(batch.inputs):
         packed = batch.inputs[0] if isinstance(batch.inputs[0], PackedSequence) else None
@@ -115,15 +115,18 @@ def packed_lengths(packed: PackedSequence) -> np.ndarray:
 
 
 def leading(inputs: Any) -> Any:
-    """Return the first tensor or ``PackedSequence`` of some inputs, or None."""
+    """Return the first tensor or ``PackedSequence`` in the inputs, or None."""
     if isinstance(inputs, Tensor | PackedSequence):
         return inputs
     parts = inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, list | tuple) else ()
-    return next((found for part in parts if (found := leading(part)) is not None), None)
+    return next((first for part in parts if (first := leading(part)) is not None), None)
 
 
 def sample_count(batch: Batch, axis: int | None) -> int | None:
-    """Return the number of samples of a batch whose leading tensor has them on ``axis``; None where unknown."""
+    """Return the number of samples of a batch; None if unknown.
+
+    ``axis`` is the sample dim of the first input tensor.
+    """
     lengths = known_lengths(batch)
     if lengths is not None:
         return int(lengths.size)
@@ -132,9 +135,9 @@ def sample_count(batch: Batch, axis: int | None) -> int | None:
 
 
 def pieces(batch: Batch, size: int, axis: int | None) -> Iterator[Piece]:
-    """Yield a batch in pieces of at most ``size`` samples, which the leading tensor has on ``axis``.
+    """Split a batch into micro-batches of at most ``size`` samples; ``axis`` is the sample dim of the first tensor.
 
-    A batch with ``call``, or one whose samples can't be told apart from its steps, comes whole.
+    A batch with ``call``, or one whose sample and step dims can't be distinguished, is not split.
     """
     count = sample_count(batch, axis)
     whole = Piece.whole(batch, count)
@@ -147,7 +150,7 @@ def pieces(batch: Batch, size: int, axis: int | None) -> Iterator[Piece]:
 
 
 def can_cut(value: Any, count: int, axis: int | None, first: Any = None) -> bool:
-    """Return whether it is clear for each tensor which of its dims are the samples."""
+    """Return whether the sample dim of every tensor in the inputs is unambiguous."""
     first = leading(value) if first is None else first
     if isinstance(value, Tensor):
         return sample_dim(value, count, axis, first) is not UNCLEAR
@@ -156,11 +159,14 @@ def can_cut(value: Any, count: int, axis: int | None, first: Any = None) -> bool
 
 
 def cut(value: Any, start: int, stop: int, count: int, axis: int | None, first: Any = None) -> Any:
-    """Return some samples of inputs: tensors are cut where they have ``count`` samples, tuples part by part."""
+    """Return the samples ``start`` to ``stop`` of the inputs.
+
+    Tensors are narrowed along the dim that has ``count`` samples; tuples are narrowed element by element.
+    """
     first = leading(value) if first is None else first
     if isinstance(value, PackedSequence):
-        sorted_already = value.sorted_indices is None
-        return pack_sequence(unpack_sequence(value)[start:stop], enforce_sorted=sorted_already)
+        is_sorted = value.sorted_indices is None
+        return pack_sequence(unpack_sequence(value)[start:stop], enforce_sorted=is_sorted)
     if isinstance(value, Tensor):
         dim = sample_dim(value, count, axis, first)
         return value if dim is None else value.narrow(dim, start, stop - start)
@@ -173,21 +179,21 @@ UNCLEAR = -1
 
 
 def sample_dim(value: Tensor, count: int, axis: int | None, first: Any) -> int | None:
-    """Return which dim of an input is the samples, None where it has none, `UNCLEAR` where several could be."""
-    found = [dim for dim, size in enumerate(value.shape) if size == count]
-    if axis in found and (value is first or alike(value, first, count)):
+    """Return the sample dim of an input, None if it has none, or `UNCLEAR` if several dims qualify."""
+    dims = [dim for dim, size in enumerate(value.shape) if size == count]
+    if axis in dims and (value is first or alike(value, first, count)):
         return axis
-    return (found[0] if len(found) == 1 else UNCLEAR) if found else None
+    return (dims[0] if len(dims) == 1 else UNCLEAR) if dims else None
 
 
 def alike(value: Tensor, first: Any, count: int) -> bool:
-    """Return whether an input has the samples and steps of the leading one, where those can't be mixed up."""
+    """Return whether an input has the leading dims of the first one, and these differ from each other in size."""
     shape = first.shape[:2] if isinstance(first, Tensor) else ()
     return len(shape) == 2 and value.shape[:2] == shape and list(shape).count(count) == 1
 
 
 def call_model(model: torch.nn.Module, piece: Piece) -> Any:
-    """Run the model on a piece."""
+    """Run the model on a micro-batch."""
     if piece.batch.call is not None:
         return piece.batch.call(model, piece.batch)
     inputs = piece.inputs
@@ -197,14 +203,14 @@ def call_model(model: torch.nn.Module, piece: Piece) -> Any:
 
 
 def join_outputs(outputs: list[Any], counts: list[int]) -> Any:
-    """Return what the model gave for some pieces as if it had run once.
+    """Join the outputs of several micro-batches into that of the whole batch.
 
     Parameters
     ----------
     outputs : list
-        Of each piece: a tensor, or a tuple, list or dict of them. Where pieces have fewer steps they are padded with 0.
+        Output of each micro-batch: a tensor, or a tuple, list or dict of tensors. Shorter ones are padded with 0.
     counts : list of int
-        Samples of each piece.
+        Number of samples of each micro-batch.
     """
     first = outputs[0]
     if len(outputs) == 1:
@@ -215,8 +221,8 @@ def join_outputs(outputs: list[Any], counts: list[int]) -> Any:
         return tuple(join_outputs(list(parts), counts) for parts in zip(*outputs, strict=True))
     if not isinstance(first, Tensor):
         raise CaptureError(
-            f"decode= gets the output of a whole batch, and parts of type {type(first).__name__} can't be joined; "
-            "raise batch_size=."
+            f"decode= gets the output of a whole batch, and outputs of type {type(first).__name__} can't be joined; "
+            "raise batch_size= so that the batch is not split."
         )
     axis = next((dim for dim in range(first.dim()) if [output.shape[dim] for output in outputs] == counts), None)
     if axis is None:
@@ -225,7 +231,7 @@ def join_outputs(outputs: list[Any], counts: list[int]) -> Any:
     shape[axis] = sum(counts)
     joined, start = first.new_zeros(shape), 0
     for output, count in zip(outputs, counts, strict=True):
-        place = joined.narrow(axis, start, count)
-        place[tuple(slice(size) for size in output.shape)] = output
+        target = joined.narrow(axis, start, count)
+        target[tuple(slice(size) for size in output.shape)] = output
         start += count
     return joined

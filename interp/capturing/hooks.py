@@ -1,4 +1,4 @@
-"""The engine in place of a model's recurrent modules, for the time of one forward."""
+"""Replacement of the forwards of a model's recurrent modules by the engine, for one forward of the model."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from interp.recurrence import run, run_cell
 
 @contextmanager
 def recorded(recording: Recording, check: SelfCheck, states: dict[str, Any] | None = None) -> Iterator[None]:
-    """Have everything in the plan recorded while the model runs.
+    """Record all modules of the plan while the model runs.
 
-    With ``states``, by name, recurrent modules begin with the state that is there, and leave their last one.
+    With ``states`` (module name to state), recurrent modules start from their entry and replace it by their last state.
     """
     with ExitStack() as stack:
         for reading in recording.plan.readings:
@@ -40,28 +40,28 @@ def recorded(recording: Recording, check: SelfCheck, states: dict[str, Any] | No
 
 
 def take(recording: Recording, reading: Reading, _data: Any, output: Any) -> None:
-    """Have the output of a module recorded as it stands."""
+    """Record the output of a module."""
     recording.output(reading, output)
 
 
 def stand_in(reading: Reading, recording: Recording, check: SelfCheck) -> Forward:
-    """Return a ``forward`` that runs the engine, records, and compares with the module's own."""
+    """Return a ``forward`` that runs the engine, records, and compares the result with that of the module itself."""
     adapter, module, own = reading.adapter, reading.module, reading.module.forward
     assert adapter is not None  # noqa: S101
     name, engine = reading.name, run_cell if adapter.cell else run
 
-    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the modules' own names)
-        most = check.due(name, input, hx)
+    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the parameter names of torch's modules)
+        max_samples = check.due(name, input, hx)
         result = engine(adapter, module, input, hx, recording.watcher(reading))
-        if most:
-            check.compare(name, own, adapter, module, (input, hx), result, most)
+        if max_samples:
+            check.compare(name, own, adapter, module, (input, hx), result, max_samples)
         return result
 
     return forward
 
 
 def noting(reading: Reading, recording: Recording) -> Forward:
-    """Return a module's own ``forward``, which has its time axis noted."""
+    """Return a ``forward`` that records the time axis of the call and runs the module itself."""
     own = reading.module.forward
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002
@@ -72,18 +72,18 @@ def noting(reading: Reading, recording: Recording) -> Forward:
 
 
 def carrying(name: str, forward: Forward, states: dict[str, Any]) -> Forward:
-    """Return a ``forward`` that goes on from the state in which the last call ended."""
+    """Return a ``forward`` that starts from the final state of the previous call."""
 
-    def carried(input: Any, hx: Any = None) -> Any:  # noqa: A002
+    def forward_from_state(input: Any, hx: Any = None) -> Any:  # noqa: A002
         output, states[name] = forward(input, states.get(name, hx))
         return output, states[name]
 
-    return carried
+    return forward_from_state
 
 
 def eager() -> AbstractContextManager[Any]:
-    """Return a context in which compiled modules run as they were written, so that hooks see them."""
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing the compiler takes seconds
+    """Return a context in which compiled modules run eagerly, so that their hooks are called."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled; importing the compiler takes seconds
         return nullcontext()
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
     return stance

@@ -1,4 +1,4 @@
-"""Labels of tokens: however a batch states them, one value a token."""
+"""Labels per token, flattened from the forms that a batch may have."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ RESERVED = ("sample", "step", "call")
 
 
 class Labels:
-    """The labels of one batch, made flat when the lengths of its samples are known.
+    """Labels of one batch, flattened as soon as the lengths of its samples are known.
 
     Parameters
     ----------
-    stated : mapping, optional
-        As in a `Batch`.
+    labels : mapping, optional
+        Labels as in a `Batch`.
     count : int, optional
-        The samples of the batch, where known.
+        Number of samples of the batch, if known.
     lengths : array (sample,), optional
-        Tokens of each sample of the batch, where known.
+        Number of tokens of each sample of the batch, if known.
 
     Raises
     ------
     CaptureError
-        For a label with a name of ours, or one that does not fit the tokens.
+        For a label with a reserved name, or one that does not fit the tokens.
     """
 
-    def __init__(self, stated: Mapping[str, Any] | None, count: int | None, lengths: np.ndarray | None) -> None:
-        self.stated, self.count = dict(stated or {}), count
+    def __init__(self, labels: Mapping[str, Any] | None, count: int | None, lengths: np.ndarray | None) -> None:
+        self.stated, self.count = dict(labels or {}), count
         self.lengths: np.ndarray | None = None
         self.flat: dict[str, np.ndarray] = {}
         for name in RESERVED:
             if name in self.stated:
-                raise CaptureError(f"The label {name!r} is made by capture; give yours another name.")
+                raise CaptureError(f"The label {name!r} is reserved (capture adds it); rename yours.")
         if lengths is not None:
             self._flatten(lengths)
 
@@ -45,35 +45,36 @@ class Labels:
         self.flat = {name: flatten(name, values, lengths) for name, values in self.stated.items()}
 
     def of(self, lengths: np.ndarray, start: int, stop: int) -> dict[str, np.ndarray]:
-        """Return the labels of samples ``start`` to ``stop``, which have these lengths: name to ``(token,)``."""
-        if self.lengths is None:  # nothing was stated, so the samples of the batch are equally long
+        """Return the labels of the samples ``start`` to ``stop``, which have these lengths: name to ``(token,)``."""
+        if self.lengths is None:  # the batch has no lengths, so all its samples are equally long
             self._flatten(lengths if self.count in (None, lengths.size) else np.full(self.count or 0, lengths[0]))
         assert self.lengths is not None  # noqa: S101
         if not np.array_equal(self.lengths[start:stop], lengths):
             raise CaptureError(
-                f"Samples of a batch have {self.lengths[start:stop][:5].tolist()}… tokens by its lengths and "
-                f"{lengths[:5].tolist()}… steps in the model. Give lengths= that the model works with."
+                f"Samples of a batch have {self.lengths[start:stop][:5].tolist()}… tokens by its lengths, but "
+                f"{lengths[:5].tolist()}… steps in the model. Pass the lengths that the model uses as lengths=."
             )
         first, last = int(self.lengths[:start].sum()), int(self.lengths[:stop].sum())
         return {name: values[first:last] for name, values in self.flat.items()}
 
 
 def flatten(name: str, values: Any, lengths: np.ndarray) -> np.ndarray:
-    """Return one label as a value for each token.
+    """Return one label with one value per token.
 
     Parameters
     ----------
     name : str
-        For errors.
+        Name of the label, for error messages.
     values : sequence
-        Flat, a value a token; or an entry a sample: a sequence of a value a token, or a number for the whole sample.
+        Either one value per token, or one entry per sample: a sequence with one value per token, or a number that
+        holds for the whole sample.
     lengths : array (sample,)
-        Tokens of each sample.
+        Number of tokens of each sample.
 
     Raises
     ------
     CaptureError
-        Where they do not fit.
+        If the values do not fit the lengths.
     """
     values = values.tolist() if hasattr(values, "tolist") and not isinstance(values, np.ndarray) else values
     tokens = int(lengths.sum())
@@ -87,8 +88,8 @@ def flatten(name: str, values: Any, lengths: np.ndarray) -> np.ndarray:
     if len(values) == lengths.size and all(isinstance(value, int | float | np.number) for value in values):
         return np.repeat(np.asarray(values), lengths)
     raise CaptureError(
-        f"Label {name!r} has {len(values)} values; expected {tokens} (one a token) "
-        f"or {lengths.size} entries (one a sample)."
+        f"Label {name!r} has {len(values)} values; expected {tokens} (one per token) "
+        f"or {lengths.size} entries (one per sample)."
     )
 
 
@@ -101,24 +102,24 @@ def _join(name: str, entries: Sequence[Any], lengths: np.ndarray) -> np.ndarray:
         if len(entry) != length:
             raise CaptureError(
                 f"Label {name!r} of sample {sample} of its batch has {len(entry)} values; "
-                f"the sample has {length} steps."
+                f"the sample has {length} steps. Give one value per step."
             )
     return label_array([value for entry in entries for value in entry])
 
 
 def label_array(values: Sequence[Any]) -> np.ndarray:
-    """Return labels as an array: numbers, or strings of fixed width."""
+    """Return labels as an array of numbers, or of strings of fixed width."""
     array = np.asarray(values)
     return array.astype(str) if array.dtype == object else array
 
 
 def join_labels(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return the labels of several pieces one after the other.
+    """Concatenate the labels of several micro-batches.
 
     Raises
     ------
     CaptureError
-        Where some lack a label that others have.
+        If some lack a label that others have.
     """
     names = list(dict.fromkeys(name for part in parts for name in part))
     for name in names:

@@ -1,4 +1,4 @@
-"""How recurrent modules take inputs and states, as rows step after step, and back."""
+"""Conversion of the inputs, outputs and states of recurrent modules to rows, step after step, and back."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ State = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Axis:
-    """The time axis of one call of a recurrent module.
+    """Time axis of one call of a recurrent module: its samples and steps, and the layout of the input.
 
     Attributes
     ----------
     sizes : tuple of int
-        Samples that still run at each step; never growing.
+        Number of samples that are still running at each step; never increases.
     order : Tensor, optional
-        Position in the engine to the caller's sample, where the two differ (sorted by length).
+        The caller's sample at each position in the engine, if the two differ (samples sorted by length).
     kind : str
-        How the caller lays it out: ``packed``, ``time`` (step, sample, feature), ``batch`` (sample, step,
-        feature), ``single`` (step, feature), ``cell`` (one step a call).
+        Layout of the input: ``packed``, ``time`` (step, sample, feature), ``batch`` (sample, step, feature), ``single``
+        (step, feature), ``cell`` (one step per call).
     steps_first : bool
-        Of a packed call: whether the module would take padded sequences as (step, sample, feature), so that what
-        unpacks its output probably gives them so.
+        For a packed call: whether the module takes padded sequences as (step, sample, feature), so that code that
+        unpacks its output probably uses this layout.
     """
 
     sizes: tuple[int, ...]
@@ -44,22 +44,22 @@ class Axis:
 
     @property
     def steps(self) -> int:
-        """The number of steps of the longest sample."""
+        """Number of steps of the longest sample."""
         return len(self.sizes)
 
     @property
     def samples(self) -> int:
-        """The number of samples."""
+        """Number of samples."""
         return self.sizes[0]
 
     @property
     def even(self) -> bool:
-        """Whether all samples have all steps, in the caller's order."""
+        """True if all samples have all steps and are in the caller's order."""
         return self.order is None and self.sizes[-1] == self.sizes[0]
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """The first packed row of each step, and the number of rows."""
+        """First packed row of each step, followed by the total number of rows."""
         total, starts = 0, [0]
         for size in self.sizes:
             total += size
@@ -68,14 +68,14 @@ class Axis:
 
     @cached_property
     def lengths(self) -> Tensor:
-        """The number of steps of each sample, in the caller's order."""
+        """Number of steps of each sample, in the caller's order."""
         sizes = torch.tensor(self.sizes)
         lengths = (sizes[:, None] > torch.arange(self.samples)[None]).sum(0)
         return lengths if self.order is None else torch.empty_like(lengths).index_copy_(0, self.order.cpu(), lengths)
 
 
 def read_input(module: torch.nn.Module, data: Any) -> tuple[Tensor, Axis]:
-    """Return the rows of an input, step after step, and its axis."""
+    """Return the rows of an input ``(row, feature)``, step after step, and its time axis."""
     if isinstance(data, PackedSequence):
         check_width(module, data.data)
         return data.data, Axis(
@@ -89,12 +89,15 @@ def read_input(module: torch.nn.Module, data: Any) -> tuple[Tensor, Axis]:
     kind = "batch" if getattr(module, "batch_first", False) else "time"
     steps = data.transpose(0, 1) if kind == "batch" else data
     if not steps.shape[0] or not steps.shape[1]:
-        raise CaptureError(f"Nothing to run on: the input of {type(module).__name__} has shape {tuple(data.shape)}.")
+        raise CaptureError(
+            f"The input of {type(module).__name__} is empty: got shape {tuple(data.shape)}; expected at least one "
+            "sample of at least one step."
+        )
     return steps.reshape(-1, steps.shape[2]), Axis((steps.shape[1],) * steps.shape[0], None, kind)
 
 
 def check_width(module: torch.nn.Module, data: Tensor) -> None:
-    """Raise `CaptureError` where an input is not as wide as the module expects."""
+    """Raise `CaptureError` if the number of features of an input differs from the module's ``input_size``."""
     expected = getattr(module, "input_size", None)
     if isinstance(expected, int) and data.shape[-1] != expected:
         raise CaptureError(
@@ -133,12 +136,12 @@ def write_output(module: torch.nn.Module, data: Any, rows: Tensor, axis: Axis) -
 
 
 def write_state(finals: Sequence[State], axis: Axis) -> Any:
-    """Return final states as the module does; the inverse of `read_state`."""
+    """Return final states in the layout of the module; the inverse of `read_state`."""
     parts = [torch.stack(list(part)) for part in zip(*finals, strict=True)]
     if axis.order is not None:
-        back = torch.empty_like(axis.order)
-        back[axis.order] = torch.arange(axis.samples, device=back.device)
-        parts = [part.index_select(1, back) for part in parts]
+        inverse = torch.empty_like(axis.order)
+        inverse[axis.order] = torch.arange(axis.samples, device=inverse.device)
+        parts = [part.index_select(1, inverse) for part in parts]
     if axis.kind == "single":
         parts = [part[:, 0] for part in parts]
     return tuple(parts) if len(parts) > 1 else parts[0]

@@ -1,4 +1,4 @@
-"""Modules under watch for the time of a forward, also those that torch.jit has compiled."""
+"""Forward hooks and replaced forwards of modules, including those compiled by ``torch.jit``."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ Note = Callable[[Any, Any], None]
 
 @contextmanager
 def replaced(module: nn.Module, forward: Forward) -> Iterator[None]:
-    """Let a module compute with another function; afterwards it is as before."""
-    had = module.__dict__.get("forward")
+    """Replace the forward of a module by another function; restore it on exit."""
+    original = module.__dict__.get("forward")
     module.__dict__["forward"] = forward
     try:
         yield
     finally:
-        if had is None:
+        if original is None:
             del module.__dict__["forward"]
         else:
-            module.__dict__["forward"] = had
+            module.__dict__["forward"] = original
 
 
 @contextmanager
 def listening(module: nn.Module, note: Note) -> Iterator[None]:
-    """Have ``note(first argument, output)`` called after each forward of a module."""
+    """Call ``note(first argument, output)`` after each forward of a module."""
 
     def hook(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         note(args[0] if args else next(iter(kwargs.values()), None), output)
 
-    if isinstance(module, ScriptModule):  # it takes no hooks, and some have no forward that Python may call
+    if isinstance(module, ScriptModule):  # takes no hooks; some have no forward that Python can call
         own = getattr(module, "forward", None)
         with nullcontext() if own is None else replaced(module, partial(heard, own, hook)):
             yield
@@ -48,12 +48,12 @@ def listening(module: nn.Module, note: Note) -> Iterator[None]:
 
 
 def heard(own: Forward, hook: Forward, *args: Any, **kwargs: Any) -> Any:
-    """Return what a module's own forward gives, after the hook has heard of it."""
+    """Call a module's own forward, then the hook; return the output."""
     output = own(*args, **kwargs)
     hook(None, args, kwargs, output)
     return output
 
 
 def kind_of(module: nn.Module) -> str:
-    """Return the name of a module's class, also of one that torch.jit has compiled."""
+    """Return the name of a module's class; for a module compiled by ``torch.jit``, the name of the original class."""
     return str(module.original_name) if isinstance(module, ScriptModule) else type(module).__name__

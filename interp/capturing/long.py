@@ -1,4 +1,4 @@
-"""One long sequence in pieces of time: the state of each recurrent module is carried from piece to piece."""
+"""Capture of one long sequence in time chunks. The states of the recurrent modules pass from chunk to chunk."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from interp.capturing.plan import Plan
     from interp.capturing.session import Session
 
-STEPS = 1 << 13  # steps of a piece: its intermediate values take some ten MB a module
-TRIED = 64  # steps of each of the two pieces on which it is tried whether pieces give what the whole gives
-TOLERANCE = 1e-4  # of that trial, relative to 1 or the value: products of other shapes round differently
+STEPS = 1 << 13  # steps per chunk: its intermediate values take about ten MB per module
+TRIED = 64  # steps of each of the two chunks of the trial that compares chunks with the whole sequence
+TOLERANCE = 1e-4  # of that trial, relative to max(1, |value|): matrix products of different shapes round differently
 
 
 def long_dim(batch: Batch) -> int | None:
-    """Return the dim of the one input that may be long in time, None where there is none or it can't be cut."""
+    """Return the time dim of a batch of one long sequence; None if it is not long or can't be split."""
     value = batch.inputs
     if isinstance(value, list | tuple) and len(value) == 1:
         value = value[0]
@@ -42,31 +42,31 @@ def long_dim(batch: Batch) -> int | None:
 
 
 def part(batch: Batch, dim: int, start: int, stop: int, labels: Labels | None = None) -> Batch:
-    """Return some steps of a batch of one sequence; without labels where none are given."""
+    """Return the steps ``start`` to ``stop`` of a batch of one sequence, with their part of ``labels``."""
     value = leading(batch.inputs)
     inputs = value.narrow(dim, start, stop - start)
-    flat: Any = {} if labels is None else {name: held[start:stop] for name, held in labels.flat.items()}
+    flat: Any = {} if labels is None else {name: values[start:stop] for name, values in labels.flat.items()}
     return Batch((inputs,) if isinstance(batch.inputs, list | tuple) else inputs, None, flat)
 
 
 def prefix(batch: Batch) -> Batch:
-    """Return the first steps of a long sequence, on which a plan can be made; any other batch as it is."""
+    """Return the first steps of a long sequence, enough to make a plan; return any other batch unchanged."""
     dim = long_dim(batch)
     return batch if dim is None else part(batch, dim, 0, 2 * TRIED)
 
 
 def in_time(session: Session, plan: Plan, batch: Batch) -> list[tuple[int, Piece]]:
-    """Return the pieces of a long sequence with their first steps; none where it has to run whole.
+    """Return the time chunks of a long sequence, each with its first step; an empty list if it can't be split.
 
-    Where values are not kept, a warning says why it has to.
+    If memory is to stay bounded, warn with the reason why it can't be split.
     """
     dim = long_dim(batch)
     if dim is None or plan.shape != (1, 2 * TRIED):
         return []
-    why = obstacle(session, plan, batch, dim)
-    if why:
+    reason = obstacle(session, plan, batch, dim)
+    if reason:
         if session.bounded:
-            warnings.warn(f"The sequence runs whole, so its steps are all in memory at once: {why}", stacklevel=4)
+            warnings.warn(f"The sequence runs in one piece, so all its steps are in memory: {reason}", stacklevel=4)
         return []
     steps = leading(batch.inputs).shape[dim]
     labels = Labels(batch.labels, 1, np.array([steps]))
@@ -74,35 +74,35 @@ def in_time(session: Session, plan: Plan, batch: Batch) -> list[tuple[int, Piece
 
 
 def cut(batch: Batch, dim: int, labels: Labels | None, steps: int, size: int) -> Iterator[tuple[int, Piece]]:
-    """Yield the pieces of so many steps, and the first step of each."""
+    """Yield the chunks of ``size`` steps, each with its first step."""
     for start in range(0, steps, size):
         yield start, Piece.whole(part(batch, dim, start, min(steps, start + size), labels), 1)
 
 
 def obstacle(session: Session, plan: Plan, batch: Batch, dim: int) -> str:
-    """Return why a model can't run in pieces of time; nothing where it can."""
+    """Return the reason why a model can't run in time chunks; an empty string if it can."""
     for reading in plan.readings:
         if reading.adapter is not None and "backward" in reading.adapter.directions(reading.module):
-            return f"{reading.name!r} is bidirectional, and its backward direction begins with the last step."
+            return f"{reading.name!r} is bidirectional, and its backward direction starts at the last step."
         if reading.adapter is not None and (reading.stepwise or reading.calls > 1):
-            return f"{reading.name!r} is called several times in one forward, with states that the model keeps."
-    few = part(batch, dim, 0, 2 * TRIED)
+            return f"{reading.name!r} is called several times in one forward, with states that the model stores."
+    start = part(batch, dim, 0, 2 * TRIED)
     try:
-        whole = tried(session, plan, [(0, Piece.whole(few, 1))])
-        pieces = tried(session, plan, list(cut(few, dim, None, 2 * TRIED, TRIED)))
+        whole = tried(session, plan, [(0, Piece.whole(start, 1))])
+        chunked = tried(session, plan, list(cut(start, dim, None, 2 * TRIED, TRIED)))
     except InterpError:
-        return "the model does not run on pieces of it."
+        return "the model does not run on chunks of it."
     scale = np.maximum(1, np.abs(whole))
-    if whole.shape != pieces.shape or not (np.abs(whole - pieces) <= TOLERANCE * scale).all():
-        return "pieces of it give other values, so the model looks across steps in another way than by its state."
+    if whole.shape != chunked.shape or not (np.abs(whole - chunked) <= TOLERANCE * scale).all():
+        return "chunks of it give different values, so the model looks across steps other than through its state."
     return ""
 
 
-def tried(session: Session, plan: Plan, pieces: list[tuple[int, Piece]]) -> np.ndarray:
-    """Return what a few steps give in pieces."""
+def tried(session: Session, plan: Plan, chunks: list[tuple[int, Piece]]) -> np.ndarray:
+    """Return the activations ``(token, unit)`` of a few steps that run in the given chunks."""
     trial = type(session)(session.model, [], replace(session.options, where=None))
     trial.plan = plan
-    for _ in trial.carried(plan, pieces):
+    for _ in trial.carried(plan, chunks):
         pass
     assert trial.matrix is not None  # noqa: S101
     return trial.matrix.finish().astype(np.float64)

@@ -1,4 +1,4 @@
-"""The outputs of a layer, as its directions give them."""
+"""Buffers for the outputs of a layer, filled by its directions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def fresh(like: Tensor, rows: int, width: int) -> Tensor:
-    """Return memory ``(rows, width)``; numpy's where it can be: it asks for huge pages, which are touched faster."""
+    """Return uninitialised memory ``(rows, width)``, from numpy if possible: its huge pages have fewer page faults."""
     if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
         return torch.from_numpy(np.empty((rows, width), str(like.dtype).removeprefix("torch.")))
     return like.new_empty(rows, width)
@@ -18,23 +18,23 @@ def fresh(like: Tensor, rows: int, width: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Side:
-    """One direction's part of an `Output`."""
+    """One direction's columns of an `Output`."""
 
     output: Output
     number: int
 
     def take(self, row: int, outputs: list[Tensor]) -> None:
-        """Take the outputs of some steps, which begin at a row."""
+        """Store the outputs of consecutive steps, starting at a row."""
         self.output.take(self.number, row, outputs)
 
     def array(self, rows: slice) -> tuple[np.ndarray, int]:
-        """Return some rows of the whole output, and the column at which those of this direction begin."""
-        assert self.output.whole is not None  # noqa: S101 (gradients are off)
+        """Return rows of the layer's output, and the first column of this direction."""
+        assert self.output.whole is not None  # noqa: S101 (gradients are disabled)
         return self.output.whole[rows].numpy(), self.number * self.output.width
 
 
 class Output:
-    """Takes the outputs of all directions: written into one array, or, with autograd on, kept and joined."""
+    """Outputs of all directions of a layer: written into one array, or, if gradients are enabled, concatenated."""
 
     def __init__(self, like: Tensor, width: int, sides: int) -> None:
         self.width = width
@@ -42,7 +42,7 @@ class Output:
         self.whole = None if torch.is_grad_enabled() else fresh(like, like.shape[0], sides * width)
 
     def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
-        """Take the outputs of some steps, which begin at a row."""
+        """Store the outputs of consecutive steps, starting at a row."""
         joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
         if self.whole is None:
             self.kept[side][row] = joined
@@ -50,7 +50,7 @@ class Output:
             self.whole[row : row + joined.shape[0], side * self.width : (side + 1) * self.width] = joined
 
     def joined(self) -> Tensor:
-        """Return the outputs of all steps and directions, ``(row, feature)``."""
+        """Return the outputs of all steps and directions ``(row, feature)``."""
         if self.whole is not None:
             return self.whole
         return torch.cat([torch.cat([side[row] for row in sorted(side)]) for side in self.kept], 1)
