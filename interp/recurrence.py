@@ -44,21 +44,21 @@ class Watch:
     last: bool = False
 
     def block(self, low: int, high: int) -> None:
-        """Called before the steps ``low`` to ``high`` (exclusive), in processing order."""
+        """Prepare for the steps ``low`` to ``high`` (exclusive); called before each block, in processing order."""
 
     def place(self, like: Tensor) -> Place | None:  # noqa: ARG002
         """Return the output buffer of a compiled loop for the block; None (the default) to observe step by step."""
         return None
 
     def begin(self, step: int, samples: int) -> None:
-        """Called before each step, with its number of samples (the first ones in the order of the axis)."""
+        """Prepare for a step; ``samples`` is the number of samples that run, the first ones in the order of the axis."""
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: ARG002
         """Return the value of a quantity; see `Tap`."""
         return function(*args) if callable(function) else function  # type: ignore[no-any-return]
 
     def end(self) -> None:
-        """Called after the last step."""
+        """Finish the recording; called after the last step."""
 
 
 Watcher = Callable[[int, str, Axis], Watch]

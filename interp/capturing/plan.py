@@ -1,4 +1,4 @@
-"""What will be read from a model: its modules in the order called, their layout in time, their columns."""
+"""The plan of a capture: modules to read in the order of their calls, their layouts, and their columns."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ class Block:
 
     Attributes
     ----------
+    width : int
+        Number of units of the quantity.
     start, stop : int
-        Columns of the matrix.
+        Range of columns in the matrix.
     picks : Tensor, optional
-        Which of the ``width`` values are kept, where not all.
+        Indices of the selected units, if not all ``width`` are selected.
     """
 
     layer: int
@@ -39,19 +41,23 @@ class Block:
 
 @dataclass
 class Reading:
-    """One module that is read.
+    """Plan of one module.
 
     Attributes
     ----------
     name : str
-        Dotted, or ``model`` for the model itself.
+        Dotted name, or ``model`` for the model itself.
+    module : Module
+        The module.
     adapter : Adapter, optional
-        For a recurrent module; without it the output is read as it stands.
+        Adapter of a recurrent module; without one the module's output is read.
     layout : str
-        Of an output: ``batch`` (sample, step, feature), ``time`` (step, sample, feature), ``packed``,
-        ``flat-batch``, ``flat-time`` (rows), ``call`` (one step a call), ``single`` (step, feature).
+        Layout of the output: ``batch`` (sample, step, feature), ``time`` (step, sample, feature), ``packed``,
+        ``flat-batch``, ``flat-time`` (rows), ``call`` (one step per call), ``single`` (step, feature).
     calls : int
-        Calls in one forward; of a cell, and of layout ``call``, they are the steps.
+        Number of calls in one forward; for a cell and for the layout ``call``, the number of steps.
+    blocks : list of Block
+        Columns to read.
     """
 
     name: str
@@ -63,28 +69,28 @@ class Reading:
 
     @property
     def stepwise(self) -> bool:
-        """Whether one call is one step."""
+        """True if one call is one step."""
         return self.adapter.cell if self.adapter is not None else self.layout == "call"
 
     def of(self, layer: int, direction: str) -> list[Block]:
-        """Return the kept blocks of a layer and direction."""
+        """Return the blocks of a layer and direction."""
         return [block for block in self.blocks if (block.layer, block.direction) == (layer, direction)]
 
 
 @dataclass
 class Plan:
-    """All that is read, and what each column stands for.
+    """Plan of a capture: modules to read, and the unit of each column.
 
     Attributes
     ----------
     readings : list of Reading
-        In the order in which the modules were first called.
+        Modules in the order in which they were first called.
     axis : int, optional
-        The dim of the leading input that holds the samples, where known.
+        Sample dim of the first input tensor, if known.
     notes : dict of str to str
-        Become attrs.
+        Attributes that are added to the dataset.
     shape : int, int
-        Samples and steps of the forward that the plan was made from.
+        Number of samples and steps of the forward that the plan was made from.
     """
 
     readings: list[Reading]
@@ -94,16 +100,16 @@ class Plan:
 
     @property
     def width(self) -> int:
-        """The number of columns."""
+        """Number of columns."""
         return sum(block.stop - block.start for reading in self.readings for block in reading.blocks)
 
     @property
     def several(self) -> bool:
-        """Whether some module is called several times in one forward, each time with steps of its own."""
+        """True if a module is called several times in one forward, with different steps each time."""
         return any(reading.calls > 1 and not reading.stepwise for reading in self.readings)
 
     def units(self, symbols: dict[str, Sequence[str]]) -> dict[str, Any]:
-        """Return the coords of ``unit`` for the kept columns; ``symbols`` names output units by module."""
+        """Return the coords of ``unit``; ``symbols`` maps module names to the symbols of their output units."""
         rows = [
             (unit_name(reading.name, block.quantity, index, block.layer, block.direction), reading.name, block.layer,
              block.direction, block.quantity, index, symbol_of(symbols, reading.name, index))
@@ -114,20 +120,20 @@ class Plan:
 
 
 def kept(block: Block) -> Iterable[int]:
-    """Return the indices of the units of a block that are kept."""
+    """Return the indices of the selected units of a block."""
     return range(block.width) if block.picks is None else block.picks.tolist()
 
 
 def symbol_of(symbols: dict[str, Sequence[str]], module: str, index: int) -> str:
-    """Return what a unit stands for, or nothing."""
-    listed = symbols.get(module, ())
-    return str(listed[index]) if index < len(listed) else ""
+    """Return the symbol of an output unit, or an empty string."""
+    names = symbols.get(module, ())
+    return str(names[index]) if index < len(names) else ""
 
 
-def blocks_of(adapter: Adapter, module: torch.nn.Module, wanted: Sequence[str] | str) -> list[Block]:
-    """Return the blocks of a recurrent module in unit order, for the quantities asked for."""
+def blocks_of(adapter: Adapter, module: torch.nn.Module, quantities: Sequence[str] | str) -> list[Block]:
+    """Return the blocks of a recurrent module in unit order, for the given quantities."""
     sizes = adapter.sizes(module)
-    names = [name for name in adapter.quantities if (name != "c_prev" if wanted == "all" else name in wanted)]
+    names = [name for name in adapter.quantities if (name != "c_prev" if quantities == "all" else name in quantities)]
     return [
         Block(layer, direction, name, sizes[name])
         for layer in range(adapter.layers(module)) for direction in adapter.directions(module) for name in names
@@ -135,7 +141,7 @@ def blocks_of(adapter: Adapter, module: torch.nn.Module, wanted: Sequence[str] |
 
 
 def check_quantities(quantities: Sequence[str] | str, adapters: Sequence[Adapter]) -> None:
-    """Raise `UnknownNameError` for a quantity that no captured module has; `CaptureError` where no module has any."""
+    """Raise `UnknownNameError` for a quantity that no captured module has; `CaptureError` if no module has any."""
     if quantities == "all":
         return
     if isinstance(quantities, str):
@@ -143,24 +149,24 @@ def check_quantities(quantities: Sequence[str] | str, adapters: Sequence[Adapter
     if not adapters and set(quantities) - {"out"}:
         raise CaptureError(
             f"quantities={list(quantities)!r}: the model called no module whose gates an adapter can read. "
-            "Register an interp.Adapter for a custom one in the hook register_adapters."
+            "Register an interp.Adapter for a custom module in the hook register_adapters."
         )
-    there = {name for adapter in adapters for name in adapter.quantities} | {"out"}
+    names = {name for adapter in adapters for name in adapter.quantities} | {"out"}
     for name in quantities:
-        if name not in there:
-            raise unknown("quantity", name, sorted(there, key=lambda q: QUANTITIES.index(q) if q in QUANTITIES else 99))
+        if name not in names:
+            raise unknown("quantity", name, sorted(names, key=lambda q: QUANTITIES.index(q) if q in QUANTITIES else 99))
 
 
-def place(readings: Sequence[Reading], chosen: np.ndarray | None = None) -> None:
-    """Give every block its columns; with ``chosen`` (a boolean a unit) only those units get one."""
-    column = seen = 0
+def place(readings: Sequence[Reading], mask: np.ndarray | None = None) -> None:
+    """Assign columns to every block; with ``mask`` (one boolean per unit) only to the units where it is true."""
+    column = unit = 0
     for reading in readings:
         for block in list(reading.blocks):
-            mine = None if chosen is None else np.flatnonzero(chosen[seen : seen + block.width])
-            seen += block.width
-            if mine is not None and mine.size < block.width:
-                block.picks = torch.from_numpy(mine)
-            count = block.width if mine is None else mine.size
+            indices = None if mask is None else np.flatnonzero(mask[unit : unit + block.width])
+            unit += block.width
+            if indices is not None and indices.size < block.width:
+                block.picks = torch.from_numpy(indices)
+            count = block.width if indices is None else indices.size
             block.start, block.stop = column, column + count
             column += count
             if not count:

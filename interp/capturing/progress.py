@@ -1,4 +1,4 @@
-"""A bar on a terminal, and nothing elsewhere."""
+"""Progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 def tracked(items: Iterable[Item], show: bool, what: str = "capture") -> Iterator[Item]:
-    """Yield the items, with a bar on standard error where that is a terminal and ``show`` is true."""
+    """Yield the items, with a progress bar on standard error if that is a terminal and ``show`` is true."""
     if not show or not sys.stderr.isatty():
         yield from items
         return

@@ -1,4 +1,4 @@
-"""One forward of some samples: their tokens, and the watches that write what the engine computes into the matrix."""
+"""Recording of one forward of a micro-batch: its tokens, and the observers that write its values into the matrix."""
 
 from __future__ import annotations
 
@@ -20,22 +20,35 @@ from interp.recurrence import Watch
 
 
 class Recording:
-    """What one forward of a piece leaves in the matrix.
+    """Recording of one forward of a micro-batch.
 
     Parameters
     ----------
     plan : Plan
-        What is read, and where it goes.
+        Modules to read, and their columns.
     piece : Piece
-        The samples.
+        Samples of the forward.
     where : mapping, callable or None
-        Which tokens are kept.
+        Selection of tokens; see `interp.capture`.
     first : int, int
-        The number of the first sample, and of the first step.
+        Number of the first sample, and of the first step.
     reserve : callable
-        ``reserve(rows)`` gives the rows to fill: ``(rows, unit)``.
+        ``reserve(rows)`` returns the rows to fill ``(rows, unit)``.
     sheets : Sheets
-        Working memory.
+        Scratch memory.
+
+    Attributes
+    ----------
+    tokens : Tokens or None
+        Tokens of the samples; None until their lengths are known.
+    rows : Tensor (row, unit) or None
+        Rows of the selected tokens; None until the lengths are known.
+    calls : dict
+        Time axis of each call of each recurrent module.
+    loose : dict
+        Observers with buffered values, by module, layer and direction.
+    outputs : dict
+        Outputs of each other module.
     """
 
     def __init__(
@@ -59,23 +72,23 @@ class Recording:
 
     @property
     def idle(self) -> bool:
-        """Whether it is known before the run that no token is kept."""
+        """True if it is known before the run that no token is selected."""
         return self.tokens is not None and not self.tokens.rows
 
     def know(self, lengths: np.ndarray, calls: np.ndarray | None = None) -> None:
-        """Be told the tokens of each sample; from now on values go straight into the matrix."""
+        """Set the number of tokens of each sample; from then on values are written directly into the matrix."""
         stop = self.piece.start + lengths.size
         labels = self.piece.labels.of(lengths, self.piece.start, stop)
         self.tokens = Tokens(lengths, labels, self.where, *self.first, calls=calls)
         self.rows = self.reserve(self.tokens.rows)
 
     def watcher(self, reading: Reading) -> Callable[[int, str, Axis], Watch]:
-        """Return what gives the engine its watches for one more call of a module."""
-        return partial(self._watch, reading, [])
+        """Return the function that makes the engine's observers for one call of a module."""
+        return partial(self._observer, reading, [])
 
-    def _watch(self, reading: Reading, started: list[bool], layer: int, direction: str, axis: Axis) -> Watch:
-        if not started:
-            started.append(True)
+    def _observer(self, reading: Reading, call_axes: list[Axis], layer: int, direction: str, axis: Axis) -> Watch:
+        if not call_axes:
+            call_axes.append(axis)
             self.calls.setdefault(reading.name, []).append(axis)
             if self.tokens is None and self.direct(reading):
                 self.know(axis.lengths.numpy())
@@ -88,7 +101,7 @@ class Recording:
             return watch
         if len(self.calls[reading.name]) > 1:
             raise CaptureError(
-                f"{reading.name!r} was called once on the first batch and again on a later one; "
+                f"{reading.name!r} was called once on the first batch and several times on a later one; "
                 "put a batch with several calls first."
             )
         check_axis(reading.name, axis, self.tokens)
@@ -97,29 +110,32 @@ class Recording:
         return RowWatch(blocks, sizes, self.rows, axis, self.tokens, self.sheets)
 
     def direct(self, reading: Reading) -> bool:
-        """Return whether the values of a module can go straight into the matrix."""
+        """Return whether the values of a module can be written directly into the matrix."""
         return reading.calls == 1 and not reading.stepwise
 
     def output(self, reading: Reading, value: Any) -> None:
-        """Take the output of a module that is read as it stands."""
-        found = tensor_of(value)
-        if found is None:
-            raise CaptureError(f"The output of {reading.name!r} is no tensor this time; leave it out of modules=.")
-        self.outputs.setdefault(reading.name, []).append(found.detach())
+        """Record the output of a module without an adapter."""
+        tensor = tensor_of(value)
+        if tensor is None:
+            raise CaptureError(
+                f"Expected a tensor as output of {reading.name!r}; got {type(value).__name__}. "
+                "Leave it out of modules=."
+            )
+        self.outputs.setdefault(reading.name, []).append(tensor.detach())
 
     def note(self, reading: Reading, data: Any) -> None:
-        """Take the time axis of a recurrent call that is not read itself."""
+        """Record the time axis of a call of a recurrent module whose values are not read."""
         self.calls.setdefault(reading.name, []).append(read_input(reading.module, data)[1])
 
     def axes(self, reading: Reading) -> list[Axis]:
-        """Return the time axes of a module's calls; calls of a cell are the steps of one."""
+        """Return the time axes of a module's calls; the calls of a cell are the steps of a single axis."""
         axes = self.calls.get(reading.name, [])
         if axes and reading.stepwise:
             return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
         return axes
 
     def packing(self, rows: int) -> list[Axis]:
-        """Return the axes of the recurrent module whose calls had so many packed rows."""
+        """Return the axes of the recurrent module whose calls have ``rows`` packed rows in total; [] if none has."""
         for axes in self.calls.values():
             if all(axis.kind == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
                 return axes
@@ -127,7 +143,7 @@ class Recording:
 
     @property
     def padded(self) -> int:
-        """The steps of the leading input with its padding."""
+        """Number of steps of the first input including padding; 0 if unknown."""
         first = leading(self.piece.inputs)
         if not isinstance(first, Tensor) or first.dim() < 2 or self.plan.axis is None:
             return 0
@@ -135,13 +151,14 @@ class Recording:
 
 
 def check_axis(name: str, axis: Axis, tokens: Tokens) -> None:
-    """Raise `CaptureError` where a recurrent call has other steps than the tokens."""
+    """Raise `CaptureError` if the samples or steps of a recurrent call do not fit the tokens."""
     if axis.samples != tokens.lengths.size or axis.steps < tokens.lengths.max():
         raise CaptureError(
             f"{name!r} ran {axis.samples} samples of {axis.steps} steps, but the batch has "
-            f"{tokens.lengths.size} samples of up to {tokens.lengths.max()} tokens."
+            f"{tokens.lengths.size} samples of up to {tokens.lengths.max()} tokens; correct its lengths=."
         )
     if axis.kind == "packed" and not np.array_equal(axis.lengths.numpy(), tokens.lengths):
         raise CaptureError(
-            f"{name!r} ran a PackedSequence whose lengths are not those of the batch; give lengths= as packed."
+            f"{name!r} ran a PackedSequence whose lengths differ from those of the batch; pass the packed lengths as "
+            "lengths=."
         )

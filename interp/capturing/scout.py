@@ -1,4 +1,4 @@
-"""Looks at a model with a few samples before the capture: which modules are called, in what order and layout."""
+"""Inspection of a model: a trial forward that traces its modules, and the adapters and layouts of what they return."""
 
 from __future__ import annotations
 
@@ -27,12 +27,18 @@ WRAPPED = "_orig_mod"
 
 @dataclass
 class Seen:
-    """What was seen of one module during one forward.
+    """Trace of one module during one forward.
 
     Attributes
     ----------
+    name : str
+        Dotted name, or ``model`` for the model itself.
+    module : Module
+        The module.
+    adapter : Adapter, optional
+        Adapter of the module, if there is one.
     inputs, outputs : list
-        Of each call: the first argument, and the whole result.
+        First argument and result of each call.
     """
 
     name: str
@@ -49,12 +55,12 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def named_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """Return all modules by the names that units have: without compile wrappers; the model itself is ``model``."""
-    found: dict[str, nn.Module] = {}
+    """Return all modules by name, without compile wrappers; the model itself has the name ``model``."""
+    modules: dict[str, nn.Module] = {}
     for name, module in unwrap(model).named_modules():
         plain = ".".join(part for part in name.split(".") if part != WRAPPED)
-        found.setdefault(plain or "model", unwrap(module))
-    return found
+        modules.setdefault(plain or "model", unwrap(module))
+    return modules
 
 
 def adapters() -> list[Adapter]:
@@ -62,11 +68,11 @@ def adapters() -> list[Adapter]:
     return [owned.value for owned in registry().table("adapter").values()]
 
 
-def adapter_of(module: nn.Module, known: Sequence[Adapter]) -> Adapter | None:
-    """Return the adapter of a module: that of its class, or of a base whose ``forward`` it keeps."""
+def adapter_of(module: nn.Module, adapters: Sequence[Adapter]) -> Adapter | None:
+    """Return the adapter of a module's class, or of a base class whose ``forward`` it inherits; None without one."""
     if isinstance(module, torch.jit.ScriptModule):
         return None
-    by_class = {resolve(adapter.module): adapter for adapter in known}
+    by_class = {resolve(adapter.module): adapter for adapter in adapters}
     for base in type(module).__mro__:
         adapter = by_class.get(base) or by_class.get(f"{base.__module__}.{base.__qualname__}")
         if adapter is not None:
@@ -75,49 +81,49 @@ def adapter_of(module: nn.Module, known: Sequence[Adapter]) -> Adapter | None:
 
 
 def resolve(name: str) -> type | str:
-    """Return the class of a dotted name where it is imported already (else no model has it), or the name."""
+    """Return the class of a dotted name if its module is imported (otherwise no model can use it), else the name."""
     module, _, attribute = name.rpartition(".")
     return getattr(sys.modules.get(module), attribute, name)
 
 
 def looks_recurrent(module: nn.Module) -> bool:
-    """Return whether a module without adapter seems to be recurrent itself, by the name of its class or of a base."""
-    inner = any(sounds_recurrent(part) for part in module.modules() if part is not module)
-    if isinstance(module, torch.jit.ScriptModule):  # nothing inside it can be watched
-        return inner or sounds_recurrent(module)
-    return sounds_recurrent(module) and not inner
+    """Return whether the name of a module without an adapter suggests that it is recurrent itself, not a part of it."""
+    has_recurrent_part = any(sounds_recurrent(part) for part in module.modules() if part is not module)
+    if isinstance(module, torch.jit.ScriptModule):  # its parts can't be observed
+        return has_recurrent_part or sounds_recurrent(module)
+    return sounds_recurrent(module) and not has_recurrent_part
 
 
 def sounds_recurrent(module: nn.Module) -> bool:
-    """Return whether the class or a base has a name like those of recurrent modules."""
+    """Return whether the name of the module's class, or of a base class, is typical of recurrent modules."""
     names = [kind_of(module), *(base.__name__ for base in type(module).__mro__)]
     return any(RECURRENT.search(name) for name in names)
 
 
 def candidates(model: nn.Module, names: Sequence[str] | None) -> dict[str, Seen]:
-    """Return the modules to look at: those named, every recurrent one and every ``nn.Linear``.
+    """Return an empty trace of each named module, recurrent module and ``nn.Linear``.
 
     Raises
     ------
     UnknownNameError
         For a name that the model does not have.
     """
-    there, known = named_modules(model), adapters()
-    found: dict[str, Seen] = {}
+    modules, registered = named_modules(model), adapters()
+    traces: dict[str, Seen] = {}
     for name in names or ():
-        if name not in there:
-            raise unknown("module", name, there)
-        found[name] = Seen(name, there[name], adapter_of(there[name], known))
-    for name, module in there.items():
-        adapter = adapter_of(module, known)
-        inside = any(_contains(outer, name) for outer, seen in found.items() if closed(seen))
+        if name not in modules:
+            raise unknown("module", name, modules)
+        traces[name] = Seen(name, modules[name], adapter_of(modules[name], registered))
+    for name, module in modules.items():
+        adapter = adapter_of(module, registered)
+        inside = any(_contains(outer, name) for outer, trace in traces.items() if closed(trace))
         if not inside and (adapter is not None or isinstance(module, nn.Linear) or looks_recurrent(module)):
-            found[name] = Seen(name, module, adapter)
-    return found
+            traces[name] = Seen(name, module, adapter)
+    return traces
 
 
 def closed(seen: Seen) -> bool:
-    """Return whether the parts of a module are not looked at: the engine runs it, or torch.jit has compiled it."""
+    """Return whether the parts of a module can't be observed: the engine runs it, or ``torch.jit`` compiled it."""
     return seen.adapter is not None or isinstance(seen.module, torch.jit.ScriptModule)
 
 
@@ -127,9 +133,9 @@ def _contains(outer: str, name: str) -> bool:
 
 @contextmanager
 def watching(seen: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
-    """Note the inputs and outputs of modules, and the order in which they are first called."""
+    """Record the inputs and outputs of modules, and the order of their first calls."""
 
-    def note(entry: Seen, data: Any, output: Any) -> None:
+    def record_call(entry: Seen, data: Any, output: Any) -> None:
         if entry.name not in order:
             order.append(entry.name)
         entry.inputs.append(data)
@@ -137,25 +143,33 @@ def watching(seen: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
 
     with ExitStack() as stack:
         for entry in seen.values():
-            stack.enter_context(listening(entry.module, partial(note, entry)))
+            stack.enter_context(listening(entry.module, partial(record_call, entry)))
         yield
 
 
 def observe(model: nn.Module, piece: Piece, names: Sequence[str] | None) -> dict[str, Seen]:
-    """Run a piece and return what was seen of each candidate, in the order of their first calls."""
+    """Run a micro-batch and return the traces of the modules in the order of their first calls.
+
+    Raises
+    ------
+    CaptureError
+        For a named module that was not called.
+    UnknownNameError
+        For a name that the model does not have.
+    """
     seen, order = candidates(model, names), []  # type: ignore[var-annotated]
     with watching(seen, order), torch.no_grad():
         call_model(unwrap(model), piece)
-    idle = [name for name in (names or ()) if name not in order]
-    if idle:
+    uncalled = [name for name in (names or ()) if name not in order]
+    if uncalled:
         raise CaptureError(
-            f"The model did not call {', '.join(map(repr, idle))} on these inputs; leave it out of modules=."
+            f"The model did not call {', '.join(map(repr, uncalled))} on these inputs; leave it out of modules=."
         )
     return {name: seen[name] for name in order}
 
 
 def time_axes(seen: Mapping[str, Seen], piece: Piece) -> list[Axis]:
-    """Return the time axes of a forward: of each recurrent module's first call, else that of the inputs."""
+    """Return the time axis of the first call of each recurrent module; without any, that of the inputs."""
     axes = []
     for entry in seen.values():
         first = entry.inputs[0]
@@ -167,20 +181,20 @@ def time_axes(seen: Mapping[str, Seen], piece: Piece) -> list[Axis]:
 
 
 def sequence_like(module: nn.Module, data: Any) -> bool:
-    """Return whether a module without adapter is called as torch's sequence modules are."""
-    fits = isinstance(data, PackedSequence) or (isinstance(data, Tensor) and data.dim() == 3)
-    return fits and hasattr(module, "batch_first") and looks_recurrent(module)
+    """Return whether a module without an adapter takes the same inputs as torch's sequence modules."""
+    is_sequence = isinstance(data, PackedSequence) or (isinstance(data, Tensor) and data.dim() == 3)
+    return is_sequence and hasattr(module, "batch_first") and looks_recurrent(module)
 
 
 def time_first(modules: Iterable[nn.Module]) -> bool:
-    """Return whether modules, or parts of them, say by ``batch_first`` that they all take (step, sample, …)."""
+    """Return whether all modules and parts that have ``batch_first`` set it to false; False if none has it."""
     parts = [part for module in modules for part in module.modules()]
-    stated = [bool(part.batch_first) for part in parts if hasattr(part, "batch_first")]
-    return bool(stated) and not any(stated)
+    flags = [bool(part.batch_first) for part in parts if hasattr(part, "batch_first")]
+    return bool(flags) and not any(flags)
 
 
 def input_axes(piece: Piece, steps_first: bool) -> list[Axis]:
-    """Return the time axis of the leading input."""
+    """Return the time axis of the first input in a list; [] if it has none."""
     first = leading(piece.inputs)
     if isinstance(first, PackedSequence):
         return [Axis(tuple(first.batch_sizes.tolist()), first.sorted_indices, "packed")]
@@ -191,7 +205,7 @@ def input_axes(piece: Piece, steps_first: bool) -> list[Axis]:
 
 
 def tensor_of(output: Any) -> Tensor | None:
-    """Return the tensor of an output: itself, a packed one's data, or the first of a tuple."""
+    """Return the tensor of an output: the tensor itself, the data of a ``PackedSequence``, the first of a tuple."""
     if isinstance(output, PackedSequence):
         return output.data
     if isinstance(output, tuple | list) and output:
@@ -200,7 +214,7 @@ def tensor_of(output: Any) -> Tensor | None:
 
 
 def layout_of(entry: Seen, axis: Axis) -> str | None:
-    """Return how an output is laid out in time, or None where it has no time axis."""
+    """Return the layout of a module's output (see `Reading`), or None if it has no time axis."""
     output = tensor_of(entry.outputs[0])
     if output is None or output.dim() < 2 or not output.is_floating_point():
         return None
@@ -208,16 +222,10 @@ def layout_of(entry: Seen, axis: Axis) -> str | None:
     if axis.kind == "single":
         return "single" if first == axis.steps else None
     if output.dim() > 2:
-        batch, time = first == axis.samples, second == axis.samples
-        return (
-            ("time" if axis.kind == "time" else "batch")
-            if batch and time
-            else "batch"
-            if batch
-            else "time"
-            if time
-            else None
-        )
+        samples_first, samples_second = first == axis.samples, second == axis.samples
+        if samples_first and samples_second:
+            return "time" if axis.kind == "time" else "batch"
+        return "batch" if samples_first else "time" if samples_second else None
     if first == axis.starts[-1] and axis.kind == "packed":
         return "packed"
     if first == axis.samples and (len(entry.outputs) > 1 or axis.steps == 1):

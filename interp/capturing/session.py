@@ -1,4 +1,4 @@
-"""One pass over batches: the model runs piece by piece, and rows and labels come out."""
+"""Capture session: one pass over the batches, in micro-batches, that yields rows and labels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Where: TypeAlias = Mapping[str, Any] | Callable[[Mapping[str, np.ndarray]], np.n
 
 @dataclass(frozen=True)
 class Options:
-    """The options that `capture` and `stream` share."""
+    """Options that `capture` and `stream` share."""
 
     modules: Sequence[str] | None = None
     quantities: Sequence[str] | str = "all"
@@ -55,7 +55,7 @@ class Options:
 
 
 class Session:
-    """One pass over the batches: runs them piece by piece, and knows the plan once the first has been seen."""
+    """One pass over the batches, in micro-batches. The plan is made from the first batch."""
 
     def __init__(self, model: nn.Module, batches: Any, options: Options, *, streaming: bool = False) -> None:
         check_model(model)
@@ -66,38 +66,40 @@ class Session:
         self.samples = self.seen = 0
         self.streaming = streaming
         self.random: dict[str, Any] = {}
-        self.text: dict[str, bool] = {}  # for each label, whether it is strings
+        self.text: dict[str, bool] = {}  # for each label, whether its values are strings
         self.sheets = Sheets()
-        self.bounded = streaming  # whether memory is to stay bounded
+        self.bounded = streaming  # whether memory must stay bounded
         self.attrs = describe(model, batches)
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the labels of each batch or piece of one, when its rows are filled."""
-        for labels in self._run():
+        """Yield the labels of each batch or micro-batch as soon as its rows are filled."""
+        for labels in self._run_batches():
             for name, values in labels.items():
                 text = values.dtype.kind == "U"
                 if self.text.setdefault(name, text) is not text:
-                    raise CaptureError(f"Some batches have strings as label {name!r} and some numbers; give one kind.")
+                    raise CaptureError(
+                        f"The label {name!r} has strings in some batches and numbers in others; use one type."
+                    )
             yield labels
 
-    def _run(self) -> Iterator[dict[str, np.ndarray]]:
+    def _run_batches(self) -> Iterator[dict[str, np.ndarray]]:
         for batch in tracked(each_batch(self.batches), self.options.progress):
             plan = self.planned(batch)
-            long = in_time(self, plan, batch)
-            if long:
-                yield from self.carried(plan, long)
+            chunks = in_time(self, plan, batch)
+            if chunks:
+                yield from self.carried(plan, chunks)
                 continue
-            cuts = pieces(batch, self.options.batch_size, plan.axis)
+            micro_batches = pieces(batch, self.options.batch_size, plan.axis)
             if batch.decode is None:
-                for piece in cuts:
+                for piece in micro_batches:
                     yield self._forward(plan, piece)[0].labels
             else:
-                yield self._decoded(batch, [self._forward(plan, piece) for piece in cuts])
+                yield self._decoded(batch, [self._forward(plan, piece) for piece in micro_batches])
 
-    def carried(self, plan: Plan, long: list[tuple[int, Piece]]) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the labels of each piece of one long sequence, given the first steps of the pieces."""
+    def carried(self, plan: Plan, chunks: list[tuple[int, Piece]]) -> Iterator[dict[str, np.ndarray]]:
+        """Run the time chunks of one long sequence, each with its first step; yield the labels of each."""
         sample, states = self.samples, dict[str, Any]()
-        for first, piece in long:
+        for first, piece in chunks:
             yield self._forward(plan, piece, first, states)[0].labels
             self.samples = sample
         self.samples = sample + 1
@@ -109,13 +111,13 @@ class Session:
         return self.matrix.reserve(rows)
 
     def first_plan(self) -> Plan:
-        """Return the plan that the first batch gives."""
+        """Return the plan, made from the first batch."""
         for batch in each_batch(self.batches):
             return self.planned(batch)
         raise CaptureError(self.nothing())
 
     def planned(self, batch: Batch) -> Plan:
-        """Return the plan, which the first batch that comes gives."""
+        """Return the plan; make it from ``batch`` if there is none yet."""
         if self.plan is None:
             options = self.options
             with undisturbed({}), eager():
@@ -138,44 +140,44 @@ class Session:
         self.seen += tokens.keep.size
         return tokens, output
 
-    def _decoded(self, batch: Batch, done: list[tuple[Tokens, Any]]) -> dict[str, np.ndarray]:
-        """Return the labels of a batch with ``predicted``, decoded from the output of the whole batch."""
+    def _decoded(self, batch: Batch, results: list[tuple[Tokens, Any]]) -> dict[str, np.ndarray]:
+        """Return the labels of a batch and ``predicted``, decoded from the output of the whole batch."""
         assert batch.decode is not None  # noqa: S101
-        labels = join_labels([tokens.labels for tokens, _ in done])
+        labels = join_labels([tokens.labels for tokens, _ in results])
         predicted = batch.decode(
-            join_outputs([output for _, output in done], [tokens.lengths.size for tokens, _ in done])
+            join_outputs([output for _, output in results], [tokens.lengths.size for tokens, _ in results])
         )
-        lengths = np.concatenate([tokens.lengths for tokens, _ in done])
-        keep = np.concatenate([tokens.keep for tokens, _ in done])
+        lengths = np.concatenate([tokens.lengths for tokens, _ in results])
+        keep = np.concatenate([tokens.keep for tokens, _ in results])
         return {**labels, "predicted": flatten("predicted", predicted, lengths)[keep]}
 
     def state(self) -> dict[str, Any]:
-        """Return what changes from batch to batch, as plain values."""
+        """Return the state that changes from batch to batch as JSON-serialisable values."""
         random = self.random.get("cpu", torch.get_rng_state())
-        seen = {"samples": self.samples, "seen": self.seen, "text": dict(self.text)}
-        return {**seen, "random": random.numpy().tobytes().hex(), "check": self.check.state()}
+        counts = {"samples": self.samples, "seen": self.seen, "text": dict(self.text)}
+        return {**counts, "random": random.numpy().tobytes().hex(), "check": self.check.state()}
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Go on from a `state`."""
+        """Restore a `state`."""
         self.samples, self.seen, self.text = state["samples"], state["seen"], dict(state.get("text", {}))
         self.random = {"cpu": torch.frombuffer(bytearray.fromhex(state["random"]), dtype=torch.uint8)}
         self.check.resume(state["check"])
 
     def dataset(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> xr.Dataset:
-        """Return rows and their labels as a dataset."""
+        """Return rows ``(token, unit)`` and their labels as a dataset."""
         assert self.plan is not None  # noqa: S101
         symbols = getattr(self.model, "symbols", None) or {}
-        checked = {"max_abs_error": self.check.worst, "checked_rows": self.check.rows}
-        return dataset(values, self.plan.units(symbols), labels, {**self.attrs, **checked, **self.plan.notes})
+        verification = {"verification_max_error": self.check.worst, "verification_rows": self.check.rows}
+        return dataset(values, self.plan.units(symbols), labels, {**self.attrs, **verification, **self.plan.notes})
 
     def head(self, labels: dict[str, np.ndarray]) -> xr.Dataset:
-        """Return a dataset with the coords of tokens and units, and no values."""
+        """Return a dataset with the coords of tokens and units and placeholder zeros as values."""
         assert self.plan is not None  # noqa: S101
-        nothing = np.zeros((), self.options.dtype)
-        return self.dataset(np.broadcast_to(nothing, (len(labels["sample"]), self.plan.width)), labels)
+        zero = np.zeros((), self.options.dtype)
+        return self.dataset(np.broadcast_to(zero, (len(labels["sample"]), self.plan.width)), labels)
 
     def nothing(self) -> str:
-        """Return the sentence that says why there is no row."""
+        """Return the error message for a capture without rows."""
         if not self.seen:
             return "batches= is empty: expected at least one Batch, tensor or PackedSequence."
-        return f"where={self.options.where!r} matches none of the {self.seen} tokens."
+        return f"where={self.options.where!r} matches none of the {self.seen} tokens; give other values for the labels."

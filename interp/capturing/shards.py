@@ -1,4 +1,4 @@
-"""Batches in shards, for a stream whose parts are made elsewhere."""
+"""Division of batches into shards, for distributed captures, and their fingerprint."""
 
 from __future__ import annotations
 
@@ -11,27 +11,32 @@ from interp.capturing.identity import chained
 from interp.contracts import Batch
 from interp.errors import CaptureError
 
-SAMPLES = 4_096  # of a shard, at least
+SAMPLES = 4_096  # minimum number of samples per shard
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some batches, and the number of samples before them."""
+    """Consecutive batches, and the number of samples before them."""
 
     batches: Any
     first: int
 
 
 def shards_of(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Shard]:
-    """Yield batches in shards: those that they give themselves, or runs of so many samples.
+    """Yield batches in shards: the shards of the batches themselves, or shards of at least `SAMPLES` samples.
 
     Parameters
     ----------
     batches : Any
-        As of `interp.capture`. With a method ``shards()``, which yields batches that can be iterated again, each with
-        its number of ``samples``, no batch is made here.
+        Batches; see `interp.capture`. If they have a method ``shards()``, which yields re-iterable batches with a
+        number of ``samples``, no batch is made here.
     axis : callable
-        Gives the axis of the samples in the leading tensor of a batch.
+        Function that returns the sample dim of the first input tensor of a batch.
+
+    Raises
+    ------
+    CaptureError
+        For a batch whose number of samples is unknown.
     """
     first = 0
     if hasattr(batches, "shards"):
@@ -39,30 +44,32 @@ def shards_of(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Sha
             yield Shard(shard, first)
             first += shard.samples
         return
-    waiting: list[Batch] = []
+    pending: list[Batch] = []
     samples = 0
     for batch in each_batch(batches):
         count = sample_count(batch, axis(batch))
         if count is None:
-            raise CaptureError("The number of samples of a batch is not known before the model runs: give its lengths.")
-        waiting.append(batch)
+            raise CaptureError(
+                "The number of samples of a batch is unknown before the model runs; pass lengths= in the Batch."
+            )
+        pending.append(batch)
         samples += count
         if samples >= SAMPLES:
-            yield Shard(waiting, first)
-            first, samples, waiting = first + samples, 0, []
-    if waiting:
-        yield Shard(waiting, first)
+            yield Shard(pending, first)
+            first, samples, pending = first + samples, 0, []
+    if pending:
+        yield Shard(pending, first)
 
 
 def fingerprint(batches: Any) -> str:
-    """Return what batches say of themselves, or a hash of all of them."""
-    told = getattr(batches, "fingerprint", None)
-    return told if isinstance(told, str) else mark(batches)[1]
+    """Return the attribute ``fingerprint`` of the batches, or a hash of all of them."""
+    value = getattr(batches, "fingerprint", None)
+    return value if isinstance(value, str) else mark(batches)[1]
 
 
 def mark(batches: Any) -> tuple[int, str]:
-    """Return the number of batches and the hash of them all."""
+    """Return the number of batches and the hash of all of them."""
     number, digest = 0, ""
-    for number, batch in enumerate(each_batch(batches), 1):  # noqa: B007 (the last one is told)
+    for number, batch in enumerate(each_batch(batches), 1):  # noqa: B007 (the last number is returned)
         digest = chained(digest, batch)
     return number, digest

@@ -1,4 +1,4 @@
-"""Where each token is in what a module gave out, however that is laid out in time."""
+"""Gathering of tokens from module outputs in any layout."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from interp.capturing.tokens import Tokens
 
 
 def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axes: list[Axis]) -> Tensor:
-    """Return the values of a module's outputs for each kept token: ``(row, width)``.
+    """Return the values of a module's outputs at each selected token ``(row, width)``.
 
     Parameters
     ----------
     outputs : list of Tensor
-        One a call.
+        Output of each call.
     layout : str
-        See `Reading`.
+        Layout of the outputs; see `Reading`.
     tokens : Tokens
-        Which tokens.
+        Tokens of the samples.
     axes : list of Axis
-        Those of the calls whose rows the layout ``packed`` follows.
+        Time axis of each call; used only for the layout ``packed``.
     """
     if layout == "packed":
         return torch.cat(outputs)[loose_rows(axes, tokens)].flatten(1)
@@ -34,38 +34,38 @@ def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axes: list[Axi
     values, offset = outputs[0].new_empty(tokens.rows, width), np.zeros_like(tokens.lengths)
     for output, lengths in zip(outputs, tokens.calls, strict=True):
         local = tokens.step - torch.from_numpy(offset)[tokens.sample]
-        mine = (local >= 0) & (local < torch.from_numpy(lengths)[tokens.sample])
-        values[mine] = pick_rows(output, layout, tokens, local, mine)
+        in_call = (local >= 0) & (local < torch.from_numpy(lengths)[tokens.sample])
+        values[in_call] = pick_rows(output, layout, tokens, local, in_call)
         offset = offset + lengths
     return values
 
 
-def pick_rows(output: Tensor, layout: str, tokens: Tokens, steps: Tensor, mine: Tensor | slice) -> Tensor:
-    """Return one output's values at some tokens, by its layout in time."""
-    sample, step = tokens.sample[mine], steps[mine]
+def pick_rows(output: Tensor, layout: str, tokens: Tokens, steps: Tensor, mask: Tensor | slice) -> Tensor:
+    """Return the values ``(row, width)`` of one output at the tokens in ``mask``, which have these ``steps``."""
+    sample, step = tokens.sample[mask], steps[mask]
     if layout == "batch":
-        even = tokens.whole and output.shape[1] == tokens.table.shape[1]
-        return output.flatten(0, 1).flatten(1) if even else output[sample, step].flatten(1)
+        no_gaps = tokens.whole and output.shape[1] == tokens.table.shape[1]
+        return output.flatten(0, 1).flatten(1) if no_gaps else output[sample, step].flatten(1)
     if layout == "time":
         return output[step, sample].flatten(1)
     if layout == "single":
         return output[step].flatten(1)
-    count = tokens.lengths.size
-    steps_each = output.shape[0] // count
-    return output[sample * steps_each + step if layout == "flat-batch" else step * count + sample].flatten(1)
+    samples = tokens.lengths.size
+    n_steps = output.shape[0] // samples
+    return output[sample * n_steps + step if layout == "flat-batch" else step * samples + sample].flatten(1)
 
 
 def loose_rows(axes: list[Axis], tokens: Tokens) -> Tensor:
-    """Return where, in the rows of all calls one after the other, each kept token is."""
+    """Return the index of each selected token in the concatenated packed rows of all calls; -1 without a row."""
     base, offset = 0, np.zeros_like(tokens.lengths)
-    found = torch.full((tokens.rows,), -1)
+    indices = torch.full((tokens.rows,), -1)
     for axis, lengths in zip(axes, tokens.calls if len(axes) > 1 else tokens.lengths[None], strict=True):
         position = torch.arange(axis.samples)
         if axis.order is not None:
             position[axis.order.cpu()] = torch.arange(axis.samples)
         local = tokens.step - torch.from_numpy(offset)[tokens.sample]
-        mine = (local >= 0) & (local < torch.from_numpy(lengths)[tokens.sample])
+        in_call = (local >= 0) & (local < torch.from_numpy(lengths)[tokens.sample])
         starts = torch.tensor(axis.starts)
-        found[mine] = base + starts[local[mine]] + position[tokens.sample[mine]]
+        indices[in_call] = base + starts[local[in_call]] + position[tokens.sample[in_call]]
         base, offset = base + axis.starts[-1], offset + lengths
-    return found
+    return indices

@@ -1,4 +1,4 @@
-"""The tokens of some samples, and which of them are kept."""
+"""Index of the tokens of the samples in a forward, and their selection by ``where``."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from interp.selection import match_labels
 
 
 class Tokens:
-    """The tokens of some samples, and the rows of those that are kept.
+    """Tokens of the samples in a forward, and the rows of the selected ones.
 
     Parameters
     ----------
     lengths : array (sample,)
-        Tokens of each sample.
+        Number of tokens of each sample.
     labels : mapping
-        Name to a value a token; ``source`` may be missing.
+        Labels by name, with one value per token; without ``source`` it defaults to the sample number.
     where : mapping, callable or None
-        Which tokens are kept.
+        Selection of tokens; see `interp.capture`. None selects all.
     first : int
-        The number of the first sample.
+        Number of the first sample.
     first_step : int
-        The number of the first step of every sample.
+        Number of the first step of every sample.
     calls : array (call, sample), optional
-        Steps of each call, where the modules are called several times; they add up to ``lengths``.
+        Number of steps of each call, if the modules are called several times; they add up to ``lengths``.
 
     Attributes
     ----------
+    labels : dict of str to array (row,)
+        Labels of the selected tokens, including ``sample``, ``step`` and ``source``.
+    keep : array (token,) of bool
+        True for the selected tokens.
     sample, step : Tensor (row,)
-        Of each kept token; samples count from 0 here.
+        Sample and step of each selected token, counted from 0.
     table : Tensor (sample, step)
-        The row of each token, -1 where it is not kept.
+        Row of each token, -1 if it is not selected.
     """
 
     def __init__(
@@ -50,14 +54,14 @@ class Tokens:
         sample = np.repeat(np.arange(lengths.size), lengths)
         step = np.arange(sample.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         source = labels.get("source", sample + first)
-        known = {"sample": sample + first, "step": step + first_step, "source": source, **labels}
-        known = {name: values.astype(np.int32) if name in ("sample", "step", "source") else values
-                 for name, values in known.items()}  # fmt: skip
+        coords = {"sample": sample + first, "step": step + first_step, "source": source, **labels}
+        coords = {name: values.astype(np.int32) if name in ("sample", "step", "source") else values
+                  for name, values in coords.items()}  # fmt: skip
         if calls is not None:
             order = np.tile(np.arange(len(self.calls), dtype=np.int32), lengths.size)
-            known["call"] = np.repeat(order, self.calls.T.reshape(-1))
-        keep = match_labels(known, where, sample.size)
-        self.labels = known if keep.all() else {name: values[keep] for name, values in known.items()}
+            coords["call"] = np.repeat(order, self.calls.T.reshape(-1))
+        keep = match_labels(coords, where, sample.size)
+        self.labels = coords if keep.all() else {name: values[keep] for name, values in coords.items()}
         self.keep = keep
         self.sample, self.step = torch.from_numpy(sample[keep]), torch.from_numpy(step[keep])
         self.table = torch.full((lengths.size, int(lengths.max())), -1)
@@ -65,10 +69,10 @@ class Tokens:
 
     @property
     def rows(self) -> int:
-        """The number of tokens kept."""
+        """Number of selected tokens."""
         return int(self.sample.numel())
 
     @property
     def whole(self) -> bool:
-        """Whether every sample has all steps and every token is kept."""
+        """True if every sample has all steps and every token is selected."""
         return bool(self.rows == self.table.numel())

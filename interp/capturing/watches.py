@@ -1,4 +1,4 @@
-"""Watches of the engine that record: into the matrix, or kept until its rows are known."""
+"""Recorders: observers of the engine that write into the matrix, or into buffers until its rows are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAST = (torch.float32, torch.float64)
 
 
 class LooseWatch(Watch):
-    """Keeps the values of every step, for calls whose rows are known only when the forward is done."""
+    """Recorder that buffers the values of every step, for calls whose rows are known only after the forward."""
 
     def __init__(self, blocks: list[Block]) -> None:
         self.kept: dict[str, list[Tensor]] = {block.quantity: [] for block in blocks}
@@ -37,50 +37,50 @@ class LooseWatch(Watch):
         return value
 
     def joined(self, quantity: str) -> Tensor:
-        """Return the values in the order of the steps: ``(row, width)``."""
+        """Return the values ``(row, width)`` in the order of the steps."""
         values = self.kept[quantity]
         order = sorted(range(len(values)), key=self.steps.__getitem__)
         return torch.cat([values[i] for i in order])
 
 
 class Sheets:
-    """Gives two sheets of a width in turns, since a step may read what the last one wrote; kept from call to call."""
+    """Double-buffered scratch space, reused between calls: a step may still read the buffer of the previous step."""
 
     def __init__(self) -> None:
         self.kept: dict[tuple[Any, ...], list[Tensor]] = {}
 
     def next(self, rows: int, width: int, like: Tensor) -> Tensor:
-        """Return a sheet ``(rows, width)`` that is not the last one."""
-        turns = self.kept.setdefault((get_ident(), width, like.dtype, like.device), [])
-        spare = turns.pop() if len(turns) > 1 else None
-        if spare is None or spare.shape[0] < rows:
-            spare = like.new_empty(rows, width)
-        turns.insert(0, spare)
-        return spare[:rows]
+        """Return a buffer ``(rows, width)`` other than that of the previous call."""
+        buffers = self.kept.setdefault((get_ident(), width, like.dtype, like.device), [])
+        buffer = buffers.pop() if len(buffers) > 1 else None
+        if buffer is None or buffer.shape[0] < rows:
+            buffer = like.new_empty(rows, width)
+        buffers.insert(0, buffer)
+        return buffer[:rows]
 
 
 class RowWatch(Watch):
-    """Writes the steps of a block into the rows of their tokens.
+    """Recorder that writes the steps of a block into the rows of their tokens.
 
-    A compiled loop writes straight into the matrix where all quantities are kept. Else the engine works in a sheet that
-    has all quantities of a block and stays near the processor; what is kept of the sheet then goes into the matrix at
-    once. So the matrix is written once and never read, and neither where a row lies in memory nor what else is kept
-    changes a bit.
+    If all quantities are recorded, a compiled loop writes directly into the matrix. Otherwise the engine works in a
+    scratch buffer that holds all quantities of a block and stays in the processor's cache; the recorded columns are
+    then copied into the matrix together. So the matrix is written once and never read, and the values do not depend on
+    the memory address of a row or on the other quantities recorded.
 
     Parameters
     ----------
     blocks : list of Block
-        Of one module, layer and direction; none where nothing of it is kept.
+        Blocks of one module, layer and direction; empty if none is recorded.
     sizes : mapping
-        The width of every quantity of the module.
+        Width of every quantity of the module.
     rows : Tensor (row, unit)
-        To be filled.
+        Rows to fill.
     axis : Axis
-        Of the call.
+        Time axis of the call.
     tokens : Tokens
-        Which rows the steps have.
+        Tokens of the samples, with their rows.
     sheets : Sheets
-        Where the sheets come from.
+        Source of scratch buffers.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class RowWatch(Watch):
         self.whole = names == set(self.sizes) and all(block.picks is None for block in blocks)
         self.targets = targets(axis, tokens) if blocks else None
         self.low = self.high = self.at = 0
-        self.quick = False  # numpy's tanh is as exact as torch's and several times faster on a processor
+        self.quick = False  # use numpy's tanh, which is as accurate as torch's and several times faster on a CPU
         self.filled = False
         self.places: dict[str, tuple[Tensor, ...]] = {}
 
@@ -107,17 +107,17 @@ class RowWatch(Watch):
         self.at = step - self.low
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
-        places = self.places.get(quantity)
-        if places is None or not args:
-            return self._other(quantity, function, *args)
-        place = places[self.at]
+        steps = self.places.get(quantity)
+        if steps is None or not args:
+            return self._compute_or_copy(quantity, function, *args)
+        target = steps[self.at]
         if function is torch.tanh and self.quick:
-            np.tanh(args[0].numpy(), out=place.numpy())
-            return place
-        return function(*args, out=place)  # type: ignore[no-any-return]
+            np.tanh(args[0].numpy(), out=target.numpy())
+            return target
+        return function(*args, out=target)  # type: ignore[no-any-return]
 
-    def _other(self, quantity: str, function: Any, *args: Tensor) -> Tensor:
-        """Take what is not kept, what is there already, and the first value of a block."""
+    def _compute_or_copy(self, quantity: str, function: Any, *args: Tensor) -> Tensor:
+        """Process a value that is not recorded, is computed already, or is the first one of a block."""
         if quantity in self.sizes:
             if not self.filled:
                 self.spread(args[0] if args else function)
@@ -129,7 +129,7 @@ class RowWatch(Watch):
         return function(*args) if args else function  # type: ignore[no-any-return]
 
     def place(self, like: Tensor) -> Place:
-        """Return where a compiled loop writes: the matrix itself where all is kept, else a sheet."""
+        """Return the buffer of a compiled loop: the matrix if all quantities are recorded, else a scratch buffer."""
         start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
         if self.whole and self.targets is not None and self.rows.dtype == like.dtype:
             return Place(self.rows.numpy(), self.targets[start:stop].numpy(), self.begins(self.left))
@@ -137,25 +137,25 @@ class RowWatch(Watch):
         return Place(self.values.numpy(), np.arange(stop - start), self.begins(0))
 
     def begins(self, first: int) -> np.ndarray:
-        """Return the columns at which all quantities begin, given that of the first; -1 for those without one."""
-        at = dict(zip(self.sizes, accumulate(self.sizes.values(), initial=first), strict=False))
-        return np.array([at.get(name, -1) for name in self.all])
+        """Return the first column of each quantity, given that of the first one; -1 for quantities without columns."""
+        columns = dict(zip(self.sizes, accumulate(self.sizes.values(), initial=first), strict=False))
+        return np.array([columns.get(name, -1) for name in self.all])
 
     def spread(self, like: Tensor) -> None:
-        """Lay out a sheet for the block."""
+        """Allocate the scratch buffer of the block."""
         rows, widths = self.axis.starts[self.high] - self.axis.starts[self.low], list(self.sizes.values())
         self.values = self.sheets.next(rows, sum(widths), like)
         self.filled = True
 
     def divide(self) -> None:
-        """Divide the sheet into steps."""
+        """Split the scratch buffer into views, one per quantity and step."""
         self.quick = self.values.dtype in FAST and self.values.device.type == "cpu"
         sizes = list(self.axis.sizes[self.low : self.high])
         columns = torch.split(self.values, list(self.sizes.values()), 1)
         self.places = {name: torch.split(part, sizes) for name, part in zip(self.sizes, columns, strict=True)}
 
     def flush(self) -> None:
-        """Write the sheet into its rows."""
+        """Copy the scratch buffer into the matrix."""
         if not self.filled:
             return
         self.filled, self.places = False, {}
@@ -163,9 +163,9 @@ class RowWatch(Watch):
         values = self.values[:, self.picks]
         if self.targets is not None:
             rows = self.targets[start:stop]
-            chosen = torch.nonzero(rows >= 0)[:, 0]
-            if chosen.numel() < rows.numel():
-                rows, values = rows[chosen], values[chosen.to(values.device)]
+            selected = torch.nonzero(rows >= 0)[:, 0]
+            if selected.numel() < rows.numel():
+                rows, values = rows[selected], values[selected.to(values.device)]
             self.rows[:, self.left : self.right].index_copy_(0, rows, values.to(self.rows))
 
     def end(self) -> None:  # noqa: D102
@@ -173,21 +173,21 @@ class RowWatch(Watch):
 
 
 def targets(axis: Axis, tokens: Tokens) -> Tensor:
-    """Return the row of the matrix for each packed row of a call, -1 where it is not kept."""
+    """Return the row of the matrix for each packed row of a call, -1 if its token is not selected."""
     table = tokens.table if axis.order is None else tokens.table[axis.order.cpu()]
-    found = torch.full((axis.steps, axis.samples), -1)
+    rows = torch.full((axis.steps, axis.samples), -1)
     steps = min(axis.steps, table.shape[1])
-    found[:steps] = table[:, :steps].t()
-    alive = torch.tensor(axis.sizes)[:, None] > torch.arange(axis.samples)[None]
-    return found[alive]
+    rows[:steps] = table[:, :steps].t()
+    running = torch.tensor(axis.sizes)[:, None] > torch.arange(axis.samples)[None]
+    return rows[running]
 
 
 def picks_of(blocks: list[Block], sizes: Mapping[str, int]) -> Tensor | slice:
-    """Return which columns of a sheet with quantities of these sizes are kept."""
+    """Return the recorded columns of a scratch buffer that holds quantities of these sizes."""
     starts, column = {}, 0
     for name, size in sizes.items():
         starts[name], column = column, column + size
-    found = [starts[block.quantity] + index for block in blocks for index in kept(block)]
-    if found == list(range(found[0] if found else 0, found[-1] + 1 if found else 0)):
-        return slice(found[0], found[-1] + 1) if found else slice(0, 0)
-    return torch.tensor(found)
+    columns = [starts[block.quantity] + index for block in blocks for index in kept(block)]
+    if columns == list(range(columns[0] if columns else 0, columns[-1] + 1 if columns else 0)):
+        return slice(columns[0], columns[-1] + 1) if columns else slice(0, 0)
+    return torch.tensor(columns)
