@@ -51,7 +51,7 @@ class Watch:
         return None
 
     def begin(self, step: int, samples: int) -> None:
-        """Prepare for a step; ``samples`` is the number of samples that run, the first ones in the order of the axis."""
+        """Prepare for a step with its number of samples, which are the first ones in the order of the axis."""
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: ARG002
         """Return the value of a quantity; see `Tap`."""

@@ -108,7 +108,7 @@ def cause(worst: float) -> str:
     """Return the likely cause of a difference, and what to do."""
     if worst != worst:  # NaN
         return "There are NaN values; check the weights and the inputs."
-    return "Either the module is random (call model.eval()), or its adapter computes a different formula (correct it)."
+    return "The module may be random (call model.eval()), or its adapter may compute a different formula (correct it)."
 
 
 def signature(data: Any, state: Any) -> tuple[Any, ...]:

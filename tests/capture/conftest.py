@@ -1,4 +1,4 @@
-"""Every test here runs in both ways of the engine, on a small tagger and ragged samples unless it has its own."""
+"""Fixtures of the capture tests: both modes of the engine, a small tagger, and samples of different lengths."""
 
 import pytest
 import torch
@@ -9,8 +9,8 @@ from interp import recurrence
 
 
 @pytest.fixture(autouse=True, params=["stepping", "compiled"])
-def way(request, monkeypatch):
-    """Run every test in both ways of the engine."""
+def engine_mode(request, monkeypatch):
+    """Run every test in both modes of the engine."""
     if request.param == "stepping":
         monkeypatch.setattr(recurrence.Lane, "compiled", lambda _: None)
 
@@ -23,7 +23,7 @@ def tagger():
 
 @pytest.fixture
 def ragged():
-    """Five samples of different lengths, with labels."""
+    """Return a batch of five samples of different lengths, with labels."""
     torch.manual_seed(1)
     lengths = [3, 7, 1, 7, 5]
     words = ["abc", "abcdefg", "x", "gfedcba", "hello"]

@@ -1,4 +1,4 @@
-"""What can't be captured is an error that says why and what to type."""
+"""Errors of `capture`: bad batches, models and options are rejected with a message that says what to type."""
 
 import math
 
@@ -45,7 +45,7 @@ def bad_batches():
             "sample 1 .* has 5 values; the sample has 4",
         ),
         "flat labels too short": (interp.Batch(x, labels={"input": "abcdefg"}), "'input' has 7 values; expected 8"),
-        "reserved label": (interp.Batch(x, labels={"step": [1] * 8}), "'step' is made by capture"),
+        "reserved label": (interp.Batch(x, labels={"step": [1] * 8}), "'step' is reserved"),
         "too few lengths": (interp.Batch(x, [4, 4, 4]), "2 samples"),
         "too long lengths": (interp.Batch(x, [4, 9]), "9 tokens"),
         "not a batch": ([("x", "y")], "Wrap what your loader yields"),
@@ -61,7 +61,7 @@ def test_bad_batches_are_clear_errors(tagger, name):
         capture(tagger, batches)
 
 
-def test_a_model_that_is_not_fit_to_be_read(tagger):
+def test_models_that_can_not_be_read_are_rejected(tagger):
     with pytest.raises(interp.CaptureError, match=r"model\.eval\(\)"):
         capture(nn.Sequential(nn.LSTM(3, 4, 2, dropout=0.5)), torch.randn(5, 2, 3))
     with pytest.raises(interp.CaptureError, match=r"'1'.*model\.eval\(\)"):
@@ -76,21 +76,21 @@ def test_a_model_that_is_not_fit_to_be_read(tagger):
         capture(nn.Sequential(nn.ReLU()), torch.randn(2, 4, 5))
 
 
-def test_options_that_make_no_sense(tagger):
+def test_invalid_options_are_rejected(tagger):
     for options in ({"batch_size": 0}, {"dtype": "int8"}, {"check": "some"}):
         with pytest.raises(interp.OptionError, match=next(iter(options))):
             capture(tagger, torch.randn(2, 4, 5), **options)
 
 
-def test_the_selfcheck_sees_a_module_that_computes_something_else(tagger):
+def test_verification_detects_a_module_with_another_formula(tagger):
     tagger.lstm.register_forward_pre_hook(lambda module, args: None)
     own = tagger.lstm.forward
     tagger.lstm.forward = lambda x, hx=None: (own(x, hx)[0] * 1.01, own(x, hx)[1])
-    with pytest.raises(interp.CaptureError, match="'lstm' differs from what the module itself computes"):
+    with pytest.raises(interp.CaptureError, match="from 'lstm' differ from those that the module itself computes"):
         capture(tagger, torch.randn(2, 4, 5))
 
 
 def test_check_all_compares_every_row(tagger):
     x = torch.randn(40, 4, 5)
-    assert capture(tagger, x, check="all").attrs["checked_rows"] == 160
-    assert capture(tagger, x).attrs["checked_rows"] < 160
+    assert capture(tagger, x, check="all").attrs["verification_rows"] == 160
+    assert capture(tagger, x).attrs["verification_rows"] < 160

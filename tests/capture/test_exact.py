@@ -1,4 +1,4 @@
-"""However a model is built and called, every gate is that of the float64 step reference, in the row of its token."""
+"""Exactness of captured gates: equal to the float64 reference in the row of their token, for many kinds of models."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ KINDS = ["LSTM", "GRU", "RNN"]
 
 
 def recurrent(acts, module):
-    """Return the part of a capture that is of one recurrent module."""
+    """Return the units of one recurrent module."""
     return interp.pick(acts, module=module)
 
 
@@ -33,16 +33,16 @@ def test_three_packed_unsorted_layers_come_in_the_callers_order(batch_size):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_backward_rows_are_those_of_the_reversed_sample_turned_round(kind):
+def test_backward_rows_are_those_of_the_reversed_sample_in_reverse(kind):
     torch.manual_seed(4)
     both = getattr(nn, kind)(3, 4, bidirectional=True, batch_first=True).double().eval()
     alone = getattr(nn, kind)(3, 4, batch_first=True).double().eval()
     alone.load_state_dict({name: both.state_dict()[f"{name}_reverse"] for name in alone.state_dict()})
     samples, lengths = [torch.randn(n, 3).double() for n in (5, 2, 7)], torch.tensor([5, 2, 7])
     packed = pack_padded_sequence(nn.utils.rnn.pad_sequence(samples, True), lengths, True, enforce_sorted=False)
-    turned = torch.cat([alone(sample.flip(0))[0].flip(0) for sample in samples]).detach()
-    got = values(capture(both, packed), direction="backward", quantity="h")
-    np.testing.assert_allclose(got, turned, rtol=0, atol=1e-12)
+    reversed_rows = torch.cat([alone(sample.flip(0))[0].flip(0) for sample in samples]).detach()
+    actual = values(capture(both, packed), direction="backward", quantity="h")
+    np.testing.assert_allclose(actual, reversed_rows, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
@@ -116,11 +116,11 @@ def test_compiled_models(where, warm):
     acts = capture(model, x, quantities=QUANTITIES["LSTM"])
     assert_exact(recurrent(acts, "lstm"), ref)
     np.testing.assert_allclose(values(acts, module="output"), out, rtol=0, atol=1e-12)
-    torch.testing.assert_close(model(x).flatten(0, 1), out, rtol=0, atol=1e-12)  # it still runs compiled
+    torch.testing.assert_close(model(x).flatten(0, 1), out, rtol=0, atol=1e-12)  # the model still runs compiled
 
 
 class Calls(nn.Module):
-    """A module called once for each part of its inputs, with the state handed on where asked."""
+    """A module that is called once per part of its inputs; ``hand_on`` passes the state to the next call."""
 
     def __init__(self, kind, hand_on):
         super().__init__()
@@ -135,7 +135,7 @@ class Calls(nn.Module):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("hand_on", [False, True])
-def test_several_calls_are_told_apart_by_call(kind, hand_on):
+def test_several_calls_are_distinguished_by_call(kind, hand_on):
     torch.manual_seed(8)
     model, parts = Calls(kind, hand_on).double().eval(), [torch.randn(2, n, 3).double() for n in (3, 1, 4)]
     acts = capture(model, interp.Batch(tuple(parts)), quantities=QUANTITIES[kind])

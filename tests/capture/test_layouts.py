@@ -1,4 +1,4 @@
-"""Layouts in time: unbatched, time first, packed, flattened, cells in a loop, several calls."""
+"""Layouts of the time axis: unbatched, time first, packed, flattened, cells in a loop, several calls."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_linear_layers_on_packed_and_on_flattened_rows():
 
 
 class Loop(nn.Module):
-    """A cell in a loop, each step read by a linear layer."""
+    """A cell in a loop, with a linear layer on the output of each step."""
 
     def __init__(self, kind, lengths=None):
         super().__init__()
@@ -87,9 +87,9 @@ def test_cells_in_a_loop_equal_the_sequence_module(cell, kind):
     model, x = Loop(cell).eval(), torch.randn(3, 5, 3)
     same = getattr(nn, kind)(3, 4, batch_first=True)
     same.load_state_dict({f"{name}_l0": value for name, value in model.cell.state_dict().items()})
-    acts, wanted = capture(model, x, batch_size=2), capture(same, x)
+    acts, expected = capture(model, x, batch_size=2), capture(same, x)
     assert acts["module"].values[0] == "cell"
-    np.testing.assert_allclose(values(acts, module="cell"), wanted.activation, atol=1e-6)
+    np.testing.assert_allclose(values(acts, module="cell"), expected.activation, atol=1e-6)
     np.testing.assert_allclose(values(acts, module="read"), model(x).detach().reshape(15, 2), atol=1e-6)
     part = capture(model, x, where=lambda labels: labels["step"] == 2)
     assert np.array_equal(part.activation, values(capture(model, x), step=2))

@@ -1,4 +1,4 @@
-"""A capture leaves the model and the random numbers as they were, also after an error."""
+"""A capture restores the model and the random state, also after an error."""
 
 import math
 
@@ -26,15 +26,15 @@ class Failing(nn.Module):
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
 
 
-def picture(model):
-    """Return all that capture must not change."""
+def snapshot(model):
+    """Return everything about a model that capture must not change."""
     modules = {}
     for name, module in model.named_modules():
         hooks = [dict(getattr(module, kind)) for kind in HOOKS]
         modules[name] = (module.training, hooks, sorted(module.__dict__))
     state = {name: value.clone() for name, value in model.state_dict().items()}
-    asks = {name: value.requires_grad for name, value in model.named_parameters()}
-    return modules, asks, torch.is_grad_enabled(), state, torch.get_rng_state()
+    gradients = {name: value.requires_grad for name, value in model.named_parameters()}
+    return modules, gradients, torch.is_grad_enabled(), state, torch.get_rng_state()
 
 
 def same(a, b):
@@ -44,25 +44,25 @@ def same(a, b):
 
 
 def forward(model, x):
-    """Return what a model gives from the same random numbers."""
+    """Return the output of a model for a fixed random seed."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return model(x)
 
 
-def test_the_model_and_the_random_numbers_are_left_as_they_were(tagger, ragged):
-    before = picture(tagger)
+def test_the_model_and_the_random_state_are_restored(tagger, ragged):
+    before = snapshot(tagger)
     capture(tagger, ragged)
-    assert same(before, picture(tagger))
+    assert same(before, snapshot(tagger))
     failing, batches = Failing().eval(), [torch.randn(4, 20, 3), torch.randn(4, 2, 3)]
-    before = picture(failing)
+    before = snapshot(failing)
     with pytest.raises(ValueError, match="no more"):
         capture(failing, batches)
-    assert same(before, picture(failing))
+    assert same(before, snapshot(failing))
 
 
 class TwoAxes(nn.Module):
-    """An encoder, and a decoder that runs for other steps."""
+    """An encoder, and a decoder with a different number of steps."""
 
     def __init__(self):
         super().__init__()
@@ -112,26 +112,26 @@ FAULTS = {
 }
 
 
-def is_left(model, batches, message, **options):
-    """Hold that a capture fails as expected and leaves the model as it was."""
-    before, given = picture(model), forward(model, X)
+def assert_unchanged_by_error(model, batches, message, **options):
+    """Assert that a capture fails with this message and does not change the model."""
+    before, output = snapshot(model), forward(model, X)
     with pytest.raises(interp.InterpError, match=message):
         capture(model, batches, **options)
-    assert same(before, picture(model))
-    torch.testing.assert_close(forward(model, X), given, rtol=0, atol=0, equal_nan=True)
+    assert same(before, snapshot(model))
+    torch.testing.assert_close(forward(model, X), output, rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_model_or_an_option_that_fails_leaves_the_model_as_it_was(name):
+def test_a_faulty_model_or_option_does_not_change_the_model(name):
     make, options, message = FAULTS[name]
-    is_left(make(), X, message, **options)
+    assert_unchanged_by_error(make(), X, message, **options)
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("name", BAD_BATCHES)
-def test_a_batch_that_fails_leaves_the_model_as_it_was(tagger, name, after):
+def test_a_faulty_batch_does_not_change_the_model(tagger, name, after):
     batches, message = BAD_BATCHES[name]
-    is_left(tagger, [torch.randn(3, 4, 5), batches] if after else batches, message)
+    assert_unchanged_by_error(tagger, [torch.randn(3, 4, 5), batches] if after else batches, message)
 
 
 def test_a_model_in_train_mode_without_dropout_stays_in_it(tagger):
@@ -142,7 +142,7 @@ def test_a_model_in_train_mode_without_dropout_stays_in_it(tagger):
     tagger(torch.randn(2, 4, 5)).sum().backward()
 
 
-def test_a_model_that_draws_random_numbers_draws_its_own():
+def test_a_model_that_draws_random_numbers_uses_its_own_random_state():
     class Noisy(nn.Module):
         def __init__(self):
             super().__init__()

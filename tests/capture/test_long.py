@@ -1,4 +1,4 @@
-"""One long sequence runs in pieces of time: the same values, bounded memory, or a reason why not."""
+"""Capture of a long sequence in time chunks: equal values, bounded memory, or a warning with the reason."""
 
 import warnings
 
@@ -25,7 +25,7 @@ class Series(nn.Module):
 
 
 class Smooth(Series):
-    """Looks across steps by a convolution."""
+    """The same after a convolution, which looks across steps."""
 
     def forward(self, x):
         return super().forward(nn.functional.avg_pool1d(x.transpose(1, 2), 5, 1, 2).transpose(1, 2))
@@ -33,7 +33,7 @@ class Smooth(Series):
 
 @pytest.fixture
 def short(monkeypatch):
-    """Take 100 steps for a long piece."""
+    """Use time chunks of 100 steps."""
     monkeypatch.setattr(long, "STEPS", 100)
 
 
@@ -43,20 +43,20 @@ def labelled(x, steps):
 
 @pytest.mark.parametrize("shape", [(730, 3), (1, 730, 3), (730, 1, 3)])
 @pytest.mark.parametrize("modules", [None, ["gru"], ["out"]])
-def test_pieces_give_what_the_whole_gives(monkeypatch, shape, modules):
+def test_chunks_give_the_values_of_the_whole_sequence(monkeypatch, shape, modules):
     torch.manual_seed(0)
     model = Series(batch_first=shape[0] == 1).eval().double()
     batch = labelled(torch.randn(shape, dtype=torch.float64), 730)
     options = {"dtype": "float64", "modules": modules, "progress": False}
     whole = interp.capture(model, batch, **options)
     monkeypatch.setattr(long, "STEPS", 100)
-    seen = [chunk.sizes["token"] for chunk in interp.stream(model, batch, **options)]
-    pieces = interp.capture(model, batch, **options)
-    assert seen == [100] * 7 + [30]
-    assert pieces.step.values.tolist() == list(range(730))
-    assert (pieces["sample"] == 0).all()
-    np.testing.assert_allclose(pieces.activation, whole.activation, rtol=0, atol=1e-13)
-    assert pieces.drop_vars("activation").equals(whole.drop_vars("activation"))
+    sizes = [chunk.sizes["token"] for chunk in interp.stream(model, batch, **options)]
+    chunked = interp.capture(model, batch, **options)
+    assert sizes == [100] * 7 + [30]
+    assert chunked.step.values.tolist() == list(range(730))
+    assert (chunked["sample"] == 0).all()
+    np.testing.assert_allclose(chunked.activation, whole.activation, rtol=0, atol=1e-13)
+    assert chunked.drop_vars("activation").equals(whole.drop_vars("activation"))
 
 
 def test_where_selects_among_all_steps(short):
@@ -65,38 +65,38 @@ def test_where_selects_among_all_steps(short):
     acts = interp.capture(model, batch, where={"hour": [3, 250, 449]}, progress=False)
     assert acts.step.values.tolist() == [3, 250, 449] * 2
     assert acts["sample"].values.tolist() == [0] * 3 + [1] * 3
-    every = interp.capture(model, batch, progress=False)
-    assert np.array_equal(acts.activation, interp.pick(every, hour=[3, 250, 449]).activation)
+    whole = interp.capture(model, batch, progress=False)
+    assert np.array_equal(acts.activation, interp.pick(whole, hour=[3, 250, 449]).activation)
 
 
 @pytest.mark.parametrize(
-    ("model", "why"), [(Series(bidirectional=True), "'gru' is bidirectional"), (Smooth(), "looks across steps")]
+    ("model", "reason"), [(Series(bidirectional=True), "'gru' is bidirectional"), (Smooth(), "looks across steps")]
 )
-def test_what_has_to_run_whole_says_why_where_memory_was_to_stay_bounded(short, tmp_path, model, why):
+def test_a_sequence_that_can_not_be_split_warns_where_memory_should_stay_bounded(short, tmp_path, model, reason):
     batch = labelled(torch.randn(1, 450, 3), 450)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         whole = interp.capture(model.eval(), batch, progress=False)
-    with pytest.warns(UserWarning, match=why):
+    with pytest.warns(UserWarning, match=reason):
         stored = interp.capture(model, batch, store=tmp_path / "acts.zarr", progress=False)
     assert np.array_equal(whole.activation, stored.activation)
 
 
-def test_a_long_capture_goes_on_after_an_interruption(short, tmp_path, monkeypatch):
+def test_a_long_capture_resumes_after_an_interruption(short, tmp_path, monkeypatch):
     from interp.capturing import keeping
 
     monkeypatch.setattr(keeping, "BLOCK", 64)
     model, x = Series().eval(), torch.randn(1, 900, 3)
     forward, calls = nn.Linear.forward, []
 
-    def dies(module, value):
+    def fail_at_call_9(module, value):
         calls.append(1)
         if len(calls) == 9:
             raise KeyboardInterrupt
         return forward(module, value)
 
     with monkeypatch.context() as patch:
-        patch.setattr(nn.Linear, "forward", dies)
+        patch.setattr(nn.Linear, "forward", fail_at_call_9)
         with pytest.raises(KeyboardInterrupt):
             interp.capture(model, labelled(x, 900), store=tmp_path / "acts.zarr", progress=False)
     stored = interp.capture(model, labelled(x, 900), store=tmp_path / "acts.zarr", progress=False)

@@ -1,4 +1,4 @@
-"""The matrix and its labels: which rows, which columns, and where it comes from."""
+"""The captured matrix: its rows, columns, labels and attributes."""
 
 import json
 from typing import ClassVar
@@ -13,15 +13,15 @@ from torch import nn
 import interp
 
 
-def test_units_come_as_called_by_layer_direction_quantity_index():
+def test_units_are_ordered_by_call_layer_direction_quantity_index():
     acts = capture(Tagger(2).eval(), torch.randn(2, 3, 5))
-    runs = list(
+    blocks = list(
         dict.fromkeys(
             zip(*(acts[n].values.tolist() for n in ("module", "layer", "direction", "quantity")), strict=True)
         )
     )
     sides = [("lstm", layer, side, q) for layer in (0, 1) for side in ("forward", "backward") for q in GATES]
-    assert runs == [*sides, ("hidden", 0, "", "out"), ("output", 0, "", "out")]
+    assert blocks == [*sides, ("hidden", 0, "", "out"), ("output", 0, "", "out")]
     assert acts.unit.values[[0, 4, -1]].tolist() == ["lstm.0.forward.h.0", "lstm.0.forward.c.0", "output.out.2"]
     assert acts.symbol.values[-3:].tolist() == ["a", "b", "ու"]
 
@@ -42,20 +42,20 @@ def test_rows_are_tokens_in_order_without_padding(tagger, ragged):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
-def test_cutting_a_batch_changes_nothing(tagger, ragged, batch_size):
-    whole, cut = capture(tagger, ragged), capture(tagger, ragged, batch_size=batch_size)
-    np.testing.assert_allclose(cut.activation, whole.activation, atol=1e-6)
+def test_splitting_a_batch_changes_nothing(tagger, ragged, batch_size):
+    whole, split = capture(tagger, ragged), capture(tagger, ragged, batch_size=batch_size)
+    np.testing.assert_allclose(split.activation, whole.activation, atol=1e-6)
     for name, coord in whole.coords.items():
-        assert (cut[name].values == coord.values).all(), name
+        assert (split[name].values == coord.values).all(), name
 
 
-def test_samples_run_on_over_batches_and_sources_default_to_them(tagger):
+def test_samples_are_numbered_across_batches_and_sources_default_to_them(tagger):
     acts = capture(tagger, [torch.randn(2, 3, 5), torch.randn(1, 4, 5)])
     assert acts["sample"].values.tolist() == [0] * 3 + [1] * 3 + [2] * 4
     assert (acts["source"].values == acts["sample"].values).all()
 
 
-def test_a_backward_row_stands_at_its_original_step():
+def test_a_backward_row_is_at_its_original_step():
     torch.manual_seed(0)
     rnn = nn.RNN(1, 1, bidirectional=True, batch_first=True).eval()
     x = torch.zeros(1, 4, 1)
@@ -74,15 +74,15 @@ def test_three_layers_packed_unsorted_keep_the_callers_order(ragged):
     assert "".join(interp.pick(acts, sample=4)["input"].values) == "hello"
 
 
-def test_attrs_say_where_it_comes_from(tagger, ragged):
+def test_attrs_describe_model_and_batches(tagger, ragged):
     class Batches(list):
         attrs: ClassVar = {"task": "toy", "seed": 3, "odd": object()}
 
     acts = capture(tagger, Batches([ragged]))
     assert (acts.attrs["model"], acts.attrs["task"], acts.attrs["seed"]) == ("Tagger", "toy", 3)
     assert len(acts.attrs["model_sha256"]) == 64
-    assert acts.attrs["checked_rows"] > 0
-    assert acts.attrs["max_abs_error"] < 1e-6
+    assert acts.attrs["verification_rows"] > 0
+    assert acts.attrs["verification_max_error"] < 1e-6
     tagger.name = "mine"
     before = acts.attrs["model_sha256"]
     with torch.no_grad():
@@ -92,22 +92,22 @@ def test_attrs_say_where_it_comes_from(tagger, ragged):
     assert acts.attrs["model_sha256"] != before
 
 
-def test_what_follows_reads_what_was_captured_bit_for_bit(tagger):
-    read = []
-    tagger.hidden.register_forward_pre_hook(lambda module, args: read.append(args[0].reshape(-1, 8).numpy()))
+def test_the_next_module_reads_the_captured_values_bit_for_bit(tagger):
+    inputs = []
+    tagger.hidden.register_forward_pre_hook(lambda module, args: inputs.append(args[0].reshape(-1, 8).numpy()))
     acts = capture(tagger, torch.randn(4, 6, 5), dtype="float32")
-    assert np.array_equal(values(acts, module="lstm", quantity="h"), read[-1])
+    assert np.array_equal(values(acts, module="lstm", quantity="h"), inputs[-1])
 
 
-def test_wiring_stands_in_the_attrs(tagger, ragged):
-    found = json.loads(capture(tagger, ragged).attrs["wiring"])
-    assert [(part["module"], part["lower"]) for part in found] == [
+def test_the_connectivity_is_in_the_attrs(tagger, ragged):
+    segments = json.loads(capture(tagger, ragged).attrs["wiring"])
+    assert [(part["module"], part["lower"]) for part in segments] == [
         ("hidden", "lstm.0.forward.h"), ("hidden", "lstm.0.backward.h"),
         ("output", "hidden.out"), ("output", "input of lstm"),
     ]  # fmt: skip
 
 
-def test_a_capture_is_the_schemas(tagger, ragged):
+def test_a_capture_follows_the_schema(tagger, ragged):
     acts = capture(tagger, ragged, dtype="float32")
     assert isinstance(acts, xr.Dataset)
     assert acts.activation.dtype == np.float32

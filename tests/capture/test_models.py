@@ -1,4 +1,4 @@
-"""How a model may be built: computed weights, compiled, with dicts, custom, without a time axis."""
+"""Models of many kinds: computed weights, compiled, dict inputs, outputs without a time axis."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ from torch.nn.utils import parametrizations
 import interp
 
 
-@pytest.mark.parametrize("how", ["weight_norm", "parametrized", "spectral"])
-def test_weights_that_are_computed(how):
+@pytest.mark.parametrize("norm", ["weight_norm", "parametrized", "spectral"])
+def test_computed_weights(norm):
     torch.manual_seed(0)
     rnn = nn.LSTM(3, 4, batch_first=True)
-    if how == "weight_norm":
+    if norm == "weight_norm":
         rnn = torch.nn.utils.weight_norm(rnn, "weight_hh_l0")
-    elif how == "parametrized":
+    elif norm == "parametrized":
         parametrizations.weight_norm(rnn, "weight_hh_l0")
     else:
         parametrizations.orthogonal(rnn, "weight_hh_l0")
@@ -43,7 +43,7 @@ def test_dict_inputs_go_through_call(tagger):
         capture(tagger, interp.Batch({"x": x}))
 
 
-def test_outputs_without_a_time_axis_are_left_out_and_named():
+def test_modules_without_a_time_axis_are_skipped_and_named():
     class Classifier(nn.Module):
         def __init__(self):
             super().__init__()
@@ -54,6 +54,6 @@ def test_outputs_without_a_time_axis_are_left_out_and_named():
 
     acts = capture(Classifier().eval(), torch.randn(2, 5, 3))
     assert set(acts["module"].values) == {"gru"}
-    assert acts.attrs["left_out"] == "head"
+    assert acts.attrs["skipped_modules"] == "head"
     with pytest.raises(interp.CaptureError, match="'head' has no time axis"):
         capture(Classifier().eval(), torch.randn(2, 5, 3), modules=["head"])

@@ -1,4 +1,4 @@
-"""What is kept: tokens by label, quantities, units and modules by name."""
+"""Selection in a capture: tokens by label, quantities, units and modules by name."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def test_where_takes_a_function_of_all_labels(tagger, ragged):
     assert acts["input"].values.tolist() == list("aagh")
 
 
-def test_where_that_matches_nothing_or_names_nothing(tagger, ragged):
+def test_where_without_a_match_or_with_an_unknown_label(tagger, ragged):
     with pytest.raises(interp.CaptureError, match="matches none of the 23 tokens"):
         capture(tagger, ragged, where={"input": "!"})
     with pytest.raises(interp.UnknownNameError, match=r"'inputs'.*Did you mean 'input'"):
@@ -66,10 +66,10 @@ def test_modules_by_name(tagger, ragged):
         capture(tagger, ragged, modules=["hiden"])
 
 
-def test_pieces_without_a_matching_token_are_not_run(tagger, ragged):
+def test_micro_batches_without_a_matching_token_are_not_run(tagger, ragged):
     plain = interp.Batch(ragged.inputs, ragged.lengths, ragged.labels)
     calls = []
     tagger.register_forward_hook(lambda *_: calls.append(1))
     acts = capture(tagger, plain, where={"input": "x"}, batch_size=1)
-    assert len(calls) == 2  # a few samples to see the layout, and the one with an x
+    assert len(calls) == 2  # the trial forward, and the sample with an x
     assert acts["sample"].values.tolist() == [2]

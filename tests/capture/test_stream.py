@@ -1,4 +1,4 @@
-"""Streams give what a capture does, in chunks of whole samples."""
+"""Streams yield the values of a capture in chunks of whole samples."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from nets import capture
 import interp
 
 
-def test_a_stream_gives_the_same_in_whole_samples_and_again(tagger, ragged):
+def test_a_stream_yields_whole_samples_and_is_re_iterable(tagger, ragged):
     source = interp.stream(tagger, [ragged, torch.randn(3, 4, 5)], batch_size=2, dtype="float64")
     assert isinstance(source, interp.Stream)
     whole = capture(tagger, [interp.Batch(ragged.inputs, ragged.lengths), torch.randn(3, 4, 5)], batch_size=2)
@@ -21,7 +21,7 @@ def test_a_stream_gives_the_same_in_whole_samples_and_again(tagger, ragged):
     assert all(np.array_equal(a, b.activation.values) for a, b in zip(again, source, strict=True))
 
 
-def test_a_stream_leaves_out_pieces_without_a_match_and_refuses_iterators(tagger, ragged):
+def test_a_stream_skips_micro_batches_without_a_match_and_rejects_iterators(tagger, ragged):
     chunks = list(
         interp.stream(
             tagger, interp.Batch(ragged.inputs, ragged.lengths, ragged.labels), where={"input": "x"}, batch_size=2

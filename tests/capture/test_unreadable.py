@@ -1,4 +1,4 @@
-"""What no adapter can open gives its output and a warning that names the hook; gates asked for by name are an error."""
+"""Recurrent modules without an adapter: their output is read with a warning; requesting their gates is an error."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ pytestmark = [
 
 
 class Reader(nn.Module):
-    """Something recurrent, and a linear layer on its output."""
+    """A recurrent module, and a linear layer on its output."""
 
     def __init__(self, encoder):
         super().__init__()
@@ -27,7 +27,7 @@ class Reader(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A sequence module inside another one: by itself it can't be called after torch.jit.script."""
+    """A sequence module inside another module; torch.jit.script makes the inner one uncallable on its own."""
 
     def __init__(self, batch_first: bool = True):
         super().__init__()
@@ -70,7 +70,7 @@ class Leaky(nn.Module):
 
 
 class LeakyRNN(Leaky):
-    """The same under a name that says what it is."""
+    """The same module with a name that is typical of recurrent modules."""
 
 
 def quantised(model, *kinds):
@@ -78,7 +78,7 @@ def quantised(model, *kinds):
 
 
 X = torch.randn(5, 7, 3)
-UNREADABLE = {  # the model, and the name of what can't be read
+UNREADABLE = {  # a model, and the name of its module that can't be read
     "quantised LSTM": (lambda: quantised(Reader(nn.LSTM(3, 4, batch_first=True)), nn.LSTM), "encoder"),
     "quantised GRU": (lambda: quantised(Reader(nn.GRU(3, 4, batch_first=True)), nn.GRU), "encoder"),
     "quantised LSTM cell": (lambda: quantised(Reader(Loop(nn.LSTMCell(3, 4))), nn.LSTMCell), "encoder.cell"),
@@ -95,7 +95,7 @@ UNREADABLE = {  # the model, and the name of what can't be read
 
 
 def out_of(model, name):
-    """Return the output (token, unit) of the part that can't be read, from its own call."""
+    """Return the output (token, unit) of the module that can't be read, from a separate call."""
     out = (model if name == "model" else model.encoder)(X)
     out = out[0] if isinstance(out, tuple) else out
     parts = [part for part in model.modules() if hasattr(part, "batch_first")]
@@ -103,38 +103,38 @@ def out_of(model, name):
 
 
 def attributes(model):
-    """Return what a watch may leave behind: the names of all attributes, and the function that runs."""
+    """Return the attributes that observing may change: the names of all attributes, and the forward."""
     return {name: (sorted(part.__dict__), part.__dict__.get("forward")) for name, part in model.named_modules()}
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_its_output_is_read_with_a_warning_that_names_the_hook(name):
+def test_the_output_is_read_with_a_warning_that_names_the_hook(name):
     make, module = UNREADABLE[name]
     model = make().eval()
-    given = out_of(model, module)
+    output = out_of(model, module)
     before = attributes(model)
     with pytest.warns(UserWarning, match="register_adapters") as warned:
         acts = capture(model, X)
     assert [str(warning.message).startswith(f"Only the output of '{module}'") for warning in warned] == [True]
-    assert warned[0].filename.endswith("nets.py")  # whoever captures
+    assert warned[0].filename.endswith("nets.py")  # the caller of interp.capture
     assert set(acts["quantity"].values) == {"out"}
-    np.testing.assert_allclose(values(acts, module=module), given, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(values(acts, module=module), output, rtol=0, atol=1e-6)
     if module != "model":
-        read = model.read(given).detach()
+        read = model.read(output).detach()
         np.testing.assert_allclose(values(acts, module="read"), read, rtol=0, atol=1e-6)
     assert attributes(model) == before
-    torch.testing.assert_close(out_of(model, module), given, rtol=0, atol=0)
+    torch.testing.assert_close(out_of(model, module), output, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("options", [{"quantities": ["f"]}, {"quantities": ["h", "z"]}])
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_gates_that_were_asked_for_by_name_are_an_error(name, options):
+def test_requesting_gates_by_name_is_an_error(name, options):
     make, module = UNREADABLE[name]
     with pytest.raises(interp.CaptureError, match=f"gates of '{module}' can't be read.*register_adapters"):
         capture(make().eval(), X, **options)
 
 
-def test_gates_of_what_does_not_even_sound_recurrent_are_an_error_too():
+def test_requesting_gates_of_a_module_without_a_recurrent_name_is_an_error():
     model = Reader(Leaky()).eval()
     with pytest.raises(interp.CaptureError, match=r"\['f'\].*no module whose gates.*register_adapters"):
         capture(model, X, quantities=["f"])
@@ -146,7 +146,7 @@ def test_the_parts_of_a_scripted_model_are_not_called():
         capture(torch.jit.script(Encoder()), X, modules=["lstm"])
 
 
-def test_dropout_in_a_scripted_or_quantised_module_is_seen():
+def test_dropout_in_a_scripted_or_quantised_module_is_detected():
     scripted = torch.jit.script(nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5)))
     with pytest.raises(interp.CaptureError, match=r"'1'.*model\.eval\(\)"):
         capture(scripted, X)
@@ -161,7 +161,7 @@ def test_a_frozen_model_can_be_read_by_name():
 
 
 class Custom(nn.Module):
-    """A recurrent cell nobody has an adapter for."""
+    """A recurrent cell without an adapter."""
 
     def __init__(self):
         super().__init__()
