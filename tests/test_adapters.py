@@ -1,4 +1,4 @@
-"""Adapters: custom cells in ten lines, and which modules an adapter is for."""
+"""Adapters of custom cells, and the choice of the adapter of a module."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from interp.capturing import scout
 
 
 class PeepholeCell(nn.Module):
-    """An LSTM cell whose gates see the cell state (Gers & Schmidhuber 2000)."""
+    """An LSTM cell whose gates read the cell state (Gers & Schmidhuber 2000)."""
 
     def __init__(self, width, hidden_size):
         super().__init__()
@@ -27,7 +27,7 @@ class PeepholeCell(nn.Module):
 
 
 class Peephole(interp.Adapter):
-    """How to read a `PeepholeCell`."""
+    """Adapter of `PeepholeCell`."""
 
     name, module, cell = "peephole", f"{__name__}.PeepholeCell", True
     quantities, state = ("h", "c", "i", "f", "g", "o"), ("h", "c")
@@ -41,7 +41,7 @@ class Peephole(interp.Adapter):
 
 
 class PeepholeLSTM(nn.Module):
-    """The same over a sequence, called like ``nn.LSTM(batch_first=True)``."""
+    """The same cell over a sequence, called like ``nn.LSTM(batch_first=True)``."""
 
     batch_first = True
 
@@ -66,14 +66,14 @@ class PeepholeSequence(Peephole):
 
 
 @pytest.fixture
-def known(monkeypatch):
-    """Register adapters, as a plugin would."""
+def register(monkeypatch):
+    """Return a function that registers adapters, as a plugin would."""
 
-    def register(*adapters):
-        stock = scout.adapters()
-        monkeypatch.setattr(scout, "adapters", lambda: [*stock, *adapters])
+    def register_adapters(*adapters):
+        registered = scout.adapters()
+        monkeypatch.setattr(scout, "adapters", lambda: [*registered, *adapters])
 
-    return register
+    return register_adapters
 
 
 def step_by_step(cell, x):
@@ -86,8 +86,8 @@ def step_by_step(cell, x):
 
 
 @pytest.mark.parametrize("adapter", [Peephole(), PeepholeSequence()])
-def test_a_custom_cell_is_read_by_a_ten_line_adapter(known, adapter):
-    known(adapter)
+def test_a_custom_cell_is_read_by_a_ten_line_adapter(register, adapter):
+    register(adapter)
     torch.manual_seed(0)
     model, x = PeepholeLSTM(3, 5).eval(), torch.randn(4, 6, 3)
     acts = interp.capture(model, x, progress=False)
@@ -96,20 +96,20 @@ def test_a_custom_cell_is_read_by_a_ten_line_adapter(known, adapter):
     np.testing.assert_allclose(
         interp.pick(acts, quantity=["h", "c", "i", "f"]).activation, step_by_step(model.cell, x), atol=1e-6
     )
-    assert acts.attrs["checked_rows"] > 0
+    assert acts.attrs["verification_rows"] > 0
 
 
-def test_an_adapter_that_is_wrong_is_found_out(known):
+def test_a_wrong_adapter_is_detected(register):
     class Wrong(Peephole):
         def step(self, weights, x, state, tap):
             return super().step(weights, x, (state[0], state[1] + 0.01), tap)
 
-    known(Wrong())
-    with pytest.raises(interp.CaptureError, match="something else than its adapter says"):
+    register(Wrong())
+    with pytest.raises(interp.CaptureError, match="its adapter may compute a different formula"):
         interp.capture(PeepholeLSTM(3, 5).eval(), torch.randn(4, 6, 3), progress=False)
 
 
-def test_a_stock_module_is_known_by_either_of_its_names(monkeypatch):
+def test_a_module_of_torch_is_recognised_by_either_of_its_names(monkeypatch):
     class Public(Peephole):
         name, module = "public", "torch.nn.LSTMCell"
 

@@ -1,4 +1,4 @@
-"""Batches, labels and cuts, without a recurrent module."""
+"""Batches, labels and micro-batches, without a recurrent module."""
 
 import numpy as np
 import pytest
@@ -27,10 +27,10 @@ LENGTHS = np.array([2, 3])
         (np.array(["a", "b", "c", "d", "e"], dtype=object), list("abcde")),
     ],
 )
-def test_labels_become_a_value_a_token(values, flat):
-    found = flatten("x", values, LENGTHS)
-    assert found.tolist() == flat
-    assert found.dtype != object
+def test_labels_become_one_value_per_token(values, flat):
+    result = flatten("x", values, LENGTHS)
+    assert result.tolist() == flat
+    assert result.dtype != object
 
 
 def test_words_as_labels_of_samples_of_one_token():
@@ -38,17 +38,17 @@ def test_words_as_labels_of_samples_of_one_token():
 
 
 @pytest.mark.parametrize("values", [list("abcd"), ["ab", "cd"], ["a"], [[1, 2], [3]], []])
-def test_labels_that_do_not_fit(values):
+def test_labels_that_do_not_fit_are_rejected(values):
     with pytest.raises(interp.CaptureError, match="Label 'x'"):
         flatten("x", values, LENGTHS)
 
 
-def test_labels_of_a_cut_without_lengths_are_those_of_equal_samples():
+def test_labels_without_lengths_are_split_into_equal_samples():
     labels = Labels({"x": "abcdef"}, 3, None)
     assert labels.of(np.array([2]), 1, 2)["x"].tolist() == ["c", "d"]
 
 
-def test_labels_are_given_to_all_batches_or_none():
+def test_a_label_of_some_batches_only_is_rejected():
     with pytest.raises(interp.CaptureError, match="Some batches have the label 'b'"):
         join_labels([{"a": np.zeros(1)}, {"a": np.zeros(1), "b": np.zeros(1)}])
 
@@ -57,20 +57,20 @@ def test_longer_strings_of_a_later_batch_are_kept():
     assert join_labels([{"x": np.array(["a"])}, {"x": np.array(["ու"])}])["x"].tolist() == ["a", "ու"]
 
 
-def test_a_batch_is_cut_with_its_states_and_lengths():
+def test_a_batch_is_split_with_its_states_and_lengths():
     x, h, lengths = torch.randn(5, 4, 3), torch.randn(2, 5, 7), torch.tensor([4, 3, 4, 1, 2])
     batch = interp.Batch((x, (h, h), lengths, "option"), lengths)
-    found = list(pieces(batch, 2, 0))
-    assert [(piece.start, piece.stop) for piece in found] == [(0, 2), (2, 4), (4, 5)]
-    inputs = found[1].inputs
+    micro_batches = list(pieces(batch, 2, 0))
+    assert [(piece.start, piece.stop) for piece in micro_batches] == [(0, 2), (2, 4), (4, 5)]
+    inputs = micro_batches[1].inputs
     assert torch.equal(inputs[0], x[2:4])
     assert torch.equal(inputs[1][0], h[:, 2:4])
     assert torch.equal(inputs[2], lengths[2:4])
     assert inputs[3] == "option"
-    assert found[1].lengths.tolist() == [4, 1]
+    assert micro_batches[1].lengths.tolist() == [4, 1]
 
 
-def test_what_can_not_be_told_apart_is_not_cut():
+def test_a_batch_with_an_ambiguous_sample_dim_is_not_split():
     square = torch.randn(4, 4, 3)
     assert can_cut((square,), 4, 0)
     assert not can_cut((square, torch.randn(4, 4, 2)), 4, 0)
@@ -78,14 +78,14 @@ def test_what_can_not_be_told_apart_is_not_cut():
     assert cut((square,), 1, 3, 4, 1)[0].shape == (4, 2, 3)
 
 
-def test_packed_sequences_are_cut_in_the_callers_order():
+def test_packed_sequences_are_split_in_the_callers_order():
     parts = [torch.full((n, 1), float(n)) for n in (2, 4, 1, 3)]
     piece = list(pieces(interp.Batch(pack_sequence(parts, enforce_sorted=False)), 2, None))[1]
     assert isinstance(piece.inputs, PackedSequence)
     assert piece.lengths.tolist() == [1, 3]
 
 
-def test_a_batch_with_call_goes_as_it_is():
+def test_a_batch_with_call_is_not_split():
     batch = interp.Batch({"x": torch.randn(9, 2, 1)}, [2] * 9, call=lambda model, batch: None)
     assert len(list(pieces(batch, 2, 0))) == 1
 
@@ -102,8 +102,8 @@ def test_outputs_are_joined_with_their_padding():
         join_outputs(["a", "b"], [2, 1])
 
 
-def test_one_batch_a_tensor_and_an_iterable_are_alike():
+def test_a_batch_a_tensor_and_an_iterable_are_equivalent():
     x = torch.randn(2, 3, 1)
-    for given in (x, interp.Batch(x), [x], iter([interp.Batch(x)])):
-        (batch,) = each_batch(given)
+    for batches in (x, interp.Batch(x), [x], iter([interp.Batch(x)])):
+        (batch,) = each_batch(batches)
         assert batch.inputs is x

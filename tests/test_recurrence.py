@@ -1,4 +1,4 @@
-"""Every quantity of torch's recurrent modules against a float64 reference written from the textbook formulas."""
+"""Quantities of torch's recurrent modules, compared with a float64 reference written from the textbook formulas."""
 
 from contextlib import contextmanager, nullcontext
 from unittest import mock
@@ -21,7 +21,7 @@ DTYPES = [torch.float64, torch.float32, torch.bfloat16]
 
 
 class Net(nn.Module):
-    """A recurrent module with or without packing inside."""
+    """A recurrent module that packs its input or not."""
 
     def __init__(self, rnn, packing):
         super().__init__()
@@ -35,15 +35,15 @@ class Net(nn.Module):
         return pad_packed_sequence(self.rnn(packed, state)[0], batch_first=first)
 
 
-WAYS = ["stepping", "product", "loop"]
+MODES = ["stepping", "product", "loop"]
 
 
 @contextmanager
-def engine(way, block):
-    """Have the engine step, or run compiled cells with products in torch or in the loop; in blocks of so many rows."""
-    step = mock.patch.object(recurrence.Lane, "compiled", return_value=None) if way == "stepping" else nullcontext()
-    few = mock.patch.object(cells, "FEW", 0 if way == "product" else 99)
-    with step, few, mock.patch.object(recurrence, "ROWS", block):
+def engine(mode, block_rows):
+    """Set the mode of the engine: single steps, or compiled with products in torch or in the loop; set the block size."""
+    step = mock.patch.object(recurrence.Lane, "compiled", return_value=None) if mode == "stepping" else nullcontext()
+    limit = mock.patch.object(cells, "FEW", 0 if mode == "product" else 99)
+    with step, limit, mock.patch.object(recurrence, "ROWS", block_rows):
         yield
 
 
@@ -80,7 +80,7 @@ def build(case):
 
 
 def inputs_of(case, module, x, h0, c0):
-    """Return what the network is called with."""
+    """Return the arguments of the network."""
     state = (h0, c0) if isinstance(module, nn.LSTM) else h0
     if case["packing"] == "unbatched":
         x, state = x[0], tuple(part[:, 0] for part in state) if isinstance(state, tuple) else state[:, 0]
@@ -90,7 +90,7 @@ def inputs_of(case, module, x, h0, c0):
 
 
 def own_output(case, module, inputs):
-    """Return what the module itself gives, token by token."""
+    """Return the output of the module itself (token, feature)."""
     with torch.no_grad():
         out = Net(module, case["packing"])(*inputs)[0].double()
     out = out[None] if out.dim() == 2 else out if module.batch_first else out.transpose(0, 1)
@@ -98,12 +98,12 @@ def own_output(case, module, inputs):
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(case=cases(), way=st.sampled_from(WAYS), block=st.integers(1, 40))
-def test_every_quantity_equals_the_float64_reference(case, way, block):
+@given(case=cases(), mode=st.sampled_from(MODES), block_rows=st.integers(1, 40))
+def test_every_quantity_equals_the_float64_reference(case, mode, block_rows):
     note(case)
     module, x, h0, c0 = build(case)
     inputs, lengths = inputs_of(case, module, x, h0, c0), case["lengths"]
-    with engine(way, block):
+    with engine(mode, block_rows):
         acts = interp.capture(
             Net(module, case["packing"]), interp.Batch(inputs, lengths=lengths), quantities=QUANTITIES[case["kind"]],
             batch_size=case["batch_size"], dtype="float64", progress=False,
@@ -152,21 +152,21 @@ def test_every_quantity_of_a_cell_equals_the_reference(
     assert_exact(acts, ref, dtype, worst_element(own, ref, [steps] * samples))
 
 
-# --- the engine by itself: gradients and edits
+# --- the engine alone: gradients and edits
 
 
-class Keep(recurrence.Watch):
-    """Keeps every value, after an edit."""
+class Recorder(recurrence.Watch):
+    """Record every value, after an edit."""
 
     def __init__(self, edit=lambda quantity, step, value: value):
-        self.edit, self.kept = edit, {}
+        self.edit, self.values = edit, {}
 
     def begin(self, step, samples):
         self.step = step
 
     def __call__(self, quantity, function, *args):
         value = self.edit(quantity, self.step, super().__call__(quantity, function, *args))
-        self.kept[quantity, self.step] = value
+        self.values[quantity, self.step] = value
         return value
 
 
@@ -186,13 +186,13 @@ def test_gradients_are_those_of_the_module(kind, packed):
     module = getattr(nn, kind)(3, 4, 2, bidirectional=True).double().eval()
     x = torch.randn(5, 3, 3).double().requires_grad_()
     data = pack_padded_sequence(x, [2, 5, 3], enforce_sorted=False) if packed else x
-    mine = gradients(recurrence.run(adapter_for(module), module, data, None, lambda *_: recurrence.Watch()), x, module)
-    for a, b in zip(mine, gradients(module(data), x, module), strict=True):
+    result = recurrence.run(adapter_for(module), module, data, None, lambda *_: recurrence.Watch())
+    for a, b in zip(gradients(result, x, module), gradients(module(data), x, module), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
 
 def gradients(result, x, module):
-    """Return the gradients of something that depends on the output and the final state."""
+    """Return the gradients of a scalar that depends on the output and the final state."""
     out, state = result
     rows = out if isinstance(out, torch.Tensor) else out.data
     total = rows.pow(2).sum() + sum(part.sum() for part in (state if isinstance(state, tuple) else (state,)))
@@ -202,7 +202,7 @@ def gradients(result, x, module):
 def test_an_edit_goes_through_the_recurrence():
     module = lstm(num_layers=1, bidirectional=False)
     freeze = {"f": 1.0, "i": 0.0}
-    watch = Keep(
+    watch = Recorder(
         lambda quantity, step, value: torch.full_like(value, freeze[quantity]) if quantity in freeze else value
     )
     state = tuple(torch.randn(1, 2, 4).double() for _ in range(2))
@@ -210,11 +210,11 @@ def test_an_edit_goes_through_the_recurrence():
     assert torch.equal(c, state[1])
 
 
-def test_edits_for_readers_leave_the_recurrence_alone():
+def test_edits_of_the_readout_do_not_affect_the_recurrence():
     module = lstm(num_layers=1, bidirectional=False)
     x = torch.randn(6, 2, 3).double()
-    plain = Keep()
-    plain.readers = Keep(lambda quantity, step, value: value * 0 if quantity == "o" and step == 2 else value)
+    plain = Recorder()
+    plain.readers = Recorder(lambda quantity, step, value: value * 0 if quantity == "o" and step == 2 else value)
     out, state = recurrence.run(adapter_for(module), module, x, None, lambda *_: plain)
     own, own_state = module(x)
     assert not out[2].any()
@@ -230,13 +230,13 @@ def test_leaves_at_every_gate_get_gradients():
         return value + leaves[-1]
 
     x = torch.randn(4, 2, 3).double()
-    out, _ = recurrence.run(adapter_for(module), module, x, None, lambda *_: Keep(perturb))
+    out, _ = recurrence.run(adapter_for(module), module, x, None, lambda *_: Recorder(perturb))
     out[2, 0, 0].backward()
     assert len(leaves) == 2 * 2 * 4 * 8  # layers, directions, steps, quantities and tanh c
     assert sum(leaf.grad is not None and bool(leaf.grad.any()) for leaf in leaves) > 50
 
 
-def test_wrong_states_say_what_was_expected():
+def test_errors_for_wrong_states_give_the_expected_shape():
     module, state = lstm(), (torch.zeros(1, 2, 4),) * 2
     with pytest.raises(interp.CaptureError, match=r"expects an initial state of shape \[\(4, 2, 4\), \(4, 2, 4\)\]"):
         recurrence.run(adapter_for(module), module, torch.randn(5, 2, 3).double(), state, None)

@@ -1,4 +1,4 @@
-"""Wiring: columns of linear layers matched bit for bit with captured units."""
+"""Connectivity: columns of linear layers matched bit for bit with captured units."""
 
 import json
 
@@ -32,24 +32,24 @@ def x():
 def test_concat_chain_and_input_skip(x):
     torch.manual_seed(1)
     model = Chain().eval()
-    found = interp.wiring(model, x)
-    assert found.weight.dims == ("lower_unit", "upper_unit")
-    assert found.lower_unit.values[[0, 4, -1]].tolist() == ["lstm.1.forward.h.0", "lstm.1.backward.h.0", "hidden.out.4"]
-    assert found.upper_unit.values.tolist() == [f"hidden.out.{k}" for k in range(5)] + ["output.out.0", "output.out.1"]
-    weight = found.weight.values
+    edges = interp.wiring(model, x)
+    assert edges.weight.dims == ("lower_unit", "upper_unit")
+    assert edges.lower_unit.values[[0, 4, -1]].tolist() == ["lstm.1.forward.h.0", "lstm.1.backward.h.0", "hidden.out.4"]
+    assert edges.upper_unit.values.tolist() == [f"hidden.out.{k}" for k in range(5)] + ["output.out.0", "output.out.1"]
+    weight = edges.weight.values
     assert np.array_equal(weight[:8, :5], model.hidden.weight.detach().numpy().T)
     assert np.array_equal(weight[8:, 5:], model.output.weight[:, :5].detach().numpy().T)
     assert np.isnan(weight[:8, 5:]).all()
     assert np.isnan(weight[8:, :5]).all()
-    assert found.attrs["input"] == "output[5:8]"
-    assert found.attrs["unmatched"] == found.attrs["ambiguous"] == ""
+    assert edges.attrs["input"] == "output[5:8]"
+    assert edges.attrs["unmatched"] == edges.attrs["ambiguous"] == ""
 
 
 def test_a_function_between_layers_is_unmatched(x):
-    found = interp.wiring(Chain(torch.tanh).eval(), x)
-    assert found.attrs["unmatched"] == "output[0:5]"
-    assert not any(name.startswith("hidden") for name in found.lower_unit.values)
-    assert "output.out.0" in found.upper_unit.values
+    edges = interp.wiring(Chain(torch.tanh).eval(), x)
+    assert edges.attrs["unmatched"] == "output[0:5]"
+    assert not any(name.startswith("hidden") for name in edges.lower_unit.values)
+    assert "output.out.0" in edges.upper_unit.values
 
 
 def test_the_segments_are_those_of_the_capture(x):
@@ -69,7 +69,7 @@ def test_the_segments_are_those_of_the_capture(x):
     }  # fmt: skip
 
 
-def test_a_permuted_concatenation_is_followed(x):
+def test_a_permuted_concatenation_is_matched(x):
     class Swapped(Chain):
         def forward(self, x):
             h = self.lstm(x)[0]
@@ -82,7 +82,7 @@ def test_a_permuted_concatenation_is_followed(x):
     assert np.array_equal(weight.sel(lower_unit="lstm.1.forward.h.0").values, column[:, 7])
 
 
-def test_equal_units_go_with_their_neighbours_or_are_listed(x):
+def test_equal_units_are_matched_in_order_or_listed_as_ambiguous(x):
     model = Chain().eval()
     with torch.no_grad():
         for name in ("weight", "bias"):
@@ -114,7 +114,7 @@ def test_a_unit_that_is_read_twice_has_the_sum(x):
 
 
 class Decoder(nn.Module):
-    """A cell in a loop; h and c are read."""
+    """A cell in a loop, with a linear layer on h and c."""
 
     def __init__(self):
         super().__init__()
@@ -128,14 +128,14 @@ class Decoder(nn.Module):
         return torch.stack(outs, 1)
 
 
-def test_cells_hand_on_h_and_c(x):
-    found = json.loads(interp.wiring(Decoder().eval(), x).attrs["wiring"])
-    assert [(part["lower"], part["stop"]) for part in found] == [("cell.0.forward.h", 4), ("cell.0.forward.c", 8)]
+def test_h_and_c_of_a_cell_are_matched(x):
+    segments = json.loads(interp.wiring(Decoder().eval(), x).attrs["wiring"])
+    assert [(part["lower"], part["stop"]) for part in segments] == [("cell.0.forward.h", 4), ("cell.0.forward.c", 8)]
 
 
-def test_a_model_without_linear_layers_has_no_wiring(x):
-    found = interp.wiring(nn.GRU(3, 4, batch_first=True).eval(), x)
-    assert found.sizes == {"lower_unit": 0, "upper_unit": 0}
+def test_a_model_without_linear_layers_has_no_connections(x):
+    edges = interp.wiring(nn.GRU(3, 4, batch_first=True).eval(), x)
+    assert edges.sizes == {"lower_unit": 0, "upper_unit": 0}
     with pytest.raises(interp.CaptureError, match="batches= is empty"):
         interp.wiring(Chain().eval(), [])
 
@@ -146,27 +146,27 @@ HIDDEN = [f"hidden.out.{k}" for k in range(228)]
 
 @pytest.fixture(scope="module")
 def armenian():
-    """The network of 2017, a capture of it, and its wiring."""
+    """Return the network of 2017, a capture of it, and its connectivity."""
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration", language="hy")
     acts = interp.capture(model, task.batches("demo", limit=20), progress=False)
     return model, acts, interp.wiring(model, acts)
 
 
 def test_the_armenian_network_reads_both_directions_then_hidden_and_the_input(armenian):
-    _, _, found = armenian
-    assert found.lower_unit.values.tolist() == [*SIDES, *HIDDEN]
-    assert found.attrs["input"] == "output[228:335]"
-    assert found.attrs["unmatched"] == found.attrs["ambiguous"] == ""
+    _, _, edges = armenian
+    assert edges.lower_unit.values.tolist() == [*SIDES, *HIDDEN]
+    assert edges.attrs["input"] == "output[228:335]"
+    assert edges.attrs["unmatched"] == edges.attrs["ambiguous"] == ""
 
 
-def test_the_weights_of_the_wiring_give_what_the_network_computed(armenian):
-    model, acts, found = armenian
-    values, weight = acts.activation, found.weight
+def test_the_weights_reproduce_the_values_of_the_network(armenian):
+    model, acts, edges = armenian
+    values, weight = acts.activation, edges.weight
     sums = values.sel(unit=SIDES).values @ weight.sel(lower_unit=SIDES, upper_unit=HIDDEN).values
     hidden = values.sel(unit=HIDDEN).values
     np.testing.assert_allclose(np.tanh(sums + model.hidden.bias.detach().numpy()), hidden, atol=1e-5)
     outputs = acts.unit.values[acts.module.values == "output"]
-    rest = values.sel(unit=outputs).values - hidden @ weight.sel(lower_unit=HIDDEN, upper_unit=outputs).values
-    for letter in "tsa":  # what hidden does not give is the bias and the weight of the letter itself
-        alike = rest[acts.input.values == letter]
-        np.testing.assert_allclose(alike, np.broadcast_to(alike[0], alike.shape), atol=2e-4)
+    residual = values.sel(unit=outputs).values - hidden @ weight.sel(lower_unit=HIDDEN, upper_unit=outputs).values
+    for letter in "tsa":  # without the share of hidden, the bias and the weight of the letter itself remain
+        rows = residual[acts.input.values == letter]
+        np.testing.assert_allclose(rows, np.broadcast_to(rows[0], rows.shape), atol=2e-4)

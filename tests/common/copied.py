@@ -1,4 +1,4 @@
-"""What a network would say that copies letters, or writes one and the same: log odds that are known."""
+"""Log probabilities of a made-up network that copies letters or writes a constant one."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ PACK = load_pack("hy")
 
 
 def logs_of(typed, copied):
-    """Log probabilities in which each letter is copied with its chance, else it is ա or, less likely, nothing."""
+    """Return log probabilities (letter, symbol): each letter is copied with its probability, otherwise ա (0.9) or _."""
     rows = np.full((len(typed), len(PACK.outputs)), 1e-12)
-    for row, letter, chance in zip(rows, typed, copied, strict=True):
-        row[PACK.outputs.index("ա")] = 0.9 * (1 - chance)
-        row[PACK.outputs.index("_")] = 0.1 * (1 - chance)
-        row[PACK.outputs.index(letter if letter in PACK.plain else "#")] += chance
+    for row, letter, probability in zip(rows, typed, copied, strict=True):
+        row[PACK.outputs.index("ա")] = 0.9 * (1 - probability)
+        row[PACK.outputs.index("_")] = 0.1 * (1 - probability)
+        row[PACK.outputs.index(letter if letter in PACK.plain else "#")] += probability
     return np.log(rows / rows.sum(1, keepdims=True))

@@ -1,4 +1,4 @@
-"""A dashboard's server in a thread of the test, on a port that is free, for as long as a test needs it."""
+"""Dashboard server in a thread of the test process, on a free port, for the duration of a test."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ from interp_dashboard.server import build
 
 
 def free_port():
-    """Return a port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -19,23 +19,23 @@ def free_port():
 
 @contextmanager
 def serving(material, **options):
-    """Serve what a dashboard shows, and give its URL."""
-    port, ready, held = free_port(), threading.Event(), {}
+    """Serve a dashboard and yield its URL."""
+    port, ready, running = free_port(), threading.Event(), {}
 
-    def run():
+    def serve():
         asyncio.set_event_loop(asyncio.new_event_loop())
-        held["loop"] = IOLoop.current()
-        held["server"] = build(material, port=port, **options)
-        held["server"].start()
-        held["loop"].add_callback(ready.set)
-        held["loop"].start()
+        running["loop"] = IOLoop.current()
+        running["server"] = build(material, port=port, **options)
+        running["server"].start()
+        running["loop"].add_callback(ready.set)
+        running["loop"].start()
 
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     assert ready.wait(60), "the server did not start"
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        held["loop"].add_callback(held["server"].stop)
-        held["loop"].add_callback(held["loop"].stop)
+        running["loop"].add_callback(running["server"].stop)
+        running["loop"].add_callback(running["loop"].stop)
         thread.join(20)

@@ -1,4 +1,4 @@
-"""A float64 numpy loop of recurrent modules in which any quantity may be changed on its way, and a net to run it on."""
+"""Float64 numpy reference of recurrent modules with edits of any quantity, and a network to compare it with."""
 
 import numpy as np
 import torch
@@ -34,12 +34,12 @@ STEPS = {"LSTM": lstm, "GRU": gru, "RNN": rnn}
 
 
 def loop(module, x, state=lambda *_: _[-1], output=None):
-    """Return ``{(layer, direction, quantity, step): values}`` as readers see them, of one sample (step, feature).
+    """Return the read-out values ``{(layer, direction, quantity, step): values}`` of one sample (step, feature).
 
-    ``state(layer, direction, quantity, step, value)`` changes what the recurrence sees, ``output`` what only readers
-    of h see, after it.
+    ``state(layer, direction, quantity, step, value)`` returns the value that the recurrence uses; ``output`` with the
+    same arguments is applied afterwards and changes only the read-out value.
     """
-    step, n, seen, below = STEPS[type(module).__name__], module.hidden_size, {}, np.asarray(x, float)
+    step, n, readout, below = STEPS[type(module).__name__], module.hidden_size, {}, np.asarray(x, float)
     for layer in range(module.num_layers):
         outs = []
         for direction in ("forward", "backward")[: 1 + module.bidirectional]:
@@ -53,18 +53,18 @@ def loop(module, x, state=lambda *_: _[-1], output=None):
                 def outer(quantity, value, t=t, layer=layer, direction=direction):
                     value = inner(quantity, value)
                     value = value if output is None else output(layer, direction, quantity, t, value)
-                    seen[layer, direction, quantity, t] = value
+                    readout[layer, direction, quantity, t] = value
                     return value
 
                 step(w, below[t], h, c, n, outer)
                 h, c = step(w, below[t], h, c, n, inner)
-            outs.append(np.stack([seen[layer, direction, "h", t] for t in range(len(below))]))
+            outs.append(np.stack([readout[layer, direction, "h", t] for t in range(len(below))]))
         below = np.concatenate(outs, 1)
-    return seen
+    return readout
 
 
 class Net(nn.Module):
-    """A recurrent module, packed where lengths are given, and a dense layer on it."""
+    """A recurrent module, packed if lengths are given, and a dense layer on its output."""
 
     def __init__(self, kind, layers=2, bidirectional=True, **options):
         super().__init__()
@@ -88,7 +88,7 @@ def net(kind="LSTM", layers=2, bidirectional=True, **options):
 
 
 def batch(packed=True):
-    """Return four samples of three sources; unpacked they are all six steps long."""
+    """Return four samples of three sources; without packing all are six steps long."""
     torch.manual_seed(1)
     x = torch.randn(4, 6, 3).double()
     if not packed:
@@ -101,19 +101,19 @@ def run(model, batches, edits=(), **options):
 
 
 def assert_is_loop(acts, model, state=None, output=None):
-    """Hold every quantity of a run against the loop; edits get the sample first: ``(sample, layer, …, value)``."""
-    held = {name: acts[name].values for name in ("module", "layer", "direction", "quantity", "sample", "step")}
+    """Compare every quantity of a run with `loop`; edits take the sample first: ``(sample, layer, …, value)``."""
+    coords = {name: acts[name].values for name in ("module", "layer", "direction", "quantity", "sample", "step")}
     blocks = {}
-    for unit in np.flatnonzero(held["module"] == "rnn"):
-        key = (int(held["layer"][unit]), str(held["direction"][unit]), str(held["quantity"][unit]))
+    for unit in np.flatnonzero(coords["module"] == "rnn"):
+        key = (int(coords["layer"][unit]), str(coords["direction"][unit]), str(coords["quantity"][unit]))
         blocks.setdefault(key, []).append(unit)
-    for sample in np.unique(held["sample"]).tolist():
-        rows = np.flatnonzero(held["sample"] == sample)
-        seen = loop(model.rnn, INPUTS[sample][: rows.size], *(bound(edit, sample) for edit in (state, output)))
+    for sample in np.unique(coords["sample"]).tolist():
+        rows = np.flatnonzero(coords["sample"] == sample)
+        readout = loop(model.rnn, INPUTS[sample][: rows.size], *(bound(edit, sample) for edit in (state, output)))
         for key, units in blocks.items():
-            wanted = np.stack([seen[(*key, step)] for step in held["step"][rows].tolist()])
-            got = acts.activation.values[np.ix_(rows, units)]
-            np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-12, err_msg=f"sample {sample}, {key}")
+            expected = np.stack([readout[(*key, step)] for step in coords["step"][rows].tolist()])
+            actual = acts.activation.values[np.ix_(rows, units)]
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12, err_msg=f"sample {sample}, {key}")
 
 
 def bound(edit, sample):

@@ -1,4 +1,4 @@
-"""What every registered viewer draws from, made from one capture, whatever its labels and units are called."""
+"""Arguments of every registered viewer, made from one capture with any labels and unit names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,9 +25,10 @@ NASTY = [
 
 @dataclass(frozen=True)
 class World:
-    """A capture, results over it, and what is drawn of it.
+    """A capture, results of probes on it, and the pair to draw.
 
-    Results are measured on ``whole``, by default the capture, and have its units; with ``empty`` nothing was found.
+    Results are measured on ``whole`` (by default the capture) and restricted to the units of the capture; with
+    ``empty`` they are empty.
     """
 
     acts: xr.Dataset
@@ -44,11 +45,11 @@ class World:
     @property
     def dist(self):
         pairs = [f"{self.letter}=>{self.output}"]
-        return self._of(self._measured("hellinger", mode="article", minimum=1, pairs=pairs), "pair")
+        return self._of(self._measured("hellinger", estimator="raw", min_tokens=1, pairs=pairs), "pair")
 
     @property
     def found(self):
-        return self._of(self._measured("hypothesis", span=(0, 0, 0), share=0.45, n_units=4), "place")
+        return self._of(self._measured("hypothesis", span=(0, 0, 0), quantile=0.45, n_units=4), "place")
 
     @property
     def saturation(self):
@@ -56,8 +57,8 @@ class World:
 
     @property
     def attribution(self):
-        found = attributed(self.acts if self.whole is None else self.whole, self.letter)
-        return found.isel(token=[] if self.empty else slice(None))
+        result = attributed(self.acts if self.whole is None else self.whole, self.letter)
+        return result.isel(token=[] if self.empty else slice(None))
 
     @property
     def curve(self):
@@ -65,17 +66,17 @@ class World:
 
     @property
     def edited(self):
-        said = self.acts["predicted"].values.copy()
-        said[::9] = "_"
+        predicted = self.acts["predicted"].values.copy()
+        predicted[::9] = "_"
         edits = {"edits": f'["Clamp({len(self.letter)})"]'}
-        return self.acts.assign_coords(predicted=("token", said)).assign_attrs(edits)
+        return self.acts.assign_coords(predicted=("token", predicted)).assign_attrs(edits)
 
     def _measured(self, name, **options):
         return interp.measure(name, self.acts if self.whole is None else self.whole, **options)
 
     def _of(self, result, dim):
-        there = np.isin(result.unit.values, self.acts.unit.values)
-        return result.isel(unit=there).isel({dim: []} if self.empty else {})
+        captured = np.isin(result.unit.values, self.acts.unit.values)
+        return result.isel(unit=captured).isel({dim: []} if self.empty else {})
 
 
 DRAWN: dict[str, Callable[[World], interp.View]] = {
@@ -86,7 +87,7 @@ DRAWN: dict[str, Callable[[World], interp.View]] = {
     "compare": lambda w: interp.draw("compare", w.acts, w.acts, w.dist, w.dist, n_units=6),
     "context-reach": lambda w: interp.draw("context-reach", w.attribution),
     "histogram-pair": lambda w: interp.draw("histogram-pair", w.acts, w.dist, unit=w.unit, pair=(w.letter, w.output)),
-    "hypothesis": lambda w: interp.draw("hypothesis", w.found, n_places=5),
+    "hypothesis": lambda w: interp.draw("hypothesis", w.found, max_places=5),
     "layered-graph": lambda w: interp.draw(
         "layered-graph", w.acts, w.dist, wiring=w.wiring, pair=(w.letter, w.output), n_hidden=4, n_units=3
     ),
@@ -98,32 +99,32 @@ DRAWN: dict[str, Callable[[World], interp.View]] = {
 
 
 def small(acts, wiring, tokens=240, index=2):
-    """Return a world of the first tokens and of few units of each kind, all outputs among them."""
-    kept = (acts["index"].values < index) | (acts["module"].values == "output")
-    few = acts.isel(token=slice(tokens), unit=np.flatnonzero(kept))
-    names = few.unit.values.tolist()
-    sides = {side: [one for one in wiring[side].values.tolist() if one in names] for side in wiring.dims}
-    return World(few, "t", "ծ", wiring.sel(sides))
+    """Return a world of the first tokens and of a few units of each kind, including all output units."""
+    selected = (acts["index"].values < index) | (acts["module"].values == "output")
+    part = acts.isel(token=slice(tokens), unit=np.flatnonzero(selected))
+    names = part.unit.values.tolist()
+    sides = {side: [name for name in wiring[side].values.tolist() if name in names] for side in wiring.dims}
+    return World(part, "t", "ծ", wiring.sel(sides))
 
 
 def called(world, text):
-    """Return the world with a text in labels, units, symbols, modules, model and task."""
+    """Return the world with ``text`` in its labels, unit names, symbols, modules, model and task."""
     acts, wiring = world.acts, world.wiring
-    names = {name: f"{text}{at}" for at, name in enumerate(acts.unit.values.tolist())}
+    names = {name: f"{text}{number}" for number, name in enumerate(acts.unit.values.tolist())}
     coords = {"unit": list(names.values())}
     for name in ("input", "output", "predicted", "symbol"):
-        held = acts[name].values.astype(object)
-        held[np.isin(held, [world.letter, world.output])] = text
-        coords[name] = (acts[name].dims, held.astype(str))
+        values = acts[name].values.astype(object)
+        values[np.isin(values, [world.letter, world.output])] = text
+        coords[name] = (acts[name].dims, values.astype(str))
     attrs = dict.fromkeys(("model", "task", "corpus"), text)
     acts = acts.drop_vars("unit").assign_coords(coords).assign_attrs(attrs)
-    sides = {side: [names[one] for one in wiring[side].values.tolist()] for side in wiring.dims}
-    there = text.rstrip("\0")
-    return World(acts, there, there, wiring.assign_coords(sides))
+    sides = {side: [names[name] for name in wiring[side].values.tolist()] for side in wiring.dims}
+    letter = text.rstrip("\0")
+    return World(acts, letter, letter, wiring.assign_coords(sides))
 
 
 class Tags(HTMLParser):
-    """The elements of a page with the names of their attributes."""
+    """Parser that collects the elements of a page, the names of their attributes, and the text."""
 
     def __init__(self, html):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Small networks that several tests capture, and the capture that they share: in float64, without a bar."""
+"""Small network that several tests capture, and their capture function: float64, without a progress bar."""
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ GATES = ["h", "c", "i", "f", "g", "o"]
 
 
 class Tagger(nn.Module):
-    """biLSTM, dense layer, and a dense output that also reads the input."""
+    """A biLSTM, a dense layer, and a dense output layer that also reads the input."""
 
     def __init__(self, layers=1, batch_first=True):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A reader of the dashboard: a page of a browser that reaches nothing but its server."""
+"""Browser page of the dashboard that can reach no address but its server."""
 
 import time
 
@@ -6,7 +6,7 @@ UNIT = "lstm.0.backward.h.11"
 
 
 class Reader:
-    """A page of the dashboard, and what went wrong on it."""
+    """A page of the dashboard, with the errors and the blocked requests on it."""
 
     def __init__(self, context):
         self.context, self.troubles, self.foreign = context, [], []
@@ -33,15 +33,15 @@ class Reader:
         return self.page
 
     def does(self, act):
-        """Do something, and wait until all that follows it is drawn."""
+        """Call ``act`` and wait until the dashboard has redrawn."""
         before = self.page.locator(".dash").get_attribute("data-settled")
         act()
         self.until(lambda: self.page.locator(".dash").get_attribute("data-settled") != before)
 
-    def until(self, true):
+    def until(self, condition):
         end = time.monotonic() + 20
-        while not true():
-            assert time.monotonic() < end, "it did not happen within 20 s"
+        while not condition():
+            assert time.monotonic() < end, "the condition did not become true within 20 s"
             self.page.wait_for_timeout(20)
 
     def view(self, panel):

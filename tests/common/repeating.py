@@ -1,4 +1,4 @@
-"""A task that a small network learns in seconds, and the network."""
+"""A task that a small network learns within seconds, and the network."""
 
 import torch
 from torch import nn
@@ -12,9 +12,9 @@ class Copying:
     name = "copying"
 
     def batches(self, split, *, limit=None, seed=0):
-        draw = torch.Generator().manual_seed(seed)
-        codes = [torch.randint(0, 4, (8, 12), generator=draw) for _ in range(5)]
-        return [interp.Batch(inputs=held, labels={"letter": held.flatten().tolist()}) for held in codes]
+        generator = torch.Generator().manual_seed(seed)
+        batches = [torch.randint(0, 4, (8, 12), generator=generator) for _ in range(5)]
+        return [interp.Batch(inputs=codes, labels={"letter": codes.flatten().tolist()}) for codes in batches]
 
     def loss(self, output, batch):
         return nn.functional.cross_entropy(output[:, 2:].flatten(0, 1), batch.inputs[:, :-2].flatten())

@@ -1,4 +1,4 @@
-"""Where the shapes of a scene lie, and which of them lie over one another."""
+"""Extents of the shapes of a scene, and the pairs that overlap."""
 
 from itertools import combinations
 
@@ -6,12 +6,12 @@ from interp import scene
 
 
 def extent(shape):
-    """Return left, top, right and bottom of a box, or of a text in a font of middling width."""
+    """Return left, top, right and bottom of a box, or of a text in a font of average width."""
     if isinstance(shape, scene.Box):
         return shape.x, shape.y, shape.x + shape.width, shape.y + shape.height
-    wide = len(shape.text) * shape.size * 0.56
-    left = {"start": shape.x, "middle": shape.x - wide / 2, "end": shape.x - wide}[shape.anchor]
-    return left, shape.y - shape.size / 2, left + wide, shape.y + shape.size / 2
+    width = len(shape.text) * shape.size * 0.56
+    left = {"start": shape.x, "middle": shape.x - width / 2, "end": shape.x - width}[shape.anchor]
+    return left, shape.y - shape.size / 2, left + width, shape.y + shape.size / 2
 
 
 def overlapping(boxes):

@@ -1,4 +1,4 @@
-"""A float64 reference of torch's recurrent modules: textbook formulas, one sample and one step at a time."""
+"""Float64 reference of torch's recurrent modules: textbook formulas, one sample and one step at a time."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ def sigmoid(x):
 
 
 def lstm_step(w, x, h, c, hidden):
-    """One step for one sample: Hochreiter & Schmidhuber with a forget gate, gates stacked i, f, g, o."""
+    """Return one step of one sample: Hochreiter & Schmidhuber with a forget gate, gates stacked i, f, g, o."""
     a = w["ih"] @ x + w["bih"] + w["hh"] @ h + w["bhh"]
     i, f, o = sigmoid(a[:hidden]), sigmoid(a[hidden : 2 * hidden]), sigmoid(a[3 * hidden :])
     g = np.tanh(a[2 * hidden : 3 * hidden])
@@ -24,7 +24,7 @@ def lstm_step(w, x, h, c, hidden):
 
 
 def gru_step(w, x, h, c, hidden):
-    """One step for one sample: Cho et al. with the reset after the product, gates stacked r, z, n."""
+    """Return one step of one sample: Cho et al. with the reset after the product, gates stacked r, z, n."""
     a, b = w["ih"] @ x + w["bih"], w["hh"] @ h + w["bhh"]
     r, z = sigmoid(a[:hidden] + b[:hidden]), sigmoid(a[hidden : 2 * hidden] + b[hidden : 2 * hidden])
     n = np.tanh(a[2 * hidden :] + r * b[2 * hidden :])
@@ -32,12 +32,12 @@ def gru_step(w, x, h, c, hidden):
 
 
 def rnn_step(w, x, h, c, hidden):
-    """One step for one sample: Elman."""
+    """Return one step of one sample: Elman."""
     return {"h": np.tanh(w["ih"] @ x + w["bih"] + w["hh"] @ h + w["bhh"])}
 
 
 def relu_step(w, x, h, c, hidden):
-    """One step for one sample: Elman with relu."""
+    """Return one step of one sample: Elman with relu."""
     return {"h": np.maximum(0, w["ih"] @ x + w["bih"] + w["hh"] @ h + w["bhh"])}
 
 
@@ -63,12 +63,12 @@ def step_of(module):
 def reference(module, xs, h0=None, c0=None):
     """Return ``[{(layer, direction, quantity): (step, size)}]`` for samples ``xs``; states (row, sample, size).
 
-    A cell is one layer in one direction, run over the steps of each sample. No states are zeros.
+    A cell is treated as one layer in one direction that runs over the steps of each sample. States default to zeros.
     """
     cell = isinstance(module, nn.RNNCellBase)
     layers = range(1 if cell else module.num_layers)
     directions = ("forward", "backward") if getattr(module, "bidirectional", False) else ("forward",)
-    step, found = step_of(module), []
+    step, results = step_of(module), []
     for sample, x in enumerate(xs):
         values, below = {}, x.detach().double().numpy()
         for layer in layers:
@@ -81,8 +81,8 @@ def reference(module, xs, h0=None, c0=None):
                     values[layer, direction, name] = rows
                 outs.append(values[layer, direction, "h"])
             below = np.concatenate(outs, 1)
-        found.append(values)
-    return found
+        results.append(values)
+    return results
 
 
 def over_steps(step, w, inputs, h, c, hidden, backward):
@@ -97,26 +97,26 @@ def over_steps(step, w, inputs, h, c, hidden, backward):
 
 
 def worst_element(own, ref, lengths):
-    """Return how far the module's own outputs (token, feature) are off at most."""
+    """Return the largest absolute error of the module's own outputs (token, feature)."""
     layer = max(key[0] for key in ref[0])
     last = [key for key in ref[0] if key[0] == layer and key[2] == "h"]
-    wanted = [np.concatenate([values[key][:n] for key in last], 1) for values, n in zip(ref, lengths, strict=True)]
-    return np.abs(own - np.concatenate(wanted)).max()
+    expected = [np.concatenate([values[key][:n] for key in last], 1) for values, n in zip(ref, lengths, strict=True)]
+    return np.abs(own - np.concatenate(expected)).max()
 
 
 def assert_exact(acts, ref, dtype=torch.float64, worst=0.0):
-    """Hold every quantity of a capture of one recurrent module against the reference, sample by sample.
+    """Compare every quantity of a capture of one recurrent module with the reference.
 
-    In float64 to 1e-12; else at most twice as far off as the module's own worst element, plus 8 eps times the larger
-    of 1 and |reference|.
+    Tolerance: 1e-12 in float64; otherwise twice the largest error of the module itself, plus 8 eps times the larger of
+    1 and |reference|.
     """
     lengths = np.bincount(acts["sample"].values)
     assert acts.sizes["unit"] == sum(values.shape[1] for values in ref[0].values())
     for layer, direction, quantity in ref[0]:
         rows = [values[layer, direction, quantity][:n] for values, n in zip(ref, lengths, strict=True)]
-        wanted = np.concatenate(rows)
-        got = interp.pick(acts, layer=layer, direction=direction, quantity=quantity).activation.values
-        limit = 2 * worst + 8 * torch.finfo(dtype).eps * np.maximum(1, np.abs(wanted))
-        limit = 1e-12 if dtype is torch.float64 else limit
-        gap = np.abs(got - wanted)
-        assert (gap <= limit).all(), (layer, direction, quantity, gap.max(), worst)
+        expected = np.concatenate(rows)
+        actual = interp.pick(acts, layer=layer, direction=direction, quantity=quantity).activation.values
+        tolerance = 2 * worst + 8 * torch.finfo(dtype).eps * np.maximum(1, np.abs(expected))
+        tolerance = 1e-12 if dtype is torch.float64 else tolerance
+        difference = np.abs(actual - expected)
+        assert (difference <= tolerance).all(), (layer, direction, quantity, difference.max(), worst)

@@ -1,4 +1,4 @@
-"""Plugins made on the spot, and how the conformance kit ends on them."""
+"""Plugins made from given objects, and the failures that the conformance kit reports for them."""
 
 import types
 
@@ -10,7 +10,7 @@ from interp.testing import check
 
 
 def plugin(**hooks):
-    """Return a module with hooks that register these objects: ``probes=[…]``."""
+    """Return a module with hooks that register the given objects, as in ``probes=[…]``."""
     module = types.ModuleType("strange")
     for kind, objects in hooks.items():
         module.__dict__[f"register_{kind}"] = hook(f"register_{kind}", objects)
@@ -18,16 +18,16 @@ def plugin(**hooks):
 
 
 def hook(name, objects):
-    def registering(register):
-        for one in objects:
-            register(one)
+    def register_objects(register):
+        for value in objects:
+            register(value)
 
-    registering.__name__ = name
-    return interp.hookimpl(registering)
+    register_objects.__name__ = name
+    return interp.hookimpl(register_objects)
 
 
 def failures(module, **options):
-    return {one.check: one.told for one in check(module, **options) if one.state == "failed"}
+    return {outcome.check: outcome.told for outcome in check(module, **options) if outcome.state == "failed"}
 
 
 def marked(function, **options):
@@ -35,11 +35,11 @@ def marked(function, **options):
 
 
 def ordered(acts: xr.Dataset) -> xr.Dataset:
-    """Mean of the first tokens there are: (unit,)."""
+    """Return the mean over the first ten tokens: (unit,)."""
     return acts.activation[:10].mean("token").to_dataset(name="mean")
 
 
 def by_place(acts: xr.Dataset) -> xr.Dataset:
-    """Mean and the place of the column: (unit,)."""
+    """Return the mean plus the position of the column: (unit,)."""
     mean = acts.activation.mean("token")
     return (mean + np.arange(acts.sizes["unit"])).to_dataset(name="mean")

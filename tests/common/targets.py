@@ -1,6 +1,6 @@
-"""What is fuzzed: each target takes any bytes, and fails where something other than a promised error comes out.
+"""Fuzz targets: each takes arbitrary bytes and fails if anything but a documented error is raised.
 
-A target makes its input from the bytes: edits of a good one, or, where the first byte is 255, the bytes as they are.
+A target derives its input from the bytes: edits of a valid input, or, if the first byte is 255, the bytes themselves.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ lower_case = 0.2
 
 
 class Draw:
-    """Takes numbers and bytes from the front of some bytes; at their end numbers are 0."""
+    """Reader of numbers and bytes from the front of some bytes; past their end numbers are 0."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
 
     def take(self, size: int) -> bytes:
         """Return the next bytes."""
-        taken, self.data = self.data[:size], self.data[size:]
-        return taken
+        front, self.data = self.data[:size], self.data[size:]
+        return front
 
     def below(self, limit: int) -> int:
         """Return the next number, 0..limit - 1."""
@@ -75,36 +75,36 @@ class Draw:
 
 
 def edited(good: bytes, draw: Draw, words: Sequence[bytes] = ()) -> bytes:
-    """Return a good input with parts replaced by words, by other bytes, or by parts of its own."""
+    """Return a valid input with parts replaced by words, by other bytes, or by parts of itself."""
     for _ in range(draw.below(6) + 1):
-        at, gone = draw.below(len(good) + 1), draw.below(64)
+        start, length = draw.below(len(good) + 1), draw.below(64)
         match draw.below(4):
             case 0:
                 new = draw.take(draw.below(16))
             case 1:
-                start = draw.below(len(good) + 1)
-                new = good[start : start + draw.below(256)] * (1 + draw.below(3))
+                source = draw.below(len(good) + 1)
+                new = good[source : source + draw.below(256)] * (1 + draw.below(3))
             case _:
                 new = words[draw.below(len(words))] * (1 + draw.below(4)) if words else bytes([draw.below(256)])
-        good = good[:at] + new + good[at + gone :]
+        good = good[:start] + new + good[start + length :]
     return good
 
 
 def made(data: bytes, good: str, words: Sequence[str]) -> bytes:
-    """Return the input that some bytes stand for."""
+    """Return the input that the bytes encode."""
     draw = Draw(data)
     return draw.data if draw.below(256) == 255 else edited(good.encode(), draw, [word.encode() for word in words])
 
 
 def dump(data: bytes) -> None:
-    """Text files and dumps, packed or not: documents of clean sentences, or a `CorpusError`."""
+    """Read text files and dumps, compressed or not: expect documents of clean sentences, or a `CorpusError`."""
     draw = Draw(data)
-    kind, packed = (".xml", ".txt")[draw.below(2)], draw.below(8)
+    kind, compression = (".xml", ".txt")[draw.below(2)], draw.below(8)
     content = made(draw.data, PAGE, MARKUP)
-    pack, ending = {1: (gzip.compress, ".gz"), 2: (bz2.compress, ".bz2"), 3: (lzma.compress, ".xz")}.get(
-        packed, (bytes, "")
+    compress, ending = {1: (gzip.compress, ".gz"), 2: (bz2.compress, ".bz2"), 3: (lzma.compress, ".xz")}.get(
+        compression, (bytes, "")
     )
-    content = pack(content) if packed < 6 else content
+    content = compress(content) if compression < 6 else content
     if ending and draw.below(2):
         content = edited(content, draw)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -121,42 +121,42 @@ def dump(data: bytes) -> None:
 
 
 def pack(data: bytes) -> None:
-    """Language packs: a `CorpusError`, or a pack whose spellings lead back to the text."""
+    """Load language packs: expect a `CorpusError`, or a pack from whose spellings the text can be restored."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "xx.toml"
         path.write_bytes(made(data, TINY, KEYS))
         try:
-            found = load_pack(str(path))
+            language = load_pack(str(path))
         except interp.CorpusError as error:
             assert "xx.toml" in str(error), error  # noqa: PT017
             return
-    goes_round(found, "".join(found.units) + " ".join(found.units) + found.kept)
+    assert_round_trip(language, "".join(language.units) + " ".join(language.units) + language.kept)
 
 
-def goes_round(found: Pack, text: str) -> None:
-    """See that a text is restored from what is typed for it, by every rule set and at once; upper case has no end."""
-    for name, rules in found.rules.items():
-        exact = Romaniser(found, [rules])
-        (sample,) = split_samples(exact.encode([text], seed=1))
+def assert_round_trip(language: Pack, text: str) -> None:
+    """Assert that each rule set's spelling of a text is restored to the text, and that it has an upper case."""
+    for name, rules in language.rules.items():
+        romaniser = Romaniser(language, [rules])
+        (sample,) = split_samples(romaniser.encode([text], seed=1))
         _, outputs, typed = sample
-        written = restore(typed, [found.outputs[code] for code in outputs.tolist()])
+        written = restore(typed, [language.outputs[code] for code in outputs.tolist()])
         if not rules.typos and not rules.left_out:
             assert written == text, (name, text, typed, written)
-    found.upper(text)
+    language.upper(text)
 
 
 @cache
 def _store() -> tuple[Path, dict[str, np.ndarray]]:
-    """Return a good store, and what it holds."""
+    """Return a valid store and its values by name."""
     path = Path(tempfile.mkdtemp(prefix="fuzz-")) / "acts.zarr"
     acts = small(5, samples=12, units=5)
     interp.save(acts, path)
-    return path, {name: held.values for name, held in interp.open(path).variables.items()}
+    return path, {name: variable.values for name, variable in interp.open(path).variables.items()}
 
 
 def store(data: bytes) -> None:
-    """A store with one file altered: the same values and nothing found, or an error and a fault that is found."""
-    good, wanted = _store()
+    """Open a store with one file altered: expect a reported fault, and either the original values or an error."""
+    good, expected = _store()
     draw = Draw(data)
     files = sorted(path.relative_to(good) for path in good.rglob("*") if path.is_file())
     with tempfile.TemporaryDirectory() as folder:
@@ -167,17 +167,17 @@ def store(data: bytes) -> None:
         after = draw.data if draw.below(16) == 0 else edited(before, draw, [b"{}", b"null", b"[", b"../", b"\0", b"-1"])
         target.write_bytes(after)
         try:
-            held = interp.open(path)
-            found = {name: variable.values for name, variable in held.variables.items()}
+            dataset = interp.open(path)
+            arrays = {name: variable.values for name, variable in dataset.variables.items()}
         except InterpError:
-            found = {}
-        for name, values in found.items():
-            np.testing.assert_array_equal(values, wanted[str(name)], err_msg=f"{target.name}: {name}")
+            arrays = {}
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(values, expected[str(name)], err_msg=f"{target.name}: {name}")
         assert bool(examine(path)) == (before != after), f"doctor on {target.name}"
 
 
 @cache
-def _writer() -> Transliterator:
+def _transliterator() -> Transliterator:
     return Transliterator()
 
 
@@ -187,18 +187,18 @@ def _armenian() -> Pack:
 
 
 def text(data: bytes) -> None:
-    """Any text: nothing is lost or put elsewhere, in sentences, in spellings and by the network."""
+    """Transliterate any text: expect that no character is lost or moved, in sentences, spellings and by the network."""
     draw = Draw(data)
     line = edited("Barew Dzez, MSFT youtube.com ա😀é".encode(), draw, [b"es ", "́".encode(), b"\xff", b"tch", b" "])
     typed = (draw.data if draw.below(4) == 0 else line).decode("utf-8", "surrogateescape").replace("\n", " ")
-    writer = _writer()
-    (reading,) = writer.read([typed])
-    alphabet = {*writer.task.pack.inputs, *writer.task.pack.letters}
-    kept = [char for char in typed if char not in alphabet]
-    assert [char for char in reading.written if char not in alphabet] == kept, (typed, reading.written)
-    assert writer([typed]) == [reading.written]
+    transliterator = _transliterator()
+    (reading,) = transliterator.read([typed])
+    alphabet = {*transliterator.task.pack.inputs, *transliterator.task.pack.letters}
+    other = [char for char in typed if char not in alphabet]
+    assert [char for char in reading.written if char not in alphabet] == other, (typed, reading.written)
+    assert transliterator([typed]) == [reading.written]
     assert all(0 < word.confidence <= 1 for word in reading.words), reading
-    goes_round(_armenian(), typed)
+    assert_round_trip(_armenian(), typed)
     clean = " ".join(normalize("NFC", typed).split())
     assert "".join(split_sentences(clean)).replace(" ", "") == clean.replace(" ", ""), clean
 

@@ -1,4 +1,4 @@
-"""A network of four cells with some batches, and an engine that counts its calls and may die before one."""
+"""A network of four cells with batches, and an executor that counts its calls and can die before one of them."""
 
 import numpy as np
 import torch
@@ -18,20 +18,20 @@ class Tiny(torch.nn.Module):
 
 
 def some_batches(seed=0):
-    """Return batches of few short samples, with labels of two kinds."""
+    """Return batches of a few short samples, with the labels ``input`` and ``output``."""
     draw = np.random.default_rng(seed)
-    found = []
+    batches = []
     for size in (3, 4, 1, 6, 2, 5, 3, 3):
         lengths = draw.integers(1, 9, size)
         x = torch.tensor(draw.normal(size=(size, 9, 3)), dtype=torch.float32)
         tokens = int(lengths.sum())
         labels = {"input": draw.choice(["a", "b"], tokens), "output": draw.choice(["x", "y"], tokens)}
-        found.append(interp.Batch(x, lengths.tolist(), labels))
-    return found
+        batches.append(interp.Batch(x, lengths.tolist(), labels))
+    return batches
 
 
 class Failing(Here):
-    """An engine whose process dies before some call, and that counts the calls: by name and what they make."""
+    """An executor that records its calls (function name and target) and dies before call number ``last``."""
 
     def __init__(self, last=None):
         self.last, self.calls = last, []
@@ -43,12 +43,12 @@ class Failing(Here):
         return super().submit(function, *args, **options)
 
     def count(self, name):
-        """Return how often a function was called."""
+        """Return the number of calls of a function."""
         return sum(called == name for called, _ in self.calls)
 
 
 def cut_small(monkeypatch, *, samples, rows, units):
-    """Make shards of so many samples, blocks of so many rows, and chunks of so many units."""
+    """Set the sizes of shards (samples), blocks (rows) and chunks (units)."""
     monkeypatch.setattr("interp.capturing.shards.SAMPLES", samples)
     monkeypatch.setattr("interp.scaling.spread.BLOCK", rows)
     monkeypatch.setattr("interp.storage.SHARD", {"token": rows, "unit": 512})
