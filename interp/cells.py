@@ -246,7 +246,7 @@ def walk(
 
 
 def sweep(
-    kind: int, weight: Tensor, bias: Tensor | None, x: Tensor, state: tuple[Tensor, ...], place: Place, backward: bool
+    kind: int, weight: Tensor, bias: Tensor | None, x: Tensor, state: tuple[Tensor, ...], buffer: Place, backward: bool
 ) -> None:
     """Run several steps of the same samples. With the first three arguments bound, this is a `Sweep`.
 
@@ -256,7 +256,7 @@ def sweep(
         `LSTM`, `GRU`, `TANH` or `RELU`.
     weight, bias : Tensor (size, feature), Tensor (feature,)
         Weight and bias of the product with the state; without a bias, 0.
-    x, state, place, backward
+    x, state, buffer, backward
         See `Sweep`; the state is ``h``, and for an LSTM also ``c``.
     """
     h, size = state[0], state[0].shape[0]
@@ -266,13 +266,13 @@ def sweep(
         offset = x.new_zeros(weight.shape[1]) if bias is None else bias
         arguments = weight.contiguous().numpy(), offset.numpy(), inputs, product, *states
         loop: Any = walk
-        loop(kind, *arguments, place.sheet, place.rows, place.at, place.out, place.column, backward)
+        loop(kind, *arguments, buffer.sheet, buffer.rows, buffer.at, buffer.out, buffer.column, backward)
         return
     step: Any = cells
-    assert place.out is not None  # noqa: S101
+    assert buffer.out is not None  # noqa: S101
     rows = range(0, len(inputs), size)
     for row in reversed(rows) if backward else rows:
         torch.mm(h, weight, out=inner) if bias is None else torch.addmm(bias, h, weight, out=inner)
         span = slice(row, row + size)
-        target = place.sheet, place.rows[span], place.at, place.out[span], place.column
+        target = buffer.sheet, buffer.rows[span], buffer.at, buffer.out[span], buffer.column
         step(kind, inputs[span], product, *states, *target)

@@ -52,7 +52,7 @@ class Place:
 class Sweep(Protocol):
     """Compiled loop over several steps of the same samples that writes all quantities; see `Adapter.compiled`."""
 
-    def __call__(self, x: torch.Tensor, state: tuple[torch.Tensor, ...], place: Place, backward: bool) -> None:
+    def __call__(self, x: torch.Tensor, state: tuple[torch.Tensor, ...], buffer: Place, backward: bool) -> None:
         """Write every quantity into the buffer and update the state in place.
 
         Parameters
@@ -61,7 +61,7 @@ class Sweep(Protocol):
             Input projections, as returned by `Adapter.project`, step after step.
         state : tuple of Tensor (sample, size)
             State before the first step; overwritten with the state after the last one.
-        place : Place
+        buffer : Place
             Buffer of the quantities.
         backward : bool
             Whether the steps are processed from the last to the first.

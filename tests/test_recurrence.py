@@ -40,7 +40,7 @@ MODES = ["stepping", "product", "loop"]
 
 @contextmanager
 def engine(mode, block_rows):
-    """Set the mode of the engine: single steps, or compiled with products in torch or in the loop; set the block size."""
+    """Set the engine's mode (single steps, or compiled with products in torch or in the loop) and its block size."""
     step = mock.patch.object(recurrence.Lane, "compiled", return_value=None) if mode == "stepping" else nullcontext()
     limit = mock.patch.object(cells, "FEW", 0 if mode == "product" else 99)
     with step, limit, mock.patch.object(recurrence, "ROWS", block_rows):

@@ -29,8 +29,8 @@ class Side:
 
     def array(self, rows: slice) -> tuple[np.ndarray, int]:
         """Return rows of the layer's output, and the first column of this direction."""
-        assert self.output.whole is not None  # noqa: S101 (gradients are disabled)
-        return self.output.whole[rows].numpy(), self.number * self.output.width
+        assert self.output.buffer is not None  # noqa: S101 (gradients are disabled)
+        return self.output.buffer[rows].numpy(), self.number * self.output.width
 
 
 class Output:
@@ -38,19 +38,19 @@ class Output:
 
     def __init__(self, like: Tensor, width: int, sides: int) -> None:
         self.width = width
-        self.kept: list[dict[int, Tensor]] = [{} for _ in range(sides)]
-        self.whole = None if torch.is_grad_enabled() else fresh(like, like.shape[0], sides * width)
+        self.parts: list[dict[int, Tensor]] = [{} for _ in range(sides)]
+        self.buffer = None if torch.is_grad_enabled() else fresh(like, like.shape[0], sides * width)
 
     def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
         """Store the outputs of consecutive steps, starting at a row."""
         joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
-        if self.whole is None:
-            self.kept[side][row] = joined
+        if self.buffer is None:
+            self.parts[side][row] = joined
         else:
-            self.whole[row : row + joined.shape[0], side * self.width : (side + 1) * self.width] = joined
+            self.buffer[row : row + joined.shape[0], side * self.width : (side + 1) * self.width] = joined
 
     def joined(self) -> Tensor:
         """Return the outputs of all steps and directions ``(row, feature)``."""
-        if self.whole is not None:
-            return self.whole
-        return torch.cat([torch.cat([side[row] for row in sorted(side)]) for side in self.kept], 1)
+        if self.buffer is not None:
+            return self.buffer
+        return torch.cat([torch.cat([side[row] for row in sorted(side)]) for side in self.parts], 1)

@@ -14,7 +14,7 @@ def tracked(items: Iterable[Item], show: bool, what: str = "capture") -> Iterato
     if not show or not sys.stderr.isatty():
         yield from items
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import track
 
-    yield from track(items, what, console=Console(stderr=True), transient=True)
+    yield from progress.track(items, what, console=Console(stderr=True), transient=True)

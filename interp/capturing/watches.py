@@ -24,7 +24,7 @@ class LooseWatch(Watch):
     """Recorder that buffers the values of every step, for calls whose rows are known only after the forward."""
 
     def __init__(self, blocks: list[Block]) -> None:
-        self.kept: dict[str, list[Tensor]] = {block.quantity: [] for block in blocks}
+        self.values: dict[str, list[Tensor]] = {block.quantity: [] for block in blocks}
         self.steps: list[int] = []
 
     def begin(self, step: int, samples: int) -> None:  # noqa: ARG002, D102
@@ -32,13 +32,13 @@ class LooseWatch(Watch):
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
         value: Tensor = function(*args) if callable(function) else function
-        if quantity in self.kept:
-            self.kept[quantity].append(value.clone())
+        if quantity in self.values:
+            self.values[quantity].append(value.clone())
         return value
 
     def joined(self, quantity: str) -> Tensor:
         """Return the values ``(row, width)`` in the order of the steps."""
-        values = self.kept[quantity]
+        values = self.values[quantity]
         order = sorted(range(len(values)), key=self.steps.__getitem__)
         return torch.cat([values[i] for i in order])
 
@@ -47,11 +47,11 @@ class Sheets:
     """Double-buffered scratch space, reused between calls: a step may still read the buffer of the previous step."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[Any, ...], list[Tensor]] = {}
+        self.buffers: dict[tuple[Any, ...], list[Tensor]] = {}
 
     def next(self, rows: int, width: int, like: Tensor) -> Tensor:
         """Return a buffer ``(rows, width)`` other than that of the previous call."""
-        buffers = self.kept.setdefault((get_ident(), width, like.dtype, like.device), [])
+        buffers = self.buffers.setdefault((get_ident(), width, like.dtype, like.device), [])
         buffer = buffers.pop() if len(buffers) > 1 else None
         if buffer is None or buffer.shape[0] < rows:
             buffer = like.new_empty(rows, width)
@@ -87,31 +87,31 @@ class RowWatch(Watch):
         self, blocks: list[Block], sizes: Mapping[str, int], rows: Tensor, axis: Axis, tokens: Tokens, sheets: Sheets
     ) -> None:
         names = {block.quantity for block in blocks}
-        self.all = tuple(sizes)
+        self.quantities = tuple(sizes)
         self.sizes = {name: size for name, size in sizes.items() if name in names or name != "c_prev"}
-        self.axis, self.sheets, self.rows, self.values = axis, sheets, rows, rows
-        self.picks = picks_of(blocks, self.sizes)
-        self.left, self.right = (blocks[0].start, blocks[-1].stop) if blocks else (0, 0)
-        self.whole = names == set(self.sizes) and all(block.picks is None for block in blocks)
-        self.targets = targets(axis, tokens) if blocks else None
-        self.low = self.high = self.at = 0
-        self.quick = False  # use numpy's tanh, which is as accurate as torch's and several times faster on a CPU
-        self.filled = False
-        self.places: dict[str, tuple[Tensor, ...]] = {}
+        self.axis, self.sheets, self.rows, self.buffer = axis, sheets, rows, rows
+        self.columns = picks_of(blocks, self.sizes)
+        self.first_column, self.stop_column = (blocks[0].start, blocks[-1].stop) if blocks else (0, 0)
+        self.records_all = names == set(self.sizes) and all(block.picks is None for block in blocks)
+        self.row_index = targets(axis, tokens) if blocks else None
+        self.low = self.high = self.step = 0
+        self.use_numpy_tanh = False  # as accurate as torch's and several times faster on a CPU
+        self.has_buffer = False
+        self.step_views: dict[str, tuple[Tensor, ...]] = {}
 
     def block(self, low: int, high: int) -> None:  # noqa: D102
         self.flush()
         self.low, self.high = low, high
 
     def begin(self, step: int, samples: int) -> None:  # noqa: ARG002, D102
-        self.at = step - self.low
+        self.step = step - self.low
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
-        steps = self.places.get(quantity)
+        steps = self.step_views.get(quantity)
         if steps is None or not args:
             return self._compute_or_copy(quantity, function, *args)
-        target = steps[self.at]
-        if function is torch.tanh and self.quick:
+        target = steps[self.step]
+        if function is torch.tanh and self.use_numpy_tanh:
             np.tanh(args[0].numpy(), out=target.numpy())
             return target
         return function(*args, out=target)  # type: ignore[no-any-return]
@@ -119,54 +119,54 @@ class RowWatch(Watch):
     def _compute_or_copy(self, quantity: str, function: Any, *args: Tensor) -> Tensor:
         """Process a value that is not recorded, is computed already, or is the first one of a block."""
         if quantity in self.sizes:
-            if not self.filled:
+            if not self.has_buffer:
                 self.spread(args[0] if args else function)
                 self.divide()
                 return self(quantity, function, *args)
-            return self.places[quantity][self.at].copy_(function)
-        if function is torch.tanh and self.quick:
+            return self.step_views[quantity][self.step].copy_(function)
+        if function is torch.tanh and self.use_numpy_tanh:
             return torch.from_numpy(np.tanh(args[0].numpy()))
         return function(*args) if args else function  # type: ignore[no-any-return]
 
     def place(self, like: Tensor) -> Place:
         """Return the buffer of a compiled loop: the matrix if all quantities are recorded, else a scratch buffer."""
         start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
-        if self.whole and self.targets is not None and self.rows.dtype == like.dtype:
-            return Place(self.rows.numpy(), self.targets[start:stop].numpy(), self.begins(self.left))
+        if self.records_all and self.row_index is not None and self.rows.dtype == like.dtype:
+            return Place(self.rows.numpy(), self.row_index[start:stop].numpy(), self.begins(self.first_column))
         self.spread(like)
-        return Place(self.values.numpy(), np.arange(stop - start), self.begins(0))
+        return Place(self.buffer.numpy(), np.arange(stop - start), self.begins(0))
 
     def begins(self, first: int) -> np.ndarray:
         """Return the first column of each quantity, given that of the first one; -1 for quantities without columns."""
         columns = dict(zip(self.sizes, accumulate(self.sizes.values(), initial=first), strict=False))
-        return np.array([columns.get(name, -1) for name in self.all])
+        return np.array([columns.get(name, -1) for name in self.quantities])
 
     def spread(self, like: Tensor) -> None:
         """Allocate the scratch buffer of the block."""
         rows, widths = self.axis.starts[self.high] - self.axis.starts[self.low], list(self.sizes.values())
-        self.values = self.sheets.next(rows, sum(widths), like)
-        self.filled = True
+        self.buffer = self.sheets.next(rows, sum(widths), like)
+        self.has_buffer = True
 
     def divide(self) -> None:
         """Split the scratch buffer into views, one per quantity and step."""
-        self.quick = self.values.dtype in FAST and self.values.device.type == "cpu"
+        self.use_numpy_tanh = self.buffer.dtype in FAST and self.buffer.device.type == "cpu"
         sizes = list(self.axis.sizes[self.low : self.high])
-        columns = torch.split(self.values, list(self.sizes.values()), 1)
-        self.places = {name: torch.split(part, sizes) for name, part in zip(self.sizes, columns, strict=True)}
+        columns = torch.split(self.buffer, list(self.sizes.values()), 1)
+        self.step_views = {name: torch.split(part, sizes) for name, part in zip(self.sizes, columns, strict=True)}
 
     def flush(self) -> None:
         """Copy the scratch buffer into the matrix."""
-        if not self.filled:
+        if not self.has_buffer:
             return
-        self.filled, self.places = False, {}
+        self.has_buffer, self.step_views = False, {}
         start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
-        values = self.values[:, self.picks]
-        if self.targets is not None:
-            rows = self.targets[start:stop]
+        values = self.buffer[:, self.columns]
+        if self.row_index is not None:
+            rows = self.row_index[start:stop]
             selected = torch.nonzero(rows >= 0)[:, 0]
             if selected.numel() < rows.numel():
                 rows, values = rows[selected], values[selected.to(values.device)]
-            self.rows[:, self.left : self.right].index_copy_(0, rows, values.to(self.rows))
+            self.rows[:, self.first_column : self.stop_column].index_copy_(0, rows, values.to(self.rows))
 
     def end(self) -> None:  # noqa: D102
         self.flush()

@@ -74,7 +74,7 @@ class Draw:
         return int.from_bytes(self.take(2 if limit > 256 else 1), "big") % max(1, limit)
 
 
-def edited(good: bytes, draw: Draw, words: Sequence[bytes] = ()) -> bytes:
+def mutate(good: bytes, draw: Draw, words: Sequence[bytes] = ()) -> bytes:
     """Return a valid input with parts replaced by words, by other bytes, or by parts of itself."""
     for _ in range(draw.below(6) + 1):
         start, length = draw.below(len(good) + 1), draw.below(64)
@@ -90,23 +90,23 @@ def edited(good: bytes, draw: Draw, words: Sequence[bytes] = ()) -> bytes:
     return good
 
 
-def made(data: bytes, good: str, words: Sequence[str]) -> bytes:
+def decode_input(data: bytes, good: str, words: Sequence[str]) -> bytes:
     """Return the input that the bytes encode."""
     draw = Draw(data)
-    return draw.data if draw.below(256) == 255 else edited(good.encode(), draw, [word.encode() for word in words])
+    return draw.data if draw.below(256) == 255 else mutate(good.encode(), draw, [word.encode() for word in words])
 
 
 def dump(data: bytes) -> None:
     """Read text files and dumps, compressed or not: expect documents of clean sentences, or a `CorpusError`."""
     draw = Draw(data)
     kind, compression = (".xml", ".txt")[draw.below(2)], draw.below(8)
-    content = made(draw.data, PAGE, MARKUP)
+    content = decode_input(draw.data, PAGE, MARKUP)
     compress, ending = {1: (gzip.compress, ".gz"), 2: (bz2.compress, ".bz2"), 3: (lzma.compress, ".xz")}.get(
         compression, (bytes, "")
     )
     content = compress(content) if compression < 6 else content
     if ending and draw.below(2):
-        content = edited(content, draw)
+        content = mutate(content, draw)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         path = Path(folder) / f"a{kind}{ending}"
@@ -124,7 +124,7 @@ def pack(data: bytes) -> None:
     """Load language packs: expect a `CorpusError`, or a pack from whose spellings the text can be restored."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "xx.toml"
-        path.write_bytes(made(data, TINY, KEYS))
+        path.write_bytes(decode_input(data, TINY, KEYS))
         try:
             language = load_pack(str(path))
         except interp.CorpusError as error:
@@ -164,7 +164,7 @@ def store(data: bytes) -> None:
         shutil.copytree(good, path)
         target = path / files[draw.below(len(files))]
         before = target.read_bytes()
-        after = draw.data if draw.below(16) == 0 else edited(before, draw, [b"{}", b"null", b"[", b"../", b"\0", b"-1"])
+        after = draw.data if draw.below(16) == 0 else mutate(before, draw, [b"{}", b"null", b"[", b"../", b"\0", b"-1"])
         target.write_bytes(after)
         try:
             dataset = interp.open(path)
@@ -189,7 +189,7 @@ def _armenian() -> Pack:
 def text(data: bytes) -> None:
     """Transliterate any text: expect that no character is lost or moved, in sentences, spellings and by the network."""
     draw = Draw(data)
-    line = edited("Barew Dzez, MSFT youtube.com ա😀é".encode(), draw, [b"es ", "́".encode(), b"\xff", b"tch", b" "])
+    line = mutate("Barew Dzez, MSFT youtube.com ա😀é".encode(), draw, [b"es ", "́".encode(), b"\xff", b"tch", b" "])
     typed = (draw.data if draw.below(4) == 0 else line).decode("utf-8", "surrogateescape").replace("\n", " ")
     transliterator = _transliterator()
     (reading,) = transliterator.read([typed])
