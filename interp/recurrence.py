@@ -64,7 +64,7 @@ class Watch:
 Watcher = Callable[[int, str, Axis], Watch]
 
 
-def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watcher: Watcher) -> tuple[Any, Any]:
+def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: Watcher) -> tuple[Any, Any]:
     """Compute ``module(data, state)`` with the engine, calling observers for every quantity of every step.
 
     Parameters
@@ -77,8 +77,8 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watche
         Input as the module takes it: batched or not, ``batch_first`` or not.
     state : Tensor, tuple of Tensor, or None
         Initial state (layer x direction, sample, size); None means zeros.
-    watcher : callable
-        ``watcher(layer, direction, axis)`` returns the `Watch` of a layer and direction.
+    make_observer : callable
+        ``make_observer(layer, direction, axis)`` returns the `Watch` of a layer and direction.
 
     Returns
     -------
@@ -91,11 +91,11 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watche
         For inputs or states of the wrong width or shape.
     """
     with few_threads(len(adapter.directions(module))) as in_parallel:
-        return _run_layers(adapter, module, data, state, watcher, in_parallel)
+        return _run_layers(adapter, module, data, state, make_observer, in_parallel)
 
 
 def _run_layers(
-    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, watcher: Watcher, in_parallel: bool
+    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: Watcher, in_parallel: bool
 ) -> tuple[Any, Any]:
     rows, axis = read_input(module, data)
     initial = read_state(adapter, module, state, axis, rows)
@@ -109,7 +109,7 @@ def _run_layers(
         for number, direction in enumerate(directions):
             steps = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
             first = initial[layer * len(directions) + number]
-            passes.append(partial(steps.run, first, watcher(layer, direction, axis), Side(output, number)))
+            passes.append(partial(steps.run, first, make_observer(layer, direction, axis), Side(output, number)))
         finals += side_by_side(passes) if in_parallel and rows.device.type == "cpu" else [item() for item in passes]
         rows = output.joined()
     return write_output(module, data, rows, axis), write_state(finals, axis)
@@ -185,16 +185,16 @@ class Lane:
         starts = self.axis.starts
         return self.adapter.project(self.weights, self.rows[starts[low] : starts[high]])
 
-    def run(self, first: State, watch: Watch, side: Side) -> State:
+    def run(self, first: State, observer: Watch, output_part: Side) -> State:
         """Run all steps.
 
         Parameters
         ----------
         first : tuple of Tensor (sample, size)
             State before the first step, in the order of the axis.
-        watch : Watch
+        observer : Watch
             Observer of every quantity.
-        side : Side
+        output_part : Side
             Receiver of the outputs.
 
         Returns
@@ -205,21 +205,21 @@ class Lane:
         state, ended_states, starts = tuple(part.clone() for part in first), list[State](), self.axis.starts
         loop = self.compiled()
         for low, high in self.blocks(ROWS):
-            watch.block(low, high)
+            observer.block(low, high)
             inputs = self.inputs(low, high)
-            buffer = None if loop is None else watch.place(inputs)
+            buffer = None if loop is None else observer.place(inputs)
             for start, stop in self.runs(low, high):
                 state, ended = fit(state, first, self.axis.sizes[start], self.backward)
                 ended_states += ended
                 first_row, last_row = starts[start], starts[stop]
                 span = slice(first_row - starts[low], last_row - starts[low])
                 if loop is None or buffer is None:
-                    state = self.walk(range(start, stop), inputs[span], state, watch, side)
+                    state = self.walk(range(start, stop), inputs[span], state, observer, output_part)
                 else:
-                    target = buffer.part(span, *side.array(slice(first_row, last_row)))
+                    target = buffer.part(span, *output_part.array(slice(first_row, last_row)))
                     loop(inputs[span], state, target, self.backward)
         final = [tuple(part.clone() for part in state), *reversed(ended_states)]
-        watch.end()
+        observer.end()
         return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
 
     def compiled(self) -> Sweep | None:
@@ -233,25 +233,25 @@ class Lane:
         spans = [list(steps) for _, steps in groupby(range(low, high), self.axis.sizes.__getitem__)]
         yield from ((span[0], span[-1] + 1) for span in (reversed(spans) if self.backward else spans))
 
-    def walk(self, steps: range, x: Tensor, state: State, watch: Watch, side: Side) -> State:
+    def walk(self, steps: range, x: Tensor, state: State, observer: Watch, output_part: Side) -> State:
         """Run steps with the same samples one by one; return the state after them."""
         rows, outputs = torch.split(x, state[0].shape[0]), list[Tensor]()
         for step in reversed(steps) if self.backward else steps:
-            state, output = self.step(rows[step - steps.start], state, watch, step)
+            state, output = self.step(rows[step - steps.start], state, observer, step)
             outputs.append(output)
-        side.take(self.axis.starts[steps.start], outputs[::-1] if self.backward else outputs)
+        output_part.take(self.axis.starts[steps.start], outputs[::-1] if self.backward else outputs)
         return state
 
-    def step(self, x: Tensor, state: State, watch: Watch, step: int) -> tuple[State, Tensor]:
+    def step(self, x: Tensor, state: State, observer: Watch, step: int) -> tuple[State, Tensor]:
         """Run one step; return the new state and the module's output."""
-        watch.begin(step, x.shape[0])
-        after = self.adapter.step(self.weights, x, state, watch)
-        if watch.readers is None:
+        observer.begin(step, x.shape[0])
+        after = self.adapter.step(self.weights, x, state, observer)
+        if observer.readers is None:
             return after, after[0]
-        watch.readers.begin(step, x.shape[0])
-        if watch.readers.last:
-            return after, watch.readers(self.adapter.state[0], after[0])
-        return after, self.adapter.step(self.weights, x, state, watch.readers)[0]
+        observer.readers.begin(step, x.shape[0])
+        if observer.readers.last:
+            return after, observer.readers(self.adapter.state[0], after[0])
+        return after, self.adapter.step(self.weights, x, state, observer.readers)[0]
 
 
 def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
@@ -265,7 +265,7 @@ def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, l
     return remaining, [] if backward else [tuple(part[size:].clone() for part in state)]
 
 
-def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, watcher: Watcher) -> Any:
+def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, make_observer: Watcher) -> Any:
     """Compute one step of a cell, ``module(data, state)``, with the engine; shapes are those of the module."""
     single = data.dim() == 1
     x = data[None] if single else data
@@ -277,10 +277,10 @@ def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any
     elif single:
         parts = tuple(part[None] for part in parts)
     axis = Axis((x.shape[0],), None, "cell")
-    steps, watch = Lane(adapter, adapter.weights(module, 0, "forward"), x, axis), watcher(0, "forward", axis)
-    watch.block(0, 1)
-    after, output = steps.step(steps.inputs(0, 1), tuple(parts), watch, 0)
-    watch.end()
+    steps, observer = Lane(adapter, adapter.weights(module, 0, "forward"), x, axis), make_observer(0, "forward", axis)
+    observer.block(0, 1)
+    after, output = steps.step(steps.inputs(0, 1), tuple(parts), observer, 0)
+    observer.end()
     result = (output, *after[1:])
     result = tuple(part[0] for part in result) if single else result
     return result if len(adapter.state) > 1 else result[0]

@@ -129,13 +129,13 @@ def columns(parts: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
 
 
 def segments(
-    seen: Mapping[str, Seen], captured: set[str], axes: Sequence[Axis], tokens: Tokens
+    traces: Mapping[str, Seen], captured: set[str], axes: Sequence[Axis], tokens: Tokens
 ) -> list[dict[str, Any]]:
     """Match the input columns of each linear layer with units; return runs of columns that have the same origin.
 
     Parameters
     ----------
-    seen : mapping
+    traces : mapping
         Traces of the modules in one forward.
     captured : set of str
         Names of the modules whose units are captured.
@@ -153,48 +153,48 @@ def segments(
     """
     origins: dict[bytes, list[Place]] = {}
     parts: list[dict[str, Any]] = []
-    for name, entry in seen.items():
-        if entry.adapter is not None:
-            add(origins, INPUT + name, aligned(entry, entry.inputs, axes, tokens))
-        if isinstance(entry.module, nn.Linear) and name in captured:
-            inputs = aligned(entry, entry.inputs, axes, tokens)
+    for name, trace in traces.items():
+        if trace.adapter is not None:
+            add(origins, INPUT + name, aligned(trace, trace.inputs, axes, tokens))
+        if isinstance(trace.module, nn.Linear) and name in captured:
+            inputs = aligned(trace, trace.inputs, axes, tokens)
             if inputs is not None:
                 parts += runs(name, matched(inputs, origins))
         if name in captured:
-            for prefix, values in outputs_of(name, entry, axes, tokens):
+            for prefix, values in outputs_of(name, trace, axes, tokens):
                 add(origins, prefix, values)
     return parts
 
 
-def outputs_of(name: str, entry: Seen, axes: Sequence[Axis], tokens: Tokens) -> Iterator[tuple[str, Tensor | None]]:
+def outputs_of(name: str, trace: Seen, axes: Sequence[Axis], tokens: Tokens) -> Iterator[tuple[str, Tensor | None]]:
     """Yield the units in the output of a module: prefix of their names, values ``(row, unit)``."""
-    adapter = entry.adapter
+    adapter = trace.adapter
     if adapter is None:
-        yield f"{name}.out", aligned(entry, entry.outputs, axes, tokens)
+        yield f"{name}.out", aligned(trace, trace.outputs, axes, tokens)
     elif adapter.cell:
         for number, quantity in enumerate(adapter.state):
-            values = [output[number] if len(adapter.state) > 1 else output for output in entry.outputs]
-            yield f"{name}.0.forward.{quantity}", aligned(entry, values, axes, tokens)
+            values = [output[number] if len(adapter.state) > 1 else output for output in trace.outputs]
+            yield f"{name}.0.forward.{quantity}", aligned(trace, values, axes, tokens)
     else:
-        yield from sides(name, entry, adapter, aligned(entry, entry.outputs, axes, tokens))
+        yield from sides(name, trace, adapter, aligned(trace, trace.outputs, axes, tokens))
 
 
-def sides(name: str, entry: Seen, adapter: Adapter, values: Tensor | None) -> Iterator[tuple[str, Tensor]]:
+def sides(name: str, trace: Seen, adapter: Adapter, values: Tensor | None) -> Iterator[tuple[str, Tensor]]:
     """Yield the outputs of each direction of a recurrent module's last layer."""
     if values is None:
         return
-    directions, layer = adapter.directions(entry.module), adapter.layers(entry.module) - 1
+    directions, layer = adapter.directions(trace.module), adapter.layers(trace.module) - 1
     for direction, part in zip(directions, values.chunk(len(directions), 1), strict=True):
         yield f"{name}.{layer}.{direction}.{adapter.state[0]}", part
 
 
-def aligned(entry: Seen, values: Sequence[Any], axes: Sequence[Axis], tokens: Tokens) -> Tensor | None:
+def aligned(trace: Seen, values: Sequence[Any], axes: Sequence[Axis], tokens: Tokens) -> Tensor | None:
     """Return the values of all calls in token order ``(row, feature)``, or None if they have no time axis."""
     tensors = [tensor_of(value) for value in values]
     if any(tensor is None for tensor in tensors):
         return None
     for axis in axes:
-        layout = layout_of(Seen(entry.name, entry.module, None, [], list(values)), axis)
+        layout = layout_of(Seen(trace.name, trace.module, None, [], list(values)), axis)
         if layout is not None:
             outputs = [tensor for tensor in tensors if tensor is not None]
             try:

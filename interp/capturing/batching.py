@@ -192,11 +192,11 @@ def alike(value: Tensor, first: Any, count: int) -> bool:
     return len(shape) == 2 and value.shape[:2] == shape and list(shape).count(count) == 1
 
 
-def call_model(model: torch.nn.Module, piece: Piece) -> Any:
+def call_model(model: torch.nn.Module, micro_batch: Piece) -> Any:
     """Run the model on a micro-batch."""
-    if piece.batch.call is not None:
-        return piece.batch.call(model, piece.batch)
-    inputs = piece.inputs
+    if micro_batch.batch.call is not None:
+        return micro_batch.batch.call(model, micro_batch.batch)
+    inputs = micro_batch.inputs
     if isinstance(inputs, list | tuple) and not isinstance(inputs, PackedSequence):
         return model(*inputs)
     return model(inputs)

@@ -24,35 +24,37 @@ def recorded(recording: Recording, check: SelfCheck, states: dict[str, Any] | No
     With ``states`` (module name to state), recurrent modules start from their entry and replace it by their last state.
     """
     with ExitStack() as stack:
-        for reading in recording.plan.readings:
-            module = reading.module
-            if reading.adapter is None:
-                stack.enter_context(listening(module, partial(take, recording, reading)))
+        for module_plan in recording.plan.readings:
+            module = module_plan.module
+            if module_plan.adapter is None:
+                stack.enter_context(listening(module, partial(take, recording, module_plan)))
             elif states is not None:
-                forward = stand_in(reading, recording, check) if reading.blocks else noting(reading, recording)
-                stack.enter_context(replaced(module, carrying(reading.name, forward, states)))
-            elif not reading.blocks:
-                handle = module.register_forward_pre_hook(lambda _m, args, r=reading: recording.note(r, args[0]))
+                forward = (
+                    stand_in(module_plan, recording, check) if module_plan.blocks else noting(module_plan, recording)
+                )
+                stack.enter_context(replaced(module, carrying(module_plan.name, forward, states)))
+            elif not module_plan.blocks:
+                handle = module.register_forward_pre_hook(lambda _m, args, r=module_plan: recording.note(r, args[0]))
                 stack.callback(handle.remove)
             else:
-                stack.enter_context(replaced(module, stand_in(reading, recording, check)))
+                stack.enter_context(replaced(module, stand_in(module_plan, recording, check)))
         yield
 
 
-def take(recording: Recording, reading: Reading, _data: Any, output: Any) -> None:
+def take(recording: Recording, module_plan: Reading, _data: Any, output: Any) -> None:
     """Record the output of a module."""
-    recording.output(reading, output)
+    recording.output(module_plan, output)
 
 
-def stand_in(reading: Reading, recording: Recording, check: SelfCheck) -> Forward:
+def stand_in(module_plan: Reading, recording: Recording, check: SelfCheck) -> Forward:
     """Return a ``forward`` that runs the engine, records, and compares the result with that of the module itself."""
-    adapter, module, own = reading.adapter, reading.module, reading.module.forward
+    adapter, module, own = module_plan.adapter, module_plan.module, module_plan.module.forward
     assert adapter is not None  # noqa: S101
-    name, engine = reading.name, run_cell if adapter.cell else run
+    name, engine = module_plan.name, run_cell if adapter.cell else run
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the parameter names of torch's modules)
         max_samples = check.due(name, input, hx)
-        result = engine(adapter, module, input, hx, recording.watcher(reading))
+        result = engine(adapter, module, input, hx, recording.watcher(module_plan))
         if max_samples:
             check.compare(name, own, adapter, module, (input, hx), result, max_samples)
         return result
@@ -60,12 +62,12 @@ def stand_in(reading: Reading, recording: Recording, check: SelfCheck) -> Forwar
     return forward
 
 
-def noting(reading: Reading, recording: Recording) -> Forward:
+def noting(module_plan: Reading, recording: Recording) -> Forward:
     """Return a ``forward`` that records the time axis of the call and runs the module itself."""
-    own = reading.module.forward
+    own = module_plan.module.forward
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002
-        recording.note(reading, input)
+        recording.note(module_plan, input)
         return own(input, hx)
 
     return forward

@@ -81,11 +81,11 @@ def cut(batch: Batch, dim: int, labels: Labels | None, steps: int, size: int) ->
 
 def obstacle(session: Session, plan: Plan, batch: Batch, dim: int) -> str:
     """Return the reason why a model can't run in time chunks; an empty string if it can."""
-    for reading in plan.readings:
-        if reading.adapter is not None and "backward" in reading.adapter.directions(reading.module):
-            return f"{reading.name!r} is bidirectional, and its backward direction starts at the last step."
-        if reading.adapter is not None and (reading.stepwise or reading.calls > 1):
-            return f"{reading.name!r} is called several times in one forward, with states that the model stores."
+    for module_plan in plan.readings:
+        if module_plan.adapter is not None and "backward" in module_plan.adapter.directions(module_plan.module):
+            return f"{module_plan.name!r} is bidirectional, and its backward direction starts at the last step."
+        if module_plan.adapter is not None and (module_plan.stepwise or module_plan.calls > 1):
+            return f"{module_plan.name!r} is called several times in one forward, with states that the model stores."
     start = part(batch, dim, 0, 2 * TRIED)
     try:
         whole = tried(session, plan, [(0, Piece.whole(start, 1))])

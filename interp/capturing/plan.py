@@ -101,19 +101,19 @@ class Plan:
     @property
     def width(self) -> int:
         """Number of columns."""
-        return sum(block.stop - block.start for reading in self.readings for block in reading.blocks)
+        return sum(block.stop - block.start for module_plan in self.readings for block in module_plan.blocks)
 
     @property
     def several(self) -> bool:
         """True if a module is called several times in one forward, with different steps each time."""
-        return any(reading.calls > 1 and not reading.stepwise for reading in self.readings)
+        return any(module_plan.calls > 1 and not module_plan.stepwise for module_plan in self.readings)
 
     def units(self, symbols: dict[str, Sequence[str]]) -> dict[str, Any]:
         """Return the coords of ``unit``; ``symbols`` maps module names to the symbols of their output units."""
         rows = [
-            (unit_name(reading.name, block.quantity, index, block.layer, block.direction), reading.name, block.layer,
-             block.direction, block.quantity, index, symbol_of(symbols, reading.name, index))
-            for reading in self.readings for block in reading.blocks for index in kept(block)
+            (unit_name(part.name, block.quantity, index, block.layer, block.direction), part.name, block.layer,
+             block.direction, block.quantity, index, symbol_of(symbols, part.name, index))
+            for part in self.readings for block in part.blocks for index in kept(block)
         ]  # fmt: skip
         names = ("unit", "module", "layer", "direction", "quantity", "index", "symbol")
         return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
@@ -157,11 +157,11 @@ def check_quantities(quantities: Sequence[str] | str, adapters: Sequence[Adapter
             raise unknown("quantity", name, sorted(names, key=lambda q: QUANTITIES.index(q) if q in QUANTITIES else 99))
 
 
-def place(readings: Sequence[Reading], mask: np.ndarray | None = None) -> None:
+def place(module_plans: Sequence[Reading], mask: np.ndarray | None = None) -> None:
     """Assign columns to every block; with ``mask`` (one boolean per unit) only to the units where it is true."""
     column = unit = 0
-    for reading in readings:
-        for block in list(reading.blocks):
+    for module_plan in module_plans:
+        for block in list(module_plan.blocks):
             indices = None if mask is None else np.flatnonzero(mask[unit : unit + block.width])
             unit += block.width
             if indices is not None and indices.size < block.width:
@@ -170,4 +170,4 @@ def place(readings: Sequence[Reading], mask: np.ndarray | None = None) -> None:
             block.start, block.stop = column, column + count
             column += count
             if not count:
-                reading.blocks.remove(block)
+                module_plan.blocks.remove(block)

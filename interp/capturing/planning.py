@@ -48,25 +48,27 @@ def make_plan(model: nn.Module, batch: Batch, modules: Sequence[str] | None, qua
     """
     if hasattr(units, "coords"):
         units = units["unit"].values.tolist()
-    seen, axis, piece = scout(model, batch, modules)
-    axes = time_axes(seen, piece)
-    warn_unread(seen, modules, quantities)
-    check_quantities(quantities, [entry.adapter for entry in seen.values() if entry.adapter is not None])
-    readings, skipped = readings_of(seen, axes, modules, quantities)
+    traces, axis, micro_batch = scout(model, batch, modules)
+    axes = time_axes(traces, micro_batch)
+    warn_unread(traces, modules, quantities)
+    check_quantities(quantities, [trace.adapter for trace in traces.values() if trace.adapter is not None])
+    module_plans, skipped = readings_of(traces, axes, modules, quantities)
     if units is not None and not isinstance(units, Mapping) and quantities == "all":
-        all_names = sorted({name for entry in seen.values() if entry.adapter for name in entry.adapter.quantities})
-        readings, skipped = readings_of(seen, axes, modules, [*all_names, "out"])
-    place(readings)
-    plan = Plan(readings, axis, shape=(axes[0].samples, axes[0].steps) if axes else (0, 0))
+        all_names = sorted({name for trace in traces.values() if trace.adapter for name in trace.adapter.quantities})
+        module_plans, skipped = readings_of(traces, axes, modules, [*all_names, "out"])
+    place(module_plans)
+    plan = Plan(module_plans, axis, shape=(axes[0].samples, axes[0].steps) if axes else (0, 0))
     if not plan.width:
         raise CaptureError(
             "Nothing to read: the model called no recurrent module and no nn.Linear with a time axis. "
             "Name the modules to read in modules=."
         )
     if units is not None:
-        place(readings, chosen_units(plan, units))
+        place(module_plans, chosen_units(plan, units))
     plan.notes = {
-        "wiring": json.dumps(wired(seen, axes, piece, {reading.name for reading in readings if reading.blocks}))
+        "wiring": json.dumps(
+            wired(traces, axes, micro_batch, {module_plan.name for module_plan in module_plans if module_plan.blocks})
+        )
     }
     if skipped:
         plan.notes["skipped_modules"] = ", ".join(skipped)
@@ -82,13 +84,13 @@ def scout(model: nn.Module, batch: Batch, modules: Sequence[str] | None) -> tupl
         first = leading(batch.inputs)
         sizes = set(first.shape) if isinstance(first, Tensor) else set()
         size = next(size for size in range(FEW, 0, -1) if size not in sizes)
-        piece = next(iter(pieces(batch, size, axis)))
-        seen = tried(model, piece, modules) if piece.samples == size else None
-        if seen and all(entry.samples == size and entry.kind != "single" for entry in time_axes(seen, piece)):
-            return seen, axis, piece
+        micro_batch = next(iter(pieces(batch, size, axis)))
+        traces = tried(model, micro_batch, modules) if micro_batch.samples == size else None
+        if traces and all(each.samples == size and each.kind != "single" for each in time_axes(traces, micro_batch)):
+            return traces, axis, micro_batch
     whole = Piece.whole(batch)
     try:
-        seen = observe(model, whole, modules)
+        traces = observe(model, whole, modules)
     except InterpError:
         raise
     except Exception as error:  # the user's model may raise anything
@@ -96,25 +98,27 @@ def scout(model: nn.Module, batch: Batch, modules: Sequence[str] | None) -> tupl
             f"The model itself fails on these inputs: {type(error).__name__}: {error}\n"
             "Give inputs that run as model(*inputs), or pass call= in the Batch."
         ) from error
-    return seen, sample_axis(model, batch, seen, whole), whole
+    return traces, sample_axis(model, batch, traces, whole), whole
 
 
-def wired(seen: Mapping[str, Seen], axes: Sequence[Axis], piece: Piece, captured: set[str]) -> list[dict[str, Any]]:
+def wired(
+    traces: Mapping[str, Seen], axes: Sequence[Axis], micro_batch: Piece, captured: set[str]
+) -> list[dict[str, Any]]:
     """Return the segments of the connectivity between modules that share a time axis."""
     if not axes:
         return []
-    first = next((entry for entry in seen.values() if entry.adapter is not None and not entry.adapter.cell), None)
+    first = next((trace for trace in traces.values() if trace.adapter is not None and not trace.adapter.cell), None)
     if first is not None and len(first.inputs) > 1:
         calls = np.stack([read_input(first.module, data)[1].lengths.numpy() for data in first.inputs])
-        return segments(seen, captured, axes, Tokens(calls.sum(0), {}, None, calls=calls))
-    lengths = piece.lengths if piece.lengths is not None else axes[0].lengths.numpy()
-    return segments(seen, captured, axes, Tokens(lengths, {}, None))
+        return segments(traces, captured, axes, Tokens(calls.sum(0), {}, None, calls=calls))
+    lengths = micro_batch.lengths if micro_batch.lengths is not None else axes[0].lengths.numpy()
+    return segments(traces, captured, axes, Tokens(lengths, {}, None))
 
 
-def tried(model: nn.Module, piece: Piece, modules: Sequence[str] | None) -> dict[str, Seen] | None:
+def tried(model: nn.Module, micro_batch: Piece, modules: Sequence[str] | None) -> dict[str, Seen] | None:
     """Return the traces of the modules, or None if the model fails on this micro-batch."""
     try:
-        return observe(model, piece, modules)
+        return observe(model, micro_batch, modules)
     except InterpError:
         raise
     except Exception:  # the sample dim was a guess; the whole batch runs next
@@ -133,55 +137,55 @@ def guesses(model: nn.Module, batch: Batch) -> list[int | None]:
     return [dim for dim in order if dim < first.dim() and count in (None, first.shape[dim])]
 
 
-def sample_axis(model: nn.Module, batch: Batch, seen: Mapping[str, Seen], piece: Piece) -> int | None:
+def sample_axis(model: nn.Module, batch: Batch, traces: Mapping[str, Seen], micro_batch: Piece) -> int | None:
     """Return the dim of the first input whose size is the number of samples in the recurrent modules."""
     first = leading(batch.inputs)
-    axes = time_axes(seen, piece)
+    axes = time_axes(traces, micro_batch)
     if not isinstance(first, Tensor) or not axes or axes[0].kind == "single":
         return None
     return next((dim for dim in guesses(model, batch) if dim is not None and first.shape[dim] == axes[0].samples), None)
 
 
 def readings_of(
-    seen: Mapping[str, Seen], axes: Sequence[Axis], modules: Sequence[str] | None, quantities: Any
+    traces: Mapping[str, Seen], axes: Sequence[Axis], modules: Sequence[str] | None, quantities: Any
 ) -> tuple[list[Reading], list[str]]:
     """Return the plans of the modules to read, and the names of the modules without a time axis."""
-    readings, skipped = [], []
-    for name, entry in seen.items():
+    module_plans, skipped = [], []
+    for name, trace in traces.items():
         selected = modules is None or name in modules
-        if entry.adapter is not None:
-            blocks = blocks_of(entry.adapter, entry.module, quantities) if selected else []
-            readings.append(Reading(name, entry.module, entry.adapter, "", len(entry.outputs), blocks))
+        if trace.adapter is not None:
+            blocks = blocks_of(trace.adapter, trace.module, quantities) if selected else []
+            module_plans.append(Reading(name, trace.module, trace.adapter, "", len(trace.outputs), blocks))
         elif selected:
-            layout = next((kind for axis in axes if (kind := layout_of(entry, axis)) is not None), None)
+            layout = next((kind for axis in axes if (kind := layout_of(trace, axis)) is not None), None)
             if layout is None:
                 skipped.append(name)
             else:
-                readings.append(
-                    Reading(name, entry.module, None, layout, len(entry.outputs), [out_block(entry, layout)])
+                module_plans.append(
+                    Reading(name, trace.module, None, layout, len(trace.outputs), [out_block(trace, layout)])
                 )
     if modules is not None and skipped:
         raise CaptureError(f"The output of {', '.join(map(repr, skipped))} has no time axis; leave it out of modules=.")
-    return readings, skipped
+    return module_plans, skipped
 
 
-def out_block(entry: Seen, layout: str) -> Block:
+def out_block(trace: Seen, layout: str) -> Block:
     """Return the block of the quantity ``out`` of a module."""
-    output = tensor_of(entry.outputs[0])
+    output = tensor_of(trace.outputs[0])
     assert output is not None  # noqa: S101 (it has a layout)
     return Block(0, "", "out", output.shape[2 if layout in ("batch", "time") else 1 :].numel())
 
 
-def warn_unread(seen: Mapping[str, Seen], modules: Sequence[str] | None, quantities: Any) -> None:
+def warn_unread(traces: Mapping[str, Seen], modules: Sequence[str] | None, quantities: Any) -> None:
     """Warn about recurrent modules without an adapter; `CaptureError` if their gates were requested by name."""
-    unread = [entry for entry in seen.values() if entry.adapter is None and looks_recurrent(entry.module)]
-    unread = [entry for entry in unread if modules is None or entry.name in modules]
-    has_adapter = any(entry.adapter is not None for entry in seen.values())
-    for entry in unread:
-        reason = unreadable(entry.module)
+    unread = [trace for trace in traces.values() if trace.adapter is None and looks_recurrent(trace.module)]
+    unread = [trace for trace in unread if modules is None or trace.name in modules]
+    has_adapter = any(trace.adapter is not None for trace in traces.values())
+    for trace in unread:
+        reason = unreadable(trace.module)
         if quantities != "all" and set(quantities) != {"out"} and (modules is not None or not has_adapter):
-            raise CaptureError(f"The gates of {entry.name!r} can't be read: {reason}")
-        warnings.warn(f"Only the output of {entry.name!r} is read: {reason}", stacklevel=outside())
+            raise CaptureError(f"The gates of {trace.name!r} can't be read: {reason}")
+        warnings.warn(f"Only the output of {trace.name!r} is read: {reason}", stacklevel=outside())
 
 
 def outside() -> int:

@@ -26,7 +26,7 @@ class Recording:
     ----------
     plan : Plan
         Modules to read, and their columns.
-    piece : Piece
+    micro_batch : Piece
         Samples of the forward.
     where : mapping, callable or None
         Selection of tokens; see `interp.capture`.
@@ -34,7 +34,7 @@ class Recording:
         Number of the first sample, and of the first step.
     reserve : callable
         ``reserve(rows)`` returns the rows to fill ``(rows, unit)``.
-    sheets : Sheets
+    scratch : Sheets
         Scratch memory.
 
     Attributes
@@ -54,21 +54,21 @@ class Recording:
     def __init__(
         self,
         plan: Plan,
-        piece: Piece,
+        micro_batch: Piece,
         where: Any,
         first: tuple[int, int],
         reserve: Callable[[int], Tensor],
-        sheets: Sheets,
+        scratch: Sheets,
     ) -> None:
-        self.plan, self.piece, self.where, self.first = plan, piece, where, first
-        self.reserve, self.sheets = reserve, sheets
+        self.plan, self.piece, self.where, self.first = plan, micro_batch, where, first
+        self.reserve, self.sheets = reserve, scratch
         self.tokens: Tokens | None = None
         self.rows: Tensor | None = None
         self.calls: dict[str, list[Axis]] = {}
         self.loose: dict[tuple[str, int, str], list[LooseWatch]] = {}
         self.outputs: dict[str, list[Tensor]] = {}
-        if piece.lengths is not None and not plan.several:
-            self.know(piece.lengths)
+        if micro_batch.lengths is not None and not plan.several:
+            self.know(micro_batch.lengths)
 
     @property
     def idle(self) -> bool:
@@ -82,55 +82,55 @@ class Recording:
         self.tokens = Tokens(lengths, labels, self.where, *self.first, calls=calls)
         self.rows = self.reserve(self.tokens.rows)
 
-    def watcher(self, reading: Reading) -> Callable[[int, str, Axis], Watch]:
+    def watcher(self, module_plan: Reading) -> Callable[[int, str, Axis], Watch]:
         """Return the function that makes the engine's observers for one call of a module."""
-        return partial(self._observer, reading, [])
+        return partial(self._observer, module_plan, [])
 
-    def _observer(self, reading: Reading, call_axes: list[Axis], layer: int, direction: str, axis: Axis) -> Watch:
+    def _observer(self, module_plan: Reading, call_axes: list[Axis], layer: int, direction: str, axis: Axis) -> Watch:
         if not call_axes:
             call_axes.append(axis)
-            self.calls.setdefault(reading.name, []).append(axis)
-            if self.tokens is None and self.direct(reading):
+            self.calls.setdefault(module_plan.name, []).append(axis)
+            if self.tokens is None and self.direct(module_plan):
                 self.know(axis.lengths.numpy())
-        blocks = reading.of(layer, direction)
-        if not self.direct(reading) or self.tokens is None or self.rows is None:
+        blocks = module_plan.of(layer, direction)
+        if not self.direct(module_plan) or self.tokens is None or self.rows is None:
             if not blocks:
                 return Watch()
-            watch = LooseWatch(blocks)
-            self.loose.setdefault((reading.name, layer, direction), []).append(watch)
-            return watch
-        if len(self.calls[reading.name]) > 1:
+            observer = LooseWatch(blocks)
+            self.loose.setdefault((module_plan.name, layer, direction), []).append(observer)
+            return observer
+        if len(self.calls[module_plan.name]) > 1:
             raise CaptureError(
-                f"{reading.name!r} was called once on the first batch and several times on a later one; "
+                f"{module_plan.name!r} was called once on the first batch and several times on a later one; "
                 "put a batch with several calls first."
             )
-        check_axis(reading.name, axis, self.tokens)
-        assert reading.adapter is not None  # noqa: S101
-        sizes = {name: reading.adapter.sizes(reading.module)[name] for name in reading.adapter.quantities}
+        check_axis(module_plan.name, axis, self.tokens)
+        assert module_plan.adapter is not None  # noqa: S101
+        sizes = {name: module_plan.adapter.sizes(module_plan.module)[name] for name in module_plan.adapter.quantities}
         return RowWatch(blocks, sizes, self.rows, axis, self.tokens, self.sheets)
 
-    def direct(self, reading: Reading) -> bool:
+    def direct(self, module_plan: Reading) -> bool:
         """Return whether the values of a module can be written directly into the matrix."""
-        return reading.calls == 1 and not reading.stepwise
+        return module_plan.calls == 1 and not module_plan.stepwise
 
-    def output(self, reading: Reading, value: Any) -> None:
+    def output(self, module_plan: Reading, value: Any) -> None:
         """Record the output of a module without an adapter."""
         tensor = tensor_of(value)
         if tensor is None:
             raise CaptureError(
-                f"Expected a tensor as output of {reading.name!r}; got {type(value).__name__}. "
+                f"Expected a tensor as output of {module_plan.name!r}; got {type(value).__name__}. "
                 "Leave it out of modules=."
             )
-        self.outputs.setdefault(reading.name, []).append(tensor.detach())
+        self.outputs.setdefault(module_plan.name, []).append(tensor.detach())
 
-    def note(self, reading: Reading, data: Any) -> None:
+    def note(self, module_plan: Reading, data: Any) -> None:
         """Record the time axis of a call of a recurrent module whose values are not read."""
-        self.calls.setdefault(reading.name, []).append(read_input(reading.module, data)[1])
+        self.calls.setdefault(module_plan.name, []).append(read_input(module_plan.module, data)[1])
 
-    def axes(self, reading: Reading) -> list[Axis]:
+    def axes(self, module_plan: Reading) -> list[Axis]:
         """Return the time axes of a module's calls; the calls of a cell are the steps of a single axis."""
-        axes = self.calls.get(reading.name, [])
-        if axes and reading.stepwise:
+        axes = self.calls.get(module_plan.name, [])
+        if axes and module_plan.stepwise:
             return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
         return axes
 

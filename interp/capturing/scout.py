@@ -122,9 +122,9 @@ def candidates(model: nn.Module, names: Sequence[str] | None) -> dict[str, Seen]
     return traces
 
 
-def closed(seen: Seen) -> bool:
+def closed(trace: Seen) -> bool:
     """Return whether the parts of a module can't be observed: the engine runs it, or ``torch.jit`` compiled it."""
-    return seen.adapter is not None or isinstance(seen.module, torch.jit.ScriptModule)
+    return trace.adapter is not None or isinstance(trace.module, torch.jit.ScriptModule)
 
 
 def _contains(outer: str, name: str) -> bool:
@@ -132,22 +132,22 @@ def _contains(outer: str, name: str) -> bool:
 
 
 @contextmanager
-def watching(seen: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
+def watching(traces: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
     """Record the inputs and outputs of modules, and the order of their first calls."""
 
-    def record_call(entry: Seen, data: Any, output: Any) -> None:
-        if entry.name not in order:
-            order.append(entry.name)
-        entry.inputs.append(data)
-        entry.outputs.append(output)
+    def record_call(trace: Seen, data: Any, output: Any) -> None:
+        if trace.name not in order:
+            order.append(trace.name)
+        trace.inputs.append(data)
+        trace.outputs.append(output)
 
     with ExitStack() as stack:
-        for entry in seen.values():
-            stack.enter_context(listening(entry.module, partial(record_call, entry)))
+        for trace in traces.values():
+            stack.enter_context(listening(trace.module, partial(record_call, trace)))
         yield
 
 
-def observe(model: nn.Module, piece: Piece, names: Sequence[str] | None) -> dict[str, Seen]:
+def observe(model: nn.Module, micro_batch: Piece, names: Sequence[str] | None) -> dict[str, Seen]:
     """Run a micro-batch and return the traces of the modules in the order of their first calls.
 
     Raises
@@ -157,27 +157,27 @@ def observe(model: nn.Module, piece: Piece, names: Sequence[str] | None) -> dict
     UnknownNameError
         For a name that the model does not have.
     """
-    seen, order = candidates(model, names), []  # type: ignore[var-annotated]
-    with watching(seen, order), torch.no_grad():
-        call_model(unwrap(model), piece)
+    traces, order = candidates(model, names), []  # type: ignore[var-annotated]
+    with watching(traces, order), torch.no_grad():
+        call_model(unwrap(model), micro_batch)
     uncalled = [name for name in (names or ()) if name not in order]
     if uncalled:
         raise CaptureError(
             f"The model did not call {', '.join(map(repr, uncalled))} on these inputs; leave it out of modules=."
         )
-    return {name: seen[name] for name in order}
+    return {name: traces[name] for name in order}
 
 
-def time_axes(seen: Mapping[str, Seen], piece: Piece) -> list[Axis]:
+def time_axes(traces: Mapping[str, Seen], micro_batch: Piece) -> list[Axis]:
     """Return the time axis of the first call of each recurrent module; without any, that of the inputs."""
     axes = []
-    for entry in seen.values():
-        first = entry.inputs[0]
-        if entry.adapter is not None and entry.adapter.cell:
-            axes.append(Axis((first.shape[0] if first.dim() > 1 else 1,) * len(entry.inputs), None, "cell"))
-        elif entry.adapter is not None or sequence_like(entry.module, first):
-            axes.append(read_input(entry.module, first)[1])
-    return axes or input_axes(piece, time_first([entry.module for entry in seen.values()]))
+    for trace in traces.values():
+        first = trace.inputs[0]
+        if trace.adapter is not None and trace.adapter.cell:
+            axes.append(Axis((first.shape[0] if first.dim() > 1 else 1,) * len(trace.inputs), None, "cell"))
+        elif trace.adapter is not None or sequence_like(trace.module, first):
+            axes.append(read_input(trace.module, first)[1])
+    return axes or input_axes(micro_batch, time_first([trace.module for trace in traces.values()]))
 
 
 def sequence_like(module: nn.Module, data: Any) -> bool:
@@ -193,9 +193,9 @@ def time_first(modules: Iterable[nn.Module]) -> bool:
     return bool(flags) and not any(flags)
 
 
-def input_axes(piece: Piece, steps_first: bool) -> list[Axis]:
+def input_axes(micro_batch: Piece, steps_first: bool) -> list[Axis]:
     """Return the time axis of the first input in a list; [] if it has none."""
-    first = leading(piece.inputs)
+    first = leading(micro_batch.inputs)
     if isinstance(first, PackedSequence):
         return [Axis(tuple(first.batch_sizes.tolist()), first.sorted_indices, "packed")]
     if isinstance(first, Tensor) and first.dim() > 1:
@@ -213,9 +213,9 @@ def tensor_of(output: Any) -> Tensor | None:
     return output if isinstance(output, Tensor) else None
 
 
-def layout_of(entry: Seen, axis: Axis) -> str | None:
+def layout_of(trace: Seen, axis: Axis) -> str | None:
     """Return the layout of a module's output (see `Reading`), or None if it has no time axis."""
-    output = tensor_of(entry.outputs[0])
+    output = tensor_of(trace.outputs[0])
     if output is None or output.dim() < 2 or not output.is_floating_point():
         return None
     first, second = output.shape[0], output.shape[1]
@@ -228,7 +228,7 @@ def layout_of(entry: Seen, axis: Axis) -> str | None:
         return "batch" if samples_first else "time" if samples_second else None
     if first == axis.starts[-1] and axis.kind == "packed":
         return "packed"
-    if first == axis.samples and (len(entry.outputs) > 1 or axis.steps == 1):
+    if first == axis.samples and (len(trace.outputs) > 1 or axis.steps == 1):
         return "call"
     if first == axis.samples * axis.steps:
         return "flat-time" if axis.kind == "time" or axis.steps_first else "flat-batch"

@@ -91,16 +91,16 @@ class Session:
                 continue
             micro_batches = pieces(batch, self.options.batch_size, plan.axis)
             if batch.decode is None:
-                for piece in micro_batches:
-                    yield self._forward(plan, piece)[0].labels
+                for micro_batch in micro_batches:
+                    yield self._forward(plan, micro_batch)[0].labels
             else:
-                yield self._decoded(batch, [self._forward(plan, piece) for piece in micro_batches])
+                yield self._decoded(batch, [self._forward(plan, micro_batch) for micro_batch in micro_batches])
 
     def carried(self, plan: Plan, chunks: list[tuple[int, Piece]]) -> Iterator[dict[str, np.ndarray]]:
         """Run the time chunks of one long sequence, each with its first step; yield the labels of each."""
         sample, states = self.samples, dict[str, Any]()
-        for first, piece in chunks:
-            yield self._forward(plan, piece, first, states)[0].labels
+        for first, micro_batch in chunks:
+            yield self._forward(plan, micro_batch, first, states)[0].labels
             self.samples = sample
         self.samples = sample + 1
 
@@ -125,14 +125,14 @@ class Session:
         return self.plan
 
     def _forward(
-        self, plan: Plan, piece: Piece, first_step: int = 0, states: dict[str, Any] | None = None
+        self, plan: Plan, micro_batch: Piece, first_step: int = 0, states: dict[str, Any] | None = None
     ) -> tuple[Tokens, Any]:
         first = self.samples, first_step
-        recording = Recording(plan, piece, self.options.where, first, self._reserve, self.sheets)
+        recording = Recording(plan, micro_batch, self.options.where, first, self._reserve, self.sheets)
         output = None
-        if not recording.idle or piece.batch.decode is not None or states is not None:
+        if not recording.idle or micro_batch.batch.decode is not None or states is not None:
             with undisturbed(self.random), eager(), recorded(recording, self.check, states):
-                output = call_model(self.model, piece)
+                output = call_model(self.model, micro_batch)
             assemble(recording)
         tokens = recording.tokens
         assert tokens is not None  # noqa: S101

@@ -79,17 +79,17 @@ class RowWatch(Watch):
         Time axis of the call.
     tokens : Tokens
         Tokens of the samples, with their rows.
-    sheets : Sheets
+    scratch : Sheets
         Source of scratch buffers.
     """
 
     def __init__(
-        self, blocks: list[Block], sizes: Mapping[str, int], rows: Tensor, axis: Axis, tokens: Tokens, sheets: Sheets
+        self, blocks: list[Block], sizes: Mapping[str, int], rows: Tensor, axis: Axis, tokens: Tokens, scratch: Sheets
     ) -> None:
         names = {block.quantity for block in blocks}
         self.quantities = tuple(sizes)
         self.sizes = {name: size for name, size in sizes.items() if name in names or name != "c_prev"}
-        self.axis, self.sheets, self.rows, self.buffer = axis, sheets, rows, rows
+        self.axis, self.sheets, self.rows, self.buffer = axis, scratch, rows, rows
         self.columns = picks_of(blocks, self.sizes)
         self.first_column, self.stop_column = (blocks[0].start, blocks[-1].stop) if blocks else (0, 0)
         self.records_all = names == set(self.sizes) and all(block.picks is None for block in blocks)
