@@ -155,13 +155,13 @@ class Count:
 def locked(result: xr.Dataset) -> xr.Dataset:
     """Return a result whose arrays are read-only views."""
 
-    def read_only(variable: xr.Variable) -> xr.Variable:
+    def read_only_view(variable: xr.Variable) -> xr.Variable:
         view = np.asarray(variable.values).view()
         view.flags.writeable = False
         return variable.copy(data=view)
 
     variables = {name: variable for name, variable in result.variables.items() if name not in result.indexes}
-    return result.assign({name: read_only(variable) for name, variable in variables.items()})
+    return result.assign({name: read_only_view(variable) for name, variable in variables.items()})
 
 
 def widened(chunk: xr.Dataset) -> xr.Dataset:
