@@ -235,13 +235,13 @@ def staged(stage: Stage, recording: Recording | None = None) -> Iterator[None]:
 
 def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Reading | None) -> Forward:
     """Return a ``forward`` that runs the engine under the edits of a stage."""
-    adapter, module, own = entry.adapter, entry.module, entry.module.forward
+    adapter, module, original = entry.adapter, entry.module, entry.module.forward
     assert adapter is not None  # noqa: S101
     engine = run_cell if adapter.cell else run
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (argument names of torch's modules)
         if stage.check is not None:
-            compare(stage.check, entry, own, input, hx)
+            compare(stage.check, entry, original, input, hx)
         record = recording.watcher(reading) if recording is not None and reading is not None else None
         return engine(adapter, module, input, hx, stage.watcher(entry.name, adapter, record))
 
@@ -249,7 +249,7 @@ def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Re
     return forward
 
 
-def compare(check: SelfCheck, entry: Seen, own: Forward, data: Any, state: Any) -> None:
+def compare(check: SelfCheck, entry: Seen, original: Forward, data: Any, state: Any) -> None:
     """Compare the engine without edits with the module, on some samples of each new structure of call."""
     adapter, module = entry.adapter, entry.module
     assert adapter is not None  # noqa: S101
@@ -262,19 +262,19 @@ def compare(check: SelfCheck, entry: Seen, own: Forward, data: Any, state: Any) 
             data, state = sample(data, choice, module, adapter.cell), sample_state(state, choice, adapter.cell)
         engine = run_cell if adapter.cell else run
         result = engine(adapter, module, data, state, lambda *_: Watch())
-        check.compare(entry.name, own, adapter, module, (data, state), result, sys.maxsize)
+        check.compare(entry.name, original, adapter, module, (data, state), result, sys.maxsize)
 
 
 @contextmanager
 def answering(name: str, module: nn.Module, answer: Callable[[Any], Any]) -> Iterator[None]:
     """Replace the output of a module with ``answer(output)`` in each forward inside the block."""
     if isinstance(module, ScriptModule):
-        own = getattr(module, "forward", None)
-        if own is None:
+        original = getattr(module, "forward", None)
+        if original is None:
             raise CaptureError(
                 f"The output of {name!r} can't be edited: torch.jit has compiled it. Edit the original module."
             )
-        with replaced(module, lambda *args, **kwargs: answer(own(*args, **kwargs))):
+        with replaced(module, lambda *args, **kwargs: answer(original(*args, **kwargs))):
             yield
         return
     handle = module.register_forward_hook(lambda _module, _args, output: answer(output))

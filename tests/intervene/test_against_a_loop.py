@@ -42,8 +42,8 @@ def test_no_edit_is_bit_identical_to_the_engine(kind, shape):
     with torch.no_grad():
         out, state = recurrence.run(adapter, model.rnn, data, None, lambda *_: recurrence.Watch())
         with interp.intervene(model, []):
-            mine, after = model.rnn(data)
-    assert torch.equal(mine.data if packed else mine, out.data if packed else out)
+            actual, after = model.rnn(data)
+    assert torch.equal(actual.data if packed else actual, out.data if packed else out)
     torch.testing.assert_close(after, state, rtol=0, atol=0)
     padded = torch.nn.utils.rnn.pad_packed_sequence(out, True)[0] if packed else out
     expected = np.concatenate(
@@ -235,6 +235,8 @@ def test_a_projected_lstm():
 def test_the_loop_itself_is_the_module():
     model = net("GRU")
     out = model.rnn(torch.from_numpy(INPUTS[:1]))[0][0].detach().numpy()
-    seen = loop(model.rnn, INPUTS[0])
-    mine = np.stack([np.concatenate([seen[1, side, "h", t] for side in ("forward", "backward")]) for t in range(6)])
-    np.testing.assert_allclose(mine, out, rtol=0, atol=1e-14)
+    values_by_step = loop(model.rnn, INPUTS[0])
+    actual = np.stack(
+        [np.concatenate([values_by_step[1, side, "h", t] for side in ("forward", "backward")]) for t in range(6)]
+    )
+    np.testing.assert_allclose(actual, out, rtol=0, atol=1e-14)

@@ -34,10 +34,10 @@ def finite_difference(model, samples, packed, unit, nudge):
     def total(amount):
         out = np.zeros((4, 6, 5))
         for sample, n in enumerate(LENGTHS if packed else [6] * 4):
-            seen = loop(model.rnn, samples[sample, :n], moved(sample, amount))
-            top = max(key[0] for key in seen)
+            quantities = loop(model.rnn, samples[sample, :n], moved(sample, amount))
+            top = max(key[0] for key in quantities)
             sides = ("forward", "backward")[: 1 + model.rnn.bidirectional]
-            h = np.stack([np.concatenate([seen[top, side, "h", t] for side in sides]) for t in range(n)])
+            h = np.stack([np.concatenate([quantities[top, side, "h", t] for side in sides]) for t in range(n)])
             out[sample, :n] = np.tanh(h @ model.dense.weight.detach().numpy().T + model.dense.bias.detach().numpy())
         return number(out)
 
@@ -125,14 +125,14 @@ def test_leaves_of_cells_are_those_of_the_sequence_module(kind):
     whole.load_state_dict({f"{name}_l0": value for name, value in model.cell.state_dict().items()})
     leaves, other = interp.Leaves(), interp.Leaves()
     with interp.intervene(model, leaves):
-        mine = leaves.gradient(model(x)[1, 3].sum())
+        actual = leaves.gradient(model(x)[1, 3].sum())
     with interp.intervene(whole, other):
         expected = other.gradient(model.read(whole(x)[0])[1, 3].sum())
     assert leaves.labels["step"].tolist() == [*range(5)] * 3
-    torch.testing.assert_close(mine[:, :-2], expected, rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(actual[:, :-2], expected, rtol=1e-12, atol=1e-15)
     ones = torch.zeros(15, 2).double()
     ones[8] = 1
-    assert torch.equal(mine[:, -2:], ones)
+    assert torch.equal(actual[:, -2:], ones)
 
 
 def test_gradients_flow_into_clamped_values_inputs_and_weights():
@@ -172,8 +172,8 @@ def test_no_edit_has_the_modules_gradients():
 
     own = slope()
     with interp.intervene(model, []):
-        mine = slope()
-    torch.testing.assert_close(mine, own, rtol=1e-12, atol=1e-14)
+        actual = slope()
+    torch.testing.assert_close(actual, own, rtol=1e-12, atol=1e-14)
 
 
 def test_leaves_without_gradients_raise_clear_errors():

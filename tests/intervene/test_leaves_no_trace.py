@@ -202,13 +202,13 @@ def test_labels_need_a_batch_under_intervene():
         with pytest.raises(interp.CaptureError, match=r"ran 2 samples.* has 4"):
             model(samples.inputs[0][:2], samples.inputs[1][:2])
     expected = run(model, samples, edit, modules=["dense"])
-    mine = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
-    np.testing.assert_allclose(mine, np.tanh(expected.activation.values), rtol=0, atol=1e-15)
+    actual = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
+    np.testing.assert_allclose(actual, np.tanh(expected.activation.values), rtol=0, atol=1e-15)
 
 
 def test_the_engine_is_compared_with_the_module():
     model = net()
-    own = model.rnn.forward
-    model.rnn.forward = lambda x, hx=None: (own(x, hx)[0] * 1.01, own(x, hx)[1])
+    original = model.rnn.forward
+    model.rnn.forward = lambda x, hx=None: (original(x, hx)[0] * 1.01, original(x, hx)[1])
     with pytest.raises(interp.CaptureError, match="'rnn' differs from what the module itself computes"):
         run(model, batch(False), [])

@@ -107,8 +107,8 @@ def test_outputs_in_every_layout_change_at_their_tokens_alone(where, batch_first
     with interp.intervene(model, edit, batch=samples):
         out = model(*samples.inputs).detach()
     out = out if batch_first else out.transpose(0, 1)
-    mine = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
-    np.testing.assert_allclose(mine, values(acts, module="after"), rtol=0, atol=1e-14)
+    actual = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
+    np.testing.assert_allclose(actual, values(acts, module="after"), rtol=0, atol=1e-14)
 
 
 def test_an_output_before_any_recurrent_module_needs_the_batch():
@@ -134,8 +134,8 @@ def test_compiled_models_give_the_same_results(where):
     assert np.array_equal(run(compiled, samples, edit).activation.values, expected.activation.values)
     with interp.intervene(compiled, edit):
         out = compiled(*samples.inputs).detach()
-    mine = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
-    np.testing.assert_allclose(mine, np.tanh(values(expected, module="dense")), rtol=0, atol=1e-15)
+    actual = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
+    np.testing.assert_allclose(actual, np.tanh(values(expected, module="dense")), rtol=0, atol=1e-15)
 
 
 def test_modules_by_name_tuples_and_dicts():
