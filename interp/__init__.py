@@ -1,7 +1,7 @@
 """Look inside recurrent networks.
 
-The public names stand in ``__init__.pyi``; each is loaded when it is first used, so ``import interp``
-loads neither torch nor xarray nor holoviews.
+The public names are listed in ``__init__.pyi``. Each is loaded on first use, so that ``import interp`` loads neither
+torch nor xarray nor holoviews.
 """
 
 import sys
@@ -17,14 +17,14 @@ __all__ += ["__version__"]
 
 
 class _Package(ModuleType):
-    """Keeps ``interp.capture`` a function also after ``interp/capture.py`` was imported by another module."""
+    """Module type that keeps ``interp.capture`` a function, even after ``interp/capture.py`` was imported."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if not (isinstance(value, ModuleType) and name in __all__):
             super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        """Go to another process by name, with a function of a notebook that mentions it."""
+        """Pickle the module by name, so that functions of a notebook that use it can be sent to other processes."""
         return import_module, (self.__name__,)
 
 

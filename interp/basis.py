@@ -1,4 +1,4 @@
-"""Another basis, to see whether single units are special or any direction in their layer would do."""
+"""Random rotation of the units of each layer, a control for claims about single units."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 GROUP = ("module", "layer", "direction", "quantity")
 BASES = ("units", "rotated")
-ROWS_IN_MEMORY, ROWS_ON_DISK = 4096, 32_768  # tokens of a block: on disk, those of a chunk of the store
+ROWS_IN_MEMORY, ROWS_ON_DISK = 4096, 32_768  # tokens per block; on disk, the chunk size of a store
 
 
 def random_rotation(size: int, seed: int | list[int] = 0) -> NDArray[np.float64]:
-    """Return an orthogonal matrix from the uniform (Haar) law.
+    """Return a random orthogonal matrix from the uniform (Haar) distribution.
 
-    The Q of a Gaussian matrix, columns signed so that the diagonal of R is positive (Mezzadri, "How to generate random
-    matrices from the classical compact groups", 2007).
+    It is the Q factor of a Gaussian matrix, with the signs of the columns chosen so that the diagonal of R is positive
+    (Mezzadri, "How to generate random matrices from the classical compact groups", 2007).
 
     Parameters
     ----------
     size : int
-        Rows and columns.
+        Number of rows and columns.
     seed : int or list of int
-        Same seed, same matrix.
+        Random seed.
 
     Returns
     -------
@@ -45,30 +45,31 @@ def random_rotation(size: int, seed: int | list[int] = 0) -> NDArray[np.float64]
 
 
 def rotate(source: Any, seed: int = 0) -> Any:
-    """Rotate the units of each layer at random among themselves: the control for claims about single units.
+    """Rotate the units of each layer at random, as a control for claims about single units.
 
-    Each group of units that share module, layer, direction and quantity has a rotation of its own, which depends on
-    the seed, the names of the four and the number of units only. Distances and covariances within a group stay.
+    Each group of units that share module, layer, direction and quantity has its own rotation, which depends only on
+    the seed, these four names and the number of units. Distances and the eigenvalues of the covariance within a group
+    are preserved.
 
     Parameters
     ----------
     source : Dataset or Stream
         Activations ``(token, unit)``.
     seed : int
-        Of the rotations.
+        Random seed of the rotations.
 
     Returns
     -------
     Dataset or Stream
-        The same tokens, labels and names of units, where ``lstm.0.forward.h.3`` is now the third direction of its
-        group, and no unit stands for a symbol; groups lie side by side. attrs: ``basis`` is ``rotated``, and
-        ``basis_seed``. Values are computed when they are used (a Dask array), one group and some tokens at a time;
-        ``.load()`` keeps them.
+        The same tokens, labels and names of units. ``lstm.0.forward.h.3`` is now direction 3 of its group, and the
+        coord ``symbol`` is empty; the units of a group are contiguous. attrs: ``basis`` is ``rotated``, and
+        ``basis_seed``. Values are computed lazily (a Dask array), in blocks of one group and some tokens; call
+        ``.load()`` to keep them.
 
     Raises
     ------
     OptionError
-        For activations that are rotated already.
+        If the activations are already rotated.
     """
     import xarray as xr
 
@@ -80,79 +81,81 @@ def rotate(source: Any, seed: int = 0) -> Any:
 
 
 class Rotated:
-    """A `Stream` of rotated chunks."""
+    """A stream of rotated chunks."""
 
     def __init__(self, source: Stream, seed: int) -> None:
         self.source, self.seed = source, seed
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        return self._turned(self.source)
+        return self._rotated_chunks(self.source)
 
-    def _turned(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+    def _rotated_chunks(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
         return (_rotated(chunk, self.seed).load() for chunk in chunks)
 
-    def _parts(self) -> Sharded:
+    def _sharded(self) -> Sharded:
         from interp.scaling.shards import sharded
 
         return sharded(self.source)
 
     def shards(self) -> Iterator[Any]:
-        """Yield the shards of what is rotated."""
-        return self._parts().shards()
+        """Yield the shards of the underlying source."""
+        return self._sharded().shards()
 
     def of(self, shard: Any) -> Iterator[xr.Dataset]:
-        """Return the chunks of a shard."""
-        chunks: Any = self._parts().of(shard)
-        return self._turned(chunks)
+        """Return the rotated chunks of a shard."""
+        chunks: Any = self._sharded().of(shard)
+        return self._rotated_chunks(chunks)
 
     def identity(self) -> dict[str, str]:
-        """Return what tells it from other streams."""
-        return {**self._parts().identity(), "basis": f"rotated {self.seed}"}
+        """Return the values that identify the stream."""
+        return {**self._sharded().identity(), "basis": f"rotated {self.seed}"}
 
 
 def in_basis(source: Any, basis: str, seed: int) -> Any:
-    """Return a source in a basis: as it is, or rotated."""
+    """Return a source in a basis: unchanged, or rotated."""
     if basis not in BASES:
-        raise OptionError(f"basis= is 'units' or 'rotated'; got {basis!r}.")
+        raise OptionError(f"basis= must be 'units' or 'rotated'; got {basis!r}.")
     return rotate(source, seed) if basis == "rotated" else source
 
 
 def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
     if acts.attrs.get("basis") == "rotated":
-        raise OptionError(f"These activations are rotated already (seed {acts.attrs.get('basis_seed')}).")
+        raise OptionError(f"These activations are already rotated (seed {acts.attrs.get('basis_seed')}).")
     names, codes = groups(acts)
     if (np.diff(codes) < 0).any():
         acts = acts.isel(unit=np.argsort(codes, kind="stable"))
     sizes = np.bincount(codes, minlength=len(names)).tolist()
-    turns = [random_rotation(size, _seed(name, seed)) for name, size in zip(names, sizes, strict=True)]
-    chunked = acts.activation.chunk({**_rows(acts), "unit": tuple(sizes)}, token=uuid4().hex)
+    rotations = [random_rotation(size, _seed(name, seed)) for name, size in zip(names, sizes, strict=True)]
+    chunked = acts.activation.chunk({**_token_chunks(acts), "unit": tuple(sizes)}, token=uuid4().hex)
 
-    def turn(block: np.ndarray, block_info: Any = None) -> np.ndarray:
-        matrix = turns[block_info[0]["chunk-location"][1]]
+    def rotate_block(block: np.ndarray, block_info: Any = None) -> np.ndarray:
+        matrix = rotations[block_info[0]["chunk-location"][1]]
         return np.asarray((block.astype(np.float64) @ matrix).astype(block.dtype))
 
-    values = chunked.data.map_blocks(turn, dtype=acts.activation.dtype, name=f"rotate-{uuid4().hex}")
-    moved = acts.assign(activation=(("token", "unit"), values)).assign_attrs(basis="rotated", basis_seed=seed)
-    return moved.assign_coords(symbol=("unit", np.full(acts.sizes["unit"], ""))) if "symbol" in acts.coords else moved
+    values = chunked.data.map_blocks(rotate_block, dtype=acts.activation.dtype, name=f"rotate-{uuid4().hex}")
+    rotated = acts.assign(activation=(("token", "unit"), values)).assign_attrs(basis="rotated", basis_seed=seed)
+    if "symbol" not in acts.coords:
+        return rotated
+    return rotated.assign_coords(symbol=("unit", np.full(acts.sizes["unit"], "")))
 
 
-def _rows(acts: xr.Dataset) -> dict[str, int]:
+def _token_chunks(acts: xr.Dataset) -> dict[str, int]:
     if acts.activation.chunks:
         return {}
     return {"token": ROWS_IN_MEMORY if in_memory(acts) else ROWS_ON_DISK}
 
 
 def in_memory(acts: xr.Dataset) -> bool:
-    """Return whether activations are an array, and not on disk or yet to be computed."""
+    """Return whether activations are in memory, as opposed to on disk or lazily computed."""
     return bool(acts.activation.variable._in_memory)
 
 
 def groups(acts: xr.Dataset) -> tuple[list[str], np.ndarray]:
-    """Return the names of the groups of units, in order, and the number of the group of each unit."""
+    """Return the names of the groups of units in order, and the group number of each unit."""
     keys = zip(*(acts[name].values.tolist() for name in GROUP), strict=True)
-    named = [".".join(map(str, key)) for key in keys]
-    number = {name: place for place, name in enumerate(dict.fromkeys(named))}
-    return list(number), np.array([number[name] for name in named], dtype=int)
+    names = [".".join(map(str, key)) for key in keys]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return list(numbers), np.array([numbers[name] for name in names], dtype=int)
 
 
 def _seed(name: str, seed: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a plugin hands over, and what it is handed: batches, tasks, models, probes, reducers."""
+"""Base classes and types of the plugin API: batches, tasks, models, adapters, probes, reducers."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ ViewerFunction = TypeVar("ViewerFunction", bound=Callable[..., "View"])
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples for a model, with what is known of every token.
+    """Some samples for a model, with labels of every token.
 
     Parameters
     ----------
     inputs : Any
-        What the model takes: called as ``model(*inputs)`` (a single tensor or ``PackedSequence`` as ``model(inputs)``).
+        Inputs of the model, which is called as ``model(*inputs)`` (or ``model(inputs)`` for a single tensor or
+        ``PackedSequence``).
     lengths : sequence of int, optional
-        Tokens of each sample, where samples are padded; without it all have the full length.
+        Number of tokens of each sample, if samples are padded. By default all samples have the full length.
     labels : mapping of str to sequence, optional
-        For each name either one flat sequence of a value per token (samples one after the other), or one
-        entry per sample: a sequence of a value per token, or a number that holds for the whole sample.
-        ``source`` tells which samples stem from one piece of text.
+        Labels by name: either one flat sequence with one value per token (samples one after the other), or one
+        entry per sample, which is a sequence with one value per token or a number for the whole sample.
+        The label ``source`` identifies the independent source of each sample.
     call : callable, optional
-        ``call(model, batch) -> output``, for a model that can't be called as ``model(*inputs)``.
+        ``call(model, batch) -> output``, for models that can't be called as ``model(*inputs)``.
     decode : callable, optional
-        ``decode(output)`` gives the label ``predicted``: a value per token, flat or per sample.
+        ``decode(output)`` returns the label ``predicted``: one value per token, flat or by sample.
     """
 
     inputs: Any
@@ -50,20 +51,20 @@ class Batch:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A named model: how to build it and where its weights are.
+    """A named model: a function that builds it, and its weights.
 
     Parameters
     ----------
     name : str
-        The kebab-case name that ``load_model`` takes.
+        Kebab-case name, as passed to ``load_model``.
     build : callable
-        Returns the network with fresh weights; imports torch itself, so that registering stays light.
+        Function that returns the network with fresh weights. It imports torch itself, which keeps registration light.
     weights : Path or tuple of Path, optional
-        A safetensors file, or several with some of the tensors each.
+        A safetensors file, or several files that each contain some of the tensors.
     sha256 : str
-        Of the weights file, of several one after the other; other bytes are refused.
+        Hash of the weights file (several files: of their concatenation). Files with another hash are rejected.
     task : str
-        The name of the task that the model was trained on.
+        Name of the task that the model was trained on.
     """
 
     name: str
@@ -75,42 +76,42 @@ class ModelSpec:
 
 @runtime_checkable
 class Task(Protocol):
-    """Makes batches with labels: encodes, aligns, decodes, scores."""
+    """A task: makes batches with labels, decodes outputs and scores predictions."""
 
     name: str
 
     def batches(self, split: str, *, limit: int | None = None, seed: int = 0) -> Iterable[Batch]:
-        """Return batches of a split that can be iterated again, the same each time.
+        """Return the batches of a split as an iterable that yields the same batches each time.
 
-        ``limit`` counts samples, distinct sources first.
+        ``limit`` is the maximal number of samples; distinct sources come first.
         """
 
     def loss(self, output: Any, batch: Batch) -> torch.Tensor:
-        """Return the scalar that training lowers."""
+        """Return the scalar loss that training minimises."""
 
     def decode(self, output: Any, batch: Batch) -> list[list[str]]:
         """Return the predicted symbols of each sample."""
 
     def score(self, predicted: Sequence[Sequence[str]], batch: Batch) -> Mapping[str, float]:
-        """Return figures of merit of predictions."""
+        """Return scores of the predictions, by name."""
 
     def build_model(self, name: str) -> torch.nn.Module:
-        """Return a fresh network of a named architecture for this task."""
+        """Return a network of a named architecture for this task, with fresh weights."""
 
 
 @runtime_checkable
 class Stream(Protocol):
-    """Captured chunks that are made when asked for, whole samples each; iterating again makes them again."""
+    """Activations in chunks of whole samples, computed lazily; iterating again recomputes them."""
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        """Yield datasets of the schema, one after the other."""
+        """Yield datasets of the schema ``interp.activations``."""
 
 
 class Adapter(ABC):
-    """How to read the quantities of one type of recurrent module, exactly.
+    """Exact access to the quantities of one type of recurrent module.
 
-    The engine calls `step` instead of the module, so the formula must be the module's own; every capture compares the
-    two. A sequence module is called like ``nn.LSTM``, ``forward(input, state=None) -> (output, state)``, with
+    The engine calls `step` instead of the module, so the formula must be that of the module; every capture compares
+    the two. A sequence module is called like ``nn.LSTM``, ``forward(input, state=None) -> (output, state)``, with
     ``batch_first`` where it has that attribute; a cell like ``nn.LSTMCell``, ``forward(input, state=None) -> state``.
 
     Attributes
@@ -118,13 +119,13 @@ class Adapter(ABC):
     name : str
         Kebab-case, such as ``peephole-lstm``.
     module : str
-        The dotted name of the module's class. Subclasses that keep its ``forward`` are read too.
+        Dotted name of the module's class. Subclasses that keep its ``forward`` are read too.
     quantities : tuple of str
-        In the order of the units, after their activation functions; ``c_prev``, if at all, last.
+        Names of the quantities in the order of the units, after their activation functions; ``c_prev``, if any, last.
     state : tuple of str
-        Those that go on to the next step; the first is the output.
+        Quantities that are passed to the next step; the first is the output.
     cell : bool
-        True where one call is one step.
+        True if one call is one step.
     """
 
     name: ClassVar[str]
@@ -137,32 +138,32 @@ class Adapter(ABC):
     def step(
         self, weights: Any, x: torch.Tensor, state: tuple[torch.Tensor, ...], tap: Tap
     ) -> tuple[torch.Tensor, ...]:
-        """Return the next state, handing each quantity to ``tap`` on the way.
+        """Return the next state, and pass each quantity to ``tap``.
 
         Parameters
         ----------
         weights : object
-            What `weights` returned; the module itself unless overridden.
+            Return value of `weights`; the module itself unless overridden.
         x : Tensor (sample, feature)
-            What `project` made of the inputs of this step.
+            Inputs of this step, as returned by `project`.
         state : tuple of Tensor (sample, size)
-            In the order of the attribute `state`.
+            Previous state, in the order of the attribute `state`.
         tap : Tap
-            Call it once for each quantity and go on with its answer.
+            Function to call once per quantity; continue with the value that it returns.
         """
 
     def project(self, weights: Any, x: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
-        """Return the share of the inputs that needs no state, for all steps at once: ``(row, feature)``."""
+        """Return the part of the step that depends on inputs only, for all steps at once: ``(row, feature)``."""
         return x
 
     def weights(self, module: torch.nn.Module, layer: int, direction: str) -> Any:  # noqa: ARG002
-        """Return what `project` and `step` need of a layer and direction, prepared once a call."""
+        """Return the weights of a layer and direction for `project` and `step`, prepared once per call."""
         return module
 
     def compiled(self, weights: Any) -> Sweep | None:  # noqa: ARG002
-        """Return what runs many steps faster than `step` does, for float32 and float64 on a processor; None: nothing.
+        """Return a compiled loop for many steps (CPU, float32/float64), or None if there is none.
 
-        Used where quantities are only recorded. The engine's self-check holds it to the module, as it does `step`.
+        It is used if quantities are only recorded. The engine compares it with the module, as it does `step`.
         """
         return None
 
@@ -171,7 +172,7 @@ class Adapter(ABC):
         return 1
 
     def directions(self, module: torch.nn.Module) -> tuple[str, ...]:  # noqa: ARG002
-        """Return the directions of every layer: forward, and backward where there is one."""
+        """Return the directions of every layer: forward, and backward if there is one."""
         return ("forward",)
 
     def sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
@@ -181,7 +182,7 @@ class Adapter(ABC):
 
 @dataclass(frozen=True)
 class Info:
-    """What a decorator or a class says of a probe or a viewer."""
+    """Metadata of a probe or a viewer."""
 
     name: str
     requires: tuple[str, ...] = ()
@@ -197,25 +198,25 @@ def probe(
     Parameters
     ----------
     requires : sequence of str
-        Coordinates of ``token`` that the probe reads, such as ``output``.
+        Coords of ``token`` that the probe reads, such as ``output``.
     name : str, optional
-        By default the function's name in kebab-case.
+        Name of the probe; by default the function's name in kebab-case.
     sequential : bool
-        True where the order of tokens matters to the result.
+        True if the result depends on the order of tokens.
     version : str
-        Stands in the results' attrs: raise it when numbers change.
+        Version in the attrs of results; raise it when numbers change.
 
     Returns
     -------
     callable
-        A decorator that returns the function as it is.
+        A decorator that returns the function unchanged.
     """
 
-    def mark(function: ProbeFunction) -> ProbeFunction:
+    def decorate(function: ProbeFunction) -> ProbeFunction:
         function.interp = Info(name or kebab(function.__name__), tuple(requires), sequential, version)  # type: ignore[attr-defined]
         return function
 
-    return mark
+    return decorate
 
 
 def viewer(*, requires: Sequence[str] = (), name: str | None = None) -> Callable[[ViewerFunction], ViewerFunction]:
@@ -224,42 +225,42 @@ def viewer(*, requires: Sequence[str] = (), name: str | None = None) -> Callable
     Parameters
     ----------
     requires : sequence of str
-        Coordinates of ``token`` that the viewer reads.
+        Coords of ``token`` that the viewer reads.
     name : str, optional
-        By default the function's name in kebab-case.
+        Name of the viewer; by default the function's name in kebab-case.
 
     Returns
     -------
     callable
-        A decorator that returns the function as it is.
+        A decorator that returns the function unchanged.
     """
 
-    def mark(function: ViewerFunction) -> ViewerFunction:
+    def decorate(function: ViewerFunction) -> ViewerFunction:
         function.interp = Info(name or kebab(function.__name__), tuple(requires))  # type: ignore[attr-defined]
         return function
 
-    return mark
+    return decorate
 
 
 class Reducer(ABC):
-    """A probe in steps, so that it streams and distributes.
+    """A probe in steps, which can be streamed and distributed.
 
-    Options are keyword-only arguments of the constructor, kept as attributes of the same names. A state is a dict of
-    numpy arrays. The law that `measure` relies on: any cut of the tokens into chunks of whole samples, and any
-    order of merges, give the same result.
+    Options are keyword-only arguments of the constructor, stored as attributes of the same names. A state is a dict of
+    numpy arrays. `measure` relies on one law: any split of the tokens into chunks of whole samples, and any order of
+    merges, give the same result.
 
     Attributes
     ----------
     name : str
-        Kebab-case.
+        Kebab-case name.
     requires : tuple of str
-        Coordinates of ``token`` that are read.
+        Coords of ``token`` that are read.
     needs : tuple of str
-        Names of reducers whose results over the same source are handed to `start`, each as a keyword.
+        Names of reducers whose results over the same source are passed to `start`, each as a keyword.
     version : str
-        Raise it when numbers change.
+        Version of the reducer; raise it when numbers change.
     unitwise : bool
-        True where each unit's result depends on that unit alone: the units may then come in blocks.
+        True if the result of a unit depends on that unit alone, so that units can be processed in blocks.
     """
 
     name: ClassVar[str]
@@ -270,35 +271,35 @@ class Reducer(ABC):
 
     @abstractmethod
     def start(self, units: xr.Dataset, *args: Any, **needed: Any) -> State:
-        """Return the empty state for these units; override it with one keyword for each name in `needs`.
+        """Return the empty state for these units; overrides take one keyword per name in `needs`.
 
         Parameters
         ----------
         units : Dataset
-            Dims ``unit``: the coords of the units, without data.
+            Coords of the units (dim ``unit``), without data.
         *args, **needed : Dataset
-            The results named in `needs`, whose arrays can't be written: reducers share them.
+            Results named in `needs`. Their arrays are read-only, because reducers share them.
         """
 
     @abstractmethod
     def update(self, state: State, chunk: xr.Dataset) -> State:
-        """Return the state with a chunk ``(token, unit)`` of whole samples added; its own arrays may be reused."""
+        """Return the state with a chunk ``(token, unit)`` of whole samples added; may modify its arrays."""
 
     @abstractmethod
     def merge(self, a: State, b: State) -> State:
-        """Return the state of all that went into two states, aligned by label; arrays of their own may be reused."""
+        """Return the combination of two states, aligned by label; may modify the arrays of both."""
 
     @abstractmethod
     def finish(self, state: State) -> xr.Dataset:
         """Return the result."""
 
     def conclude(self, result: xr.Dataset) -> xr.Dataset:
-        """Return the result with what is said over all units at once, such as a correction for many tests.
+        """Return the result with values that depend on all units, such as a correction for multiple tests.
 
         Parameters
         ----------
         result : Dataset
-            What `finish` returned, blocks of units joined.
+            Result of `finish`, blocks of units concatenated.
         """
         return result
 

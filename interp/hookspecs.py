@@ -1,4 +1,4 @@
-"""The plugin API: six hooks, each called once, each handed a ``register`` callback."""
+"""The plugin API: six hooks, each called once with a ``register`` callback."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,22 +13,22 @@ Register = Callable[[Any], None]
 
 @hookspec
 def register_adapters(register: Register) -> None:
-    """Register `Adapter` objects: how to read a type of recurrent module."""
+    """Register `Adapter` objects, which read one type of recurrent module each."""
 
 
 @hookspec
 def register_models(register: Register) -> None:
-    """Register `ModelSpec` objects: named models, loaded when asked for."""
+    """Register `ModelSpec` objects, which are built and loaded on request."""
 
 
 @hookspec
 def register_tasks(register: Register) -> None:
-    """Register `Task` classes: they make batches with labels, decode and score."""
+    """Register `Task` classes, which make batches with labels, decode and score."""
 
 
 @hookspec
 def register_probes(register: Register) -> None:
-    """Register functions under ``@probe`` and subclasses of `Reducer`."""
+    """Register functions decorated with ``@probe``, and subclasses of `Reducer`."""
 
 
 @hookspec
@@ -38,4 +38,4 @@ def register_penalties(register: Register) -> None:
 
 @hookspec
 def register_viewers(register: Register) -> None:
-    """Register functions under ``@viewer``: datasets in, `View` out."""
+    """Register functions decorated with ``@viewer``: datasets in, `View` out."""

@@ -1,4 +1,4 @@
-"""Change units while a model runs: for any code under a context manager, or over batches into a dataset."""
+"""Interventions: edit units while a model runs, in a context manager or over batches into a dataset."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ __all__ = ["Ablate", "Clamp", "Edit", "Leaves", "Patch", "intervene", "run"]
 def intervene(
     model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = None, check: str = "sample"
 ) -> Iterator[nn.Module]:
-    """Change units whenever the model runs inside the block; gradients flow.
+    """Edit units whenever the model runs inside the block; gradients flow through the edits.
 
-    The engine stands in for every recurrent module that it can read, with or without edits, so that two blocks differ
-    by nothing but their edits. The model is as before afterwards, also after an error.
+    The engine replaces every recurrent module that it can read, with or without edits, so that the results of two
+    blocks differ only by their edits. The model is restored afterwards, also after an error.
 
     Parameters
     ----------
     model : Module
-        Any that `capture` reads; in train mode too.
+        Any model that `capture` reads, in train or eval mode.
     edits : Edit or sequence of Edit
-        `Ablate`, `Clamp`, `Patch`, `Leaves`, done in this order; those with ``seen_by="output"`` after the others. Of
-        an `Ablate` with several draws the first is taken.
+        `Ablate`, `Clamp`, `Patch` or `Leaves`, applied in this order; those with ``seen_by="output"`` after the others.
+        An `Ablate` with several draws uses the first one.
     batch : Batch, Tensor or PackedSequence, optional
-        What the model will be called with. Its labels are needed where edits read labels other than ``sample`` and
-        ``step``, its layout where outputs are edited that no recurrent module precedes.
+        Batch that the model will be called with. Its labels are required by edits that read labels other than
+        ``sample`` and ``step``, its layout by edits of outputs that precede every recurrent module.
     check : {"sample", "all", "none"}
-        As of `capture`. ``none``: the engine is not compared with the modules, for inputs that are no data, such as
-        points on the way to a baseline, where rounding may grow; compare it on data before.
+        Comparison of the engine with the modules, as in `capture`. Use ``none`` for inputs that are not data, such as
+        points on a path from a baseline, where rounding errors may grow; compare on data first.
 
     Yields
     ------
@@ -68,19 +68,20 @@ def intervene(
     Raises
     ------
     UnknownNameError
-        For a unit or label that does not exist.
+        If a unit or label does not exist.
     CaptureError
-        Where a module can't be edited, does not compute what its adapter says, or was not called.
+        If a module can't be edited, differs from its adapter, or was not called.
     OptionError
-        For values and steps that do not fit, for tokens without donors, and at the end for an edit that met no token.
+        If values or steps do not fit, if tokens have no donors, and at the end of the block if an edit applied to no
+        token.
     """
     inner = unwrap(model)
     stage = Stage(inner, edits, check)
     piece = None
     if batch is not None:
-        held = as_batch(batch)
-        stage.readings = scouted(inner, held, stage)
-        piece = Piece.whole(held, sample_count(held, None))
+        checked = as_batch(batch)
+        stage.readings = scouted(inner, checked, stage)
+        piece = Piece.whole(checked, sample_count(checked, None))
 
     def begin(_module: nn.Module, _args: Any) -> None:
         stage.open(started(piece, stage, 0, 0))
@@ -99,7 +100,7 @@ def intervene(
 
 
 def started(piece: Piece | None, stage: Stage, first: int, draw: int) -> Pass:
-    """Return a forward that begins; its tokens are known where the piece states lengths."""
+    """Return the state of a new forward; its tokens are set if the piece has lengths."""
     passed = Pass(first, draw, piece)
     several = any(reading.calls > 1 and not reading.stepwise for reading in stage.readings.values())
     if piece is not None and piece.lengths is not None and not several:
@@ -108,7 +109,7 @@ def started(piece: Piece | None, stage: Stage, first: int, draw: int) -> Pass:
 
 
 def scouted(model: nn.Module, batch: Batch, stage: Stage) -> dict[str, Reading]:
-    """Return how the edited modules are called and laid out in time, from one forward of a few samples."""
+    """Return the calls and layouts of the edited modules, observed in one forward of a few samples."""
     edited = sorted({target.module for scheduled in stage.scheduled for target in scheduled.targets})
     named = None if any(isinstance(s.edit, Leaves) and s.edit.units is None for s in stage.scheduled) else edited
     if not edited:
@@ -135,27 +136,28 @@ def run(
     check: str = "sample",
     progress: bool = True,
 ) -> xr.Dataset:
-    """Run batches through a model under edits and return what `capture` would.
+    """Run batches through a model under edits and return its activations, as `capture` does.
 
     Parameters
     ----------
     model, batches, modules, quantities, units, where, batch_size, dtype, check, progress
-        As of `capture`. Edits apply to all tokens, kept or not; a piece of which no token is kept is not run.
+        As in `capture`. Edits apply to all tokens, including those that ``where`` excludes; a piece without selected
+        tokens is not run.
     edits : Edit or sequence of Edit
-        `Ablate`, `Clamp`, `Patch`, done in this order; those with ``seen_by="output"`` after the others. None runs the
-        engine as the others do, so that results can be subtracted.
+        `Ablate`, `Clamp` or `Patch`, applied in this order; those with ``seen_by="output"`` after the others. An empty
+        sequence runs the engine without edits, as a baseline for differences.
 
     Returns
     -------
     Dataset
-        Dims ``(token, unit)``: what units were under the edits, as their readers saw them. Where an `Ablate` draws
-        several times, every batch comes once for each draw, and a coord ``draw`` (token) tells them apart:
-        ``interp.pick(result, draw=0)``. attrs name the edits.
+        Activations ``(token, unit)`` under the edits, as downstream modules received them. If an `Ablate` has several
+        draws, every batch is repeated once per draw, and a coord ``draw`` (token) contains the number of the draw:
+        ``interp.pick(result, draw=0)``. The attr ``edits`` describes the edits.
 
     Raises
     ------
     UnknownNameError, CaptureError, OptionError
-        As of `capture` and `intervene`.
+        As in `capture` and `intervene`.
     """
     options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
     session = Edited(model, batches, options, edits)
@@ -167,48 +169,48 @@ def run(
 
 
 class Loose(Recording):
-    """Keeps all values until the forward is done: edits may need the tokens that it drops."""
+    """A recording that buffers all values until the forward ends, since edits may need unselected tokens."""
 
     def direct(self, reading: Reading) -> bool:  # noqa: ARG002
-        """Return that no value goes straight into the matrix."""
+        """Return False: no value is written directly into the matrix."""
         return False
 
 
 class Edited(Session):
-    """A session whose forwards run under edits, once for each draw."""
+    """A capture session whose forwards run under edits, once per draw."""
 
     def __init__(self, model: nn.Module, batches: Any, options: Options, edits: Any) -> None:
         super().__init__(model, batches, options)
         self.stage = Stage(self.model, edits, options.check)
         if any(isinstance(scheduled.edit, Leaves) for scheduled in self.stage.scheduled):
-            raise CaptureError("Leaves need gradients, which run has not: use interp.intervene.")
+            raise CaptureError("Leaves need gradients, and run computes none: use interp.intervene.")
         self.check = self.stage.check or self.check
         self.draws = max((scheduled.edit.draws for scheduled in self.stage.scheduled), default=1)
         self.draw = 0
-        told = [repr(scheduled.edit) for scheduled in self.stage.scheduled]
-        self.attrs = {**self.attrs, "edits": json.dumps(told, ensure_ascii=False)}
+        edit_texts = [repr(scheduled.edit) for scheduled in self.stage.scheduled]
+        self.attrs = {**self.attrs, "edits": json.dumps(edit_texts, ensure_ascii=False)}
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the labels of each batch or piece of one, when its rows are filled, draw after draw."""
+        """Yield the labels of each batch or piece once its rows are filled, draw by draw."""
         for batch in tracked(each_batch(self.batches), self.options.progress):
-            known = self.plan is not None
+            is_first = self.plan is None
             plan = self.planned(batch)
-            if not known:
+            if is_first:
                 self.stage.readings = scouted(self.model, batch, self.stage)
-            first = self.samples, self.seen
+            start = self.samples, self.seen
             for draw in range(self.draws):
-                self.draw, (self.samples, self.seen) = draw, first
+                self.draw, (self.samples, self.seen) = draw, start
                 for labels in self._batch(plan, batch):
                     if self.draws > 1:
                         labels["draw"] = np.full(len(labels["sample"]), draw, np.int32)
                     yield labels
 
     def _batch(self, plan: Plan, batch: Batch) -> Iterator[dict[str, np.ndarray]]:
-        cuts = pieces(batch, self.options.batch_size, plan.axis)
+        batch_pieces = pieces(batch, self.options.batch_size, plan.axis)
         if batch.decode is not None:
-            yield self._decoded(batch, [self._forward(plan, piece) for piece in cuts])
+            yield self._decoded(batch, [self._forward(plan, piece) for piece in batch_pieces])
             return
-        for piece in cuts:
+        for piece in batch_pieces:
             yield dict(self._forward(plan, piece)[0].labels)
 
     def _forward(

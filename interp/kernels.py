@@ -1,4 +1,4 @@
-"""Compiled loops. Numba comes with this module, which is therefore imported where they run."""
+"""Compiled loops of histograms. Importing this module imports numba, so it is imported only when a loop runs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from interp.binning import compiled
 
-STRIPE = 256  # units side by side: long enough to vectorise, and their histograms stay in the second-level cache
+STRIPE = 256  # units per tile: enough to vectorise, and their histograms fit into the L2 cache
 
 
 @compiled
-def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, found: Any) -> None:
-    """Write where each value counts in ``(unit, bin)``, made flat, to ``found``; -1 outside of the range.
+def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, indices: Any) -> None:
+    """Write the flat index ``(unit, bin)`` of each value to ``indices``; -1 outside of the range.
 
-    A guess is moved by one where it is off against the edges ``k * step + low``, which are those of
-    `numpy.linspace` to the bit, so that bins are those of `numpy.histogram`. No branches, so that it vectorises.
+    An estimate is corrected by one bin where it disagrees with the edges ``k * step + low``. These are bit-identical to
+    `numpy.linspace`, so that bins are those of `numpy.histogram`. The loop has no branches, so that it vectorises.
     """
     top = np.int32(bins - 1)
     for j in range(values.shape[0]):
@@ -25,21 +25,21 @@ def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, fo
         k -= np.int32(value < k * step[j] + low[j])
         k += np.int32(value >= (k + 1) * step[j] + low[j])
         inside = (value >= low[j]) & (value <= high[j])
-        found[j] = j * bins + min(k, top) if inside else -1
+        indices[j] = j * bins + min(k, top) if inside else -1
 
 
 @compiled
 def count(
     first: int, last: int, values: Any, order: Any, rows: Any, low: Any, high: Any, step: Any, scale: Any, counts: Any
 ) -> None:
-    """Add tokens, in their order, to ``counts[row, unit, bin]`` for the units ``first`` to ``last``."""
-    found = np.empty(STRIPE, np.int32)
+    """Add tokens, in the given order, to ``counts[row, unit, bin]`` for the units ``first`` to ``last``."""
+    indices = np.empty(STRIPE, np.int32)
     for left in range(first, last, STRIPE):
         span = slice(left, min(left + STRIPE, last))
         lows, highs, steps, scales = low[span], high[span], step[span], scale[span]
         for token in order:
-            place(values[token, span], lows, highs, steps, scales, counts.shape[2], found)
-            here = counts[rows[token], span].reshape(-1)
-            for k in found[: lows.shape[0]]:
+            place(values[token, span], lows, highs, steps, scales, counts.shape[2], indices)
+            flat = counts[rows[token], span].reshape(-1)
+            for k in indices[: lows.shape[0]]:
                 if k >= 0:
-                    here[np.uintp(k)] += 1  # unsigned: no index from the end to think of
+                    flat[np.uintp(k)] += 1  # unsigned, which saves the check for negative indices

@@ -1,4 +1,4 @@
-"""Models and tasks by name; weights from safetensors, checked by their sha256."""
+"""Loading of registered models and tasks, and of safetensors weights, which are verified by sha256."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from interp.registry import registry
 if TYPE_CHECKING:
     import torch
 
-PICKLED = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # how files of torch.save begin
-HEADER = 2**20  # bytes of the names and shapes of a network's weights, and more
+PICKLED = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
+HEADER = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
 
 
 def load_model(name: str, *, weights: str | Path | None = None, untrained: int | None = None) -> torch.nn.Module:
@@ -24,23 +24,23 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
     Parameters
     ----------
     name : str
-        As ``interp.models()`` lists it.
+        Name as listed by ``interp.models()``.
     weights : path, optional
-        A safetensors file of your own instead of the shipped one.
+        A safetensors file to use instead of the installed weights.
     untrained : int, optional
-        Fresh weights drawn with this seed instead: the control network.
+        Random seed: initialise the weights at random instead of loading them, for a control network.
 
     Returns
     -------
     Module
-        On the processor, with these weights.
+        The model with these weights, on the CPU.
 
     Raises
     ------
     UnknownNameError
-        No such model.
+        If there is no such model.
     WeightsError
-        The file is missing, altered, or of another network.
+        If the file is missing, altered, or of another network.
     """
     import torch
 
@@ -51,60 +51,63 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
     if untrained is not None:
         return model.eval()
     data = [_read(Path(weights), model)] if weights is not None else _shipped(spec)
-    return _fill(model, data, str(weights or "What is installed"), repr(spec.name))
+    return _fill(model, data, str(weights or "The installed file"), repr(spec.name))
 
 
 def load_weights(model: torch.nn.Module, path: str | Path) -> torch.nn.Module:
-    """Fill a model with the weights of a safetensors file, and return it in eval mode.
+    """Load the weights of a safetensors file into a model, and return it in eval mode.
 
     Parameters
     ----------
     model : Module
-        Changed in place; its own precision stays.
+        Model, modified in place; it keeps its precision.
     path : path
-        As `save_weights` wrote it for a model of the same architecture.
+        File written by `save_weights` for a model of the same architecture.
 
     Returns
     -------
     Module
-        The same one.
+        The same model.
 
     Raises
     ------
     WeightsError
-        The file is missing, broken, or of another network.
+        If the file is missing, corrupt, or of another network.
     """
     return _fill(model, [_read(Path(path), model)], str(path), f"this {type(model).__name__}")
 
 
 def _read(path: Path, model: torch.nn.Module) -> bytes:
     if not path.is_file():
-        raise WeightsError(f"There are no weights {path}; give the path of a safetensors file.")
+        raise WeightsError(f"There is no weights file {path}; give the path of a safetensors file.")
     with path.open("rb") as stream:
         if stream.read(2) in PICKLED:
             raise WeightsError(
-                f"{path} looks like a checkpoint of torch.save, which can run its maker's code when it is read, and is "
-                "not read. Where you trust it, write its tensors with safetensors.torch.save_file(state_dict, path)."
+                f"{path} looks like a checkpoint of torch.save. Such files can execute code when loaded and are "
+                "rejected. If you trust it, convert it with safetensors.torch.save_file(state_dict, path)."
             )
-    most = HEADER + sum(8 * value.numel() for value in model.state_dict().values())
-    if path.stat().st_size > most:
+    max_size = HEADER + sum(8 * value.numel() for value in model.state_dict().values())
+    if path.stat().st_size > max_size:
         size, name = path.stat().st_size, type(model).__name__
-        raise WeightsError(f"{path} has {size:,} bytes, and weights of this {name} have at most {most:,}.")
+        raise WeightsError(f"{path} has {size:,} bytes, but weights of this {name} have at most {max_size:,}.")
     return path.read_bytes()
 
 
 def _shipped(spec: ModelSpec) -> list[bytes]:
-    """Return what stands in the files of a model's weights, which is what its maker wrote."""
+    """Return the content of the installed weights files of a model, after checking their hash."""
     paths = [spec.weights] if isinstance(spec.weights, Path) else list(spec.weights or ())
     missing = [path for path in paths if not path.is_file()]
     if missing or not paths:
         names = ", ".join(map(str, missing)) or None
-        raise WeightsError(f"The weights of {spec.name!r} are missing: {names}. Reinstall, or give weights=PATH.")
+        raise WeightsError(
+            f"The weights of {spec.name!r} are missing: {names}. Reinstall the package, or give weights=PATH."
+        )
     data = [path.read_bytes() for path in paths]
     if sha256(b"".join(data)).hexdigest() != spec.sha256:
         names = ", ".join(map(str, paths))
         raise WeightsError(
-            f"The weights of {spec.name!r} are altered: {names} has another sha256. Reinstall, or give weights=PATH."
+            f"The weights of {spec.name!r} are altered: {names} has another sha256. "
+            "Reinstall the package, or give weights=PATH."
         )
     return data
 
@@ -116,36 +119,36 @@ def _fill(model: torch.nn.Module, data: Sequence[bytes], where: str, name: str) 
     try:
         model.load_state_dict({key: value for part in data for key, value in load(part).items()})
     except (SafetensorError, RuntimeError) as error:
-        raise WeightsError(f"{where} does not hold weights of {name}: {error}") from error
-    strange = [key for key, value in model.state_dict().items() if value.is_floating_point() and value.isnan().any()]
-    if strange:
-        raise WeightsError(f"{where} has NaN in {', '.join(strange[:3])}: no network can be read with that.")
+        raise WeightsError(f"{where} does not contain weights of {name}: {error}") from error
+    invalid = [key for key, value in model.state_dict().items() if value.is_floating_point() and value.isnan().any()]
+    if invalid:
+        raise WeightsError(f"{where} has NaN in {', '.join(invalid[:3])}; give weights without NaN.")
     return model.eval()
 
 
 def load_task(name: str, **options: Any) -> Task:
-    """Return a registered task, made with these options.
+    """Return a registered task, created with these options.
 
     Parameters
     ----------
     name : str
-        As ``interp.tasks()`` lists it.
+        Name as listed by ``interp.tasks()``.
     **options
-        Of the task.
+        Options of the task.
 
     Raises
     ------
     UnknownNameError
-        No such task.
+        If there is no such task.
     OptionError
-        An option that the task does not have.
+        If the task has no such option.
     """
     from inspect import signature
 
     factory = registry().get("task", name)
-    known = signature(factory).parameters
+    parameters = signature(factory).parameters
     for option in options:
-        if option not in known:
-            raise OptionError(f"Task {name!r} has no option {option!r}; it has {', '.join(known)}.")
+        if option not in parameters:
+            raise OptionError(f"Task {name!r} has no option {option!r}; it has {', '.join(parameters)}.")
     task: Task = factory(**options)
     return task

@@ -1,4 +1,4 @@
-"""One pair or one unit of a dataset, by name, with an error that says which there are."""
+"""Selection of one pair or one unit by name, with errors that suggest similar names."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def one_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:
     Parameters
     ----------
     result : Dataset
-        Dims ``(…, pair)``: what a probe such as ``hellinger`` returned.
+        Result of a probe such as ``hellinger``, dims ``(…, pair)``.
     pair : str or (str, str)
-        ``"t=>ծ"`` or ``("t", "ծ")``.
+        Name of the pair, such as ``"t=>ծ"`` or ``("t", "ծ")``.
 
     Raises
     ------
     UnknownNameError
-        No such pair; the text has the nearest.
+        If there is no such pair; the message suggests similar names.
     SchemaError
-        A dataset without pairs.
+        If the dataset has no pairs.
     """
-    _one_model(result)
+    _require_one_model(result)
     if "pair" not in result.dims:
         dims = tuple(result.dims)
         raise SchemaError(
@@ -37,7 +37,7 @@ def one_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:
     name = pair if isinstance(pair, str) else "=>".join(pair)
     names = [str(value) for value in result["pair"].values.tolist()]
     if not names:
-        raise UnknownNameError(f"No pair named {name!r}: this result has none. Measure with a lower minimum=.")
+        raise UnknownNameError(f"No pair named {name!r}: this result has none. Measure with a lower min_tokens=.")
     if name not in names:
         raise unknown("pair", name, names)
     return result.isel(pair=names.index(name))
@@ -51,27 +51,29 @@ def one_unit(dataset: xr.Dataset, unit: str) -> xr.Dataset:
     dataset : Dataset
         Dims ``(…, unit)``.
     unit : str
-        ``"lstm.0.forward.h.147"``.
+        Name of the unit, such as ``"lstm.0.forward.h.147"``.
 
     Raises
     ------
     UnknownNameError
-        No such unit; the text has the nearest.
+        If there is no such unit; the message suggests similar names.
     SchemaError
-        A dataset without units.
+        If the dataset has no units.
     """
-    _one_model(dataset)
+    _require_one_model(dataset)
     if "unit" not in dataset.dims:
         raise SchemaError(f"Expected a dataset with a dim 'unit'; got dims {tuple(dataset.dims)}.")
     index = dataset.indexes["unit"]
     if not len(index):
-        raise UnknownNameError(f"No unit named {unit!r}: there is none. Capture its module, or pick less narrowly.")
+        raise UnknownNameError(
+            f"No unit named {unit!r}: the dataset has none. Capture its module, or select more units."
+        )
     if unit not in index:
         raise unknown("unit", unit, map(str, index))
     return dataset.isel(unit=index.tolist().index(unit))
 
 
-def _one_model(dataset: xr.Dataset) -> None:
+def _require_one_model(dataset: xr.Dataset) -> None:
     if "model" in dataset.dims:
         names = ", ".join(map(str, dataset["model"].values.tolist()))
-        raise SchemaError(f"Expected one model; got several: {names}. Take one: result.sel(model=…).")
+        raise SchemaError(f"Expected one model; got several: {names}. Select one: result.sel(model=…).")

@@ -1,4 +1,4 @@
-"""Measure: a probe over a dataset, several of them, or a stream; results carry how they came about."""
+"""Measurement: a probe over one dataset, several datasets or a stream, with provenance in the result."""
 
 from __future__ import annotations
 
@@ -41,63 +41,67 @@ def measure(
     progress: bool = True,
     **options: Any,
 ) -> xr.Dataset:
-    """Run a probe.
+    """Run a probe on activations.
 
     Parameters
     ----------
     name_or_probe : str, reducer or function
-        The name of a registered probe, a `Reducer` (class or object), or a function under ``@interp.probe``.
-    source : Dataset, sequence of them, or Stream
-        Activations ``(token, unit)``. Several give a result with a dim ``model``, named by their attrs. Reducers
-        take streams too, which are iterated once for each level of `Reducer.needs`.
+        Name of a registered probe, a `Reducer` (class or object), or a function decorated with ``@interp.probe``.
+    source : Dataset, sequence of Dataset, or Stream
+        Activations ``(token, unit)``. Several datasets give a result with a dim ``model``, labelled by their attr
+        ``model``. Reducers also take streams, which are iterated once per level of `Reducer.needs`.
     basis : {"units", "rotated"}
-        As captured, or turned at random within each layer: see `rotate`.
+        Basis of the activations: as captured, or rotated at random within each layer (see `rotate`).
     basis_seed : int
-        Of the rotation.
+        Random seed of the rotation.
     client : distributed.Client, optional
-        Count the shards of the source on its workers; the result is the same, counts to the bit. For reducers.
+        Client of a Dask cluster, whose workers process the shards of the source. The result is the same; counts are
+        bit-identical. For reducers only.
     states : path, optional
-        A directory in which states are recorded, on a disk that the workers share. After an interruption, also a
-        killed process, the same call goes on from them. It stays until it is removed, and answers the same call at
-        once. For reducers.
+        Directory for partial states, on a disk that the workers share. After an interruption, even a killed process,
+        the same call resumes from them. The directory is kept until you remove it; the same call then returns its
+        result at once. For reducers only.
     progress : bool
-        Show a bar on a terminal, with ``client`` or ``states``.
+        Show a progress bar on a terminal, with ``client`` or ``states``.
     **options
-        Of the probe. The reducers that it needs get those of the same name.
+        Options of the probe. The reducers that it depends on receive the options of the same name.
 
     Returns
     -------
     Dataset
-        Schema ``interp.result``: dims among ``unit``, ``pair``, ``token``, ``model`` and the probe's own; attrs
-        name the probe, its version, its options (JSON), a paragraph of method, and count the tokens and sources.
+        Dataset of schema ``interp.result`` with dims among ``unit``, ``pair``, ``token``, ``model`` and dims of the
+        probe. Its attrs contain the probe, its version and options (JSON), a paragraph on the method, and the numbers
+        of tokens and sources.
 
     Raises
     ------
     UnknownNameError
-        No such probe.
+        If there is no such probe.
     OptionError
-        An option that the probe does not have, a stream, client or states for a probe that is not a reducer, or states
-        of another call.
+        For an unknown option, for a stream, ``client`` or ``states`` with a probe that is not a reducer, or for
+        states of another call.
     ClusterError
-        A cluster that is not there, or has lost the work.
+        If the cluster is unavailable, or lost the work.
     SchemaError
-        Labels that the probe reads and the source lacks.
+        If the source lacks a label that the probe reads.
     """
-    probe, given = resolve(name_or_probe, options)
+    probe, values = resolve(name_or_probe, options)
     scale = Scale(client, Path(states) if states is not None else None, progress)
     if not isinstance(source, Sequence) or isinstance(source, str):
-        return _stamped(_measured(probe, given, source, basis, basis_seed, scale), probe, given)
+        return _with_provenance(_run_probe(probe, values, source, basis, basis_seed, scale), probe, values)
     if not source:
         raise OptionError("Expected at least one dataset in the list; got none.")
-    results = [_measured(probe, given, one, basis, basis_seed, scale.part(number)) for number, one in enumerate(source)]
+    results = [
+        _run_probe(probe, values, acts, basis, basis_seed, scale.part(number)) for number, acts in enumerate(source)
+    ]
     names = unique_names(str(result.attrs.pop("model", "model")) for result in results)
     counts = {name: ", ".join(str(result.attrs.get(name)) for result in results) for name in COUNTS}
-    together = stacked(results, names)
-    return _stamped(together.assign_attrs(counts | together.attrs), probe, given)
+    combined = stacked(results, names)
+    return _with_provenance(combined.assign_attrs(counts | combined.attrs), probe, values)
 
 
 def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict[str, Any]]:
-    """Return a probe, a reducer with its options set, and all options with their values."""
+    """Return the probe, with reducers instantiated, and all its options with their values."""
     probe = registry().get("probe", name_or_probe) if isinstance(name_or_probe, str) else name_or_probe
     if isinstance(probe, type) and issubclass(probe, Reducer):
         known_options("Probe", probe.name, probe, options)
@@ -105,14 +109,14 @@ def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict
         return reducer, reducer.options()
     if isinstance(probe, Reducer):
         if options:
-            raise OptionError(f"This {probe.name!r} has its options already: pass its class, or no options.")
+            raise OptionError(f"This {probe.name!r} object already has its options: pass its class, or no options.")
         return probe, probe.options()
     if not hasattr(probe, "interp"):
         raise OptionError(f"Expected the name of a probe, a Reducer, or a function under @interp.probe; got {probe!r}.")
     return probe, known_options("Probe", probe.interp.name, probe, options) | dict(options)
 
 
-def _checked(source: Any) -> xr.Dataset | Stream:
+def _require_source(source: Any) -> xr.Dataset | Stream:
     import xarray as xr
 
     if not isinstance(source, xr.Dataset | Stream) or isinstance(source, str | PathLike):
@@ -121,21 +125,23 @@ def _checked(source: Any) -> xr.Dataset | Stream:
     return source
 
 
-def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str, seed: int, scale: Scale) -> xr.Dataset:
+def _run_probe(
+    probe: Probe, options: Mapping[str, Any], source: Any, basis: str, seed: int, scale: Scale
+) -> xr.Dataset:
     import xarray as xr
 
-    captured: Any = _checked(source)
+    captured: Any = _require_source(source)
     source = in_basis(captured, basis, seed)
     if isinstance(probe, Reducer):
         return scale.reduce(probe, source) if scale.asked else reduce(probe, source)
     info = probe.interp  # type: ignore[attr-defined]
     if scale.asked or not isinstance(source, xr.Dataset):
         table = registry().table("probe")
-        able = ", ".join(name for name in sorted(table) if isinstance(table[name].value, type))
-        what = "client= or states=" if scale.asked else "a stream"
+        reducers = ", ".join(name for name in sorted(table) if isinstance(table[name].value, type))
+        argument = "client= or states=" if scale.asked else "a stream"
         raise OptionError(
-            f"Probe {info.name!r} reads a whole dataset and can't take {what}: pass it interp.capture(…). "
-            f"Reducers take streams: {able or 'none is registered'}."
+            f"Probe {info.name!r} reads a whole dataset and can't take {argument}: pass it interp.capture(…). "
+            f"Reducers take streams: {reducers or 'none is registered'}."
         )
     check_labels(source, info.requires, f"Probe {info.name!r}")
     if basis != "units" and in_memory(captured):
@@ -145,46 +151,45 @@ def _measured(probe: Probe, options: Mapping[str, Any], source: Any, basis: str,
 
 
 def with_labels(result: xr.Dataset, acts: xr.Dataset) -> xr.Dataset:
-    """Return the result with every label that the activations have for its units, where it names units of theirs."""
+    """Return the result with all labels that the activations have for its units, if it has units of theirs."""
     if "unit" not in result.indexes or not result.indexes["unit"].isin(acts.indexes["unit"]).all():
         return result
     units = acts["unit"].sel(unit=result["unit"])
-    known = {name: held for name, held in units.coords.items() if name not in result.coords}
-    return result.assign_coords(known)
+    return result.assign_coords({name: coord for name, coord in units.coords.items() if name not in result.coords})
 
 
-def _stamped(result: xr.Dataset, probe: Probe, options: Mapping[str, Any]) -> xr.Dataset:
+def _with_provenance(result: xr.Dataset, probe: Probe, options: Mapping[str, Any]) -> xr.Dataset:
     info = probe if isinstance(probe, Reducer) else probe.interp  # type: ignore[attr-defined]
-    first = cleandoc(probe.__doc__ or "").split("\n\n")[0]
-    made = {
+    summary = cleandoc(probe.__doc__ or "").split("\n\n")[0]
+    attrs = {
         "schema": RESULT,
         "schema_version": SCHEMA_VERSION,
         "interp_version": __version__,
         "probe": info.name,
         "probe_version": info.version,
-        "options": json.dumps(dict(options), ensure_ascii=False, default=_described),
+        "options": json.dumps(dict(options), ensure_ascii=False, default=_to_json),
     }
-    return result.assign_attrs({"method": " ".join(first.split())} | result.attrs | made)
+    return result.assign_attrs({"method": " ".join(summary.split())} | result.attrs | attrs)
 
 
-def _described(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else f"<{type(value).__name__}>"
 
 
 def stacked(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
-    """Return results along a new dim ``model``, aligned by label: counts are 0 and floats NaN where a label is missing.
+    """Concatenate results along a new dim ``model``, aligned by label; missing labels get 0 (counts) or NaN (floats).
 
     Parameters
     ----------
     results : sequence of Dataset
-        The same variables; labelled dims may differ in their labels, which keep the order in which they come.
+        Results with the same variables. Labelled dims may have different labels, which stay in order of appearance.
     names : sequence of str
-        Of the models, unique.
+        Names of the models, unique.
 
     Raises
     ------
     OptionError
-        When a dim without labels differs in length.
+        If a dim without labels differs in length.
     """
     import xarray as xr
 
@@ -192,15 +197,16 @@ def stacked(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
     for dim in _each(result.dims for result in results):
         if dim not in labels and len({result.sizes.get(dim) for result in results}) > 1:
             raise OptionError(f"Results differ in the length of {dim!r}, which has no labels: measure one at a time.")
-    fill = {name: 0 if held.dtype.kind in "biu" else np.nan for name, held in results[0].data_vars.items()}
+    fill = {name: 0 if array.dtype.kind in "biu" else np.nan for name, array in results[0].data_vars.items()}
     bare = [result.drop_vars(set(result.coords) - set(result.indexes)) for result in results]
-    alike = [result.reindex({dim: held[dim] for dim, held in labels.items()}, fill_value=fill) for result in bare]
+    indexes = {dim: coords[dim] for dim, coords in labels.items()}
+    aligned = [result.reindex(indexes, fill_value=fill) for result in bare]
     model = xr.Variable("model", list(names))
-    together = xr.concat(alike, model, data_vars="all", join="exact", combine_attrs="drop")
-    for held in labels.values():
-        together = together.assign_coords(held.coords)
+    combined = xr.concat(aligned, model, data_vars="all", join="exact", combine_attrs="drop")
+    for coords in labels.values():
+        combined = combined.assign_coords(coords.coords)
     shared = set.intersection(*(set(result.attrs.items()) for result in results))
-    return together.assign_attrs({key: value for key, value in results[0].attrs.items() if (key, value) in shared})
+    return combined.assign_attrs({key: value for key, value in results[0].attrs.items() if (key, value) in shared})
 
 
 def _each(groups: Iterable[Iterable[Any]]) -> list[Any]:
@@ -208,17 +214,17 @@ def _each(groups: Iterable[Iterable[Any]]) -> list[Any]:
 
 
 def _union(results: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
-    """Return the coords along a dim of all results, each label once."""
+    """Return the union of the coords along a dim of all results."""
     import xarray as xr
 
-    told = [result.coords.to_dataset() for result in results if dim in result.indexes]
-    told = [held.drop_vars([name for name, coord in held.coords.items() if coord.dims != (dim,)]) for held in told]
-    every = xr.concat(told, dim)
-    return every.isel({dim: np.flatnonzero(~every.indexes[dim].duplicated())})
+    coords = [result.coords.to_dataset() for result in results if dim in result.indexes]
+    coords = [part.drop_vars([name for name, coord in part.coords.items() if coord.dims != (dim,)]) for part in coords]
+    union = xr.concat(coords, dim)
+    return union.isel({dim: np.flatnonzero(~union.indexes[dim].duplicated())})
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Return the names, ``-2``, ``-3``, … added where one comes again.
+    """Return the names, with ``-2``, ``-3``, … appended to repeated ones.
 
     Examples
     --------
@@ -228,5 +234,5 @@ def unique_names(names: Iterable[str]) -> list[str]:
     unique: list[str] = []
     for name in names:
         numbered = (f"{name}-{number}" for number in count(2))
-        unique.append(name if name not in unique else next(new for new in numbered if new not in unique))
+        unique.append(name if name not in unique else next(free for free in numbered if free not in unique))
     return unique

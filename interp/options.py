@@ -1,4 +1,4 @@
-"""The options of a probe or a penalty: its keyword-only parameters."""
+"""Options of a probe or a penalty: its keyword-only parameters."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from interp.errors import OptionError
 
 
 def known_options(kind: str, name: str, called: Callable[..., Any], options: Iterable[str]) -> dict[str, Any]:
-    """Return the options that a callable has, with their defaults.
+    """Return the options of a callable with their defaults, after checking the names of the given ``options``.
 
     Raises
     ------
     OptionError
-        For one of ``options`` that it does not have; the text has all that it has.
+        If the callable has no such option; the message lists all its options.
     """
     parameters = signature(called).parameters
-    known = {key: held.default for key, held in parameters.items() if held.kind is Parameter.KEYWORD_ONLY}
+    defaults = {key: value.default for key, value in parameters.items() if value.kind is Parameter.KEYWORD_ONLY}
     for option in options:
-        if option not in known:
-            near = get_close_matches(option, known, n=1)
+        if option not in defaults:
+            near = get_close_matches(option, defaults, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            listed = ", ".join(str(parameters[key].replace(annotation=Parameter.empty)) for key in known) or "none"
-            raise OptionError(f"{kind} {name!r} has no option {option!r}.{hint} Options: {listed}.")
-    return known
+            names = ", ".join(str(parameters[key].replace(annotation=Parameter.empty)) for key in defaults) or "none"
+            raise OptionError(f"{kind} {name!r} has no option {option!r}.{hint} Options: {names}.")
+    return defaults

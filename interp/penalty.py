@@ -1,4 +1,4 @@
-"""What a penalty is, and what it is handed: additions to the loss of a training."""
+"""Base class of penalties, which are added to a training loss, and the inputs they receive."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ BRANCHES = ("task", "own")
 
 @dataclass(frozen=True)
 class Live:
-    """The units of a penalty in one forward of a batch, with their gradients; padding is left out.
+    """Activations of the units of a penalty in one forward, with gradients and without padding.
 
-    Tokens come sample by sample, step by step, as in the labels.
+    Tokens are ordered by sample and step, as the labels are.
 
     Attributes
     ----------
     units : tuple of str
-        The names, in the order of the columns.
+        Names of the units, in the order of the columns.
     values : Tensor (token, unit)
-        Before the penalty's own edit.
+        Values before the edit of the penalty.
     edited : Tensor (token, unit)
-        After it; the same where the penalty edits nothing.
+        Values after the edit; the same tensor if the penalty edits nothing.
     """
 
     units: tuple[str, ...]
@@ -39,34 +39,34 @@ class Live:
 
     @cached_property
     def outputs(self) -> torch.Tensor:
-        """What the model returned for every token, such as logits: ``(token, output)``."""
+        """Output of the model for every token, such as logits: ``(token, output)``."""
         return self.read_outputs()
 
     @cached_property
     def inputs(self) -> torch.Tensor:
-        """What the first recurrent module read at every token, without a gradient: ``(token, feature)``."""
+        """Input of the first recurrent module at every token, without gradient: ``(token, feature)``."""
         return self.read_inputs()
 
 
 class Penalty(ABC):
-    """An addition to the loss of a training, over the live activations of some units.
+    """An additional term of a training loss, computed from the activations of some units.
 
-    Options are keyword-only arguments of the constructor, kept as attributes of the same names; ``units`` is one of
-    them. The engine gives a penalty a generator of its own, and saves it with `parameters` and `buffers` in the
-    checkpoint: a training that goes on gives the same weights as one that never stopped.
+    Options are keyword-only arguments of the constructor, stored as attributes of the same names; ``units`` is one of
+    them. Each penalty has its own random generator, which is saved in the checkpoint together with `parameters` and
+    `buffers`. An interrupted run therefore resumes and ends with the same weights.
 
     Attributes
     ----------
     name : str
-        Kebab-case.
+        Kebab-case name.
     branch : {"task", "own"}
-        Which forward `edit` acts on: the one that the task's loss sees, or a second one of the same batch that this
-        penalty alone sees.
+        Forward that `edit` acts on: ``task`` is the forward of the task's loss, ``own`` a separate forward of the same
+        batch for this penalty alone.
     units : str, sequence of str, mapping or None
-        Names, or labels as for `pick`, such as ``{"module": "hidden"}``. None: what the last recurrent module gives
-        out, ``h`` of its last layer in all directions.
+        Names, or labels as for `pick`, such as ``{"module": "hidden"}``. None selects the output of the last recurrent
+        module: ``h`` of its last layer in all directions.
     version : str
-        Raise it when numbers change.
+        Version of the penalty; raise it when numbers change.
     """
 
     name: ClassVar[str]
@@ -75,33 +75,33 @@ class Penalty(ABC):
     units: Any = None
 
     def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: B027
-        """Make what is trained along, once, from the first batch of training; torch's generator is seeded for it.
+        """Create trainable parameters and buffers, once, from the first batch; torch's generator is seeded before.
 
         Parameters
         ----------
         live : Live
-            Without gradients and before any edit.
+            Activations without gradients, before any edit.
         labels : mapping of str to array (token,)
-            Of the batch; ``sample``, ``step`` and ``source`` are always there.
+            Labels of the batch, which always include ``sample``, ``step`` and ``source``.
         """
 
     @abstractmethod
     def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
-        """Return the scalar that training lowers, times the weight of the penalty."""
+        """Return the scalar penalty, which is added to the loss times the weight of the penalty."""
 
     def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:  # noqa: ARG002
-        """Return the values ``(row, unit)`` that readers get instead: noise, or do(). The recurrence sees neither.
+        """Return the values ``(row, unit)`` that downstream modules receive instead; the recurrence is not affected.
 
-        Called only where a subclass overrides it. Rows of padding may be among them.
+        It is only called if a subclass overrides it. Rows may include padding.
         """
         return values
 
     def parameters(self) -> Iterable[torch.nn.Parameter]:
-        """Return what is trained along with the model, always in the same order; after `prepare`."""
+        """Return the parameters to train with the model, always in the same order; called after `prepare`."""
         return ()
 
     def buffers(self) -> Iterable[torch.Tensor]:
-        """Return the tensors that `loss` changes in place, such as running averages; after `prepare`."""
+        """Return the tensors that `loss` changes in place, such as running averages; called after `prepare`."""
         return ()
 
     def options(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Run reducers: what needs what, whole samples in chunks of bounded size, blocks of units, one pass a level."""
+"""Execution of reducers: dependencies, one pass per level, chunks of whole samples, blocks of units."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from interp.schema import check_labels
 if TYPE_CHECKING:
     import xarray as xr
 
-CHUNK = 2**24  # values at once: 64 MiB of float32
-NOTHING = "The source has no tokens: it gave not one chunk."
-UNLIKE = "The units of one part of the source are not those of another."
+CHUNK = 2**24  # maximal values per chunk: 64 MiB of float32
+NOTHING = "The source has no tokens: it yielded no chunk."
+UNLIKE = "The units differ between parts of the source."
 COUNTS = ("n_tokens", "n_sources")  # attrs of every result
-BLOCK = 256  # units at once, where a reducer is unitwise: states stay small, and rows of a block are read in one piece
-WIDE = 1024  # and where all is in memory, which is read fastest in long pieces of a row
+BLOCK = 256  # maximal units per block of a unitwise reducer: small states, and rows of a block read in one piece
+WIDE = 1024  # the same for activations in memory, which are read fastest in long pieces of a row
 
 
 @dataclass(frozen=True)
 class Step:
-    """A reducer in a plan: the keys of the steps it needs, by keyword of `start`, and its level above the source."""
+    """A planned reducer: the keys of the steps it depends on, by keyword of `start`, and its level above the source."""
 
     reducer: Reducer
     needs: Mapping[str, str]
@@ -37,82 +37,84 @@ class Step:
 
 
 def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
-    """Return the result of a reducer over a dataset or a stream, after the reducers that it needs.
+    """Return the result of a reducer over a dataset or a stream; reducers that it depends on are run first.
 
     Parameters
     ----------
     reducer : Reducer
-        With its options. Those that it needs get its options of the same name.
+        Reducer with its options. Reducers that it depends on receive its options of the same name.
     source : Dataset or Stream
-        Dims ``(token, unit)``. A stream is iterated once for each level of needs.
+        Activations ``(token, unit)``. A stream is iterated once per level of dependencies.
 
     Raises
     ------
     SchemaError
-        For labels that are missing, or a stream without a chunk.
+        If labels are missing, or a stream yields no chunk.
     """
     import xarray as xr
 
     levels = planned(reducer, source)
     results: dict[str, xr.Dataset] = {}
-    tally = Tally()
-    for level, now in enumerate(levels):
+    counter = Tally()
+    for level, steps in enumerate(levels):
         if isinstance(source, xr.Dataset):
-            found = {key: _over_dataset(key, step, results, source) for key, step in now.items()}
+            level_results = {key: _over_dataset(key, step, results, source) for key, step in steps.items()}
         else:
-            found = Count(now, results).over(gathered(source if level else tally.over(source))).finish()
-        results |= {key: now[key].reducer.conclude(result) for key, result in found.items()}
+            chunks = gathered(source if level else counter.over(source))
+            level_results = Count(steps, results).over(chunks).finish()
+        results |= {key: steps[key].reducer.conclude(result) for key, result in level_results.items()}
     last = results[next(iter(levels[-1]))]
-    return last.assign_attrs(counted(source) if isinstance(source, xr.Dataset) else tally.attrs())
+    return last.assign_attrs(counted(source) if isinstance(source, xr.Dataset) else counter.attrs())
 
 
 def planned(reducer: Reducer, source: xr.Dataset | Stream) -> list[dict[str, Step]]:
-    """Return for each pass over a source the steps that are run in it; the last is that of the reducer."""
+    """Return the steps of each pass over a source; the last pass runs the reducer itself."""
     import xarray as xr
 
     steps: dict[str, Step] = {}
     last = plan(reducer, steps)
     if isinstance(source, Iterator) and steps[last].level:
         raise OptionError(
-            f"Probe {reducer.name!r} reads its source more than once; an iterator can't: pass a list or stream."
+            f"Probe {reducer.name!r} reads its source more than once, and an iterator can't: pass a list or stream."
         )
     if isinstance(source, xr.Dataset):
         check_labels(source, reducer.requires, f"Probe {reducer.name!r}")
     return [{key: step for key, step in steps.items() if step.level == level} for level in range(steps[last].level + 1)]
 
 
-def plan(reducer: Reducer, steps: dict[str, Step], asking: tuple[str, ...] = ()) -> str:
-    """Add a reducer to ``steps``, after all that it needs, each once; return its key."""
+def plan(reducer: Reducer, steps: dict[str, Step], parents: tuple[str, ...] = ()) -> str:
+    """Add a reducer to ``steps`` after its dependencies, each once; return its key."""
     key = f"{reducer.name} {json.dumps(reducer.options(), sort_keys=True, default=repr)}"
-    if key in asking:
-        raise PluginError(f"Reducer {reducer.name!r} needs itself: {' > '.join([*asking, key])}.")
+    if key in parents:
+        raise PluginError(f"Reducer {reducer.name!r} needs itself: {' > '.join([*parents, key])}.")
     if key not in steps:
-        needs = {name.replace("-", "_"): plan(_needed(reducer, name), steps, (*asking, key)) for name in reducer.needs}
+        needs = {name.replace("-", "_"): plan(_needed(reducer, name), steps, (*parents, key)) for name in reducer.needs}
         steps[key] = Step(reducer, needs, 1 + max((steps[other].level for other in needs.values()), default=-1))
     return key
 
 
-def _needed(asking: Reducer, name: str) -> Reducer:
+def _needed(parent: Reducer, name: str) -> Reducer:
     kind = registry().get("probe", name)
     if not (isinstance(kind, type) and issubclass(kind, Reducer)):
-        raise PluginError(f"Reducer {asking.name!r} needs {name!r}, which is no reducer.")
-    known = asking.options()
-    return kind(**{option: known[option] for option in signature(kind).parameters if option in known})
+        raise PluginError(f"Reducer {parent.name!r} needs {name!r}, which is not a reducer.")
+    options = parent.options()
+    return kind(**{option: options[option] for option in signature(kind).parameters if option in options})
 
 
 @dataclass
 class Count:
-    """Some reducers that count the same chunks side by side.
+    """One pass over a source, in which several reducers read the same chunks.
 
     Attributes
     ----------
     steps : mapping of str to Step
+        Steps of this pass, by key.
     results : mapping of str to Dataset
-        Of the steps that they need, by key. Their arrays can't be written: reducers share them.
+        Results of earlier passes, by key. Their arrays are read-only, because reducers share them.
     states : dict of str to State
-        Of each step; empty before the first chunk.
+        State of each step; empty before the first chunk.
     units : Dataset, optional
-        The coords of the units, and the attrs of the first chunk.
+        Coords of the units, and attrs of the first chunk.
     """
 
     steps: Mapping[str, Step]
@@ -124,7 +126,7 @@ class Count:
         self.results = {key: locked(result) for key, result in self.results.items()}
 
     def over(self, chunks: Iterable[xr.Dataset]) -> Self:
-        """Count chunks; return self."""
+        """Update the states with chunks; return self."""
         for chunk in map(widened, chunks):
             if self.units is None:
                 self.units = unit_coords(chunk)
@@ -135,7 +137,7 @@ class Count:
         return self
 
     def merge(self, other: Count) -> Count:
-        """Return what both have counted; neither may be used afterwards."""
+        """Return the combination of two passes; neither may be used afterwards."""
         if self.units is None or other.units is None:
             return other if self.units is None else self
         if list(self.units["unit"].values) != list(other.units["unit"].values):
@@ -151,18 +153,19 @@ class Count:
 
 
 def locked(result: xr.Dataset) -> xr.Dataset:
-    """Return a result whose arrays are seen, but can't be written."""
+    """Return a result whose arrays are read-only views."""
 
-    def seen(held: xr.Variable) -> xr.Variable:
-        view = np.asarray(held.values).view()
+    def read_only_view(variable: xr.Variable) -> xr.Variable:
+        view = np.asarray(variable.values).view()
         view.flags.writeable = False
-        return held.copy(data=view)
+        return variable.copy(data=view)
 
-    return result.assign({name: seen(held) for name, held in result.variables.items() if name not in result.indexes})
+    variables = {name: variable for name, variable in result.variables.items() if name not in result.indexes}
+    return result.assign({name: read_only_view(variable) for name, variable in variables.items()})
 
 
 def widened(chunk: xr.Dataset) -> xr.Dataset:
-    """Return a chunk whose activations are float32 at least: compiled loops know no float16."""
+    """Return a chunk with float16 activations converted to float32, which compiled loops require."""
     if chunk.activation.dtype != np.float16:
         return chunk
     return chunk.assign(activation=chunk.activation.astype(np.float32))
@@ -174,32 +177,33 @@ def _start(step: Step, results: Mapping[str, xr.Dataset], units: xr.Dataset) -> 
 
 def unit_coords(acts: xr.Dataset) -> xr.Dataset:
     """Return the coords of ``unit`` and the attrs, without data."""
-    return acts.drop_vars([name for name, held in acts.variables.items() if held.dims != ("unit",)])
+    return acts.drop_vars([name for name, variable in acts.variables.items() if variable.dims != ("unit",)])
 
 
 def _labelled(result: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
-    own = {name: held.variable.copy() for name, held in result.items() if not np.asarray(held.values).flags.writeable}
-    labelled = result.assign(own).assign_coords(units.coords if "unit" in result.dims else {})
+    locked_arrays = {name: array for name, array in result.items() if not np.asarray(array.values).flags.writeable}
+    copies = {name: array.variable.copy() for name, array in locked_arrays.items()}
+    labelled = result.assign(copies).assign_coords(units.coords if "unit" in result.dims else {})
     return labelled.assign_attrs(provenance(units))
 
 
 def provenance(acts: xr.Dataset) -> dict[str, str | int | float]:
-    """Return those attrs of activations that their results carry on."""
+    """Return the attrs of activations that are copied to results."""
     names = ("model", "model_sha256", "task", "seed", "basis", "basis_seed")
     return {name: acts.attrs[name] for name in names if name in acts.attrs}
 
 
 def counted(acts: xr.Dataset) -> dict[str, int]:
-    """Return the numbers of tokens and sources, under the names `COUNTS`; of no activations what their attrs say."""
+    """Return the numbers of tokens and sources as attrs `COUNTS`; for results, those in their attrs."""
     if "token" not in acts.dims:
         return {name: acts.attrs[name] for name in COUNTS if name in acts.attrs}
-    tally = Tally()
-    tally.add(acts)
-    return tally.attrs()
+    counter = Tally()
+    counter.add(acts)
+    return counter.attrs()
 
 
 class Tally:
-    """Counts the tokens and sources that pass by."""
+    """A counter of tokens and distinct sources."""
 
     def __init__(self, tokens: int = 0, sources: np.ndarray | None = None) -> None:
         self.tokens, self.sources = tokens, np.zeros(0, np.int64) if sources is None else sources
@@ -211,17 +215,17 @@ class Tally:
             self.sources = np.union1d(self.sources, acts["source"].values)
 
     def over(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
-        """Yield the chunks, counted."""
+        """Yield the chunks, and count each of them."""
         for chunk in chunks:
             self.add(chunk)
             yield chunk
 
     def merge(self, other: Tally) -> Tally:
-        """Return what both have counted; a source that both have seen is one."""
+        """Return the combined counter; a source in both counts once."""
         return Tally(self.tokens + other.tokens, np.union1d(self.sources, other.sources))
 
     def attrs(self) -> dict[str, int]:
-        """Return the counts under their names."""
+        """Return the counts by name of the attr."""
         return dict(zip(COUNTS, (self.tokens, self.sources.size), strict=True))
 
 
@@ -233,52 +237,52 @@ def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts:
         Count({key: step}, of_units(results, block)).over(cut(acts.isel(unit=block), bounds)).finish()
         for block in blocks
     )
-    return concat([found[key] for found in counts], "unit")
+    return concat([results_of_block[key] for results_of_block in counts], "unit")
 
 
 def in_order(acts: xr.Dataset) -> xr.Dataset:
-    """Return activations whose samples are in one piece each."""
+    """Return activations sorted such that the tokens of each sample are contiguous."""
     samples = acts["sample"].values
     return acts if together(samples) else acts.isel(token=np.argsort(samples, kind="stable"))
 
 
 def of_units(results: Mapping[str, xr.Dataset], block: slice) -> dict[str, xr.Dataset]:
-    """Return what results say of some units."""
-    return {name: held.isel(unit=block) if "unit" in held.dims else held for name, held in results.items()}
+    """Return the results of a block of units."""
+    return {name: result.isel(unit=block) if "unit" in result.dims else result for name, result in results.items()}
 
 
 def unit_blocks(acts: xr.Dataset) -> list[slice]:
-    """Return blocks of about `BLOCK` units; of a Dask array, whole chunks together or parts of one, never both."""
-    most = WIDE if acts.activation.variable._in_memory else BLOCK
+    """Return blocks of about `BLOCK` units; a block of a Dask array is several whole chunks or a part of one."""
+    limit = WIDE if acts.activation.variable._in_memory else BLOCK
     sizes = dict(acts.activation.variable.chunksizes).get("unit", (acts.sizes["unit"],))
     edges = [0]
     for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True):
-        if size > most:
-            edges += [end - size, *range(end - size + most, end, most), end]
-        elif end - edges[-1] > most:
+        if size > limit:
+            edges += [end - size, *range(end - size + limit, end, limit), end]
+        elif end - edges[-1] > limit:
             edges.append(end - size)
     edges = sorted({*edges, acts.sizes["unit"]})
     return [slice(a, b) for a, b in pairwise(edges)] or [slice(None)]
 
 
 def together(samples: np.ndarray) -> bool:
-    """Return whether the tokens of each sample stand together."""
+    """Return whether the tokens of each sample are contiguous."""
     return np.unique(samples).size == sample_bounds(samples).size - 1
 
 
 def sample_bounds(samples: np.ndarray) -> np.ndarray:
-    """Return where samples begin, and the end."""
+    """Return the start position of each sample, and the end."""
     change = np.flatnonzero(samples[1:] != samples[:-1]) + 1
     return np.concatenate([[0], change, [samples.size]]) if samples.size else np.zeros(1, np.int64)
 
 
 def cut(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
-    """Yield views of whole samples, as many as keep to `CHUNK` values, one at least; of no tokens, one empty view."""
-    room = max(CHUNK // max(acts.sizes["unit"], 1), 1)
+    """Yield views of whole samples with at most `CHUNK` values, one sample at least; one empty view if no tokens."""
+    max_tokens = max(CHUNK // max(acts.sizes["unit"], 1), 1)
     first, end = 0, bounds.size - 1
     while True:
-        reach = int(np.searchsorted(bounds, bounds[first] + room, side="right")) - 1
-        last = min(max(reach, first + 1), end)
+        fitting = int(np.searchsorted(bounds, bounds[first] + max_tokens, side="right")) - 1
+        last = min(max(fitting, first + 1), end)
         yield acts.isel(token=slice(int(bounds[first]), int(bounds[last])))
         first = last
         if first >= end:
@@ -286,22 +290,22 @@ def cut(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
 
 
 def gathered(stream: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
-    """Yield the chunks of a stream, small ones together, up to `CHUNK` values: states are fetched less often."""
-    waiting: list[xr.Dataset] = []
+    """Yield the chunks of a stream, small ones concatenated up to `CHUNK` values, which saves updates of states."""
+    pending: list[xr.Dataset] = []
     for chunk in stream:
-        if waiting and sum(held.activation.size for held in waiting) + chunk.activation.size > CHUNK:
-            yield concat(waiting, "token")
-            waiting = []
-        waiting.append(chunk)
-    if waiting:
-        yield concat(waiting, "token")
+        if pending and sum(part.activation.size for part in pending) + chunk.activation.size > CHUNK:
+            yield concat(pending, "token")
+            pending = []
+        pending.append(chunk)
+    if pending:
+        yield concat(pending, "token")
 
 
 def concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
-    """Join parts that differ along one dim only."""
+    """Concatenate parts that differ along one dim only."""
     import xarray as xr
 
     if len(parts) == 1:
         return parts[0]
-    alike = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "join": "override"}
-    return xr.concat(parts, dim, combine_attrs="override", **alike)  # type: ignore[call-overload,no-any-return]
+    options = {"data_vars": "minimal", "coords": "minimal", "compat": "override", "join": "override"}
+    return xr.concat(parts, dim, combine_attrs="override", **options)  # type: ignore[call-overload,no-any-return]

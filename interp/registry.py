@@ -1,4 +1,4 @@
-"""Finds plugins and knows who owns what."""
+"""Plugin discovery, and the registry of names and their owners."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class Owned:
-    """A registered object, its name and the plugin that brought it."""
+    """A registered object, its name and the plugin that registered it."""
 
     name: str
     owner: str
@@ -41,23 +41,23 @@ class Owned:
 
 
 class Registry:
-    """What a set of plugins registered.
+    """The objects that a set of plugins registered, by kind and name.
 
     Parameters
     ----------
     plugins : mapping of str to object
         Modules or objects with hook implementations, by plugin name.
     versions : mapping of str to str, optional
-        The version of each plugin's distribution.
+        Version of each plugin's distribution.
     distributions : mapping of str to str, optional
-        What to ``pip install`` for each plugin.
+        Name of each plugin's distribution, as for ``pip install``.
     trace : bool
-        Print to standard error what each hook call brings, and which plugin answers to a name.
+        Print to standard error the names that each hook call registers, and the plugin behind each lookup.
 
     Raises
     ------
     PluginError
-        For an unknown hook, or two owners of one name; the text names the plugins.
+        For an unknown hook, or two owners of one name; the message names the plugins.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Registry:
             self.add(name, plugin)
 
     def add(self, name: str, plugin: object) -> None:
-        """Take one more plugin, in the place of one of that name; after an error all is as before."""
+        """Add a plugin, replacing one of the same name; after an error the registry is unchanged."""
         manager = pluggy.PluginManager(GROUP)
         manager.add_hookspecs(hookspecs)
         try:
@@ -92,17 +92,18 @@ class Registry:
         for kind, hook in KINDS.items():
             getattr(manager.hook, hook)(register=partial(enter, tables[kind], kind, name))
             if self.trace:
-                brought = ", ".join(one.name for one in tables[kind].values() if one.owner == name)
-                sys.stderr.write(f"{hook}: plugin {name!r} brings {brought or 'nothing'}\n")
+                names = ", ".join(entry.name for entry in tables[kind].values() if entry.owner == name)
+                sys.stderr.write(f"{hook}: plugin {name!r} registers {names or 'nothing'}\n")
         self.plugins, self._tables = {**self.plugins, name: plugin}, tables
 
     def __repr__(self) -> str:
-        """Say what is registered, a line for each kind."""
-        lines = [f"<Registry of {len(self.plugins)} plugins: {', '.join(self.plugins)}>"]
-        return "\n".join([*lines, *(f"  {kind:<8} {', '.join(held)}" for kind, held in self._tables.items() if held)])
+        """Return the registered names, one line per kind."""
+        title = f"<Registry of {len(self.plugins)} plugins: {', '.join(self.plugins)}>"
+        lines = [f"  {kind:<8} {', '.join(table)}" for kind, table in self._tables.items() if table]
+        return "\n".join([title, *lines])
 
     def table(self, kind: str) -> Mapping[str, Owned]:
-        """Return what is registered of a kind (``adapter``, ``model``, ``task``, ``probe``, …), by name."""
+        """Return the entries of a kind (``adapter``, ``model``, ``task``, ``probe``, …), by name."""
         return self._tables[kind]
 
     def get(self, kind: str, name: str) -> Any:
@@ -111,30 +112,30 @@ class Registry:
         if name not in table:
             raise unknown(kind, name, table)
         if self.trace:
-            sys.stderr.write(f"{kind} {name!r}: plugin {table[name].owner!r} answers\n")
+            sys.stderr.write(f"{kind} {name!r}: found in plugin {table[name].owner!r}\n")
         return table[name].value
 
 
 def without(table: Mapping[str, Owned], owner: str) -> dict[str, Owned]:
-    """Return what others than ``owner`` have registered."""
-    return {name: owned for name, owned in table.items() if owned.owner != owner}
+    """Return the entries of plugins other than ``owner``."""
+    return {name: entry for name, entry in table.items() if entry.owner != owner}
 
 
 def enter(table: dict[str, Owned], kind: str, owner: str, value: Any) -> None:
-    """Enter what a plugin registers."""
+    """Add an object that a plugin registers to a table."""
     name = name_of(value)
     if not NAME.fullmatch(name):
         raise PluginError(f"Plugin {owner!r}: {kind} name {name!r} is not kebab-case, such as {kebab(name)!r}.")
     if name in table:
         raise PluginError(
             f"Two plugins own the {kind} {name!r}: {table[name].owner!r} and {owner!r}. "
-            f"Rename one, or drop it with INTERP_DISABLE={owner}."
+            f"Rename one, or disable the plugin with INTERP_DISABLE={owner}."
         )
     table[name] = Owned(name, owner, value)
 
 
 def name_of(value: Any) -> str:
-    """Return the name under which an object registers: its ``interp.name``, its ``name``, or its own in kebab-case."""
+    """Return the registered name of an object: its ``interp.name``, ``name``, or ``__name__`` in kebab-case."""
     info = getattr(value, "interp", None)
     name = getattr(info, "name", None) or getattr(value, "name", None) or kebab(getattr(value, "__name__", ""))
     return str(name)
@@ -146,104 +147,106 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     Parameters
     ----------
     environment : mapping of str to str
-        ``INTERP_PLUGINS=a,b`` restricts to these, ``INTERP_DISABLE=a`` drops, ``INTERP_TRACE=1`` prints hook
-        calls, and which plugin answers to a name.
+        ``INTERP_PLUGINS=a,b`` loads only these plugins, ``INTERP_DISABLE=a`` skips one, ``INTERP_TRACE=1`` prints hook
+        calls and the plugin behind each lookup.
 
     Raises
     ------
     UnknownNameError
-        When a variable names a plugin that is not installed.
+        If a variable names a plugin that is not installed.
     """
-    found = {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
-    only = _names(environment, "INTERP_PLUGINS", found)
-    dropped = _names(environment, "INTERP_DISABLE", found)
-    chosen = [name for name in (only or found) if name not in dropped]
-    loaded = {name: module for name in chosen if (module := _load(found[name])) is not None}
-    from_where = {name: dist for name in loaded if (dist := found[name].dist)}
-    versions = {name: dist.version for name, dist in from_where.items()}
-    names = {name: dist.name for name, dist in from_where.items()}
-    known = Registry({}, versions, names, trace=environment.get("INTERP_TRACE", "") not in ("", "0"))
-    for name in sorted(loaded, key=lambda name: (not _ours(found[name]), name)):
+    points = {point.name: point for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
+    only = _names(environment, "INTERP_PLUGINS", points)
+    disabled = _names(environment, "INTERP_DISABLE", points)
+    enabled = [name for name in (only or points) if name not in disabled]
+    modules = {name: module for name in enabled if (module := _load(points[name])) is not None}
+    distributions = {name: dist for name in modules if (dist := points[name].dist)}
+    versions = {name: dist.version for name, dist in distributions.items()}
+    names = {name: dist.name for name, dist in distributions.items()}
+    plugin_registry = Registry({}, versions, names, trace=environment.get("INTERP_TRACE", "") not in ("", "0"))
+    for name in sorted(modules, key=lambda name: (not _ours(points[name]), name)):
         try:
-            known.add(name, loaded[name])
-        except Exception as error:  # a stranger's hook may raise anything: the rest has to work
-            told = str(error) if isinstance(error, PluginError) else f"Plugin {name!r}: its hooks raised {error!r}."
-            warnings.warn(f"{told} It is left out; INTERP_DISABLE={name} silences this.", stacklevel=2)
-    return known
+            plugin_registry.add(name, modules[name])
+        except Exception as error:  # hooks of third-party plugins may raise anything; the others must still load
+            reason = str(error) if isinstance(error, PluginError) else f"Plugin {name!r}: its hooks raised {error!r}."
+            warnings.warn(
+                f"{reason} The plugin is skipped; set INTERP_DISABLE={name} to silence this warning.", stacklevel=2
+            )
+    return plugin_registry
 
 
 def _ours(point: EntryPoint) -> bool:
-    """Return whether a plugin comes with interp: its names can't be taken by another."""
+    """Return whether a plugin is part of interp; other plugins can't take its names."""
     return point.dist is None or point.dist.name == "interp"
 
 
-def _names(environment: Mapping[str, str], variable: str, found: Iterable[str]) -> list[str]:
+def _names(environment: Mapping[str, str], variable: str, plugin_names: Iterable[str]) -> list[str]:
     names = [name.strip() for name in environment.get(variable, "").split(",") if name.strip()]
     for name in names:
-        if name not in found:
-            raise unknown(f"plugin (in {variable})", name, found)
+        if name not in plugin_names:
+            raise unknown(f"plugin (in {variable})", name, plugin_names)
     return names
 
 
 def _load(point: EntryPoint) -> object | None:
     try:
-        loaded: object = point.load()
-    except Exception as error:  # anything a stranger's module may raise: the rest has to work
+        plugin: object = point.load()
+    except Exception as error:  # a third-party module may raise anything; the others must still load
         warnings.warn(f"Plugin {point.name!r} ({point.value}) could not be imported: {error!r}", stacklevel=3)
         return None
-    return loaded
+    return plugin
 
 
 @cache
 def installed() -> Registry:
-    """Return the registry of the installed plugins, found once a process."""
+    """Return the registry of the installed plugins, built once per process."""
     return discover()
 
 
 def registry() -> Registry:
-    """Return the registry that names are looked up in: of the installed plugins, or of an isolated host."""
-    return _HOSTS[-1] if _HOSTS else installed()
+    """Return the active registry: that of the installed plugins, or the one set by `isolated`."""
+    return _OVERRIDES[-1] if _OVERRIDES else installed()
 
 
 @contextmanager
 def isolated(host: Registry) -> Iterator[Registry]:
-    """Look names up in another registry until the block ends."""
-    _HOSTS.append(host)
+    """Use another registry for all lookups inside the block."""
+    _OVERRIDES.append(host)
     try:
         yield host
     finally:
-        _HOSTS.pop()
+        _OVERRIDES.pop()
 
 
-_HOSTS: list[Registry] = []
+_OVERRIDES: list[Registry] = []
 
 
 def find(kind: str, name: str) -> Any:
-    """Return what is registered under a name: the function of a viewer, the class of a reducer.
+    """Return the object that is registered under a name, such as a viewer's function or a reducer's class.
 
     Parameters
     ----------
     kind : str
         ``adapter``, ``model``, ``task``, ``probe``, ``penalty`` or ``viewer``.
     name : str
-        As `viewers` and its like list it.
+        Name as listed by `probes`, `viewers`, ….
 
     Raises
     ------
     UnknownNameError
-        No such name; the text has the nearest.
+        If there is no such name; the message suggests similar ones.
     """
     return registry().get(kind, name)
 
 
 def register(plugin: object) -> None:
-    """Register a plugin that is not installed, such as a notebook's own, for this process.
+    """Register a plugin that is not installed, such as one in a notebook, for this process.
 
     Parameters
     ----------
     plugin : object
-        A module, or another object, with functions under ``@hookimpl``; a notebook is ``sys.modules[__name__]``.
-        A plugin of the same name gives way to it, so that a cell can run again.
+        A module or another object with functions decorated with ``@hookimpl``; for a notebook,
+        ``sys.modules[__name__]``. It replaces a plugin of the same name, so that a cell can be run again.
 
     Raises
     ------
@@ -253,23 +256,23 @@ def register(plugin: object) -> None:
     registry().add(getattr(plugin, "__name__", type(plugin).__name__), plugin)
 
 
-def _listing(kind: str) -> Callable[[], dict[str, str]]:
+def _listing(kind: str, plural: str) -> Callable[[], dict[str, str]]:
     def names() -> dict[str, str]:
-        return {name: owned.owner for name, owned in registry().table(kind).items()}
+        return {name: entry.owner for name, entry in registry().table(kind).items()}
 
-    names.__name__ = names.__qualname__ = f"{kind}s"
-    names.__doc__ = f"Return the registered {kind}s: name to the plugin that owns it."
+    names.__name__ = names.__qualname__ = plural
+    names.__doc__ = f"Return the registered {plural} as a mapping from name to owning plugin."
     return names
 
 
-probes = _listing("probe")
-viewers = _listing("viewer")
-tasks = _listing("task")
-models = _listing("model")
-penalties = _listing("penalty")
+probes = _listing("probe", "probes")
+viewers = _listing("viewer", "viewers")
+tasks = _listing("task", "tasks")
+models = _listing("model", "models")
+penalties = _listing("penalty", "penalties")
 
 
 def plugins() -> dict[str, str]:
-    """Return the loaded plugins: name to version."""
-    known = registry()
-    return {name: known.versions.get(name, "") for name in known.plugins}
+    """Return the loaded plugins as a mapping from name to version."""
+    active = registry()
+    return {name: active.versions.get(name, "") for name in active.plugins}

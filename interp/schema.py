@@ -1,4 +1,4 @@
-"""The data model: one matrix ``(token, unit)``, everything else a label. Names, dims, checks."""
+"""The data model: one matrix ``(token, unit)`` with labels on both axes, and its validation."""
 
 from __future__ import annotations
 
@@ -61,24 +61,24 @@ def dataset(
     Parameters
     ----------
     activation : array (token, unit)
-        Values as the model computed them.
+        Activations, as the model computed them.
     units : mapping
-        Coords of ``unit``: ``unit``, ``module``, ``layer``, ``direction``, ``quantity``, ``index``, and ``symbol``
-        where units stand for one.
+        Coords of ``unit``: ``unit``, ``module``, ``layer``, ``direction``, ``quantity``, ``index``, and optionally
+        ``symbol``, the symbol that a unit represents.
     tokens : mapping
-        Coords of ``token``; ``sample``, ``step`` and ``source`` at least.
+        Coords of ``token``; must include ``sample``, ``step`` and ``source``.
     attrs : mapping, optional
-        Added to ``schema``, ``schema_version`` and ``interp_version``.
+        Attributes in addition to ``schema``, ``schema_version`` and ``interp_version``.
 
     Returns
     -------
     Dataset
-        ``activation (token, unit)`` with these coords, not copied.
+        ``activation (token, unit)`` with these coords; the array is not copied.
 
     Raises
     ------
     SchemaError
-        With every fault of the result.
+        If the result is invalid; the message lists every fault.
     """
     import xarray as xr
 
@@ -88,97 +88,96 @@ def dataset(
         for name, kind in UNIT_COORDS.items()
     }
     coords |= {name: ("token", np.asarray(values, dtype=TOKEN_COORDS.get(name))) for name, values in tokens.items()}
-    known = {"schema": ACTIVATIONS, "schema_version": SCHEMA_VERSION, "interp_version": __version__}
-    return validate(xr.Dataset({"activation": (("token", "unit"), activation)}, coords, known | dict(attrs or {})))
+    base_attrs = {"schema": ACTIVATIONS, "schema_version": SCHEMA_VERSION, "interp_version": __version__}
+    return validate(xr.Dataset({"activation": (("token", "unit"), activation)}, coords, base_attrs | dict(attrs or {})))
 
 
 def validate(acts: xr.Dataset) -> xr.Dataset:
-    """Return the dataset as it is, or raise with all that is wrong with it.
+    """Return the dataset unchanged if it follows the schema; otherwise raise an error that lists every fault.
 
     Parameters
     ----------
     acts : Dataset
-        Meant to follow the schema ``interp.activations``: dims ``(token, unit)``.
+        Dataset to check against the schema ``interp.activations``, dims ``(token, unit)``.
 
     Raises
     ------
     SchemaError
-        Every fault in one message.
+        If the dataset is invalid; the message lists every fault.
     """
-    faults = _faults(acts)
-    if faults:
-        listed = "".join(f"\n  - {fault}" for fault in faults)
-        raise SchemaError(f"Not a dataset of schema {ACTIVATIONS!r} version {SCHEMA_VERSION}:{listed}")
+    errors = _activation_faults(acts)
+    if errors:
+        lines = "".join(f"\n  - {error}" for error in errors)
+        raise SchemaError(f"Not a dataset of schema {ACTIVATIONS!r} version {SCHEMA_VERSION}:{lines}")
     return acts
 
 
-def _faults(acts: xr.Dataset) -> list[str]:
-    faults = []
+def _activation_faults(acts: xr.Dataset) -> list[str]:
+    errors = []
     if acts.attrs.get("schema") != ACTIVATIONS:
-        faults.append(f"attrs['schema'] is {acts.attrs.get('schema')!r}, expected {ACTIVATIONS!r}")
+        errors.append(f"attrs['schema'] is {acts.attrs.get('schema')!r}, expected {ACTIVATIONS!r}")
     if "activation" not in acts:
-        return [*faults, "there is no variable 'activation' (token, unit)"]
+        return [*errors, "there is no variable 'activation' (token, unit)"]
     if acts.activation.dims != ("token", "unit"):
-        faults.append(f"'activation' has dims {acts.activation.dims}, expected ('token', 'unit')")
+        errors.append(f"'activation' has dims {acts.activation.dims}, expected ('token', 'unit')")
     coords = {"token": TOKEN_COORDS, "unit": UNIT_COORDS}
-    return faults + coord_faults(acts, coords) + value_faults(acts)
+    return errors + coord_faults(acts, coords) + value_faults(acts)
 
 
-def coord_faults(held: xr.Dataset, coords: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return what is wrong with the coords that each dim has to carry."""
-    faults = []
+def coord_faults(dataset: xr.Dataset, coords: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return the faults of the coords that each dim must have."""
+    errors = []
     for dim, names in coords.items():
         for name in names:
-            if name not in held.coords:
-                faults.append(f"there is no coord {name!r} ({dim})")
-            elif held.coords[name].dims != (dim,):
-                faults.append(f"coord {name!r} has dims {held.coords[name].dims}, expected ({dim!r},)")
-    return faults
+            if name not in dataset.coords:
+                errors.append(f"there is no coord {name!r} ({dim})")
+            elif dataset.coords[name].dims != (dim,):
+                errors.append(f"coord {name!r} has dims {dataset.coords[name].dims}, expected ({dim!r},)")
+    return errors
 
 
-def value_faults(held: xr.Dataset) -> list[str]:
-    """Return what is wrong with names, directions and attrs."""
-    faults = []
-    for dim, index in held.indexes.items():
+def value_faults(dataset: xr.Dataset) -> list[str]:
+    """Return the faults of names, directions and attrs."""
+    errors = []
+    for dim, index in dataset.indexes.items():
         if not index.is_unique:
-            twice = index[index.duplicated()][:3].tolist()
-            faults.append(f"{dim} names are not unique: {', '.join(map(str, twice))}")
-    if "direction" in held.coords:
-        odd = sorted(set(np.unique(held.direction.values)) - set(DIRECTIONS))
-        faults += [f"direction {value!r} is none of {DIRECTIONS}" for value in odd]
-    for name, value in held.attrs.items():
+            duplicates = index[index.duplicated()][:3].tolist()
+            errors.append(f"{dim} names are not unique: {', '.join(map(str, duplicates))}")
+    if "direction" in dataset.coords:
+        unexpected = sorted(set(np.unique(dataset.direction.values)) - set(DIRECTIONS))
+        errors += [f"direction {value!r} is none of {DIRECTIONS}" for value in unexpected]
+    for name, value in dataset.attrs.items():
         if not isinstance(value, str | int | float):
-            faults.append(f"attrs[{name!r}] is a {type(value).__name__}, expected str, int or float")
-    return faults
+            errors.append(f"attrs[{name!r}] is a {type(value).__name__}, expected str, int or float")
+    return errors
 
 
-def faults(held: xr.Dataset) -> list[str]:
-    """Return all that is wrong with activations or a result, a sentence each.
+def faults(data: xr.Dataset) -> list[str]:
+    """Return all faults of activations or a result, one sentence per fault.
 
     Parameters
     ----------
-    held : Dataset
-        Of schema ``interp.activations``, or ``interp.result``: its ``unit`` and ``pair`` carry the labels that say
-        which they are, its attrs the probe, its version, its options and the paragraph of its method.
+    data : Dataset
+        Dataset of schema ``interp.activations`` or ``interp.result``. The dims ``unit`` and ``pair`` of a result have
+        their identifying coords, its attrs the probe, its version and options, and a paragraph on the method.
     """
-    if held.attrs.get("schema") != RESULT:
-        return _faults(held)
-    told = [f"attrs[{name!r}] is missing" for name in RESULT_ATTRS if name not in held.attrs]
-    if not held.data_vars:
-        told.append("there is no variable")
+    if data.attrs.get("schema") != RESULT:
+        return _activation_faults(data)
+    errors = [f"attrs[{name!r}] is missing" for name in RESULT_ATTRS if name not in data.attrs]
+    if not data.data_vars:
+        errors.append("there is no variable")
     try:
-        json.loads(str(held.attrs.get("options", "{}")))
+        json.loads(str(data.attrs.get("options", "{}")))
     except ValueError as error:
-        told.append(f"attrs['options'] is no JSON: {error}")
-    coords = {dim: names for dim, names in RESULT_COORDS.items() if dim in held.dims}
-    return told + coord_faults(held, coords) + value_faults(held)
+        errors.append(f"attrs['options'] is not valid JSON: {error}")
+    coords = {dim: names for dim, names in RESULT_COORDS.items() if dim in data.dims}
+    return errors + coord_faults(data, coords) + value_faults(data)
 
 
-def check_labels(acts: xr.Dataset, needed: Sequence[str], who: str) -> None:
-    """Raise `SchemaError` unless every needed coord of ``token`` is there; ``who`` is named in the sentence."""
+def check_labels(acts: xr.Dataset, needed: Sequence[str], subject: str) -> None:
+    """Raise `SchemaError` if a required coord of ``token`` is missing; ``subject`` is the subject of the message."""
     missing = [name for name in needed if name not in acts.coords]
     if missing:
-        there = ", ".join(str(name) for name, coord in acts.coords.items() if coord.dims == ("token",))
-        raise SchemaError(
-            f"{who} reads the label {', '.join(map(repr, missing))}, which these activations lack. Labels: {there}."
-        )
+        labels = ", ".join(str(name) for name, coord in acts.coords.items() if coord.dims == ("token",))
+        absent = ", ".join(map(repr, missing))
+        raise SchemaError(f"{subject} reads the label {absent}, which these activations lack. Labels: {labels}.")

@@ -1,4 +1,4 @@
-"""Select tokens and units by label, reshape to a padded cube, split by source."""
+"""Selection of tokens and units by label, padded cubes, and splits by source."""
 
 from __future__ import annotations
 
@@ -15,74 +15,74 @@ if TYPE_CHECKING:
 
 
 def pick(acts: xr.Dataset, **labels: Any) -> xr.Dataset:
-    """Select on either axis by label: ``pick(acts, input="t", module="lstm", quantity=["i", "f"])``.
+    """Select tokens and units by label: ``pick(acts, input="t", module="lstm", quantity=["i", "f"])``.
 
     Parameters
     ----------
     acts : Dataset
         Dims among ``token`` and ``unit``.
     **labels : value, list of values, slice or callable
-        For a coord of ``token`` or ``unit``: a value, some values, a half-open range, or a function of
+        Condition on a coord of ``token`` or ``unit``: a value, several values, a half-open range, or a function of
         the coord's array that returns a boolean array.
 
     Returns
     -------
     Dataset
-        The same variables and attrs, fewer rows or columns; order is kept.
+        The same variables and attrs with the matching rows and columns, in their original order.
 
     Raises
     ------
     UnknownNameError
-        For a label that the dataset does not have.
+        If the dataset has no such label.
     """
     masks: dict[str, np.ndarray] = {}
-    for name, wanted in labels.items():
+    for name, condition in labels.items():
         if name not in acts.coords or len(acts.coords[name].dims) != 1:
             raise unknown("label", name, (str(coord) for coord in acts.coords))
         dim = str(acts.coords[name].dims[0])
-        masks[dim] = masks.get(dim, True) & matches(acts.coords[name].values, wanted)
+        masks[dim] = masks.get(dim, True) & matches(acts.coords[name].values, condition)
     return acts.isel({dim: np.flatnonzero(mask) for dim, mask in masks.items()}) if masks else acts
 
 
-def matches(values: np.ndarray, wanted: Any) -> np.ndarray:
-    """Return where an array has a wanted value: a scalar, a collection, a half-open slice or a predicate."""
-    if callable(wanted):
-        return np.asarray(wanted(values), dtype=bool)
-    if isinstance(wanted, slice):
-        low = values >= wanted.start if wanted.start is not None else np.ones(values.shape, bool)
-        return np.asarray(low & (values < wanted.stop) if wanted.stop is not None else low)
-    if isinstance(wanted, str) or not np.iterable(wanted):
-        return np.asarray(values == wanted)
-    return np.isin(values, np.asarray(list(wanted)))
+def matches(values: np.ndarray, condition: Any) -> np.ndarray:
+    """Return a mask of the values that match a scalar, a collection, a half-open slice or a predicate."""
+    if callable(condition):
+        return np.asarray(condition(values), dtype=bool)
+    if isinstance(condition, slice):
+        low = values >= condition.start if condition.start is not None else np.ones(values.shape, bool)
+        return np.asarray(low & (values < condition.stop) if condition.stop is not None else low)
+    if isinstance(condition, str) or not np.iterable(condition):
+        return np.asarray(values == condition)
+    return np.isin(values, np.asarray(list(condition)))
 
 
 def match_labels(labels: Mapping[str, np.ndarray], where: Any, n: int) -> np.ndarray:
-    """Return the tokens whose labels match ``where``: a mapping as for `pick`, a function of all labels, or None.
+    """Return a mask of the tokens whose labels match ``where``: a mapping as for `pick`, a function, or None.
 
     Raises
     ------
     UnknownNameError
-        For a label that is not there.
+        If there is no such label.
     OptionError
-        For a function that does not return one boolean a token.
+        If a function of all labels does not return one boolean per token.
     """
     if where is None:
         return np.ones(n, dtype=bool)
     if callable(where):
         mask = np.asarray(where(labels))
         if mask.shape != (n,) or mask.dtype != bool:
-            raise OptionError(f"where= must return {n} booleans, one a token; got {mask.dtype} of shape {mask.shape}.")
+            raise OptionError(f"where= must return {n} booleans, one per token; got {mask.dtype}, shape {mask.shape}.")
         return mask
     mask = np.ones(n, dtype=bool)
-    for name, wanted in where.items():
+    for name, condition in where.items():
         if name not in labels:
             raise unknown("label", name, labels)
-        mask &= matches(labels[name], wanted)
+        mask &= matches(labels[name], condition)
     return mask
 
 
 def grid(acts: xr.Dataset) -> xr.DataArray:
-    """Return the padded cube ``(sample, step, unit)``; NaN where a sample has no such token.
+    """Return the activations as a padded cube ``(sample, step, unit)``, NaN where a sample has no token.
 
     Parameters
     ----------
@@ -100,7 +100,9 @@ def grid(acts: xr.Dataset) -> xr.DataArray:
 
 
 def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
-    """Split by a stable hash of ``source``: choose on the first (even) half, measure on the second (odd) one.
+    """Split the tokens into two halves by a stable hash of ``source``.
+
+    Use the first (even) half to select units or pairs, and the second (odd) one to measure them.
 
     Parameters
     ----------
@@ -110,7 +112,7 @@ def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     Returns
     -------
     even, odd : Dataset
-        Dims ``(token, unit)``; no source has tokens in both.
+        Dims ``(token, unit)``; each source is in one half only.
     """
     sources, inverse = np.unique(acts["source"].values, return_inverse=True)
     odd = (source_hash(sources) >> np.uint64(32)) % np.uint64(2) == 1
@@ -118,12 +120,12 @@ def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def source_hash(sources: np.ndarray) -> np.ndarray:
-    """Return a stable 64-bit hash of each source: groups use the low bits, halves the high ones.
+    """Return a stable 64-bit hash of each source; `source_groups` uses the low bits, `halves` the high ones.
 
     Parameters
     ----------
     sources : array (token,)
-        Of any dtype; equal sources have equal hashes on every machine.
+        Sources, of any dtype. Equal sources have equal hashes on every machine.
 
     Returns
     -------
@@ -136,24 +138,24 @@ def source_hash(sources: np.ndarray) -> np.ndarray:
 def token_hash(acts: xr.Dataset, seed: int = 0) -> np.ndarray:
     """Return a stable 64-bit hash of each token (uint64), from its source, sample and step.
 
-    Tokens with the smallest hashes are a random sample that does not depend on the order in which tokens come.
+    The tokens with the smallest hashes are a random sample that does not depend on the order of the tokens.
 
     Parameters
     ----------
     acts : Dataset
-        Coords ``source``, ``sample``, ``step`` and, where there is one, ``call`` (token).
+        Coords ``source``, ``sample``, ``step`` and, if present, ``call`` (token).
     seed : int
-        Another seed, another sample.
+        Random seed; another seed gives another sample.
     """
-    hashed = np.full(acts.sizes["token"], np.int64(seed)).view(np.uint64)
+    state = np.full(acts.sizes["token"], np.int64(seed)).view(np.uint64)
     for name in ("source", "sample", "step", "call"):
         if name in acts.coords:
-            hashed = _mixed(hashed ^ acts[name].values.astype(np.int64).view(np.uint64))
-    return hashed
+            state = _splitmix64(state ^ acts[name].values.astype(np.int64).view(np.uint64))
+    return state
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Return the next numbers of splitmix64 (Steele, Lea and Flood, "Fast splittable generators", 2014)."""
+def _splitmix64(values: np.ndarray) -> np.ndarray:
+    """Return the next values of splitmix64 (Steele, Lea and Flood, "Fast splittable generators", 2014)."""
     values = values + np.uint64(0x9E3779B97F4A7C15)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

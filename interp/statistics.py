@@ -1,4 +1,4 @@
-"""What every probe counts with: groups of sources, shuffles of sources, the delete-a-group jackknife."""
+"""Resampling over sources: permutations, the delete-a-group jackknife, p-values and false discovery rates."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from interp.selection import source_hash
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-GROUPS = 20  # of the jackknife; with fewer than half of them its standard error is too noisy to quote
-ALIKE = 5  # blocks that change places among themselves, at least
+GROUPS = 20  # jackknife groups; with fewer than half of them the standard error is too noisy to report
+ALIKE = 5  # minimal number of blocks that are permuted among each other
 
 
 def source_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int64]:
-    """Return the group of each token, 0 to ``groups`` - 1: tokens of one source share a group.
+    """Return the jackknife group of each token, 0 to ``groups`` - 1; tokens of one source share a group.
 
     Parameters
     ----------
     sources : array (token,) of int
-        The independent piece of text each token comes from.
+        Source of each token.
     groups : int
-        How many. Groups use the low bits of the hash, `interp.halves` the high ones.
+        Number of groups. Groups use the low bits of the hash, `interp.halves` the high ones.
 
     Returns
     -------
     array (token,) of int64
     """
-    known, inverse = np.unique(sources, return_inverse=True)
-    return (source_hash(known) % np.uint64(groups)).astype(np.int64)[inverse]
+    values, inverse = np.unique(sources, return_inverse=True)
+    return (source_hash(values) % np.uint64(groups)).astype(np.int64)[inverse]
 
 
 def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
-    """Yield orders that shuffle whole sources: ``labels[order]``, laid back, breaks any tie to the tokens.
+    """Yield permutations of whole sources; ``labels[order]`` is independent of the tokens under the null.
 
-    Cutting the sequence into one block per source and shuffling the blocks keeps labels together that depend on each
-    other, so that a null made of it counts sources and not tokens. Blocks change places with blocks of their own
-    length: among blocks of any length a source would mostly get the end of one block and the beginning of the next,
-    which depend on each other less than its own labels do. Lengths that fewer than `ALIKE` sources have are joined
-    to the next longer ones. Each block is laid as a ring from a place drawn anew: what all sources share at one place,
-    such as their beginnings, would else stay a part of the null.
+    The sequence is split into one block per source, and blocks are permuted. Labels that depend on each other stay
+    together, so that a null distribution counts sources and not tokens. Blocks are exchanged with blocks of the same
+    length only: with unequal lengths a source would mostly get the end of one block and the beginning of the next,
+    which depend on each other less than its own labels do. Lengths that fewer than `ALIKE` sources have are merged
+    with the next longer ones. Each block is rotated by a random offset; otherwise a value that all sources share at one
+    position, such as their beginning, would remain in the null distribution.
 
     Parameters
     ----------
     sources : array (token,) of int
-        In the order (source, sample, step): tokens of a source stand together.
+        Source of each token, ordered by (source, sample, step): tokens of a source are contiguous.
     draws : int
-        How many orders.
+        Number of permutations.
     seed : int
-        Of the shuffles.
+        Random seed.
 
     Yields
     ------
@@ -62,46 +62,46 @@ def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Itera
     Raises
     ------
     OptionError
-        Where tokens of a source do not stand together.
+        If the tokens of a source are not contiguous.
     """
     starts = np.flatnonzero(np.append(True, sources[1:] != sources[:-1])) if len(sources) else np.zeros(0, np.int64)
     if np.unique(sources[starts]).size != starts.size:
-        raise OptionError("Tokens of a source must stand together: sort them by (source, sample, step).")
+        raise OptionError("Tokens of a source must be contiguous: sort them by (source, sample, step).")
     sizes = np.diff(np.append(starts, len(sources)))
-    alike = _alike(sizes)
+    groups = _blocks_by_length(sizes)
     generator = np.random.default_rng(seed)
     for _ in range(draws):
         order = np.empty(len(sources), np.int64)
-        for blocks in alike:
-            laid = generator.permutation(blocks)
-            turns = generator.integers(0, sizes[laid])
-            order[_positions(starts, sizes, blocks)] = _positions(starts, sizes, laid, turns)
+        for blocks in groups:
+            permuted = generator.permutation(blocks)
+            offsets = generator.integers(0, sizes[permuted])
+            order[_positions(starts, sizes, blocks)] = _positions(starts, sizes, permuted, offsets)
         yield order
 
 
-def _alike(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the blocks in groups of one length, short groups joined to the next, each group in sequence."""
+def _blocks_by_length(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the blocks grouped by length, groups below `ALIKE` merged with the next; each group is sorted."""
     order = np.argsort(sizes, kind="stable")
-    cuts = [0]
+    bounds = [0]
     for end in (np.flatnonzero(np.diff(sizes[order])) + 1).tolist():
-        if min(end - cuts[-1], order.size - end) >= ALIKE:
-            cuts.append(end)
-    return [np.sort(blocks) for blocks in np.split(order, cuts[1:])]
+        if min(end - bounds[-1], order.size - end) >= ALIKE:
+            bounds.append(end)
+    return [np.sort(blocks) for blocks in np.split(order, bounds[1:])]
 
 
 def _positions(
-    starts: NDArray[np.int64], sizes: NDArray[np.int64], blocks: NDArray[np.int64], turns: NDArray[np.int64] | int = 0
+    starts: NDArray[np.int64], sizes: NDArray[np.int64], blocks: NDArray[np.int64], offsets: NDArray[np.int64] | int = 0
 ) -> NDArray[np.int64]:
-    """Return the positions of the tokens of some blocks, one block after the other, each from its turn on."""
+    """Return the positions of the tokens of some blocks in sequence, each block rotated by its offset."""
     lengths = sizes[blocks]
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - turns, lengths)
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - offsets, lengths)
     return np.asarray(np.repeat(starts[blocks], lengths) + within % np.repeat(lengths, lengths))
 
 
 def jackknife(
     whole: NDArray[np.floating[Any]], without: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return an estimate corrected for bias, and its standard error, by the delete-a-group jackknife.
+    """Return a bias-corrected estimate and its standard error by the delete-a-group jackknife.
 
     With G groups: ``G * whole - (G - 1) * mean(without)``, and ``sqrt((G - 1) / G * sum((without - mean)**2))``
     (Kott, "The delete-a-group jackknife", 2001). An interval is the estimate ± t(.975, G - 1) standard errors.
@@ -109,35 +109,35 @@ def jackknife(
     Parameters
     ----------
     whole : array (...)
-        The estimate from all groups.
+        Estimate from all groups.
     without : array (group, ...)
-        The estimates without each group in turn; only groups that are not empty.
+        Leave-one-out estimates, one per non-empty group.
 
     Returns
     -------
     corrected, error : array (...) of float64
     """
-    number = len(without)
+    n = len(without)
     mean = without.mean(axis=0, dtype=np.float64)
-    error = np.sqrt((number - 1) / number * np.sum((without - mean) ** 2, axis=0))
-    return np.asarray(number * whole - (number - 1) * mean), np.asarray(error)
+    error = np.sqrt((n - 1) / n * np.sum((without - mean) ** 2, axis=0))
+    return np.asarray(n * whole - (n - 1) * mean), np.asarray(error)
 
 
 def stratified_shuffles(
     sources: NDArray[Any], strata: NDArray[Any] | None, *, draws: int, seed: int = 0
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield orders as `block_shuffles` does, each of which keeps the tokens of a stratum among themselves.
+    """Yield permutations of whole sources as `block_shuffles` does, within each stratum separately.
 
     Parameters
     ----------
     sources : array (token,) of int
-        In the order (source, sample, step): tokens of a source stand together.
+        Source of each token, ordered by (source, sample, step): tokens of a source are contiguous.
     strata : array (token,) of int, optional
-        What may not mix, such as the position in the word; None for one stratum.
+        Stratum of each token, such as its position in the word; None for a single stratum.
     draws : int
-        How many orders.
+        Number of permutations.
     seed : int
-        Of the shuffles. A stratum draws from a seed of its own, so that others don't change its orders.
+        Random seed. Each stratum has its own derived seed, so that its permutations don't depend on other strata.
 
     Yields
     ------
@@ -147,30 +147,32 @@ def stratified_shuffles(
     if strata is None:
         yield from block_shuffles(sources, draws=draws, seed=seed)
         return
-    places = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    seeds = [seed + int(source_hash(strata[place[:1]])[0] >> np.uint64(1)) for place in places]
-    within = [block_shuffles(sources[at], draws=draws, seed=own) for at, own in zip(places, seeds, strict=True)]
+    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    seeds = [seed + int(source_hash(strata[tokens[:1]])[0] >> np.uint64(1)) for tokens in members]
+    within = [
+        block_shuffles(sources[tokens], draws=draws, seed=own) for tokens, own in zip(members, seeds, strict=True)
+    ]
     for orders in zip(*within, strict=True):
-        laid = np.empty(len(sources), np.int64)
-        for place, order in zip(places, orders, strict=True):
-            laid[place] = place[order]
-        yield laid
+        permutation = np.empty(len(sources), np.int64)
+        for tokens, order in zip(members, orders, strict=True):
+            permutation[tokens] = tokens[order]
+        yield permutation
 
 
 def interval(
     estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the two ends ``estimate ± t(G - 1) error`` of a jackknife interval, of the shape of the estimates.
+    """Return the ends ``estimate ± t(G - 1) error`` of a jackknife confidence interval.
 
     Parameters
     ----------
     estimate, error : array (...)
-        Of `jackknife`.
+        Estimate and standard error from `jackknife`.
     groups : int or array (...)
-        G, the groups that were left out in turn. Below `GROUPS` / 2 the ends are NaN: an error made of so few
-        groups is too noisy to quote.
+        Number of groups G that were left out in turn. Below `GROUPS` / 2 the ends are NaN, because the standard error
+        is too noisy to report.
     level : float
-        Chance that the ends hold the truth between them.
+        Coverage probability.
 
     Returns
     -------
@@ -179,39 +181,39 @@ def interval(
     from scipy.stats import t
 
     groups = np.asarray(groups)
-    reach = np.where(groups >= GROUPS / 2, t.ppf((1 + level) / 2, np.maximum(groups - 1, 1)), np.nan) * error
-    return np.asarray(estimate - reach), np.asarray(estimate + reach)
+    half_width = np.where(groups >= GROUPS / 2, t.ppf((1 + level) / 2, np.maximum(groups - 1, 1)), np.nan) * error
+    return np.asarray(estimate - half_width), np.asarray(estimate + half_width)
 
 
-def pooled_p(found: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
-    """Return ``(1 + #{null >= found}) / (1 + #null)`` for each value found, by one null law for all of them.
+def pooled_p(observed: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the permutation p-values ``(1 + #{null >= observed}) / (1 + #null)``, with one pooled null distribution.
 
     Parameters
     ----------
-    found : array (...)
-        Statistics; a larger one speaks more against the null.
+    observed : array (...)
+        Observed statistics; larger values are more extreme.
     null : array (...)
-        The same statistic under the null, of any shape; NaN and infinite values are left out.
+        The same statistic under the null, of any shape; NaN and infinite values are ignored.
 
     Returns
     -------
     array (...) of float64
-        Above 0 to 1; 1 where ``found`` is NaN.
+        p-values in (0, 1]; 1 where ``observed`` is NaN.
     """
-    law = np.sort(null[np.isfinite(null)], axis=None)
-    above = law.size - np.searchsorted(law, np.where(np.isnan(found), -np.inf, found), side="left")
-    return np.asarray((1 + above) / (1 + law.size), np.float64)
+    pool = np.sort(null[np.isfinite(null)], axis=None)
+    above = pool.size - np.searchsorted(pool, np.where(np.isnan(observed), -np.inf, observed), side="left")
+    return np.asarray((1 + above) / (1 + pool.size), np.float64)
 
 
 def false_discovery(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
-    """Return q: the smallest share of false discoveries at which each test would be one.
+    """Return q-values: the smallest false discovery rate at which each test would be significant.
 
     Parameters
     ----------
     p : array (...)
-        Of all tests that are looked at together; NaN where there is none, which stays NaN.
+        p-values of all tests of the family. NaN means no test and stays NaN.
     correction : {"bh", "by"}
-        Benjamini and Hochberg (1995), or Benjamini and Yekutieli (2001), which holds under any dependence.
+        Benjamini and Hochberg (1995), or Benjamini and Yekutieli (2001), which is valid under any dependence.
 
     Returns
     -------
@@ -220,14 +222,14 @@ def false_discovery(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> 
     Raises
     ------
     OptionError
-        For another correction.
+        For an unknown correction.
     """
     from scipy.stats import false_discovery_control
 
     if correction not in ("bh", "by"):
-        raise OptionError(f"correction= is 'bh' or 'by'; got {correction!r}.")
+        raise OptionError(f"correction= must be 'bh' or 'by'; got {correction!r}.")
     q = np.full(np.shape(p), np.nan)
-    there = np.isfinite(p)
-    if there.any():
-        q[there] = false_discovery_control(p[there], method=correction)
+    tested = np.isfinite(p)
+    if tested.any():
+        q[tested] = false_discovery_control(p[tested], method=correction)
     return q

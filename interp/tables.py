@@ -1,4 +1,4 @@
-"""Results as text for a paper and as tidy tables."""
+"""Results as a paragraph for a methods section and as tidy tables."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ ROTATED = (
 
 
 def methods(result: xr.Dataset) -> str:
-    """Return a paragraph on how a result came about, ready to quote.
+    """Return a paragraph for a methods section that describes how a result was computed.
 
     Parameters
     ----------
     result : Dataset
-        Of `interp.measure`, with any dims.
+        Result of `interp.measure`, with any dims.
 
     Returns
     -------
     str
-        What was computed; the probe, its version and options, the version of interp, the model and its weights, the
-        task, the seed, and the n in tokens / sources, of several models one by one.
+        Method; probe, version and options; version of interp; model and weights; task; seed; and the numbers of tokens
+        and sources, for several models one by one.
 
     Raises
     ------
     SchemaError
-        For anything else.
+        For any other dataset.
     """
-    attrs = _checked(result).attrs
-    made = f"Computed with interp {attrs['interp_version']}, probe {attrs['probe']} {attrs['probe_version']}"
-    made += f", options {attrs['options']}" if attrs["options"] != "{}" else ""
-    known = {"model": "model", "model_sha256": "weights sha256", "task": "task", "seed": "seed"}
-    listed = [f"{label} {attrs[name]}" for name, label in known.items() if name in attrs]
+    attrs = _require_result(result).attrs
+    computation = f"Computed with interp {attrs['interp_version']}, probe {attrs['probe']} {attrs['probe_version']}"
+    computation += f", options {attrs['options']}" if attrs["options"] != "{}" else ""
+    words = {"model": "model", "model_sha256": "weights sha256", "task": "task", "seed": "seed"}
+    details = [f"{label} {attrs[name]}" for name, label in words.items() if name in attrs]
     if "model" in result.dims:
-        listed = [f"models {', '.join(map(str, result['model'].values))}", *listed]
+        details = [f"models {', '.join(map(str, result['model'].values))}", *details]
     if attrs.get("n_tokens"):
-        listed.append(f"n = {_number(attrs['n_tokens'])} tokens / {_number(attrs['n_sources'])} sources")
-    turned = f" {ROTATED.format(attrs['basis_seed'])}" if attrs.get("basis") == "rotated" else ""
-    return f"{attrs['method']}{turned} {'; '.join(filter(None, [made, ', '.join(listed)]))}."
+        details.append(f"n = {_number(attrs['n_tokens'])} tokens / {_number(attrs['n_sources'])} sources")
+    rotation = f" {ROTATED.format(attrs['basis_seed'])}" if attrs.get("basis") == "rotated" else ""
+    return f"{attrs['method']}{rotation} {'; '.join(filter(None, [computation, ', '.join(details)]))}."
 
 
 def _number(count: int | str) -> str:
@@ -54,33 +54,33 @@ def _number(count: int | str) -> str:
 
 
 def table(result: xr.Dataset) -> pd.DataFrame:
-    """Return a result as a tidy table: a row for each cell of its largest variable, smaller ones beside it.
+    """Return a result as a tidy table with one row per value of its variable with the most dims.
 
     Parameters
     ----------
     result : Dataset
-        Of `interp.measure`. Variables with a dim that the largest one lacks are left out.
+        Result of `interp.measure`. Variables with fewer dims are repeated; those with other dims are omitted.
 
     Returns
     -------
     DataFrame
-        Columns: the coords of these dims, then the variables.
+        Table whose columns are the coords of these dims, then the variables.
 
     Raises
     ------
     SchemaError
-        For anything else.
+        For any other dataset.
     """
-    result = _checked(result)
-    widest = max(result.data_vars.values(), key=lambda held: held.ndim)  # the first of several
+    result = _require_result(result)
+    widest = max(result.data_vars.values(), key=lambda array: array.ndim)  # the first of several
     dims = [str(dim) for dim in widest.dims]
-    told = [name for name, held in result.data_vars.items() if set(held.dims) <= set(dims)]
-    labels = [name for name, held in result.coords.items() if set(held.dims) <= set(dims) and name not in dims]
-    frame = result[told].reset_coords(labels).to_dataframe(dim_order=dims).reset_index()
-    return frame[[*(dim for dim in dims if dim in result.coords), *labels, *told]]
+    variables = [name for name, array in result.data_vars.items() if set(array.dims) <= set(dims)]
+    labels = [name for name, coord in result.coords.items() if set(coord.dims) <= set(dims) and name not in dims]
+    frame = result[variables].reset_coords(labels).to_dataframe(dim_order=dims).reset_index()
+    return frame[[*(dim for dim in dims if dim in result.coords), *labels, *variables]]
 
 
-def _checked(result: xr.Dataset) -> xr.Dataset:
+def _require_result(result: xr.Dataset) -> xr.Dataset:
     schema = result.attrs.get("schema")
     if schema != RESULT:
         raise SchemaError(f"Expected a result of interp.measure (schema {RESULT!r}); got schema {schema!r}.")

@@ -1,4 +1,4 @@
-"""Train a model on a task: seeded, and resumable to the same bytes."""
+"""Training of a model on a task: seeded, and resumable with identical results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 @dataclass
 class _Run:
-    """What changes while training; all of it goes into a checkpoint."""
+    """State of a training run, all of which is saved in a checkpoint."""
 
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
@@ -48,54 +48,55 @@ def train(
     after: Callable[[int, torch.nn.Module], None] | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
-    """Train a model in place, with Adam and a learning rate that falls linearly to zero.
+    """Train a model in place, with Adam and a learning rate that decays linearly to zero.
 
     Parameters
     ----------
     model : Module
-        Called as capture calls it; left in eval mode.
+        Model to train, called as in `capture`; it is left in eval mode.
     task : Task
-        Gives the split ``train`` anew, with another seed, for each pass over it.
+        Task that provides the split ``train``, with another seed for each epoch.
     seed : int
-        Of the batches and of what the model draws. The same seed and number of threads give the same weights.
+        Random seed of the batches and of random numbers in the model. The same seed and number of threads give the
+        same weights.
     budget : int
-        Batches.
+        Number of batches.
     penalties : sequence of tuple
-        ``(name or Penalty, weight)`` or ``(name, weight, options)``, such as
-        ``("total-correlation", 0.1, {"units": {"module": "hidden"}})``: added to the loss, times their weights. One of
-        weight 0 is not called, and changes nothing.
+        Penalties ``(name or Penalty, weight)`` or ``(name, weight, options)``, such as
+        ``("total-correlation", 0.1, {"units": {"module": "hidden"}})``, which are added to the loss times their
+        weights. A penalty with weight 0 is not called and has no effect.
     learning_rate : float
-        At the start.
+        Initial learning rate.
     clip : float
-        Largest norm of the gradient.
+        Maximal norm of the gradient.
     precision : {"float32", "bfloat16"}
-        Of the arithmetic; weights stay as they are.
+        Precision of the arithmetic; weights keep their precision.
     checkpoint : path, optional
-        A file that is written every so many batches; when it is there, training goes on from it.
+        Checkpoint file, written every ``every`` batches. If it exists, training resumes from it.
     every : int
-        Batches between checkpoints.
+        Number of batches between checkpoints.
     after : callable, optional
-        ``after(batches, model)`` is called at each of these points and at the end, for snapshots; the model is not to
-        be changed.
+        ``after(batches, model)``, called at each checkpoint and at the end, for example to store snapshots. It must not
+        change the model.
     progress : bool
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
     Dataset
-        ``loss (batch)``: the task's. With penalties also ``penalty (batch, term)``, without the weights, and the coords
-        ``penalty_name`` and ``weight`` (term).
+        Variable ``loss (batch)``, the loss of the task. With penalties also ``penalty (batch, term)``, unweighted, and
+        the coords ``penalty_name`` and ``weight`` (term).
 
     Raises
     ------
     OptionError
-        A budget under 1, an unknown precision, or penalties that are none.
+        For a budget below 1, an unknown precision, or invalid penalties.
     UnknownNameError
-        A penalty, or a unit of one, that is not there.
+        If a penalty, or a unit of one, does not exist.
     PluginError
-        A penalty that gives no finite scalar.
+        If a penalty does not return a finite scalar.
     WeightsError
-        A checkpoint of another run.
+        If the checkpoint was made by another run.
     """
     if budget < 1 or every < 1:
         raise OptionError(f"budget and every must be at least 1, got {budget} and {every}.")
@@ -104,18 +105,19 @@ def train(
     terms = terms_of(penalties, seed)
     run = _begin(model.train(), task, terms, seed, learning_rate)
     path = Path(checkpoint) if checkpoint else None
-    told = [(term.penalty.name, term.penalty.version, term.weight, term.penalty.options()) for term in terms]
-    mark = {"budget": str(budget), "run": _mark(model, seed, learning_rate, clip, precision, *told)}
+    penalty_keys = [(term.penalty.name, term.penalty.version, term.weight, term.penalty.options()) for term in terms]
+    fingerprint = _mark(model, seed, learning_rate, clip, precision, *penalty_keys)
+    metadata = {"budget": str(budget), "run": fingerprint}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if path is not None and path.is_file():
-            _resume(run, path, mark)
+            _resume(run, path, metadata)
         for step, batch in _shown(_batches(task, seed, budget, skip=len(run.losses)), run, budget, progress):
             _set_rate(run.optimizer, learning_rate * (1 - step / budget))
             _step(run, task, batch, clip, PRECISIONS[precision])
             if (step + 1) % every == 0 or step + 1 == budget:
                 if path is not None:
-                    _save(run, path, mark)
+                    _save(run, path, metadata)
                 if after is not None:
                     after(step + 1, model)
     model.eval()
@@ -131,20 +133,22 @@ def time_budget(
     precision: str = "float32",
     batches: int = 30,
 ) -> int:
-    """Return the number of batches that training can do in a time, measured on a copy of the model.
+    """Return the number of batches that training can process in a given time, measured on a copy of the model.
 
     Parameters
     ----------
     model : Module
-        Not changed.
+        Model, which is not changed.
     task : Task
+        Task to train on.
     seconds : float
-        Of training, without reading the corpus.
+        Training time in seconds, without reading the corpus.
     penalties : sequence of tuple
-        As of `train`.
+        Penalties as in `train`.
     precision : {"float32", "bfloat16"}
+        Precision of the arithmetic.
     batches : int
-        To measure, after three that warm up.
+        Number of batches to measure, after three warm-up batches.
     """
     from copy import deepcopy
     from time import perf_counter
@@ -157,18 +161,19 @@ def time_budget(
 
 
 def save_weights(model: torch.nn.Module, path: str | Path) -> str:
-    """Write a model's weights as safetensors, whole or not at all, and return their sha256.
+    """Write the weights of a model as safetensors, atomically, and return their sha256.
 
     Parameters
     ----------
     model : Module
+        Model whose state dict is written.
     path : path
-        A file; one that is there is replaced.
+        File to write; an existing file is replaced.
 
     Returns
     -------
     str
-        Of the bytes, in hexadecimal digits.
+        Hash of the file, in hexadecimal digits.
     """
     from safetensors.torch import save
 
@@ -181,7 +186,7 @@ def save_weights(model: torch.nn.Module, path: str | Path) -> str:
 
 
 def _begin(model: torch.nn.Module, task: Task, terms: Sequence[Term], seed: int, rate: float) -> _Run:
-    """Return a run that has done nothing yet; what penalties train along has a learning rate and a norm of its own."""
+    """Return a new run; parameters of penalties are a separate group, with their own gradient norm."""
     if not terms:
         return _Run(model, torch.optim.Adam(model.parameters(), lr=rate))
     _, first = next(_batches(task, seed, 1, skip=0))
@@ -193,16 +198,16 @@ def _begin(model: torch.nn.Module, task: Task, terms: Sequence[Term], seed: int,
 def _step(run: _Run, task: Task, batch: Batch, clip: float, precision: torch.dtype) -> None:
     if run.penalised is None:
         with cast(precision):
-            loss = told = task.loss(forward(run.model, batch), batch)
+            loss = task_loss = task.loss(forward(run.model, batch), batch)
     else:
-        loss, told, values = run.penalised.loss(task, batch, precision)
+        loss, task_loss, values = run.penalised.loss(task, batch, precision)
         run.penalties.append(values)
     run.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     for group in run.optimizer.param_groups:
         torch.nn.utils.clip_grad_norm_(group["params"], clip)
     run.optimizer.step()
-    run.losses.append(float(told.detach()))
+    run.losses.append(float(task_loss.detach()))
 
 
 def _batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[int, Batch]]:
@@ -216,7 +221,7 @@ def _batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[in
             if step >= budget:
                 return
         if step == before:
-            raise OptionError("The split 'train' has no batches; give a larger corpus.")
+            raise OptionError("The split 'train' has no batches; use a larger corpus.")
         epoch += 1
 
 
@@ -225,10 +230,10 @@ def _shown(batches: Iterator[tuple[int, Batch]], run: _Run, budget: int, progres
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not progress) as bar:
-        shown = bar.add_task("training", total=budget, completed=len(run.losses))
+        bar_task = bar.add_task("training", total=budget, completed=len(run.losses))
         for step, batch in batches:
             yield step, batch
-            bar.update(shown, completed=step + 1, description=f"loss {np.mean(run.losses[-50:]):.4f}")
+            bar.update(bar_task, completed=step + 1, description=f"loss {np.mean(run.losses[-50:]):.4f}")
 
 
 def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -253,16 +258,16 @@ def _mark(model: torch.nn.Module, *options: object) -> str:
 
 
 def checkpoint_budget(path: str | Path) -> int | None:
-    """Return the budget that a checkpoint was made with; None where there is no such file."""
+    """Return the budget of the run that wrote a checkpoint; None if there is no such file."""
     from safetensors import safe_open
 
     if not Path(path).is_file():
         return None
-    with safe_open(path, "pt") as stored:
-        return int((stored.metadata() or {}).get("budget", 0)) or None
+    with safe_open(path, "pt") as file:
+        return int((file.metadata() or {}).get("budget", 0)) or None
 
 
-def _save(run: _Run, path: Path, mark: dict[str, str]) -> None:
+def _save(run: _Run, path: Path, metadata: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
     tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
@@ -274,22 +279,22 @@ def _save(run: _Run, path: Path, mark: dict[str, str]) -> None:
         tensors |= {f"penalty.{name}": value for name, value in run.penalised.tensors().items()}
         tensors["penalties"] = torch.tensor(run.penalties, dtype=torch.float64)
     partial = path.with_name(path.name + ".partial")
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, mark)
+    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
     partial.replace(path)
 
 
-def _resume(run: _Run, path: Path, mark: dict[str, str]) -> None:
+def _resume(run: _Run, path: Path, metadata: dict[str, str]) -> None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, "pt") as stored:
-            if stored.metadata() != mark:
+        with safe_open(path, "pt") as file:
+            if file.metadata() != metadata:
                 raise WeightsError(
-                    f"{path} is a checkpoint of another run; remove it, or give the options it was made with."
+                    f"{path} is a checkpoint of another run; remove it, or use the same options as that run."
                 )
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (not a dict)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except SafetensorError as error:
-        raise WeightsError(f"{path} is not a checkpoint: {error}. Remove it to start again.") from error
+        raise WeightsError(f"{path} is not a checkpoint: {error}. Remove it to start a new run.") from error
     run.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, value in tensors.items():

@@ -224,7 +224,7 @@ def test_show_finds_the_faults_of_a_result(tmp_path, store):
     faults = json.loads(run("show", str(interp.save(wrong, tmp_path / "wrong.zarr")), "--json", status=1))["faults"]
     assert [fault.split(":")[0] for fault in faults] == [
         "attrs['probe'] is missing",
-        "attrs['options'] is no JSON",
+        "attrs['options'] is not valid JSON",
         "there is no coord 'module' (unit)",
         "there is no coord 'pair_input' (pair)",
         "there is no coord 'pair_output' (pair)",

@@ -1,4 +1,4 @@
-"""The rotated basis: what a rotation keeps, same seed same numbers, every kind of source alike."""
+"""The rotated basis: invariants of a rotation, reproducibility by seed, and equal results for all sources."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from interp.reducers import unit_blocks
 
 
 @pytest.fixture(scope="module")
-def turned(drawn_acts):
+def rotated_acts(drawn_acts):
     return interp.rotate(drawn_acts, seed=3)
 
 
@@ -38,9 +38,9 @@ def test_rotations_are_uniform():
     assert abs(trace.var() - 1) < 0.12
 
 
-def test_norms_and_covariance_within_a_group_stay(drawn_acts, turned):
-    before, after = drawn_acts.activation.values.astype(float), turned.activation.values.astype(float)
-    assert turned.activation.dtype == np.float32
+def test_norms_and_covariance_within_a_group_stay(drawn_acts, rotated_acts):
+    before, after = drawn_acts.activation.values.astype(float), rotated_acts.activation.values.astype(float)
+    assert rotated_acts.activation.dtype == np.float32
     for members in each_group(drawn_acts):
         np.testing.assert_allclose(
             np.linalg.norm(after[:, members], axis=1), np.linalg.norm(before[:, members], axis=1), rtol=1e-5
@@ -52,39 +52,42 @@ def test_norms_and_covariance_within_a_group_stay(drawn_acts, turned):
         assert members.size == 1 or np.abs(after[:, members] - before[:, members]).max() > 0.1
 
 
-def test_groups_do_not_mix(drawn_acts, turned):
+def test_groups_do_not_mix(drawn_acts, rotated_acts):
     changed = drawn_acts.copy(deep=True)
     first = each_group(drawn_acts)[0]
     changed.activation[:, first] = 0
-    again = interp.rotate(changed, seed=3).activation.values
-    assert (again[:, first] == 0).all()
+    rotated = interp.rotate(changed, seed=3).activation.values
+    assert (rotated[:, first] == 0).all()
     rest = np.setdiff1d(np.arange(drawn_acts.sizes["unit"]), first)
-    np.testing.assert_array_equal(again[:, rest], turned.activation.values[:, rest])
+    np.testing.assert_array_equal(rotated[:, rest], rotated_acts.activation.values[:, rest])
 
 
-def test_a_group_turns_alike_whatever_else_is_captured(drawn_acts, turned):
+def test_the_rotation_of_a_group_does_not_depend_on_other_units(drawn_acts, rotated_acts):
     part = {"direction": "backward", "quantity": "c"}
     alone = interp.rotate(interp.pick(drawn_acts, **part), seed=3)
-    np.testing.assert_array_equal(alone.activation, interp.pick(turned, **part).activation)
+    np.testing.assert_array_equal(alone.activation, interp.pick(rotated_acts, **part).activation)
 
 
-def test_names_and_labels_stay_and_attrs_tell(drawn_acts, turned):
+def test_names_and_labels_are_preserved_and_attrs_record_the_rotation(drawn_acts, rotated_acts):
     for name in ("unit", "module", "layer", "direction", "quantity", "index", "input", "source"):
-        assert turned[name].variable.identical(drawn_acts[name].variable), name
-    assert (turned.symbol == "").all()
-    assert turned.attrs == drawn_acts.attrs | {"basis": "rotated", "basis_seed": 3}
-    interp.validate(turned)
-    with pytest.raises(interp.OptionError, match="rotated already"):
-        interp.rotate(turned)
+        assert rotated_acts[name].variable.identical(drawn_acts[name].variable), name
+    assert (rotated_acts.symbol == "").all()
+    assert rotated_acts.attrs == drawn_acts.attrs | {"basis": "rotated", "basis_seed": 3}
+    interp.validate(rotated_acts)
+    with pytest.raises(interp.OptionError, match="already rotated"):
+        interp.rotate(rotated_acts)
 
 
-def test_units_of_a_group_that_stand_apart_come_together(drawn_acts, turned):
+def test_units_of_a_group_become_contiguous(drawn_acts, rotated_acts):
     mixed = drawn_acts.isel(unit=np.random.default_rng(0).permutation(drawn_acts.sizes["unit"]))
-    found = interp.rotate(mixed, seed=3)
-    _, codes = groups(found)
+    rotated = interp.rotate(mixed, seed=3)
+    _, codes = groups(rotated)
     assert (np.diff(codes) >= 0).all()
-    members = interp.pick(found, module="lstm", direction="forward", quantity="h")
-    assert members.sizes["unit"] == interp.pick(turned, module="lstm", direction="forward", quantity="h").sizes["unit"]
+    members = interp.pick(rotated, module="lstm", direction="forward", quantity="h")
+    assert (
+        members.sizes["unit"]
+        == interp.pick(rotated_acts, module="lstm", direction="forward", quantity="h").sizes["unit"]
+    )
 
 
 class Stream:
@@ -96,12 +99,12 @@ class Stream:
             yield interp.pick(self.acts, sample=samples)
 
 
-OPTIONS = {"hellinger": {"mode": "article", "minimum": 50, "bins": 40}, "moments": {}, "histogram": {"bins": 10}}
+OPTIONS = {"hellinger": {"estimator": "raw", "min_tokens": 50, "bins": 40}, "moments": {}, "histogram": {"bins": 10}}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 @pytest.mark.parametrize("kind", ["memory", "stream", "dask", "zarr", "blocks"])
-def test_every_source_is_turned_alike(drawn_acts, turned, name, kind, tmp_path, monkeypatch):
+def test_every_kind_of_source_gives_the_same_rotation(drawn_acts, rotated_acts, name, kind, tmp_path, monkeypatch):
     source = drawn_acts
     if kind == "stream":
         source = Stream(drawn_acts)
@@ -112,36 +115,36 @@ def test_every_source_is_turned_alike(drawn_acts, turned, name, kind, tmp_path, 
     elif kind == "blocks":
         monkeypatch.setattr("interp.reducers.BLOCK", 40)
         monkeypatch.setattr("interp.reducers.CHUNK", 40 * 500)
-    found = interp.measure(name, source, basis="rotated", basis_seed=3, **OPTIONS[name])
-    wanted = interp.measure(name, turned.compute(), **OPTIONS[name])
-    alike(found, wanted)
-    assert found.attrs == wanted.attrs
-    assert found.attrs["basis_seed"] == 3
+    result = interp.measure(name, source, basis="rotated", basis_seed=3, **OPTIONS[name])
+    expected = interp.measure(name, rotated_acts.compute(), **OPTIONS[name])
+    alike(result, expected)
+    assert result.attrs == expected.attrs
+    assert result.attrs["basis_seed"] == 3
     if kind == "zarr":
         assert not source.variables["activation"]._in_memory
 
 
-seen = []
+in_memory_flags = []
 
 
 @interp.probe()
 def size(acts):
     """Mean |activation|."""
-    seen.append(acts.activation.variable._in_memory)
+    in_memory_flags.append(acts.activation.variable._in_memory)
     return abs(acts.activation).mean("token").to_dataset(name="size")
 
 
-def test_function_probes(drawn_acts, turned):
-    found = interp.measure(size, drawn_acts, basis="rotated", basis_seed=3)
-    np.testing.assert_allclose(found["size"], np.abs(turned.activation.values).mean(axis=0), rtol=1e-5)
+def test_function_probes(drawn_acts, rotated_acts):
+    result = interp.measure(size, drawn_acts, basis="rotated", basis_seed=3)
+    np.testing.assert_allclose(result["size"], np.abs(rotated_acts.activation.values).mean(axis=0), rtol=1e-5)
     lazy = interp.measure(size, drawn_acts.chunk(), basis="rotated", basis_seed=3)
-    assert seen == [True, False]
-    np.testing.assert_allclose(lazy["size"], found["size"], rtol=1e-5)
+    assert in_memory_flags == [True, False]
+    np.testing.assert_allclose(lazy["size"], result["size"], rtol=1e-5)
     assert lazy["size"].variable._in_memory
-    assert "random orthogonal matrix (seed 3)" in interp.methods(found)
+    assert "random orthogonal matrix (seed 3)" in interp.methods(result)
 
 
-def test_the_units_basis_is_the_default_and_nothing_else_passes(drawn_acts):
+def test_the_default_basis_is_units_and_unknown_ones_are_rejected(drawn_acts):
     plain = interp.measure("moments", drawn_acts)
     assert plain.identical(interp.measure("moments", drawn_acts, basis="units", basis_seed=9))
     assert "basis" not in plain.attrs
@@ -149,16 +152,16 @@ def test_the_units_basis_is_the_default_and_nothing_else_passes(drawn_acts):
         interp.measure("moments", drawn_acts, basis="pca")
 
 
-def test_several_datasets_turn_alike(drawn_acts):
-    found = interp.measure("moments", [drawn_acts, drawn_acts], basis="rotated")
-    np.testing.assert_array_equal(found["mean"][0], found["mean"][1])
-    assert found.attrs["basis"] == "rotated"
+def test_several_datasets_get_the_same_rotation(drawn_acts):
+    result = interp.measure("moments", [drawn_acts, drawn_acts], basis="rotated")
+    np.testing.assert_array_equal(result["mean"][0], result["mean"][1])
+    assert result.attrs["basis"] == "rotated"
 
 
 def test_blocks_of_units_follow_the_chunks(drawn_acts):
     def widths(chunks):
-        made = xr.Dataset({"activation": (("token", "unit"), np.zeros((3, sum(chunks)), np.float32))})
-        return [block.stop - block.start for block in unit_blocks(made.chunk(unit=tuple(chunks)))]
+        acts = xr.Dataset({"activation": (("token", "unit"), np.zeros((3, sum(chunks)), np.float32))})
+        return [block.stop - block.start for block in unit_blocks(acts.chunk(unit=tuple(chunks)))]
 
     assert widths([228] * 4) == [228] * 4
     assert widths([100, 100, 100, 20]) == [200, 120]

@@ -1,3 +1,5 @@
+"""Histograms per unit against `numpy.histogram`, and compilation of loops."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ def expected(values, rows, low, high, shape):
 
 
 def on_edges(draw, n, bins):
-    """Values that stand on an edge as nearly as float32 can, or one step beside it."""
+    """Return values as close to an edge as float32 allows, or one step beside it."""
     low, span = draw.normal(), np.exp(draw.normal(-3, 4))
     edges = np.linspace(low, low + span, bins + 1).astype(np.float32)
     near = draw.choice(edges, n)

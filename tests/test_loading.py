@@ -1,4 +1,4 @@
-"""Models and tasks by name; weights that are missing, altered, or of another network."""
+"""Loading of models, tasks and weights, including weights that are missing, altered, or of another network."""
 
 import json
 from hashlib import sha256
@@ -23,7 +23,7 @@ def module_with(**hooks):
 
 @pytest.fixture
 def toy(monkeypatch, tmp_path):
-    """A registry with one small model whose weights lie in a file."""
+    """Install a registry with one small model, and return the path of its weights."""
     path = tmp_path / "toy.safetensors"
     save_file(torch.nn.Linear(3, 2).state_dict(), path)
     spec = interp.ModelSpec("toy", lambda: torch.nn.Linear(3, 2), path, sha256(path.read_bytes()).hexdigest())
@@ -59,7 +59,7 @@ def test_missing_weights_are_named(toy):
         interp.load_model("toy")
 
 
-def test_one_altered_byte_is_refused(toy):
+def test_one_altered_byte_is_rejected(toy):
     data = bytearray(toy.read_bytes())
     data[-1] ^= 1
     toy.write_bytes(data)
@@ -67,10 +67,10 @@ def test_one_altered_byte_is_refused(toy):
         interp.load_model("toy")
 
 
-def test_weights_of_another_network_are_refused_and_pickles_never_opened(toy, tmp_path):
+def test_weights_of_another_network_and_pickles_are_rejected(toy, tmp_path):
     other = tmp_path / "other.safetensors"
     save_file(torch.nn.Linear(5, 2).state_dict(), other)
-    with pytest.raises(WeightsError, match=r"other\.safetensors does not hold weights of 'toy'"):
+    with pytest.raises(WeightsError, match=r"other\.safetensors does not contain weights of 'toy'"):
         interp.load_model("toy", weights=other)
     torch.save(torch.nn.Linear(3, 2).state_dict(), tmp_path / "pickled.pt")
     with pytest.raises(WeightsError, match=r"pickled\.pt looks like a checkpoint of torch\.save"):
@@ -87,9 +87,9 @@ def test_unknown_names_and_options_are_named():
 def test_the_shipped_model_has_the_alphabets_of_the_language_pack():
     import interp_models
 
-    described = json.loads((interp_models.FOLDER / "armenian-bilstm/model.json").read_text(encoding="utf-8"))
+    description = json.loads((interp_models.FOLDER / "armenian-bilstm/model.json").read_text(encoding="utf-8"))
     pack = interp.load_task("transliteration").pack
-    assert described["inputs"] == list(pack.inputs)
-    assert described["outputs"] == list(pack.outputs)
+    assert description["inputs"] == list(pack.inputs)
+    assert description["outputs"] == list(pack.outputs)
     assert len(pack.inputs) <= 110
     assert len(pack.outputs) <= 190

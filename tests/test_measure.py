@@ -1,3 +1,5 @@
+"""`interp.measure`: functions, reducers, several datasets, streams and error messages."""
+
 import json
 
 import numpy as np
@@ -15,8 +17,8 @@ def burst(acts, *, symbol: str = "ծ"):
 
     More.
     """
-    here = np.flatnonzero(acts.output.values == symbol)
-    return acts.activation.isel(token=here).mean("token").to_dataset(name="burst")
+    tokens = np.flatnonzero(acts.output.values == symbol)
+    return acts.activation.isel(token=tokens).mean("token").to_dataset(name="burst")
 
 
 class Longest(interp.Reducer):
@@ -40,8 +42,8 @@ class Longest(interp.Reducer):
 
 def test_a_function(drawn_acts):
     result = interp.measure(burst, drawn_acts, symbol="թ")
-    here = drawn_acts.output.values == "թ"
-    np.testing.assert_allclose(result.burst, drawn_acts.activation.values[here].mean(axis=0), rtol=1e-5)
+    mask = drawn_acts.output.values == "թ"
+    np.testing.assert_allclose(result.burst, drawn_acts.activation.values[mask].mean(axis=0), rtol=1e-5)
     assert result.attrs == {
         "schema": "interp.result",
         "schema_version": 1,
@@ -66,7 +68,7 @@ def test_a_reducer_as_class_and_as_object(drawn_acts):
     by_class, by_object = interp.measure(Longest, drawn_acts, scale=2.0), interp.measure(Longest(scale=2.0), drawn_acts)
     assert by_class.identical(by_object)
     assert by_class.longest == 2 * (drawn_acts.step.values.max() + 1)
-    with pytest.raises(interp.OptionError, match="options already"):
+    with pytest.raises(interp.OptionError, match="already has its options"):
         interp.measure(Longest(), drawn_acts, scale=2.0)
 
 
@@ -78,7 +80,7 @@ def test_units_keep_their_coords(drawn_acts):
 
 def test_the_source_is_not_changed(drawn_acts):
     before = drawn_acts.copy(deep=True)
-    interp.measure("hellinger", drawn_acts, minimum=50)
+    interp.measure("hellinger", drawn_acts, min_tokens=50)
     assert before.identical(drawn_acts)
 
 
@@ -86,7 +88,7 @@ def test_the_source_is_not_changed(drawn_acts):
     ("call", "error", "sentence"),
     [
         (lambda a: interp.measure("helinger", a), interp.UnknownNameError, "Did you mean 'hellinger'?"),
-        (lambda a: interp.measure("hellinger", a, bin=3), interp.OptionError, "Did you mean 'bins'?.*minimum=300"),
+        (lambda a: interp.measure("hellinger", a, bin=3), interp.OptionError, "Did you mean 'bins'?.*min_tokens=300"),
         (lambda a: interp.measure("range", a, bins=3), interp.OptionError, "has no option 'bins'. Options: none"),
         (
             lambda a: interp.measure("hellinger", a.drop_vars("output")),
@@ -102,7 +104,7 @@ def test_the_source_is_not_changed(drawn_acts):
         (lambda a: interp.measure(burst, iter([a])), interp.OptionError, "Reducers take streams: .*hellinger.*range"),
         (lambda a: interp.measure("range", "acts.zarr"), interp.OptionError, "interp.open\\('acts.zarr'\\)"),
         (lambda a: interp.measure("range", 3), interp.OptionError, "got a int"),
-        (lambda a: interp.measure("range", iter([])), interp.SchemaError, "not one chunk"),
+        (lambda a: interp.measure("range", iter([])), interp.SchemaError, "no chunk"),
         (lambda a: interp.measure("histogram", iter([a])), interp.OptionError, "more than once"),
         (lambda a: interp.measure(lambda acts: acts, a), interp.OptionError, "@interp.probe"),
     ],
@@ -114,20 +116,20 @@ def test_errors_say_what_to_type(drawn_acts, call, error, sentence):
 
 def test_several_datasets(drawn_acts):
     other = interp.pick(drawn_acts, sample=slice(0, 100)).assign_attrs(seed=3)
-    result = interp.measure("hellinger", [drawn_acts, other, drawn_acts], minimum=150, minimum_sources=20)
+    result = interp.measure("hellinger", [drawn_acts, other, drawn_acts], min_tokens=150, min_sources=20)
     assert result.model.values.tolist() == ["made-up-bilstm", "made-up-bilstm-2", "made-up-bilstm-3"]
     assert "model" not in result.attrs
     assert "seed" not in result.attrs
     assert result.attrs["task"] == "transliteration"
-    for place, acts in enumerate((drawn_acts, other)):
-        alone = interp.measure("hellinger", acts, minimum=150, minimum_sources=20)
-        np.testing.assert_array_equal(result.distance.isel(model=place).sel(pair=alone.pair), alone.distance)
-        assert result.n_with.dtype == np.int64
-    fewer = interp.measure("hellinger", other, minimum=150, minimum_sources=20)
+    for model, acts in enumerate((drawn_acts, other)):
+        alone = interp.measure("hellinger", acts, min_tokens=150, min_sources=20)
+        np.testing.assert_array_equal(result.distance.isel(model=model).sel(pair=alone.pair), alone.distance)
+        assert result.n_target.dtype == np.int64
+    fewer = interp.measure("hellinger", other, min_tokens=150, min_sources=20)
     missing = set(result.pair.values) - set(fewer.pair.values)
     assert missing
     assert np.isnan(result.distance.isel(model=1).sel(pair=sorted(missing))).all()
-    assert (result.n_with.isel(model=1).sel(pair=sorted(missing)) == 0).all()
+    assert (result.n_target.isel(model=1).sel(pair=sorted(missing)) == 0).all()
 
 
 class Stream:

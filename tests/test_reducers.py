@@ -1,4 +1,4 @@
-"""The law of reducers: any cut into chunks of whole samples and any tree of merges give one result."""
+"""The law of reducers: any split into chunks of whole samples and any tree of merges give the same result."""
 
 import numpy as np
 import pytest
@@ -11,20 +11,20 @@ import interp
 from interp.reducers import cut, sample_bounds, together
 from interp.registry import registry
 
-FEW = {"minimum": 5, "minimum_sources": 1, "bins": 20}
+HELLINGER_OPTIONS = {"min_tokens": 5, "min_sources": 1, "bins": 20}
 OPTIONS = {
-    "hellinger": FEW,
-    "hellinger-tokens": FEW,
-    "hellinger-edges": FEW,
+    "hellinger": HELLINGER_OPTIONS,
+    "hellinger-tokens": HELLINGER_OPTIONS,
+    "hellinger-edges": HELLINGER_OPTIONS,
     "top-contexts": {"sample": 40, "examples": 3, "window": 2},
     "labels": {"labels": ("input", "output")},
 }
 
 
 def reducers():
-    """All but those that need a model, which hold the law in tests of their own."""
+    """Return the names of all reducers except those that need a model, which have their own tests of the law."""
     table = registry().table("probe")
-    return sorted(name for name, owned in table.items() if isinstance(owned.value, type) and name != "contributions")
+    return sorted(name for name, entry in table.items() if isinstance(entry.value, type) and name != "contributions")
 
 
 @pytest.mark.parametrize("name", reducers())
@@ -47,21 +47,21 @@ def test_the_law_can_be_broken():
 @pytest.mark.parametrize("source", ["stream", "blocks", "dask", "shuffled"])
 def test_every_source_gives_the_same(name, source, monkeypatch):
     acts = small(3)
-    whole = interp.measure(name, acts, **OPTIONS.get(name, {}))
+    expected = interp.measure(name, acts, **OPTIONS.get(name, {}))
     if source == "stream":
-        given = Stream(acts)
+        activations = Stream(acts)
     elif source == "dask":
-        given = acts.chunk({"token": 17, "unit": 2})
+        activations = acts.chunk({"token": 17, "unit": 2})
     elif source == "shuffled":
-        given = acts.isel(token=np.random.default_rng(0).permutation(acts.sizes["token"]))
+        activations = acts.isel(token=np.random.default_rng(0).permutation(acts.sizes["token"]))
     else:
-        given = acts
+        activations = acts
         monkeypatch.setattr("interp.reducers.BLOCK", 2)
         monkeypatch.setattr("interp.reducers.CHUNK", 60)
-    found = interp.measure(name, given, **OPTIONS.get(name, {}))
-    alike(found, whole)
-    assert found.attrs == whole.attrs
-    assert list(found.variables) == list(whole.variables)
+    result = interp.measure(name, activations, **OPTIONS.get(name, {}))
+    alike(result, expected)
+    assert result.attrs == expected.attrs
+    assert list(result.variables) == list(expected.variables)
 
 
 class Stream:
@@ -74,10 +74,10 @@ class Stream:
             yield interp.pick(self.acts, sample=int(sample))
 
 
-def test_a_stream_is_read_once_a_level():
-    for mode, passes in (("article", 2), ("honest", 3)):
+def test_a_stream_is_read_once_per_level():
+    for estimator, passes in (("raw", 2), ("debiased", 3)):
         stream = Stream(small(0))
-        interp.measure("hellinger", stream, mode=mode, minimum=5, minimum_sources=1)
+        interp.measure("hellinger", stream, estimator=estimator, min_tokens=5, min_sources=1)
         assert stream.passes == passes
 
 
@@ -87,7 +87,7 @@ def test_chunks_are_whole_samples_of_bounded_size(monkeypatch):
     chunks = list(cut(acts, sample_bounds(acts["sample"].values)))
     xr.testing.assert_identical(xr.concat(chunks, "token", data_vars="minimal", coords="minimal"), acts)
     assert max(chunk.sizes["token"] for chunk in chunks) <= 40
-    assert len({int(one) for chunk in chunks for one in np.unique(chunk["sample"])}) == 12
+    assert len({int(sample) for chunk in chunks for sample in np.unique(chunk["sample"])}) == 12
     assert sum(np.unique(chunk["sample"]).size for chunk in chunks) == 12
     assert np.shares_memory(chunks[1].activation.values, acts.activation.values)
 

@@ -1,4 +1,4 @@
-"""The host: what registers, who owns it, what goes wrong and what the message names."""
+"""The registry: registration, ownership of names, and error messages."""
 
 from importlib.metadata import EntryPoint
 from types import ModuleType
@@ -43,7 +43,7 @@ def test_the_decorator_leaves_the_function_as_it_is():
     assert mean_size.interp.requires == ("output",)
 
 
-def test_an_unknown_name_says_what_is_near_and_what_there_is():
+def test_an_unknown_name_lists_similar_and_existing_names():
     registry = Registry({"mine": plugin_with(mean_size)})
     with pytest.raises(UnknownNameError) as error:
         registry.get("probe", "mean-sise")
@@ -53,7 +53,7 @@ def test_an_unknown_name_says_what_is_near_and_what_there_is():
 def test_a_misspelt_hook_names_the_plugin_and_the_hooks():
     @interp.hookimpl
     def register_prob(register):
-        """Wrong on purpose."""
+        """Has a wrong name or signature on purpose."""
 
     with pytest.raises(PluginError, match=r"'mine'.*register_prob.*register_probes"):
         Registry({"mine": module_with(register_prob=register_prob)})
@@ -62,7 +62,7 @@ def test_a_misspelt_hook_names_the_plugin_and_the_hooks():
 def test_a_hook_with_another_signature_names_the_plugin():
     @interp.hookimpl
     def register_probes(registry):
-        """Wrong on purpose."""
+        """Has a wrong name or signature on purpose."""
 
     with pytest.raises(PluginError, match="'mine'"):
         Registry({"mine": module_with(register_probes=register_probes)})
@@ -73,7 +73,7 @@ def test_two_owners_of_a_name_are_both_named():
         Registry({"mine": plugin_with(mean_size), "yours": plugin_with(mean_size)})
 
 
-def test_a_name_that_is_not_kebab_case_is_refused_with_the_right_one():
+def test_a_name_that_is_not_kebab_case_is_rejected():
     @interp.probe(name="Mean Size")
     def odd(acts):
         return acts
@@ -107,16 +107,16 @@ def test_a_variable_that_names_no_plugin_is_an_error(installed):
         host.discover({"INTERP_PLUGINS": "goood"})
 
 
-def test_tracing_prints_the_hook_calls_and_who_answers(installed, capsys):
-    found = host.discover({"INTERP_PLUGINS": "good", "INTERP_TRACE": "1"})
-    assert "register_probes: plugin 'good' brings range, moments, histogram" in capsys.readouterr().err
-    found.get("probe", "moments")
-    assert capsys.readouterr().err == "probe 'moments': plugin 'good' answers\n"
+def test_tracing_prints_hook_calls_and_lookups(installed, capsys):
+    registry = host.discover({"INTERP_PLUGINS": "good", "INTERP_TRACE": "1"})
+    assert "register_probes: plugin 'good' registers range, moments, histogram" in capsys.readouterr().err
+    registry.get("probe", "moments")
+    assert capsys.readouterr().err == "probe 'moments': found in plugin 'good'\n"
 
 
 @pytest.fixture
 def fresh():
-    """Have the plugins found again afterwards."""
+    """Discover the plugins again afterwards."""
     yield
     host.installed.cache_clear()
 
@@ -150,7 +150,7 @@ def test_an_object_with_hooks_registers_under_the_name_of_its_class(fresh):
     assert interp.probes()["mean-size"] == "Mine"
 
 
-def test_what_can_not_register_says_why_and_changes_nothing(fresh):
+def test_an_invalid_plugin_raises_an_error_and_changes_nothing(fresh):
     before = interp.probes(), interp.plugins()
 
     @interp.probe(name="hellinger")
@@ -164,7 +164,7 @@ def test_what_can_not_register_says_why_and_changes_nothing(fresh):
     assert (interp.probes(), interp.plugins()) == before
 
 
-def test_the_built_in_plugins_are_found_like_anybodys():
+def test_built_in_plugins_are_discovered():
     assert interp.tasks()["transliteration"] == "transliteration"
     assert interp.models()["armenian-bilstm"] == "armenian-models"
     assert interp.probes()["hellinger"] == "hellinger"

@@ -1,4 +1,4 @@
-"""The data model: names, checks with all faults at once, selection on either axis."""
+"""The data model: names of units, validation with all faults in one message, selection on both axes."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_the_dtypes_are_those_of_the_schema(acts):
     assert acts.attrs["schema"] == "interp.activations"
 
 
-def test_all_faults_stand_in_one_message(acts):
+def test_one_message_lists_all_faults(acts):
     broken = acts.drop_vars(["source", "quantity"]).assign_attrs(schema="else", odd=[1])
     with pytest.raises(SchemaError) as error:
         interp.validate(broken)
@@ -56,7 +56,7 @@ def test_all_faults_stand_in_one_message(acts):
         assert part in str(error.value)
 
 
-def test_twice_the_same_unit_is_a_fault(acts):
+def test_duplicate_units_are_a_fault(acts):
     with pytest.raises(SchemaError, match=r"not unique: hidden\.out\.0"):
         interp.validate(xr.concat([acts, acts.isel(unit=[3])], "unit"))
 
@@ -77,18 +77,18 @@ def test_pick_selects_on_either_axis(acts, labels, tokens, units):
     np.testing.assert_array_equal(interp.pick(acts, **labels).activation.values, expected)
 
 
-def test_pick_of_a_label_that_is_not_there_suggests(acts):
+def test_pick_suggests_similar_labels(acts):
     with pytest.raises(UnknownNameError, match="Did you mean 'output'"):
         interp.pick(acts, outptu="ծ")
 
 
-def test_where_takes_labels_or_a_function_and_refuses_other_shapes():
+def test_where_takes_labels_or_a_function_and_rejects_other_shapes():
     labels = {"input": np.array(["t", "s"])}
     assert match_labels(labels, {"input": "t"}, 2).tolist() == [True, False]
-    assert match_labels(labels, lambda known: known["input"] == "s", 2).tolist() == [False, True]
+    assert match_labels(labels, lambda arrays: arrays["input"] == "s", 2).tolist() == [False, True]
     assert match_labels(labels, None, 2).all()
     with pytest.raises(OptionError, match="2 booleans"):
-        match_labels(labels, lambda known: np.ones(3, bool), 2)
+        match_labels(labels, lambda arrays: np.ones(3, bool), 2)
     with pytest.raises(UnknownNameError, match="'inptu'"):
         match_labels(labels, {"inptu": "t"}, 2)
 
@@ -119,6 +119,6 @@ def test_the_hash_of_a_source_is_the_same_everywhere():
     assert source_hash(np.array([12], dtype=np.int32))[0] == expected
 
 
-def test_a_missing_label_is_named_with_the_labels_there_are(acts):
+def test_a_missing_label_is_reported_with_the_existing_labels(acts):
     with pytest.raises(SchemaError, match=r"mine reads the label 'word'.*input"):
         check_labels(acts, ("word", "input"), "mine")

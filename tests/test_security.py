@@ -61,14 +61,14 @@ def test_headers_that_lie_are_refused(data, tmp_path):
 def test_wrong_shapes_nan_and_files_of_absurd_size_are_refused(tmp_path):
     path = tmp_path / "a.safetensors"
     save_file({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, path)
-    with pytest.raises(WeightsError, match="does not hold weights of this Linear"):
+    with pytest.raises(WeightsError, match="does not contain weights of this Linear"):
         interp.load_weights(torch.nn.Linear(3, 2), path)
     save_file({"weight": torch.full((2, 3), torch.nan), "bias": torch.zeros(2)}, path)
     with pytest.raises(WeightsError, match="has NaN in weight"):
         interp.load_weights(torch.nn.Linear(3, 2), path)
     with path.open("wb") as stream:
         stream.truncate(2**40)  # a hole: it takes no room
-    with pytest.raises(WeightsError, match=r"has 1,099,511,627,776 bytes, and weights of this Linear have at most"):
+    with pytest.raises(WeightsError, match=r"has 1,099,511,627,776 bytes, but weights of this Linear have at most"):
         interp.load_weights(torch.nn.Linear(3, 2), path)
 
 

@@ -1,4 +1,4 @@
-"""Groups, shuffles and the jackknife against closed forms and what they promise."""
+"""Jackknife, permutations of sources, p-values and false discovery rates against closed forms and simulations."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def test_shuffles_keep_each_source_together_and_lose_nothing():
     sources = np.repeat([5, 2, 9, 4], [3, 1, 4, 2])
     for order in interp.block_shuffles(sources, draws=20, seed=3):
         assert np.array_equal(np.sort(order), np.arange(10))
-        laid = sources[order]
-        assert np.count_nonzero(laid[1:] != laid[:-1]) == 3
+        permuted = sources[order]
+        assert np.count_nonzero(permuted[1:] != permuted[:-1]) == 3
         for source in (5, 2, 9, 4):
-            at = order[laid == source]
-            assert np.all(np.diff(at) % at.size == 1 % at.size)  # a ring
+            tokens = order[permuted == source]
+            assert np.all(np.diff(tokens) % tokens.size == 1 % tokens.size)  # a rotation
 
 
-def test_every_order_of_the_blocks_is_as_likely():
+def test_all_permutations_of_blocks_are_equally_likely():
     firsts = [int(order[0]) for order in interp.block_shuffles(np.array([0, 1, 2]), draws=3000, seed=1)]
     assert np.all(np.abs(np.bincount(firsts) / 1000 - 1) < 0.1)
 
 
-def test_blocks_change_places_with_blocks_of_their_length():
+def test_blocks_are_exchanged_with_blocks_of_equal_length():
     lengths = np.random.default_rng(0).permutation(np.repeat([3, 7, 8], [40, 30, 50]))
     sources = np.repeat(np.arange(120), lengths)
     starts = np.cumsum(lengths) - lengths
@@ -48,7 +48,7 @@ def test_blocks_change_places_with_blocks_of_their_length():
         assert np.array_equal(np.sort(sources[order[starts]]), np.arange(120))
 
 
-def test_what_all_sources_begin_with_is_no_part_of_the_null():
+def test_a_label_shared_by_all_beginnings_is_removed_from_the_null():
     begins = np.tile(np.arange(10) < 5, 200)
     shares = [
         np.mean(begins == begins[order]) for order in interp.block_shuffles(np.repeat(np.arange(200), 10), draws=9)
@@ -56,13 +56,13 @@ def test_what_all_sources_begin_with_is_no_part_of_the_null():
     assert np.mean(shares) == pytest.approx(0.5, abs=0.03)
 
 
-def test_means_of_sources_vary_under_shuffles_as_they_do():
-    """Laid end to end, blocks of any length would leave three fifths of the variance of two replicas."""
+def test_shuffles_preserve_the_variance_of_source_means():
+    """Concatenation of blocks of unequal length would preserve only three fifths of the variance of two replicas."""
     draw = np.random.default_rng(2)
     lengths = draw.integers(4, 30, 400)
     labels = np.concatenate([np.tile(draw.integers(0, 2, n), 2) for n in lengths])
     sources = np.repeat(np.arange(400), 2 * lengths)
-    spread = lambda held: np.var(np.bincount(sources, held) / np.bincount(sources))  # noqa: E731
+    spread = lambda values: np.var(np.bincount(sources, values) / np.bincount(sources))  # noqa: E731
     null = [spread(labels[order]) for order in interp.block_shuffles(sources, draws=20, seed=3)]
     assert np.mean(null) == pytest.approx(spread(labels), rel=0.05)
 
@@ -74,16 +74,16 @@ def test_shuffles_are_those_of_the_seed():
     assert not np.array_equal(one[0], one[1])
 
 
-def test_a_source_that_does_not_stand_together_is_refused():
-    with pytest.raises(interp.OptionError, match="stand together"):
+def test_sources_that_are_not_contiguous_are_rejected():
+    with pytest.raises(interp.OptionError, match="must be contiguous"):
         next(interp.block_shuffles(np.array([1, 2, 1]), draws=1))
 
 
-def test_no_tokens_no_trouble():
+def test_no_tokens_give_empty_permutations():
     assert [order.tolist() for order in interp.block_shuffles(np.zeros(0, int), draws=2)] == [[], []]
 
 
-def test_of_a_mean_the_jackknife_gives_the_mean_and_its_standard_error():
+def test_the_jackknife_of_a_mean_is_the_mean_and_its_standard_error():
     values = np.random.default_rng(0).normal(size=20)
     without = (values.sum() - values) / 19
     corrected, error = interp.jackknife(np.asarray(values.mean()), without)
@@ -91,10 +91,10 @@ def test_of_a_mean_the_jackknife_gives_the_mean_and_its_standard_error():
     assert error == pytest.approx(values.std(ddof=1) / np.sqrt(20), rel=1e-12)
 
 
-def test_a_bias_of_one_over_n_is_taken_away():
+def test_the_jackknife_removes_a_bias_of_one_over_n():
     values = np.random.default_rng(1).normal(size=20)
-    biased = lambda held: np.mean((held - held.mean()) ** 2)  # noqa: E731
-    without = np.array([biased(np.delete(values, at)) for at in range(20)])
+    biased = lambda sample: np.mean((sample - sample.mean()) ** 2)  # noqa: E731
+    without = np.array([biased(np.delete(values, index)) for index in range(20)])
     corrected, _ = interp.jackknife(np.asarray(biased(values)), without)
     assert corrected == pytest.approx(values.var(ddof=1), rel=1e-12)
 
@@ -104,10 +104,10 @@ def test_shuffles_within_strata_keep_strata_and_sources():
     for order in interp.stratified_shuffles(sources, strata, draws=20, seed=3):
         assert np.array_equal(np.sort(order), np.arange(16))
         assert np.array_equal(strata[order], strata)
-        laid = sources[order].reshape(4, 2, 2)
-        assert (laid[..., 0] == laid[..., 1]).all()
-    apart = list(interp.stratified_shuffles(sources, strata, draws=20))
-    assert any(not np.array_equal(sources[order][::4], sources[order][2::4]) for order in apart), "strata move apart"
+        permuted = sources[order].reshape(4, 2, 2)
+        assert (permuted[..., 0] == permuted[..., 1]).all()
+    orders = list(interp.stratified_shuffles(sources, strata, draws=20))
+    assert any(not np.array_equal(sources[order][::4], sources[order][2::4]) for order in orders), "strata move apart"
 
 
 def test_without_strata_they_are_block_shuffles():
@@ -125,8 +125,8 @@ def test_an_interval_covers_the_mean_of_normal_values():
 
 
 def test_pooled_p_counts():
-    found, null = np.array([3.0, 0.0, -np.inf, np.nan]), np.array([[1.0, 3.0], [2.0, np.nan]])
-    assert interp.pooled_p(found, null).tolist() == [2 / 4, 1, 1, 1]
+    observed, null = np.array([3.0, 0.0, -np.inf, np.nan]), np.array([[1.0, 3.0], [2.0, np.nan]])
+    assert interp.pooled_p(observed, null).tolist() == [2 / 4, 1, 1, 1]
     draw = np.random.default_rng(0)
     p = interp.pooled_p(draw.normal(size=5000), draw.normal(size=5000))
     assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.015)
@@ -138,11 +138,11 @@ def test_false_discovery_against_a_naive_loop(correction):
     p = np.random.default_rng(0).random(60) ** 3
     weight = sum(1 / k for k in range(1, 61)) if correction == "by" else 1
     order = np.argsort(p)
-    ranked = [min(1, min(weight * p[order[k]] * 60 / (k + 1) for k in range(place, 60))) for place in range(60)]
-    wanted = np.empty(60)
-    wanted[order] = ranked
-    found = interp.false_discovery(np.append(p, np.nan), correction)
-    np.testing.assert_allclose(found[:60], wanted, rtol=1e-12)
-    assert np.isnan(found[60])
+    ranked = [min(1, min(weight * p[order[k]] * 60 / (k + 1) for k in range(rank, 60))) for rank in range(60)]
+    expected = np.empty(60)
+    expected[order] = ranked
+    q = interp.false_discovery(np.append(p, np.nan), correction)
+    np.testing.assert_allclose(q[:60], expected, rtol=1e-12)
+    assert np.isnan(q[60])
     with pytest.raises(interp.OptionError, match="'bh' or 'by'"):
         interp.false_discovery(p, "holm")

@@ -1,9 +1,11 @@
+"""`interp.methods` and `interp.table`: the methods paragraph and tidy tables of results."""
+
 import pytest
 
 import interp
 
 OPTIONS = {
-    "hellinger": {"mode": "article", "minimum": 50},
+    "hellinger": {"estimator": "raw", "min_tokens": 50},
     "range": {},
     "moments": {},
     "histogram": {"bins": 5},
@@ -14,15 +16,15 @@ OPTIONS = {
 
 
 def test_table_of_distances(drawn_acts):
-    result = interp.measure("hellinger", drawn_acts, mode="article", minimum=50)
+    result = interp.measure("hellinger", drawn_acts, estimator="raw", min_tokens=50)
     table = interp.table(result)
     assert len(table) == result.distance.size
     assert table.columns[:2].tolist() == ["unit", "pair"]
-    assert {"module", "quantity", "index", "pair_input", "n_with", "sources_without"} <= set(table.columns)
+    assert {"module", "quantity", "index", "pair_input", "n_target", "sources_rest"} <= set(table.columns)
     row = table[(table.unit == "lstm.0.backward.g.3") & (table.pair == "t=>ծ")].iloc[0]
     cell = result.sel(unit="lstm.0.backward.g.3", pair="t=>ծ")
     assert row.distance == cell.distance
-    assert (row.n_with, row.quantity, row.pair_output) == (cell.n_with, "g", "ծ")
+    assert (row.n_target, row.quantity, row.pair_output) == (cell.n_target, "g", "ծ")
 
 
 def test_tables_of_other_results(drawn_acts):
@@ -37,7 +39,7 @@ def test_tables_of_other_results(drawn_acts):
 
 
 def test_methods(drawn_acts):
-    text = interp.methods(interp.measure("hellinger", drawn_acts.assign_attrs(seed=7), mode="article", minimum=50))
+    text = interp.methods(interp.measure("hellinger", drawn_acts.assign_attrs(seed=7), estimator="raw", min_tokens=50))
     for part in (
         "Hellinger distance",
         "at least 50 tokens",
@@ -51,20 +53,20 @@ def test_methods(drawn_acts):
     assert "models made-up-bilstm, made-up-bilstm-2" in several
 
 
-def test_every_paragraph_says_what_a_paper_needs(drawn_acts):
+def test_every_methods_paragraph_is_complete(drawn_acts):
     acts = drawn_acts.assign_attrs(seed=7, model_sha256="76a3")
     n = f"n = {acts.sizes['token']:,} tokens / 100 sources."
     for name, options in OPTIONS.items():
         result = interp.measure(name, acts, **options)
         text = interp.methods(result)
-        told = ["made-up-bilstm", "sha256 76a3", "task transliteration", "seed 7", n, f"interp {interp.__version__}"]
-        told += [f"probe {name} {result.attrs['probe_version']}", *(f'"{option}": ' for option in options)]
-        assert all(part in text for part in told), text
+        parts = ["made-up-bilstm", "sha256 76a3", "task transliteration", "seed 7", n, f"interp {interp.__version__}"]
+        parts += [f"probe {name} {result.attrs['probe_version']}", *(f'"{option}": ' for option in options)]
+        assert all(part in text for part in parts), text
         assert text[0].isupper()
         assert ". Computed with" in text
 
 
-def test_the_n_of_several_captures_stands_one_by_one(drawn_acts):
+def test_the_n_of_several_captures_is_listed_for_each(drawn_acts):
     other = interp.pick(drawn_acts, sample=slice(0, 100))
     n = f"{drawn_acts.sizes['token']}, {other.sizes['token']}"
     assert f"n = ({n}) tokens / (100, 50) sources" in interp.methods(interp.measure("range", [drawn_acts, other]))
@@ -72,7 +74,7 @@ def test_the_n_of_several_captures_stands_one_by_one(drawn_acts):
     assert f"n = {other.sizes['token']:,} tokens / 50 sources" in twice
 
 
-def test_a_stream_is_counted_too(drawn_acts):
+def test_tokens_and_sources_of_a_stream_are_counted(drawn_acts):
     parts = [interp.pick(drawn_acts, sample=slice(0, 90)), interp.pick(drawn_acts, sample=slice(90, None))]
 
     class Stream:

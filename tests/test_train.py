@@ -1,4 +1,4 @@
-"""Training: lowers the loss, gives the same bytes again, goes on after a stop."""
+"""Training: the loss falls, results are reproducible, and interrupted runs resume."""
 
 import numpy as np
 import pytest
@@ -37,9 +37,9 @@ def test_the_same_seed_gives_the_same_bytes_and_the_callers_generator_is_untouch
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_stopped_anywhere_it_goes_on_to_the_same_bytes(tmp_path):
-    whole, stopped = fresh(), fresh()
-    interp.train(whole, Copying(), seed=1, budget=23, progress=False)
+def test_an_interrupted_run_resumes_with_identical_results(tmp_path):
+    uninterrupted, stopped = fresh(), fresh()
+    interp.train(uninterrupted, Copying(), seed=1, budget=23, progress=False)
     path = tmp_path / "run.checkpoint"
 
     class Stops(Copying):
@@ -53,14 +53,14 @@ def test_stopped_anywhere_it_goes_on_to_the_same_bytes(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         interp.train(stopped, Stops(), seed=1, budget=23, checkpoint=path, every=4, progress=False)
-    again = fresh()
-    history = interp.train(again, Copying(), seed=1, budget=23, checkpoint=path, every=4, progress=False)
-    assert torch.equal(weights(whole), weights(again))
+    resumed = fresh()
+    history = interp.train(resumed, Copying(), seed=1, budget=23, checkpoint=path, every=4, progress=False)
+    assert torch.equal(weights(uninterrupted), weights(resumed))
     assert history.sizes["batch"] == 23
     assert checkpoint_budget(path) == 23
 
 
-def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path):
+def test_a_checkpoint_of_another_run_is_rejected(tmp_path):
     path = tmp_path / "run.checkpoint"
     interp.train(fresh(), Copying(), seed=1, budget=4, checkpoint=path, progress=False)
     with pytest.raises(WeightsError, match=r"run\.checkpoint is a checkpoint of another run"):
@@ -71,7 +71,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"budget": 0}, {"budget": 3, "precision": "float8"}])
-def test_options_that_make_no_sense_are_refused(options):
+def test_invalid_options_are_rejected(options):
     with pytest.raises(OptionError):
         interp.train(fresh(), Copying(), seed=0, progress=False, **options)
 
@@ -83,7 +83,7 @@ def test_a_split_without_batches_is_an_error():
         interp.train(fresh(), task, seed=0, budget=3, progress=False)
 
 
-def test_time_becomes_a_number_of_batches_and_the_model_is_not_touched():
+def test_a_time_budget_is_a_number_of_batches_and_does_not_change_the_model():
     model = fresh()
     before = weights(model).clone()
     short, long = (time_budget(model, Copying(), seconds=seconds, batches=5) for seconds in (1, 100))
@@ -96,6 +96,6 @@ def test_saved_weights_are_what_the_model_has(tmp_path):
 
     model = fresh()
     save_weights(model, tmp_path / "w.safetensors")
-    stored = load_file(tmp_path / "w.safetensors")
+    tensors = load_file(tmp_path / "w.safetensors")
     for name, value in model.state_dict().items():
-        np.testing.assert_array_equal(stored[name], value.numpy())
+        np.testing.assert_array_equal(tensors[name], value.numpy())

@@ -1,1 +1,1 @@
-"""What `interp.intervene` and `interp.run` are made of."""
+"""Implementation of `interp.intervene` and `interp.run`."""

@@ -1,4 +1,4 @@
-"""Tokens of other sources that lend their values: which, and how they are drawn."""
+"""Donor tokens of other sources, matched by labels, and their random selection."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Labels = Mapping[str, np.ndarray]
 
 
 class Pool:
-    """Tokens that can lend their values, grouped by some labels.
+    """Donor tokens, grouped by some labels.
 
     Parameters
     ----------
     labels : mapping of str to array (token,)
-        Of the donors; ``source`` and every label of ``given``.
+        Labels of the donors: ``source`` and every label of ``given``.
     given : sequence of str
-        Labels that a token and its donor share; none lets any token be a donor.
+        Labels that a token and its donor share. If empty, any token can be a donor.
 
     Attributes
     ----------
     groups : int
-        Combinations of labels that occur.
+        Number of combinations of labels that occur.
     codes : array (token,) of int64
-        The group of each donor.
+        Group of each donor.
     """
 
     def __init__(self, labels: Labels, given: Sequence[str]) -> None:
@@ -36,8 +36,8 @@ class Pool:
                 raise unknown("label of the donors", name, labels)
         self.given = tuple(given)
         self.known = [np.unique(labels[name]) for name in self.given]
-        mixed = self._mixed(labels, len(labels["source"]))
-        self.mixes, self.codes = np.unique(mixed, return_inverse=True)
+        combined = self._combination(labels, len(labels["source"]))
+        self.mixes, self.codes = np.unique(combined, return_inverse=True)
         self.groups = self.mixes.size
         self.sources, source = np.unique(np.asarray(labels["source"]).astype(np.int64), return_inverse=True)
         keys = self.codes * self.sources.size + source
@@ -45,26 +45,26 @@ class Pool:
         self.keys = keys[self.order]
         self.starts = np.searchsorted(self.codes[self.order], np.arange(self.groups + 1))
 
-    def _mixed(self, labels: Labels, n: int) -> np.ndarray:
-        """Return one number for each combination of labels, -1 for one with a value that no donor has."""
-        mixed, fits = np.zeros(n, np.int64), np.ones(n, bool)
-        for name, known in zip(self.given, self.known, strict=True):
+    def _combination(self, labels: Labels, n: int) -> np.ndarray:
+        """Return the number of each token's combination of labels, -1 if it has a value that no donor has."""
+        combined, matched = np.zeros(n, np.int64), np.ones(n, bool)
+        for name, donor_values in zip(self.given, self.known, strict=True):
             if name not in labels:
                 raise unknown("label of the tokens", name, labels)
             values = np.asarray(labels[name])
-            found = np.minimum(np.searchsorted(known, values), known.size - 1)
-            fits &= known[found] == values
-            mixed = mixed * known.size + found
-        return np.where(fits, mixed, -1)
+            index = np.minimum(np.searchsorted(donor_values, values), donor_values.size - 1)
+            matched &= donor_values[index] == values
+            combined = combined * donor_values.size + index
+        return np.where(matched, combined, -1)
 
     def group(self, labels: Labels, n: int) -> np.ndarray:
-        """Return the group of each of n tokens, -1 where no donor has its labels."""
-        mixed = self._mixed(labels, n)
-        found = np.minimum(np.searchsorted(self.mixes, mixed), self.groups - 1)
-        return np.where(self.mixes[found] == mixed, found, -1)
+        """Return the group of each of n tokens, -1 if no donor has its labels."""
+        combined = self._combination(labels, n)
+        index = np.minimum(np.searchsorted(self.mixes, combined), self.groups - 1)
+        return np.where(self.mixes[index] == combined, index, -1)
 
     def check(self, labels: Labels, missing: np.ndarray, why: str) -> None:
-        """Raise `OptionError` where some tokens have no donor; the text has the labels of the first."""
+        """Raise `OptionError` if some tokens have no donor; the message has the labels of the first."""
         if not missing.any():
             return
         first = int(missing.argmax())
@@ -72,34 +72,34 @@ class Pool:
         raise OptionError(
             f"No donor for {int(missing.sum())} of {missing.size} tokens: {why} with {shared}, as sample "
             f"{int(labels['sample'][first])} (source {int(labels['source'][first])}) has at step "
-            f"{int(labels['step'][first])}. Give more donors=, fewer labels in given=, or say with at= which "
-            "tokens to edit."
+            f"{int(labels['step'][first])}. Give more donors=, fewer labels in given=, or restrict the "
+            "edit with at=."
         )
 
     def draw(self, labels: Labels, number: int, seed: int) -> np.ndarray:
-        """Return a donor for each token: another source's, with the same labels.
+        """Return a random donor for each token: a token of another source with the same labels.
 
-        Which one depends on the token's sample and step, the seed and the number of the draw alone, so that batches
-        may be cut anywhere.
+        The choice depends only on the sample and step of the token, the seed and the number of the draw, and not on the
+        split into batches.
 
         Parameters
         ----------
         labels : mapping of str to array (token,)
-            Of the tokens; ``sample``, ``step``, ``source`` and those given.
+            Labels of the tokens: ``sample``, ``step``, ``source`` and those of ``given``.
         number : int
-            Of the draw.
+            Number of the draw.
         seed : int
-            Of all draws.
+            Random seed of all draws.
 
         Returns
         -------
         array (token,) of int64
-            Positions among the donors.
+            Indices of the donors.
 
         Raises
         ------
         OptionError
-            Where a token has none; the text says which.
+            If a token has no donor; the message has its labels.
         """
         sources = np.asarray(labels["source"]).astype(np.int64)
         group = self.group(labels, sources.size)
@@ -110,16 +110,16 @@ class Pool:
         low, high = np.searchsorted(self.keys, own, "left"), np.searchsorted(self.keys, own, "right")
         others = (stop - start) - (high - low)
         self.check(labels, others < 1, "no other source has a donor token")
-        chance = uniform(seed, number, labels["sample"], labels["step"])
-        place = start + np.minimum((chance * others).astype(np.int64), others - 1)
-        return np.asarray(self.order[np.where(place >= low, place + (high - low), place)])
+        fraction = uniform(seed, number, labels["sample"], labels["step"])
+        index = start + np.minimum((fraction * others).astype(np.int64), others - 1)
+        return np.asarray(self.order[np.where(index >= low, index + (high - low), index)])
 
 
 def uniform(seed: int, number: int, sample: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Return a number in 0..1 for each token that depends on nothing but the arguments.
+    """Return a uniform number in [0, 1) for each token, as a hash of the arguments.
 
-    The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014), once
-    for each part of the key.
+    The hash applies the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+    generators", 2014) once for each argument.
     """
     state = np.zeros(np.shape(sample), np.uint64)
     with np.errstate(over="ignore"):
@@ -134,34 +134,34 @@ def uniform(seed: int, number: int, sample: np.ndarray, step: np.ndarray) -> np.
 def donor_tokens(
     donors: Labels, tokens: Labels, given: Sequence[str] = ("input",), *, draws: int = 8, seed: int = 0
 ) -> np.ndarray:
-    """Return which donor lends its values to each token: one of another source with the same given labels.
+    """Return the donor of each token: a random token of another source with the same labels.
 
     These are the donors of ``Ablate(to="resample")`` with the same options.
 
     Parameters
     ----------
     donors, tokens : mapping of str to array
-        Labels, one value a token; ``source`` and those of ``given``, and of the tokens ``sample`` and ``step``. A
-        dataset's coords will do: ``acts.coords``.
+        Labels with one value per token: ``source`` and those of ``given``; ``tokens`` also needs ``sample`` and
+        ``step``. The coords of a dataset, ``acts.coords``, can be passed.
     given : sequence of str
         Labels that a token and its donor share.
     draws : int
-        How many for each token.
+        Number of draws per token.
     seed : int
-        Of the draws.
+        Random seed of the draws.
 
     Returns
     -------
     array (draw, token) of int64
-        Positions among the donors.
+        Indices of the donors.
 
     Raises
     ------
     OptionError
-        Where a token has no donor; the text says which.
+        If a token has no donor; the message has its labels.
     """
-    held = {str(name): np.asarray(values) for name, values in donors.items() if name in ("source", *given)}
-    needed = ("sample", "step", "source", *given)
-    asked: dict[str, Any] = {str(name): np.asarray(values) for name, values in tokens.items() if name in needed}
-    pool = Pool(held, given)
-    return np.stack([pool.draw(asked, number, seed) for number in range(draws)])
+    donor_labels = {str(name): np.asarray(values) for name, values in donors.items() if name in ("source", *given)}
+    required = ("sample", "step", "source", *given)
+    labels: dict[str, Any] = {str(name): np.asarray(values) for name, values in tokens.items() if name in required}
+    pool = Pool(donor_labels, given)
+    return np.stack([pool.draw(labels, number, seed) for number in range(draws)])

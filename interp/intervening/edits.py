@@ -1,4 +1,4 @@
-"""What can be done to units while a model runs: `Clamp`, `Patch`, `Ablate`."""
+"""Edits of units while a model runs: `Clamp`, `Patch` and `Ablate`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ SEEN_BY = ("state", "output")
 
 
 class Edit(ABC):
-    """Replaces the values of some units at some tokens.
+    """Base class of edits, which replace the values of some units at some tokens.
 
     Parameters
     ----------
     units : str, sequence of str, mapping or Dataset
-        Names, labels as for `pick` (without ``quantity``: every quantity but ``c_prev``), or those of a dataset.
+        Units to edit: names, labels as for `pick` (without ``quantity``: every quantity except ``c_prev``), or a
+        dataset with these units.
     at : mapping, callable, int, slice or sequence of int, optional
-        Which tokens: labels as for `pick`, a function of all labels (name to array) that returns a boolean a token,
-        or steps. By default all. Only tokens are edited, never the padding behind a sample.
+        Tokens to edit: labels as for `pick`, a function of all labels (name to array) that returns one boolean per
+        token, or steps. By default all tokens. Padding is never edited.
     seen_by : {"state", "output"}
-        ``state``: the edit goes on through the recurrence. ``output``: only what reads ``h`` sees it; the recurrence
-        runs on the unedited values.
+        ``state``: the edit propagates through the recurrence. ``output``: the edit affects only the modules that read
+        ``h``; the recurrence continues with the unedited values.
     """
 
     draws = 1
@@ -49,28 +50,28 @@ class Edit(ABC):
 
     @abstractmethod
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
-        """Return for each of n tokens which row of `values` it gets, ``(token,)`` of int64."""
+        """Return the row of `values` for each of n tokens, ``(token,)`` of int64."""
 
     @abstractmethod
     def values(self, names: Sequence[str]) -> Tensor:
-        """Return the values that units may get, ``(row, unit)``."""
+        """Return the replacement values, ``(row, unit)``."""
 
     @property
     def constant(self) -> bool:
-        """Whether every token gets the same, so that nothing need be known of tokens."""
+        """True if every token gets the same values, so that labels of tokens are not needed."""
         return False
 
     def chosen(self, labels: Labels, n: int, draw: int) -> np.ndarray:
-        """Return `rows` where the edit applies, and -1 elsewhere; ``(token,)`` of int64."""
+        """Return `rows` for tokens to which the edit applies, and -1 for others, ``(token,)`` of int64."""
         mask = self.mask(labels, n)
-        found = np.full(n, -1)
+        rows = np.full(n, -1)
         if mask.any():
-            some = labels if mask.all() else {name: np.asarray(held)[mask] for name, held in labels.items()}
-            found[mask] = self.rows(some, int(mask.sum()), draw)
-        return found
+            subset = labels if mask.all() else {name: np.asarray(values)[mask] for name, values in labels.items()}
+            rows[mask] = self.rows(subset, int(mask.sum()), draw)
+        return rows
 
     def mask(self, labels: Labels, n: int) -> np.ndarray:
-        """Return where the edit applies, ``(token,)`` of bool."""
+        """Return a mask of the tokens to which the edit applies, ``(token,)`` of bool."""
         if self.at is None or callable(self.at) or isinstance(self.at, Mapping):
             try:
                 return match_labels(labels, self.at, n)
@@ -79,23 +80,24 @@ class Edit(ABC):
         return matches(np.asarray(labels["step"]), self.at)
 
     def __repr__(self) -> str:
-        shown = {name: short(value) for name, value in self.told().items()}
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown.items())})"
+        options = [f"{name}={short(value)}" for name, value in self.told().items()]
+        return f"{type(self).__name__}({', '.join(options)})"
 
     def told(self) -> dict[str, Any]:
-        """Return the options that stand in the attrs of a dataset made under this edit."""
+        """Return the options by name, for the repr, which is stored in the attrs of edited activations."""
         return {"units": self.units, "at": self.at, "seen_by": self.seen_by}
 
 
 class Clamp(Edit):
-    """Holds units at a value.
+    """Set units to fixed values.
 
     Parameters
     ----------
     units, at, seen_by
-        As of `Edit`.
+        As in `Edit`.
     value : float, array or Tensor
-        One for all, ``(unit,)``, or ``(sample, step, unit)``, each dim of full size or 1. Gradients flow into a tensor.
+        Values: a scalar, ``(unit,)``, or ``(sample, step, unit)`` where each dim has its full size or 1. Gradients flow
+        into a tensor.
     """
 
     def __init__(self, units: Any, value: Any, at: At = None, *, seen_by: str = "state") -> None:
@@ -104,25 +106,25 @@ class Clamp(Edit):
         if self.value.dim() not in (0, 1, 3):
             raise OptionError(
                 f"value= must be a number, (unit,) or (sample, step, unit); got shape {tuple(self.value.shape)}. "
-                "One row a sample: value[:, None]."
+                "For one row per sample use value[:, None]."
             )
 
     @property
     def constant(self) -> bool:
-        """Whether every token gets the same."""
+        """True if every token gets the same values."""
         return self.at is None and self.value.dim() < 3
 
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
-        """Return which (sample, step) of the values each token gets."""
+        """Return the flat (sample, step) index into the values for each token."""
         if self.value.dim() < 3:
             return np.zeros(n, np.int64)
-        places = []
+        indices = []
         for name, size in zip(("sample", "step"), self.value.shape[:2], strict=True):
-            place = np.asarray(labels[name]) if size > 1 else np.zeros(n, np.int64)
-            if (place >= size).any():
-                raise OptionError(f"value= has {size} {name}s and is asked for {name} {int(place.max())}.")
-            places.append(place.astype(np.int64))
-        return places[0] * self.value.shape[1] + places[1]
+            index = np.asarray(labels[name]) if size > 1 else np.zeros(n, np.int64)
+            if (index >= size).any():
+                raise OptionError(f"value= has {size} {name}s, but {name} {int(index.max())} is required.")
+            indices.append(index.astype(np.int64))
+        return indices[0] * self.value.shape[1] + indices[1]
 
     def values(self, names: Sequence[str]) -> Tensor:
         """Return the values, ``(row, unit)``."""
@@ -134,20 +136,20 @@ class Clamp(Edit):
         return flat.expand(-1, len(names))
 
     def told(self) -> dict[str, Any]:
-        """Return the options."""
+        """Return the options by name."""
         return {"units": self.units, "value": self.value, "at": self.at, "seen_by": self.seen_by}
 
 
 class Patch(Edit):
-    """Gives units the values that they had at the same sample and step in other activations.
+    """Replace the values of units with those of other activations at the same sample and step.
 
     Parameters
     ----------
     units, at, seen_by
-        As of `Edit`.
+        As in `Edit`.
     from_ : Dataset (token, unit)
-        With these units, and every (sample, step) where the edit applies. Samples count from 0 over all batches of
-        `interp.run`, and in each forward under `interp.intervene`.
+        Activations with these units, and with every (sample, step) to which the edit applies. Samples are numbered from
+        0 over all batches in `interp.run`, and within each forward in `interp.intervene`.
     """
 
     def __init__(self, units: Any, from_: xr.Dataset, at: At = None, *, seen_by: str = "state") -> None:
@@ -155,56 +157,56 @@ class Patch(Edit):
         self.from_ = check_activations(from_, "from_")
 
     @cached_property
-    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+    def _index(self) -> tuple[np.ndarray, np.ndarray]:
         keys = key_of(self.from_["sample"].values, self.from_["step"].values)
         order = np.argsort(keys, kind="stable")
         if (np.diff(keys[order]) == 0).any():
-            raise OptionError("from_= has several tokens of one sample and step; pick one draw or call first.")
+            raise OptionError("from_= has several tokens with the same sample and step; select one draw or call first.")
         return keys[order], order
 
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
-        """Return the token of the same sample and step."""
-        keys, order = self._places
-        wanted = key_of(labels["sample"], labels["step"])
-        found = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-        missing = keys[found] != wanted if keys.size else np.ones(n, bool)
+        """Return the token with the same sample and step."""
+        keys, order = self._index
+        targets = key_of(labels["sample"], labels["step"])
+        index = np.minimum(np.searchsorted(keys, targets), keys.size - 1)
+        missing = keys[index] != targets if keys.size else np.ones(n, bool)
         if missing.any():
             sample, step = (int(np.asarray(labels[name])[missing.argmax()]) for name in ("sample", "step"))
             raise OptionError(
                 f"from_= has no token at sample {sample}, step {step}, nor at {int(missing.sum()) - 1} others of "
-                f"{n}. Capture the same batches, or say with at= where to patch."
+                f"{n}. Capture the same batches, or restrict the patch with at=."
             )
-        return np.asarray(order[found])
+        return np.asarray(order[index])
 
     def values(self, names: Sequence[str]) -> Tensor:
         """Return the activations, ``(token, unit)``."""
         return columns_of(self.from_, names, "from_")
 
     def told(self) -> dict[str, Any]:
-        """Return the options."""
+        """Return the options by name."""
         return {"units": self.units, "from_": self.from_, "at": self.at, "seen_by": self.seen_by}
 
 
 class Ablate(Edit):
-    """Removes what units know.
+    """Remove the information in units by replacing their values.
 
     Parameters
     ----------
     units, at, seen_by
-        As of `Edit`; by default for readers alone, other than `Clamp` and `Patch`.
+        As in `Edit`. Unlike `Clamp` and `Patch`, the default of ``seen_by`` is ``"output"``.
     to : {"resample", "mean", "zero"}
-        ``resample``: the value at a token of **another source** with the same ``given`` labels, the same token for all
-        units; it keeps what each unit does given those labels, and removes what else it knows. ``mean``: the mean over
-        all such tokens. ``zero``.
+        Replacement. ``resample``: the values at a token of **another source** with the same ``given`` labels, the same
+        token for all units. This preserves the distribution of each unit given those labels, and removes all other
+        information. ``mean``: the mean over all such tokens. ``zero``: zeros.
     donors : Dataset (token, unit), optional
-        Activations with these units and labels, where ``to`` is not ``zero``.
+        Activations with these units and labels; required unless ``to`` is ``zero``.
     given : sequence of str
         Labels that a token and its donor share.
     draws : int
-        Donors drawn for each token. `interp.run` gives the tokens once for each draw; `interp.intervene` uses the
-        first.
+        Number of donors drawn per token. `interp.run` returns the tokens once per draw; `interp.intervene` uses the
+        first draw.
     seed : int
-        Of the draws. Ablations with the same seed, ``given`` and donors take the same tokens.
+        Random seed of the draws. Ablations with the same seed, ``given`` and donors use the same tokens.
     """
 
     def __init__(
@@ -224,25 +226,25 @@ class Ablate(Edit):
         if draws < 1:
             raise OptionError(f"draws= must be at least 1; got {draws}.")
         if to != "zero" and donors is None:
-            raise OptionError(f"to={to!r} takes the values of other tokens: give donors=interp.capture(…).")
+            raise OptionError(f"to={to!r} uses the values of other tokens: give donors=interp.capture(…).")
         self.to, self.given, self.seed = to, (given,) if isinstance(given, str) else tuple(given), seed
         self.donors = None if donors is None or to == "zero" else check_activations(donors, "donors")
         self.draws = draws if to == "resample" else 1
 
     @property
     def constant(self) -> bool:
-        """Whether every token gets the same."""
+        """True if every token gets the same values."""
         return self.at is None and self.to == "zero"
 
     @cached_property
     def pool(self) -> Pool:
-        """The donors by their labels."""
+        """The donors, grouped by their labels."""
         assert self.donors is not None  # noqa: S101
-        held = {str(name): coord.values for name, coord in self.donors.coords.items() if coord.dims == ("token",)}
-        return Pool(held, self.given)
+        labels = {str(name): coord.values for name, coord in self.donors.coords.items() if coord.dims == ("token",)}
+        return Pool(labels, self.given)
 
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
-        """Return the donor, the group of labels, or 0."""
+        """Return the donor (``resample``), the group of labels (``mean``) or 0 (``zero``) of each token."""
         if self.to == "zero":
             return np.zeros(n, np.int64)
         if self.to == "resample":
@@ -263,6 +265,6 @@ class Ablate(Edit):
         return sums / torch.bincount(codes, minlength=self.pool.groups)[:, None]
 
     def told(self) -> dict[str, Any]:
-        """Return the options."""
+        """Return the options by name."""
         names = ("units", "to", "donors", "given", "draws", "seed", "at", "seen_by")
         return {name: getattr(self, name) for name in names}

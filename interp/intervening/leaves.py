@@ -1,4 +1,4 @@
-"""Zeros that are added to quantities while a model runs, so that one backward pass gives all their gradients."""
+"""Zero leaf tensors added to activations, so that one backward pass returns the gradients of all units."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from interp.intervening.targets import Target
 
 
 class Leaf:
-    """Adds zeros to the steps of one quantity in one call; a `Change`."""
+    """A `Change` that adds zeros to the steps of one quantity in one call."""
 
     def __init__(self, spot: Spot, axis: Axis) -> None:
         self.spot, self.axis = spot, axis
@@ -22,7 +22,7 @@ class Leaf:
         self.rows = torch.empty(0)
 
     def __call__(self, value: Tensor, step: int) -> Tensor:
-        """Return the value plus the leaf of the step."""
+        """Return the value plus the zeros of this step."""
         if not self.steps:
             leaf = zeros(value, (self.axis.starts[-1], value.shape[1]))
             self.rows = value.new_empty(leaf.shape)
@@ -34,23 +34,24 @@ class Leaf:
 
 
 def zeros(like: Tensor, shape: Any) -> Tensor:
-    """Return zeros that ask for a gradient."""
+    """Return zeros that require a gradient."""
     if not torch.is_grad_enabled():
-        raise CaptureError("Leaves need gradients, and they are switched off here: run outside of torch.no_grad().")
+        raise CaptureError("Leaves need gradients, which are disabled here: run the model outside of torch.no_grad().")
     return like.new_zeros(shape).requires_grad_()
 
 
 class Leaves(Spots):
-    """Adds a zero to units at every token, to have the gradient with respect to all of them in one backward pass.
+    """Add zeros to units at every token, to compute the gradient with respect to all of them in one backward pass.
 
-    Values stay what they are. Each forward replaces the leaves of the one before.
+    Values do not change. Each forward replaces the zeros of the previous one.
 
     Parameters
     ----------
     units : str, sequence of str, mapping or Dataset, optional
-        As of `Edit`; by default every unit that the model computes, ``c_prev`` among them.
+        As in `Edit`; by default every unit that the model computes, including ``c_prev``.
     seen_by : {"state", "output"}
-        ``state``: the gradient along all ways. ``output``: only through what reads ``h``, not through the recurrence.
+        ``state``: the gradient along all paths. ``output``: only the gradient through modules that read ``h``, not
+        through the recurrence.
 
     Examples
     --------
@@ -61,39 +62,41 @@ class Leaves(Spots):
     """
 
     def change(self, target: Target, axis: Axis) -> Leaf:
-        """Return the change in one call of a recurrent module."""
+        """Return the change for one call of a recurrent module."""
         return Leaf(self.spot(target), axis)
 
     def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
-        """Return an output plus its leaf."""
+        """Return an output plus its zeros."""
         spot, leaf = self.spot(target, layout), zeros(output, output.shape)
         spot.leaves.append(leaf)
         spot.values.append(output.detach())
         return output + leaf
 
     def gradient(self, target: Tensor, *, retain_graph: bool = False, tokens: Tensor | None = None) -> Tensor:
-        """Return the gradient of a number with respect to every unit at every token.
+        """Return the gradient of a scalar with respect to every unit at every token.
 
         Parameters
         ----------
         target : Tensor ()
-            Computed by the last forward.
+            Scalar computed in the last forward.
         retain_graph : bool
-            Whether another gradient follows.
+            Keep the graph for another gradient.
         tokens : Tensor (token,) of int, optional
-            Which tokens are returned, by their place in `labels`; a few of many are much faster.
+            Indices into `labels` of the tokens to return; by default all. A small subset is much faster.
 
         Returns
         -------
         Tensor (token, unit)
-            Tokens sample by sample, step by step; units as in `names`.
+            Gradients; tokens are ordered by sample and step, units as in `names`.
         """
         self.tokens()
         leaves = [leaf for spot in self.spots.values() for leaf in spot.leaves]
-        found = torch.autograd.grad(target, leaves, retain_graph=retain_graph, allow_unused=True)
-        given = iter(torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(leaves, found, strict=True))
-        return self.gathered({key: [next(given) for _ in spot.leaves] for key, spot in self.spots.items()}, tokens)
+        grads = torch.autograd.grad(target, leaves, retain_graph=retain_graph, allow_unused=True)
+        filled = iter(
+            torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(leaves, grads, strict=True)
+        )
+        return self.gathered({key: [next(filled) for _ in spot.leaves] for key, spot in self.spots.items()}, tokens)
 
     def value(self, tokens: Tensor | None = None) -> Tensor:
-        """Return what every unit was in the last forward, after the edits before this one, ``(token, unit)``."""
+        """Return the values of the units in the last forward, after all preceding edits, ``(token, unit)``."""
         return self.gathered({key: spot.values for key, spot in self.spots.items()}, tokens)

@@ -1,4 +1,4 @@
-"""One forward under edits: its tokens, as far as they are known, and what each edit does to each of them."""
+"""State of one forward under edits: its tokens and the rows of values that each edit assigns to them."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from interp.intervening.edits import Edit
 
 @dataclass
 class Tally:
-    """What an edit has met so far: its modules' calls, tokens that it changed, the steps of the longest sample."""
+    """Usage of an edit so far: calls of its modules, number of edited tokens, and steps of the longest sample."""
 
     calls: int = 0
     tokens: int = 0
     steps: int = 0
 
     def check(self, edit: Edit) -> None:
-        """Raise where the edit has changed nothing, or names steps that no sample has.
+        """Raise an error if the edit changed nothing, or has steps that no sample has.
 
         Raises
         ------
         CaptureError
-            Where its modules were not called.
+            If its modules were not called.
         OptionError
-            Where ``at`` matched nothing.
+            If ``at`` matched no token.
         """
         if not self.calls:
-            raise CaptureError(f"Nothing was edited: the model did not call what {edit!r} names.")
+            raise CaptureError(f"Nothing was edited: the model did not call the modules of {edit!r}.")
         beyond = [step for step in edit.steps if step >= self.steps]
         if beyond:
             raise OptionError(
@@ -48,22 +48,22 @@ class Tally:
 
 @dataclass
 class Pass:
-    """One forward.
+    """State of one forward.
 
     Attributes
     ----------
     first : int
-        The number of its first sample.
+        Number of its first sample.
     draw : int
-        The number of the draw.
+        Number of the draw.
     piece : Piece, optional
-        The samples with their labels, where known.
+        Samples with their labels, if available.
     tokens : Tokens, optional
-        All tokens, as soon as the lengths are known.
+        All tokens, once the lengths are known.
     axes : dict of str to list of Axis
-        Of the calls of each recurrent module so far.
+        Layout of each call of each recurrent module so far.
     outputs : dict of str to int
-        Calls of each other module so far.
+        Number of calls of each other module so far.
     """
 
     first: int = 0
@@ -75,31 +75,31 @@ class Pass:
     tables: dict[int, Tensor] = field(default_factory=dict)
 
     def know(self, lengths: np.ndarray) -> None:
-        """Be told the tokens of each sample, where the piece has labels to go with them."""
+        """Set the number of tokens of each sample, unless set already or the forward has no piece with labels."""
         if self.tokens is None and self.piece is not None:
             labels = self.piece.labels.of(lengths, self.piece.start, self.piece.start + lengths.size)
             self.tokens = Tokens(lengths, labels, None, self.first)
 
     def enter(self, name: str, axis: Axis, several: bool) -> np.ndarray:
-        """Note a call of a recurrent module; return how many steps each sample had in its calls before."""
-        before = self.axes.setdefault(name, [])
-        offset = sum((held.lengths.numpy() for held in before), np.zeros(axis.samples, np.int64))
-        before.append(axis)
-        if axis.kind != "cell" and not several and len(before) == 1:
+        """Record a call of a recurrent module; return the number of steps of each sample in its earlier calls."""
+        earlier = self.axes.setdefault(name, [])
+        offset = sum((call.lengths.numpy() for call in earlier), np.zeros(axis.samples, np.int64))
+        earlier.append(axis)
+        if axis.kind != "cell" and not several and len(earlier) == 1:
             self.know(axis.lengths.numpy())
         return np.asarray(offset)
 
     def rows(self, edit: Edit, tally: Tally, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
-        """Return which row of its values an edit gives each token of a call: ``(sample, step)``, -1 for none.
+        """Return the row of its values that an edit assigns to each token of a call: ``(sample, step)``, -1 for none.
 
         Parameters
         ----------
         edit, tally
-            The edit, and what it has met.
+            The edit and its usage.
         lengths : array (sample,)
-            Steps of the call.
+            Number of steps in this call.
         offset : array (sample,)
-            Steps of the calls before.
+            Number of steps in earlier calls.
         """
         tally.calls += 1
         tally.steps = max(tally.steps, int((lengths + offset).max()))
@@ -109,16 +109,16 @@ class Pass:
                 f"{self.tokens.lengths.size}. Call it with the inputs of that batch."
             )
         if self.tokens is not None:
-            table = self._table(edit)
-            place = torch.from_numpy(offset[:, None] + np.arange(lengths.max()))
-            known = (place < table.shape[1]) & (torch.arange(int(lengths.max())) < torch.from_numpy(lengths)[:, None])
-            found = torch.where(known, table.gather(1, place.clamp(max=table.shape[1] - 1)), -1)
+            table = self._row_table(edit)
+            steps = torch.from_numpy(offset[:, None] + np.arange(lengths.max()))
+            valid = (steps < table.shape[1]) & (torch.arange(int(lengths.max())) < torch.from_numpy(lengths)[:, None])
+            rows = torch.where(valid, table.gather(1, steps.clamp(max=table.shape[1] - 1)), -1)
         else:
-            found = self._bare(edit, lengths, offset)
-        tally.tokens += int((found >= 0).sum())
-        return found
+            rows = self._rows_without_labels(edit, lengths, offset)
+        tally.tokens += int((rows >= 0).sum())
+        return rows
 
-    def _table(self, edit: Edit) -> Tensor:
+    def _row_table(self, edit: Edit) -> Tensor:
         """Return the rows of all tokens, ``(sample, step)``."""
         assert self.tokens is not None  # noqa: S101
         if id(edit) not in self.tables:
@@ -128,8 +128,8 @@ class Pass:
             self.tables[id(edit)] = table
         return self.tables[id(edit)]
 
-    def _bare(self, edit: Edit, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
-        """Return the rows of tokens of which no more is known than sample and step."""
+    def _rows_without_labels(self, edit: Edit, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
+        """Return the rows of tokens that have only the labels sample and step."""
         sample = np.repeat(np.arange(lengths.size), lengths)
         step = np.arange(sample.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         labels = {"sample": sample + self.first, "step": step + offset[sample], "source": sample + self.first}
@@ -137,35 +137,35 @@ class Pass:
             flat = edit.chosen(labels, sample.size, self.draw)
         except UnknownNameError as error:
             raise UnknownNameError(
-                f"{error} Other labels are those of a batch: interp.intervene(model, edits, batch=…) or interp.run; "
-                "where cells run, or modules several times, the batch needs lengths=."
+                f"{error} Other labels come from a batch: use interp.intervene(model, edits, batch=…) or interp.run; "
+                "for cells and modules that are called several times, the batch needs lengths=."
             ) from error
         table = torch.full((lengths.size, int(lengths.max())), -1)
         table[torch.from_numpy(sample), torch.from_numpy(step)] = torch.from_numpy(flat)
         return table
 
     def layout(self, name: str, module: Any, output: Tensor) -> str | None:
-        """Return the layout of an output in time, after the recurrent module that was called last; None if unclear."""
+        """Return the layout of an output, by that of the last recurrent module called; None if unclear."""
         if not self.axes:
             return None
         axis = list(self.axes.values())[-1][-1]
         return layout_of(Seen(name, module, None, [], [output]), axis)
 
     def of_output(self, edit: Edit, tally: Tally, layout: str, output: Tensor, call: int) -> Tensor:
-        """Return which row of its values an edit gives each row of an output, laid out as the output is: ``(row,)``."""
+        """Return the row of its values that an edit assigns to each row of an output, in its layout: ``(row,)``."""
         if layout == "packed":
-            axis = self._packing(len(output), call)
-            table = self.rows(edit, tally, axis.lengths.numpy(), self._before(call, axis.samples, 0))
+            axis = self._packed_layout(len(output), call)
+            table = self.rows(edit, tally, axis.lengths.numpy(), self._earlier_steps(call, axis.samples, 0))
             return packed_rows(table, axis)
-        samples, steps = self._shape(layout, output)
+        samples, steps = self._samples_and_steps(layout, output)
         if layout != "call":
             self.know(np.full(samples, steps)) if call == 0 else None
-        offset = np.full(samples, call) if layout == "call" else self._before(call, samples, steps)
+        offset = np.full(samples, call) if layout == "call" else self._earlier_steps(call, samples, steps)
         table = self.rows(edit, tally, np.full(samples, steps), offset)
         return (table.t() if layout in ("time", "flat-time") else table).reshape(-1)
 
-    def _shape(self, layout: str, output: Tensor) -> tuple[int, int]:
-        """Return the samples and steps of an output."""
+    def _samples_and_steps(self, layout: str, output: Tensor) -> tuple[int, int]:
+        """Return the numbers of samples and steps of an output."""
         first, second = int(output.shape[0]), int(output.shape[1])
         if layout in ("batch", "time"):
             return (first, second) if layout == "batch" else (second, first)
@@ -174,16 +174,16 @@ class Pass:
         samples = self.tokens.lengths.size if self.tokens is not None else list(self.axes.values())[-1][-1].samples
         return samples, first // samples
 
-    def _packing(self, rows: int, call: int) -> Axis:
-        """Return the axis of the recurrent call whose packed rows an output follows."""
+    def _packed_layout(self, rows: int, call: int) -> Axis:
+        """Return the layout of the recurrent call whose packed rows match an output."""
         for axes in self.axes.values():
             fitting = [axis for axis in axes if axis.kind == "packed" and axis.starts[-1] == rows]
             if fitting:
                 return axes[call] if call < len(axes) and axes[call] in fitting else fitting[-1]
-        raise CaptureError(f"An output of {rows} packed rows follows no recurrent module that was called before it.")
+        raise CaptureError(f"An output of {rows} packed rows matches no recurrent module that was called before it.")
 
-    def _before(self, call: int, samples: int, steps: int) -> np.ndarray:
-        """Return the steps of each sample in the calls before."""
+    def _earlier_steps(self, call: int, samples: int, steps: int) -> np.ndarray:
+        """Return the number of steps of each sample in earlier calls."""
         for axes in self.axes.values():
             if len(axes) >= call > 0 and axes[0].kind != "cell":
                 return sum((axis.lengths.numpy() for axis in axes[:call]), np.zeros(samples, np.int64))
@@ -191,6 +191,6 @@ class Pass:
 
 
 def packed_rows(table: Tensor, axis: Axis) -> Tensor:
-    """Return a table ``(sample, step)`` as the packed rows of an axis: ``(row,)``."""
+    """Return a table ``(sample, step)`` in the packed order of a layout: ``(row,)``."""
     ordered = table if axis.order is None else table[axis.order.cpu()]
     return torch.cat([ordered[:size, step] for step, size in enumerate(axis.sizes)])

@@ -1,4 +1,4 @@
-"""The engine in place of a model's recurrent modules, with edits, and hooks on the outputs that are edited."""
+"""A model under edits: the engine replaces its recurrent modules, hooks edit the outputs of other modules."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ MARK = "interp_edits"
 
 
 class Scheduled:
-    """One edit with the names of its units and where they are."""
+    """One edit with the names and positions of its units in a model."""
 
     def __init__(self, edit: Edit, layout: Layout) -> None:
-        every = edit.units is None and isinstance(edit, Spots)
-        self.edit, self.names = edit, list(layout.at) if every else layout.names(edit.units)
+        has_all_units = edit.units is None and isinstance(edit, Spots)
+        self.edit, self.names = edit, list(layout.at) if has_all_units else layout.names(edit.units)
         self.targets, self.tally = layout.targets(self.names), Tally()
-        self.held: dict[int, Tensor] = {}
+        self._cache: dict[int, Tensor] = {}
 
     def values(self, target: Target) -> Tensor:
-        """Return the values that the units of a target may get, ``(row, unit)``."""
-        whole = self.held.get(0)
-        if whole is None:
-            whole = self.held[0] = self.edit.values(self.names)
+        """Return the replacement values of the units of a target, ``(row, unit)``."""
+        values = self._cache.get(0)
+        if values is None:
+            values = self._cache[0] = self.edit.values(self.names)
         if len(self.names) == len(target.places):
-            return whole
-        if whole.requires_grad:
-            return whole[:, target.places]
-        return self.held.setdefault(id(target), whole[:, target.places])
+            return values
+        if values.requires_grad:
+            return values[:, target.places]
+        return self._cache.setdefault(id(target), values[:, target.places])
 
 
 class Stage:
@@ -61,14 +61,14 @@ class Stage:
     Parameters
     ----------
     model : Module
-        Its recurrent modules are run by the engine, edited or not, so that effects are nothing but the edits'.
+        Model whose recurrent modules are run by the engine, edited or not, so that only the edits have an effect.
     edits : sequence of Edit
-        In the order in which they apply.
+        Edits in the order in which they apply.
 
     Raises
     ------
     UnknownNameError, CaptureError, OptionError
-        For edits that do not fit the model.
+        If edits do not fit the model.
     """
 
     def __init__(self, model: nn.Module, edits: Any, check: str = "sample") -> None:
@@ -86,12 +86,12 @@ class Stage:
                 cell = entry is not None and entry.adapter is not None and entry.adapter.cell
                 if cell and scheduled.edit.seen_by == "output":
                     raise CaptureError(
-                        f"seen_by='output' has no meaning in {target.module!r}: the model itself hands the state of a "
-                        "cell from step to step. Type seen_by='state'."
+                        f"seen_by='output' has no meaning in {target.module!r}: the model itself passes the state of a "
+                        "cell from step to step. Use seen_by='state'."
                     )
 
     def open(self, started: Pass) -> None:
-        """Begin a forward."""
+        """Start a forward."""
         self.now = started
         for scheduled in self.scheduled:
             if isinstance(scheduled.edit, Spots):
@@ -99,23 +99,23 @@ class Stage:
 
     @property
     def passed(self) -> Pass:
-        """The forward that runs; one begins where none does."""
+        """The current forward; a new one is started if there is none."""
         if self.now is None:
             self.open(Pass())
         assert self.now is not None  # noqa: S101
         return self.now
 
     def finish(self) -> None:
-        """Raise where an edit has changed nothing in all forwards."""
+        """Raise an error if an edit changed nothing in all forwards."""
         for scheduled in self.scheduled:
             if not (isinstance(scheduled.edit, Spots) and scheduled.edit.spots):
                 scheduled.tally.check(scheduled.edit)
 
     def watcher(self, name: str, adapter: Adapter, record: Recorder | None) -> Recorder:
-        """Return what gives the engine its watches for one call of a module."""
-        return partial(self._watch, name, adapter, record, [])
+        """Return the function that makes the engine's observers for one call of a module."""
+        return partial(self._make_watch, name, adapter, record, [])
 
-    def _watch(
+    def _make_watch(
         self,
         name: str,
         adapter: Adapter,
@@ -129,14 +129,14 @@ class Stage:
             reading = self.readings.get(name)
             offset.append(self.passed.enter(name, axis, reading is not None and reading.calls > 1))
         inner = record(layer, direction, axis) if record is not None else None
-        state, output = (self._changes(name, layer, direction, seen, axis, offset[0]) for seen in ("state", "output"))
+        state, output = (self._changes(name, layer, direction, scope, axis, offset[0]) for scope in ("state", "output"))
         return layered(state, output, adapter.state[0], inner if type(inner) is not Watch else None)
 
     def _changes(
         self, name: str, layer: int, direction: str, seen_by: str, axis: Axis, offset: np.ndarray
     ) -> Mapping[str, Sequence[Change]]:
-        """Return the edits of one layer and direction in one call."""
-        found: dict[str, list[Change]] = {}
+        """Return the edits of one layer and direction in one call, by quantity."""
+        changes: dict[str, list[Change]] = {}
         for scheduled in self.scheduled:
             edit = scheduled.edit
             if edit.seen_by != seen_by:
@@ -149,40 +149,38 @@ class Stage:
                 else:
                     rows = self.passed.rows(edit, scheduled.tally, axis.lengths.numpy(), offset)
                     change = Substitution(rows, scheduled.values(target), target.columns, axis)
-                found.setdefault(target.quantity, []).append(change)
-        return found
+                changes.setdefault(target.quantity, []).append(change)
+        return changes
 
     def at_output(self, name: str, output: Any) -> Any:
-        """Return the output of a module that is no recurrent one, edited."""
+        """Return the edited output of a module that is not recurrent."""
         value = tensor_of(output)
         if value is None or value.dim() < 2 or not value.is_floating_point():
-            raise CaptureError(f"The output of {name!r} can't be edited: it is no float tensor with a time axis.")
+            raise CaptureError(f"The output of {name!r} can't be edited: it is not a float tensor with a time axis.")
         passed, module = self.passed, self.layout.modules[name]
         call = passed.outputs.get(name, 0)
         passed.outputs[name] = call + 1
         reading = self.readings.get(name)
         layout = reading.layout if reading is not None else passed.layout(name, module, value)
-        new = value
+        edited = value
         for scheduled in self.scheduled:
             for target in scheduled.targets:
                 if target.module == name and target.quantity == "out":
-                    new = self._changed(scheduled, target, layout, new, call)
-        return put(output, new)
+                    edited = self._edit_value(scheduled, target, layout, edited, call)
+        return put(output, edited)
 
-    def _changed(self, scheduled: Scheduled, target: Target, layout: str | None, value: Tensor, call: int) -> Tensor:
+    def _edit_value(self, scheduled: Scheduled, target: Target, layout: str | None, value: Tensor, call: int) -> Tensor:
         """Return an output after one edit."""
         edit = scheduled.edit
         if layout is None and not (edit.constant and not isinstance(edit, Spots)):
             raise CaptureError(
-                f"Which tokens the output of {target.module!r} belongs to is not known: no recurrent module ran before "
-                "it, or it has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or interp.run."
+                f"The tokens of the output of {target.module!r} are unknown: no recurrent module ran before it, or it "
+                "has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or use interp.run."
             )
         if isinstance(edit, Spots):
             return edit.at_output(target, layout or "", value)
-        tokens = (
-            value.shape[:2] if layout in ("batch", "time") or (layout is None and value.dim() > 2) else value.shape[:1]
-        )
-        flat = value.reshape(tokens.numel(), -1)
+        n_dims = 2 if layout in ("batch", "time") or (layout is None and value.dim() > 2) else 1
+        flat = value.reshape(value.shape[:n_dims].numel(), -1)
         if int(target.columns.max()) >= flat.shape[1]:
             raise UnknownNameError(
                 f"No unit named '{target.module}.out.{int(target.columns.max())}': "
@@ -198,18 +196,18 @@ class Stage:
 
 
 def listed(edits: Any) -> list[Edit]:
-    """Return edits as a list; `OptionError` for what is none."""
-    found = [edits] if isinstance(edits, Edit) else list(edits)
-    for edit in found:
+    """Return edits as a list; raise `OptionError` if one is not an edit."""
+    items = [edits] if isinstance(edits, Edit) else list(edits)
+    for edit in items:
         if not isinstance(edit, Edit):
             raise OptionError(
                 f"edits= takes interp.Ablate, Clamp, Patch or Leaves; got {type(edit).__name__}: {edit!r}."
             )
-    return found
+    return items
 
 
 def put(output: Any, value: Tensor) -> Any:
-    """Return an output with its tensor replaced: itself, a packed one's data, or the first of a tuple."""
+    """Return an output with its tensor, packed data, or first element of a tuple replaced."""
     if isinstance(output, PackedSequence):
         return PackedSequence(value, output.batch_sizes, output.sorted_indices, output.unsorted_indices)
     if isinstance(output, tuple | list):
@@ -219,13 +217,13 @@ def put(output: Any, value: Tensor) -> Any:
 
 @contextmanager
 def staged(stage: Stage, recording: Recording | None = None) -> Iterator[None]:
-    """Have the edits of a stage done, and what comes of it recorded, while the model runs."""
+    """Apply the edits of a stage, and record its quantities, whenever the model runs inside the block."""
     readings = {reading.name: reading for reading in recording.plan.readings} if recording is not None else {}
     with ExitStack() as stack:
         for name, entry in stage.layout.seen.items():
             if entry.adapter is not None:
                 if hasattr(entry.module.__dict__.get("forward"), MARK):
-                    raise CaptureError(f"{name!r} is edited already: put all edits into one list.")
+                    raise CaptureError(f"{name!r} is already edited: put all edits into one list.")
                 stack.enter_context(replaced(entry.module, stand_in(stage, entry, recording, readings.get(name))))
         for name in stage.outputs:
             stack.enter_context(answering(name, stage.layout.modules[name], partial(stage.at_output, name)))
@@ -237,13 +235,13 @@ def staged(stage: Stage, recording: Recording | None = None) -> Iterator[None]:
 
 def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Reading | None) -> Forward:
     """Return a ``forward`` that runs the engine under the edits of a stage."""
-    adapter, module, own = entry.adapter, entry.module, entry.module.forward
+    adapter, module, original = entry.adapter, entry.module, entry.module.forward
     assert adapter is not None  # noqa: S101
     engine = run_cell if adapter.cell else run
 
-    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the modules' own names)
+    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (argument names of torch's modules)
         if stage.check is not None:
-            compare(stage.check, entry, own, input, hx)
+            compare(stage.check, entry, original, input, hx)
         record = recording.watcher(reading) if recording is not None and reading is not None else None
         return engine(adapter, module, input, hx, stage.watcher(entry.name, adapter, record))
 
@@ -251,30 +249,32 @@ def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Re
     return forward
 
 
-def compare(check: SelfCheck, entry: Seen, own: Forward, data: Any, state: Any) -> None:
-    """Compare the engine without edits and the module itself on some samples of a new kind of call."""
+def compare(check: SelfCheck, entry: Seen, original: Forward, data: Any, state: Any) -> None:
+    """Compare the engine without edits with the module, on some samples of each new structure of call."""
     adapter, module = entry.adapter, entry.module
     assert adapter is not None  # noqa: S101
-    most = 0 if module.training else check.due(entry.name, data, state)
-    if not most:
+    max_samples = 0 if module.training else check.due(entry.name, data, state)
+    if not max_samples:
         return
     with torch.no_grad():
-        choice = chosen(data, adapter.cell, module, most)
+        choice = chosen(data, adapter.cell, module, max_samples)
         if choice is not None:
             data, state = sample(data, choice, module, adapter.cell), sample_state(state, choice, adapter.cell)
         engine = run_cell if adapter.cell else run
         result = engine(adapter, module, data, state, lambda *_: Watch())
-        check.compare(entry.name, own, adapter, module, (data, state), result, sys.maxsize)
+        check.compare(entry.name, original, adapter, module, (data, state), result, sys.maxsize)
 
 
 @contextmanager
 def answering(name: str, module: nn.Module, answer: Callable[[Any], Any]) -> Iterator[None]:
-    """Have the output of a module replaced by ``answer(output)`` after each forward."""
+    """Replace the output of a module with ``answer(output)`` in each forward inside the block."""
     if isinstance(module, ScriptModule):
-        own = getattr(module, "forward", None)
-        if own is None:
-            raise CaptureError(f"The output of {name!r} can't be edited: torch.jit has compiled it. Edit the original.")
-        with replaced(module, lambda *args, **kwargs: answer(own(*args, **kwargs))):
+        original = getattr(module, "forward", None)
+        if original is None:
+            raise CaptureError(
+                f"The output of {name!r} can't be edited: torch.jit has compiled it. Edit the original module."
+            )
+        with replaced(module, lambda *args, **kwargs: answer(original(*args, **kwargs))):
             yield
         return
     handle = module.register_forward_hook(lambda _module, _args, output: answer(output))

@@ -1,4 +1,4 @@
-"""Which columns of which quantities the units of an edit are."""
+"""Units of edits as columns of quantities of modules."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Target:
     Attributes
     ----------
     columns : Tensor (unit,)
-        Which columns of the quantity they are.
+        Columns of the quantity.
     places : Tensor (unit,)
-        Which of the edit's units they are, in the order of its names.
+        Positions of these units among the names of the edit.
     """
 
     module: str
@@ -42,17 +42,17 @@ class Target:
 
 
 class Layout:
-    """Every unit of a model that can be edited, known without running it.
+    """Index of the units of a model that can be edited, made without running it.
 
     Parameters
     ----------
     model : Module
-        Its recurrent modules with an adapter, and its ``nn.Linear``.
+        Model whose recurrent modules with an adapter and ``nn.Linear`` modules are indexed.
 
     Attributes
     ----------
     plan : Plan
-        With all quantities, ``c_prev`` too.
+        Capture plan with all quantities, including ``c_prev``.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -67,7 +67,7 @@ class Layout:
         symbols = getattr(self.model, "symbols", None) or {}
         self.coords: dict[str, np.ndarray] = {}
         if self.plan.width:
-            self.coords = {name: np.asarray(held) for name, held in self.plan.units(symbols).items()}
+            self.coords = {name: np.asarray(values) for name, values in self.plan.units(symbols).items()}
         self.at = {str(name): column for column, name in enumerate(self.coords.get("unit", ()))}
 
     @staticmethod
@@ -77,23 +77,23 @@ class Layout:
         return [Block(0, "", "out", int(module.out_features))] if isinstance(module, nn.Linear) else []
 
     def names(self, units: Any) -> list[str]:
-        """Return the names of some units: a name, names, labels as for `pick`, or a dataset's.
+        """Return the names of units given as a name, names, labels as for `pick`, or a dataset.
 
         Raises
         ------
         UnknownNameError
-            For a unit or label that is not there.
+            If a unit or label does not exist.
         CaptureError
-            For labels that match no unit.
+            If labels match no unit.
         OptionError
-            For no unit, or one that is named twice.
+            If there is no unit, or a unit is named twice.
         """
         if hasattr(units, "coords"):  # a dataset is a mapping too
             if "unit" not in units.coords:
                 raise OptionError(f"units= got a dataset without a coord 'unit'; it has {list(units.coords)}.")
             units = np.atleast_1d(units["unit"].values).tolist()
         if isinstance(units, Mapping):
-            return self._matching(units)
+            return self._names_by_label(units)
         names = [units] if isinstance(units, str) else [str(name) for name in units]
         if not names:
             raise OptionError("units= is empty: expected at least one unit, such as 'lstm.0.forward.h.0'.")
@@ -101,49 +101,49 @@ class Layout:
             raise OptionError(f"units= names {next(n for n in names if names.count(n) > 1)!r} twice.")
         return names
 
-    def _matching(self, labels: Mapping[str, Any]) -> list[str]:
-        keep = np.ones(len(self.at), dtype=bool)
-        for label, wanted in labels.items():
+    def _names_by_label(self, labels: Mapping[str, Any]) -> list[str]:
+        mask = np.ones(len(self.at), dtype=bool)
+        for label, condition in labels.items():
             if label not in self.coords:
                 raise unknown("unit label", str(label), self.coords)
-            keep &= matches(self.coords[label], wanted)
-        if keep.any() and "quantity" not in labels:
-            keep &= self.coords["quantity"] != "c_prev"  # as in a capture: by name only
-        if not keep.any():
-            raise CaptureError(f"units={dict(labels)!r} matches none of the {keep.size} units that can be edited.")
-        return [str(name) for name in self.coords["unit"][keep]]
+            mask &= matches(self.coords[label], condition)
+        if mask.any() and "quantity" not in labels:
+            mask &= self.coords["quantity"] != "c_prev"  # only on explicit request, as in a capture
+        if not mask.any():
+            raise CaptureError(f"units={dict(labels)!r} matches none of the {mask.size} units that can be edited.")
+        return [str(name) for name in self.coords["unit"][mask]]
 
     def targets(self, names: list[str]) -> list[Target]:
         """Return units grouped by module, layer, direction and quantity."""
         groups: dict[tuple[str, int, str, str], list[tuple[int, int]]] = {}
         for position, name in enumerate(names):
-            key, column = self._find(name)
+            key, column = self._locate(name)
             groups.setdefault(key, []).append((column, position))
         return [
             Target(*key, *(torch.tensor(part) for part in zip(*pairs, strict=True))) for key, pairs in groups.items()
         ]
 
-    def _find(self, name: str) -> tuple[tuple[str, int, str, str], int]:
+    def _locate(self, name: str) -> tuple[tuple[str, int, str, str], int]:
         column = self.at.get(name)
         if column is not None:
-            held = {label: values[column] for label, values in self.coords.items()}
-            key = (str(held["module"]), int(held["layer"]), str(held["direction"]), str(held["quantity"]))
-            return key, int(held["index"])
-        found = OUT.fullmatch(name)
-        if found and self._has_output(found["module"]):
-            return (found["module"], 0, "", "out"), int(found["index"])
+            unit = {label: values[column] for label, values in self.coords.items()}
+            key = (str(unit["module"]), int(unit["layer"]), str(unit["direction"]), str(unit["quantity"]))
+            return key, int(unit["index"])
+        output = OUT.fullmatch(name)
+        if output and self._has_output(output["module"]):
+            return (output["module"], 0, "", "out"), int(output["index"])
         gate = GATE.fullmatch(name)
         if gate and gate["module"] in self.modules:
             self._check_gates(gate["module"])
         raise unknown("unit", name, self.at)
 
     def _has_output(self, module: str) -> bool:
-        """Return whether a module gives out something that may be edited, as wide as it turns out to be."""
+        """Return whether a module has an output that can be edited; its width is unknown before the forward."""
         entry = self.seen.get(module)
         if entry is not None:
             return entry.adapter is None and not isinstance(entry.module, nn.Linear)
-        inside = [name for name, held in self.seen.items() if closed(held) and module.startswith(f"{name}.")]
-        return module in self.modules and not inside and "model" not in inside
+        opaque = [name for name, entry in self.seen.items() if closed(entry) and module.startswith(f"{name}.")]
+        return module in self.modules and not opaque and "model" not in opaque
 
     def _check_gates(self, name: str) -> None:
         entry = self.seen.get(name)

@@ -1,4 +1,4 @@
-"""Watches of the engine that edit, and the edits as they stand in one call."""
+"""Observers of the engine that apply edits, and edits bound to one call."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from interp.recurrence import Watch
 
 
 class Change(Protocol):
-    """An edit in one call of a module."""
+    """An edit bound to one call of a module."""
 
     def __call__(self, value: Tensor, step: int) -> Tensor:
-        """Return the value ``(sample, size)`` to go on with, samples in the order of the axis."""
+        """Return the edited value ``(sample, size)``, with samples in the order of the layout."""
 
 
 class Substitution:
-    """Puts rows of values in place of some columns, where a token is to be edited.
+    """A `Change` that replaces some columns with rows of values at the edited tokens.
 
     Parameters
     ----------
     rows : Tensor (sample, step)
-        Of the values, -1 where nothing is edited; in the caller's order.
+        Row of ``values`` for each token, -1 if it is not edited; samples in the caller's order.
     values : Tensor (row, unit)
-        Of the columns.
+        Replacement values of the columns.
     columns : Tensor (unit,)
-        Which are replaced.
+        Columns to replace.
     axis : Axis
-        Of the call.
+        Layout of the call.
     """
 
     def __init__(self, rows: Tensor, values: Tensor, columns: Tensor, axis: Axis) -> None:
@@ -48,23 +48,23 @@ class Substitution:
 
 
 def substituted(value: Tensor, rows: Tensor, values: Tensor, columns: Tensor) -> Tensor:
-    """Return ``value`` (token, size) with columns taken from ``values[rows]``, but where the row is -1."""
+    """Return ``value`` (token, size) with columns replaced by ``values[rows]``, except where the row is -1."""
     new = values[rows.clamp(min=0).to(values.device)].to(value)
-    kept, columns = (rows < 0)[:, None].to(value.device), columns.to(value.device)
-    return value.index_copy(1, columns, torch.where(kept, value.index_select(1, columns), new))
+    unedited, columns = (rows < 0)[:, None].to(value.device), columns.to(value.device)
+    return value.index_copy(1, columns, torch.where(unedited, value.index_select(1, columns), new))
 
 
 class EditWatch(Watch):
-    """Edits the quantities of one layer and direction during one call, and has them recorded.
+    """An observer that edits the quantities of one layer and direction during one call, and passes them on.
 
     Parameters
     ----------
     changes : mapping of str to sequence of Change
-        For each quantity, in the order in which they apply.
+        Edits of each quantity, in the order in which they apply.
     record : Watch, optional
-        Gets each value as it goes on.
+        Observer that receives the edited values.
     only, skip : str, optional
-        The one quantity that is recorded, or that is not.
+        The only quantity to record, or a quantity to exclude.
     """
 
     def __init__(
@@ -93,16 +93,16 @@ def layered(
     outward: str,
     record: Watch | None,
 ) -> Watch:
-    """Return the watch of one layer and direction.
+    """Return the observer of one layer and direction.
 
     Parameters
     ----------
     state, output : mapping of str to sequence of Change
-        The edits that the recurrence sees too, and those for readers alone, which come after them.
+        Edits that propagate through the recurrence, and edits that only downstream modules receive, applied after them.
     outward : str
-        The quantity that readers see.
+        Quantity that downstream modules read.
     record : Watch, optional
-        Records what readers see.
+        Observer of the values that downstream modules receive.
     """
     if not output:
         return EditWatch(state, record) if state or record is not None else Watch()

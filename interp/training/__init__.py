@@ -1,1 +1,1 @@
-"""Parts of `interp.train`: penalties on live activations."""
+"""Implementation of `interp.train`: penalties on activations during training."""

@@ -1,4 +1,4 @@
-"""A model that runs while penalties hear their units, at the speed of its own kernels where that can be."""
+"""Access to the units that penalties read during training, using the module's fused kernels where possible."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from interp.training.heard import Change, Heard
 
 @dataclass
 class Hearing:
-    """One forward that was heard.
+    """One forward whose units are recorded.
 
     Attributes
     ----------
     inputs : list of Tensor (row, feature)
-        What the first recurrent module read in each of its calls.
+        Input of the first recurrent module in each of its calls.
     """
 
     passed: Pass
@@ -50,32 +50,33 @@ class Hearing:
         return self.heard[0].tokens()
 
     def read_inputs(self) -> Tensor:
-        """Return what the first recurrent module read, ``(token, feature)``."""
+        """Return the input of the first recurrent module, ``(token, feature)``."""
         if not self.inputs:
-            raise CaptureError("The model has run no recurrent module, so a penalty can't read its inputs.")
+            raise CaptureError("The model has not called a recurrent module, so a penalty can't read its inputs.")
         rows = loose_rows(self.heard[0].axes(self.first), self.tokens)
         return torch.cat(self.inputs)[rows].detach()
 
     def read_outputs(self, output: Any) -> Tensor:
-        """Return what the model gave, ``(token, output)``."""
+        """Return the output of the model, ``(token, output)``."""
         tensor, layout = tensor_of(output), None
         axes = self.heard[0].axes(list(self.passed.axes)[-1]) if self.passed.axes else []
         if tensor is not None and axes:
             layout = layout_of(Seen("model", nn.Identity(), None, [], [tensor]), axes[-1])
         if tensor is None or layout is None:
-            raise CaptureError("The model's output has no time axis, so a penalty can't read it token by token.")
+            raise CaptureError("The model's output has no time axis, so a penalty can't read it by token.")
         return read_rows([tensor], layout, self.tokens, self.heard[0].packing(len(tensor)))
 
 
 class Ears:
-    """Where the units of penalties are, and how to hear them.
+    """Positions of the units of penalties in a model, and access to their values.
 
-    Outputs of modules, and ``h`` of a last layer, are read where the module gives them out, and its own kernel runs.
-    For all else the engine of `interp.intervene` runs the recurrent modules step by step.
+    Outputs of modules, and ``h`` of the last layer, are read from the module's output, and its fused kernel runs. For
+    all other units the engine of `interp.intervene` runs the recurrent modules step by step.
 
     Parameters
     ----------
     model : Module
+        Model to train.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -85,52 +86,54 @@ class Ears:
         self.cells = any(self.layout.seen[name].adapter.cell for name in self.recurrent)  # type: ignore[union-attr]
 
     def names(self, units: Any) -> list[str]:
-        """Return the names of units; None: what the last recurrent module gives out."""
+        """Return the names of units; for None, those of the output of the last recurrent module."""
         if units is not None:
             return self.layout.names(units)
         if not self.recurrent:
-            raise CaptureError("The model has no recurrent module that can be read: give the penalty its units=.")
+            raise CaptureError("The model has no recurrent module that can be read: set units= of the penalty.")
         adapter = self.layout.seen[self.recurrent[-1]].adapter
         assert adapter is not None  # noqa: S101
         coords = self.layout.coords
-        mine = (coords["module"] == self.recurrent[-1]) & (coords["quantity"] == adapter.state[0])
-        mine &= coords["layer"] == coords["layer"][mine].max()
-        return [str(name) for name in coords["unit"][mine]]
+        mask = (coords["module"] == self.recurrent[-1]) & (coords["quantity"] == adapter.state[0])
+        mask &= coords["layer"] == coords["layer"][mask].max()
+        return [str(name) for name in coords["unit"][mask]]
 
     def heard(self, units: Any, change: Change | None = None) -> Heard:
-        """Return what hears some units.
+        """Return an edit that records some units, and optionally changes them.
 
         Raises
         ------
         OptionError
-            For a change of units that are in several places.
+            If units in several places are to be changed.
         """
         names = self.names(units)
-        plain = self.layout.targets(names)
-        given = None if self.cells else self._given_out(plain)
-        if change is not None and len(given or plain) > 1:
-            places = ", ".join(sorted({f"{t.module}.{t.layer}.{t.direction}.{t.quantity}" for t in plain}))
+        targets = self.layout.targets(names)
+        outputs = None if self.cells else self._output_targets(targets)
+        if change is not None and len(outputs or targets) > 1:
+            places = ", ".join(sorted({f"{t.module}.{t.layer}.{t.direction}.{t.quantity}" for t in targets}))
             raise OptionError(
-                f"A penalty that edits its units needs them in one place, and these are in {places}. "
-                "Name units of one of them, or give the penalty once for each."
+                f"A penalty that edits its units needs them in one place, but these are in {places}. "
+                "Select units of one place, or use one penalty per place."
             )
-        if given is not None:
-            return Heard(names, given, change)
-        return Heard(names, plain, change, stepped=True, seen_by="state" if change is None or self.cells else "output")
+        if outputs is not None:
+            return Heard(names, outputs, change)
+        scope = "state" if change is None or self.cells else "output"
+        return Heard(names, targets, change, stepped=True, seen_by=scope)
 
-    def _given_out(self, targets: list[Target]) -> list[Target] | None:
-        """Return targets as columns of what modules give out, one a module; None where some are not given out."""
-        given: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    def _output_targets(self, targets: list[Target]) -> list[Target] | None:
+        """Return targets as columns of module outputs, one target per module; None if some are not outputs."""
+        parts_by_module: dict[str, list[tuple[Tensor, Tensor]]] = {}
         for target in targets:
-            shift = self._shift(target)
-            if shift is None:
+            offset = self._output_offset(target)
+            if offset is None:
                 return None
-            given.setdefault(target.module, []).append((target.columns + shift, target.places))
-        joined = {name: [torch.cat(part) for part in zip(*parts, strict=True)] for name, parts in given.items()}
+            parts_by_module.setdefault(target.module, []).append((target.columns + offset, target.places))
+        modules = parts_by_module.items()
+        joined = {name: [torch.cat(part) for part in zip(*parts, strict=True)] for name, parts in modules}
         return [Target(name, -1, "", "out", columns, places) for name, (columns, places) in joined.items()]
 
-    def _shift(self, target: Target) -> int | None:
-        """Return which column of what a module gives out is the first of a target; None if none is."""
+    def _output_offset(self, target: Target) -> int | None:
+        """Return the column of the module output at which a target starts; None if it is no output."""
         if target.quantity == "out":
             return 0
         entry = self.layout.seen[target.module]
@@ -141,24 +144,24 @@ class Ears:
 
     @contextmanager
     def hearing(self, batch: Batch, heard: Sequence[Heard]) -> Iterator[Hearing]:
-        """Hear a forward of the model on a batch."""
-        held = as_batch(batch)
-        passed = started(Piece.whole(held, sample_count(held, None)), Stage(self.model, []), 0, 0)
-        now, stepped = Hearing(passed, heard), [one for one in heard if one.stepped]
+        """Record the units in the forward that runs inside the block."""
+        checked = as_batch(batch)
+        passed = started(Piece.whole(checked, sample_count(checked, None)), Stage(self.model, []), 0, 0)
+        current, stepped = Hearing(passed, heard), [recorder for recorder in heard if recorder.stepped]
         with ExitStack() as stack:
             if stepped:
-                stack.enter_context(self._staged(stepped, held, passed))
+                stack.enter_context(self._stepwise_edits(stepped, checked, passed))
             for name in self.recurrent:
-                note = partial(self._note, now, name, not stepped)
-                stack.enter_context(listening(self.layout.modules[name], note))
-            for one in heard:
-                if not one.stepped:
-                    one.begin(list(one.units), passed)
-                    self._answered(stack, now, one)
-            yield now
+                record_call = partial(self._record_call, current, name, not stepped)
+                stack.enter_context(listening(self.layout.modules[name], record_call))
+            for recorder in heard:
+                if not recorder.stepped:
+                    recorder.begin(list(recorder.units), passed)
+                    self._hook_outputs(stack, current, recorder)
+            yield current
 
     @contextmanager
-    def _staged(self, heard: Sequence[Heard], batch: Batch, passed: Pass) -> Iterator[None]:
+    def _stepwise_edits(self, heard: Sequence[Heard], batch: Batch, passed: Pass) -> Iterator[None]:
         stage = Stage(self.model, heard, "none")
         if not self.readings:
             self.readings = scouted(self.model, batch, stage)
@@ -167,36 +170,36 @@ class Ears:
         with eager(), staged(stage):
             yield
 
-    def _note(self, now: Hearing, name: str, alone: bool, data: Any, _output: Any) -> None:
-        """Note a call of a recurrent module: its tokens, where the engine does not, and the first one's inputs."""
+    def _record_call(self, current: Hearing, name: str, alone: bool, data: Any, _output: Any) -> None:
+        """Record the layout of a call of a recurrent module, unless the engine does, and the first module's inputs."""
         module, entry = self.layout.modules[name], self.layout.seen[name]
         cell = entry.adapter is not None and entry.adapter.cell
         rows, axis = (data, None) if cell else read_input(module, data)
         if alone and axis is not None:
-            now.passed.enter(name, axis, several=False)
-        if now.first in ("", name):
-            now.first = name
-            now.inputs.append(rows)
+            current.passed.enter(name, axis, several=False)
+        if current.first in ("", name):
+            current.first = name
+            current.inputs.append(rows)
 
-    def _answered(self, stack: ExitStack, now: Hearing, heard: Heard) -> None:
+    def _hook_outputs(self, stack: ExitStack, current: Hearing, heard: Heard) -> None:
         for target in heard.targets:
             module = self.layout.modules[target.module]
-            stack.enter_context(answering(target.module, module, partial(self._answer, now, heard, target)))
+            stack.enter_context(answering(target.module, module, partial(self._edit_output, current, heard, target)))
 
-    def _answer(self, now: Hearing, heard: Heard, target: Target, output: Any) -> Any:
-        """Return what a module gave out as a penalty wants it."""
+    def _edit_output(self, current: Hearing, heard: Heard, target: Target, output: Any) -> Any:
+        """Return the output of a module, recorded and changed by a penalty."""
         module, value = self.layout.modules[target.module], tensor_of(output)
-        layout = None if value is None else given_layout(module, output, target, now.passed)
+        layout = None if value is None else given_layout(module, output, target, current.passed)
         if value is None or layout is None:
             raise CaptureError(
-                f"What {target.module!r} gives out can't be read token by token: it has no time axis, or no recurrent "
-                "module ran before it."
+                f"The output of {target.module!r} can't be read by token: it has no time axis, or no recurrent module "
+                "ran before it."
             )
         return put(output, heard.at_output(target, layout, value))
 
 
 def given_layout(module: nn.Module, output: Any, target: Target, passed: Pass) -> str | None:
-    """Return how what a module gave out is laid out in time."""
+    """Return the layout of the output of a module."""
     if isinstance(output, PackedSequence) or (isinstance(output, tuple) and isinstance(output[0], PackedSequence)):
         return "packed"
     axes = passed.axes.get(target.module)

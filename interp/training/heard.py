@@ -1,4 +1,4 @@
-"""An edit that keeps the values of its units with their gradients, and lets a penalty change them."""
+"""An edit that records units with their gradients, and lets a penalty change them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Change = Callable[[Tensor], Tensor]
 
 
 class Heard(Spots):
-    """Keeps units as they are at every token, before and after a change.
+    """An edit that records units at every token, before and after a change.
 
     Parameters
     ----------
     names : list of str
-        The units.
+        Names of the units.
     targets : list of Target
-        Where they are.
+        Positions of the units in the model.
     change : callable, optional
-        ``change(values (row, unit)) -> values``, for units that are all in one place.
+        ``change(values (row, unit)) -> values``; requires that all units are in one place.
     stepped : bool
-        Whether the engine runs the recurrent modules step by step.
+        True if the engine runs the recurrent modules step by step.
     seen_by : {"state", "output"}
-        As of `Edit`.
+        As in `Edit`.
     """
 
     def __init__(
@@ -47,51 +47,51 @@ class Heard(Spots):
         self.calls: list[StepsHeard] = []
 
     def begin(self, names: list[str], passed: Pass) -> None:
-        """Be told that another forward begins."""
+        """Start recording a new forward."""
         super().begin(names, passed)
         self.after, self.calls = {}, []
 
     def change(self, target: Target, axis: Axis) -> StepsHeard:  # noqa: ARG002
-        """Return what hears one call of a recurrent module, step by step."""
+        """Return the recorder of one call of a recurrent module, step by step."""
         self.calls.append(StepsHeard(self, self.spot(target)))
         return self.calls[-1]
 
     def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
-        """Return an output of a module, changed where the penalty does so."""
+        """Record the output of a module, and return it as changed by the penalty."""
         spot = self.spot(target, layout)
         spot.values.append(output)
-        new = self.changed(target, output)
-        self.after.setdefault(key_of(target), []).append(new)
-        return new
+        edited = self.changed(target, output)
+        self.after.setdefault(key_of(target), []).append(edited)
+        return edited
 
     def changed(self, target: Target, value: Tensor) -> Tensor:
-        """Return a value ``(…, size)`` with the units of a target as the penalty wants them."""
+        """Return a value ``(…, size)`` with the units of a target changed by the penalty."""
         if self.function is None:
             return value
         rows = value.flatten(0, -2)
         order = target.places.argsort()
         columns = target.columns[order].to(value.device)
-        new = self.function(rows.index_select(1, columns)).to(value.dtype)
-        return rows.index_copy(1, columns, new).view(value.shape)
+        edited = self.function(rows.index_select(1, columns)).to(value.dtype)
+        return rows.index_copy(1, columns, edited).view(value.shape)
 
     def value(self) -> Tensor:
         """Return the units before the change, ``(token, unit)``."""
-        return self.gathered({key: self._before(spot) for key, spot in self.spots.items()}, None)
+        return self.gathered({key: self._values_before(spot) for key, spot in self.spots.items()}, None)
 
     def edited(self) -> Tensor:
         """Return the units after the change, ``(token, unit)``."""
-        stepped = {key: [held.joined(held.after) for held in self._of(spot)] for key, spot in self.spots.items()}
+        stepped = {key: [call.joined(call.after) for call in self._calls_of(spot)] for key, spot in self.spots.items()}
         return self.gathered({key: self.after.get(key) or stepped[key] for key in self.spots}, None)
 
-    def _before(self, spot: Spot) -> list[Tensor]:
-        return spot.values or [held.joined(held.before) for held in self._of(spot)]
+    def _values_before(self, spot: Spot) -> list[Tensor]:
+        return spot.values or [call.joined(call.before) for call in self._calls_of(spot)]
 
-    def _of(self, spot: Spot) -> list[StepsHeard]:
-        return [held for held in self.calls if held.spot is spot]
+    def _calls_of(self, spot: Spot) -> list[StepsHeard]:
+        return [call for call in self.calls if call.spot is spot]
 
 
 class StepsHeard:
-    """Hears one quantity in one call of a recurrent module; a `Change`."""
+    """A recorder of one quantity in one call of a recurrent module."""
 
     def __init__(self, heard: Heard, spot: Spot) -> None:
         self.heard, self.spot = heard, spot
@@ -99,16 +99,16 @@ class StepsHeard:
         self.after: dict[int, Tensor] = {}
 
     def __call__(self, value: Tensor, step: int) -> Tensor:
-        """Return the value of a step ``(sample, size)``, changed."""
+        """Record the value of a step ``(sample, size)``, and return it as changed by the penalty."""
         self.before[step] = value
         self.after[step] = self.heard.changed(self.spot.target, value)
         return self.after[step]
 
     def joined(self, steps: dict[int, Tensor]) -> Tensor:
-        """Return the values as packed: step after step, ``(row, size)``."""
+        """Return the values of all steps in packed order, ``(row, size)``."""
         return torch.cat([steps[step] for step in sorted(steps)])
 
 
 def key_of(target: Target) -> Key:
-    """Return what tells the place of a target from others."""
+    """Return the module, layer, direction and quantity of a target."""
     return target.module, target.layer, target.direction, target.quantity

@@ -1,4 +1,4 @@
-"""The penalties of a training as they were asked for: checked, with weights and generators."""
+"""Penalties of a training run, validated, with their weights and random generators."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ EXPECTED = "expected ('total-correlation', 0.1), ('total-correlation', 0.1, {'un
 
 @dataclass
 class Term:
-    """One penalty with its weight.
+    """A penalty with its weight.
 
     Attributes
     ----------
     generator : Generator
-        What its edits draw from.
+        Random generator of its edits.
     """
 
     penalty: Penalty
@@ -33,22 +33,22 @@ class Term:
 
     @property
     def edits(self) -> bool:
-        """Whether the penalty changes its units."""
+        """True if the penalty changes its units."""
         return type(self.penalty).edit is not Penalty.edit
 
     @property
     def own(self) -> bool:
-        """Whether it has a forward of its own."""
+        """True if the penalty has a separate forward."""
         return self.penalty.branch == "own"
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return what a checkpoint holds of it."""
-        held = {f"parameter.{at}": value.detach() for at, value in enumerate(self.penalty.parameters())}
-        held |= {f"buffer.{at}": value for at, value in enumerate(self.penalty.buffers())}
-        return held | {"generator": self.generator.get_state()}
+        """Return the tensors of the penalty for a checkpoint."""
+        state = {f"parameter.{index}": value.detach() for index, value in enumerate(self.penalty.parameters())}
+        state |= {f"buffer.{index}": value for index, value in enumerate(self.penalty.buffers())}
+        return state | {"generator": self.generator.get_state()}
 
     def load(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Take back what `tensors` gave."""
+        """Restore the tensors of a checkpoint."""
         for name, value in self.tensors().items():
             if name != "generator":
                 value.copy_(tensors[name])
@@ -56,40 +56,42 @@ class Term:
 
 
 def terms_of(penalties: Iterable[Any], seed: int) -> list[Term]:
-    """Return the terms that count: those of weight 0 are left out.
+    """Return the penalties with a weight above 0.
 
     Raises
     ------
     UnknownNameError
-        For a penalty that is not registered.
+        If a penalty is not registered.
     OptionError
-        For anything that is no penalty with a weight from 0 on, or an option that it does not have.
+        If an entry is not a penalty with a weight of at least 0, or for an unknown option.
     """
-    terms = [_term(entry) for entry in penalties]
+    terms = [_parse_entry(entry) for entry in penalties]
     for number, term in enumerate(terms):
         term.generator.manual_seed(seed * 1_009 + number + 1)
     return [term for term in terms if term.weight]
 
 
-def _term(entry: Any) -> Term:
+def _parse_entry(entry: Any) -> Term:
     if isinstance(entry, str) or not isinstance(entry, list | tuple) or len(entry) not in (2, 3):
         raise OptionError(f"penalties= got {entry!r}; {EXPECTED}.")
-    named, weight, options = (*entry, {})[:3]
-    name = named if isinstance(named, str) else getattr(named, "name", repr(named))
+    item, weight, options = (*entry, {})[:3]
+    name = item if isinstance(item, str) else getattr(item, "name", repr(item))
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not isfinite(weight) or weight < 0:
-        raise OptionError(f"The weight of the penalty {name!r} must be a number from 0 on; got {weight!r}.")
-    return Term(_penalty(named, dict(options)), float(weight))
+        raise OptionError(f"The weight of the penalty {name!r} must be a number of at least 0; got {weight!r}.")
+    return Term(_make_penalty(item, dict(options)), float(weight))
 
 
-def _penalty(named: Any, options: dict[str, Any]) -> Penalty:
-    made = registry().get("penalty", named) if isinstance(named, str) else named
-    if isinstance(made, type) and issubclass(made, Penalty):
-        known_options("Penalty", made.name, made, options)
-        made = made(**options)
+def _make_penalty(item: Any, options: dict[str, Any]) -> Penalty:
+    penalty = registry().get("penalty", item) if isinstance(item, str) else item
+    if isinstance(penalty, type) and issubclass(penalty, Penalty):
+        known_options("Penalty", penalty.name, penalty, options)
+        penalty = penalty(**options)
     elif options:
-        raise OptionError(f"This {getattr(made, 'name', made)!r} has its options already: pass its class, or none.")
-    if not isinstance(made, Penalty):
-        raise OptionError(f"penalties= got {named!r}; {EXPECTED}.")
-    if made.branch not in BRANCHES:
-        raise OptionError(f"Penalty {made.name!r}: branch must be one of {', '.join(BRANCHES)}; got {made.branch!r}.")
-    return made
+        name = getattr(penalty, "name", penalty)
+        raise OptionError(f"This {name!r} object already has its options: pass its class, or no options.")
+    if not isinstance(penalty, Penalty):
+        raise OptionError(f"penalties= got {item!r}; {EXPECTED}.")
+    if penalty.branch not in BRANCHES:
+        branches = ", ".join(BRANCHES)
+        raise OptionError(f"Penalty {penalty.name!r}: branch must be one of {branches}; got {penalty.branch!r}.")
+    return penalty

@@ -207,7 +207,7 @@ def test_readability_in_one_table(made, aligned):
     assert result.identical(interp.measure("readability", acts, factors=FACTORS))
     assert "8 factors" in interp.methods(result)
     assert "Left out as dead: 2 units" in interp.methods(result)
-    with pytest.raises(interp.OptionError, match="rotated already"):
+    with pytest.raises(interp.OptionError, match="already rotated"):
         interp.measure("readability", acts, factors=FACTORS, basis="rotated")
     with pytest.raises(interp.OptionError, match="rotations="):
         interp.measure("readability", acts, factors=FACTORS, rotations=0)

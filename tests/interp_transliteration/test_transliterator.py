@@ -109,7 +109,7 @@ def test_wrong_options_are_errors(tmp_path):
         Transliterator(language="ru")
     with pytest.raises(OptionError, match="brings no n-gram"):
         Transliterator(beam=4)
-    with pytest.raises(WeightsError, match=r"There are no weights .*none"):
+    with pytest.raises(WeightsError, match=r"There is no weights file .*none"):
         Transliterator(weights=tmp_path / "none")
 
 

@@ -1,4 +1,4 @@
-"""Every edit against a float64 numpy loop that does the same by hand."""
+"""Every edit against an equivalent numpy loop in float64."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def shape(request):
     return SHAPES[request.param]
 
 
-def test_no_edit_is_the_engine_bit_for_bit(kind, shape):
+def test_no_edit_is_bit_identical_to_the_engine(kind, shape):
     layers, bidirectional, packed = shape
     model, samples = net(kind, layers, bidirectional), batch(packed)
     acts = run(model, samples, quantities=QUANTITIES[kind])
@@ -42,22 +42,24 @@ def test_no_edit_is_the_engine_bit_for_bit(kind, shape):
     with torch.no_grad():
         out, state = recurrence.run(adapter, model.rnn, data, None, lambda *_: recurrence.Watch())
         with interp.intervene(model, []):
-            mine, after = model.rnn(data)
-    assert torch.equal(mine.data if packed else mine, out.data if packed else out)
+            actual, after = model.rnn(data)
+    assert torch.equal(actual.data if packed else actual, out.data if packed else out)
     torch.testing.assert_close(after, state, rtol=0, atol=0)
     padded = torch.nn.utils.rnn.pad_packed_sequence(out, True)[0] if packed else out
-    wanted = np.concatenate([rows[:n] for rows, n in zip(padded.numpy(), LENGTHS if packed else [6] * 4, strict=True)])
+    expected = np.concatenate(
+        [rows[:n] for rows, n in zip(padded.numpy(), LENGTHS if packed else [6] * 4, strict=True)]
+    )
     last = interp.pick(acts, layer=layers - 1, quantity="h").activation.values
-    assert np.array_equal(last, wanted)
+    assert np.array_equal(last, expected)
 
 
-def marked(sample, step):
-    """Return whether a token is edited here: some, by no rule."""
+def is_edited(sample, step):
+    """Return whether a token is edited in these tests: an arbitrary subset."""
     return (3 * sample + 5 * step) % 4 != 1
 
 
 def at(labels):
-    return np.array([marked(s, t) for s, t in zip(labels["sample"], labels["step"], strict=True)])
+    return np.array([is_edited(s, t) for s, t in zip(labels["sample"], labels["step"], strict=True)])
 
 
 @pytest.mark.parametrize("seen_by", ["state", "output"])
@@ -70,7 +72,7 @@ def test_clamps_of_every_quantity(kind, shape, seen_by):
 
         def change(sample, layer, direction, name, step, value, quantity=quantity):
             value = value.copy()
-            if name == quantity and marked(sample, step):
+            if name == quantity and is_edited(sample, step):
                 value[[1, 3]] = 0.3
             return value
 
@@ -120,9 +122,9 @@ def test_means_are_those_of_tokens_with_the_same_labels(quantity, seen_by):
     acts = run(model, samples, interp.Ablate(name, "mean", donors=intact, seen_by=seen_by))
     means = {letter: conditional(intact, name, letter) for letter in "ab"}
 
-    def change(sample, layer, direction, found, step, value):
+    def change(sample, layer, direction, name, step, value):
         value = value.copy()
-        if (layer, direction, found) == (0, "backward", quantity):
+        if (layer, direction, name) == (0, "backward", quantity):
             value[2] = means[samples.labels["input"][sample][step]]
         return value
 
@@ -137,23 +139,23 @@ def test_resampling_takes_one_token_of_another_source_for_the_whole_group(seen_b
     names = ["rnn.0.forward.h.1", "rnn.0.forward.c.3", "rnn.1.backward.h.0"]
     edit = interp.Ablate(names, donors=intact, draws=3, seed=5, seen_by=seen_by)
     acts = run(model, samples, edit, batch_size=batch_size)
-    chosen = interp.donor_tokens(intact.coords, intact.coords, draws=3, seed=5)
+    donors = interp.donor_tokens(intact.coords, intact.coords, draws=3, seed=5)
     same, others = intact["input"].values, intact["source"].values
     for draw in range(3):
-        assert (same[chosen[draw]] == same).all()
-        assert (others[chosen[draw]] != others).all()
-        lent = intact.activation.sel(unit=names).values[chosen[draw]]
+        assert (same[donors[draw]] == same).all()
+        assert (others[donors[draw]] != others).all()
+        donor_values = intact.activation.sel(unit=names).values[donors[draw]]
         row = {(s, t): k for k, (s, t) in enumerate(zip(intact["sample"].values, intact["step"].values, strict=True))}
 
-        def change(sample, layer, direction, found, step, value, lent=lent, row=row):
+        def change(sample, layer, direction, name, step, value, donor_values=donor_values, row=row):
             value = value.copy()
-            for column, name in enumerate(names):
-                if name.startswith(f"rnn.{layer}.{direction}.{found}."):
-                    value[int(name[-1])] = lent[row[int(sample), step], column]
+            for column, unit in enumerate(names):
+                if unit.startswith(f"rnn.{layer}.{direction}.{name}."):
+                    value[int(unit[-1])] = donor_values[row[int(sample), step], column]
             return value
 
         assert_is_loop(interp.pick(acts, draw=draw), model, **{seen_by: change})
-    assert len({tuple(row) for row in chosen.tolist()}) > 1
+    assert len({tuple(row) for row in donors.tolist()}) > 1
 
 
 def test_donors_are_drawn_evenly():
@@ -161,14 +163,14 @@ def test_donors_are_drawn_evenly():
         "sample": np.arange(60), "step": np.zeros(60, int), "source": np.arange(60) // 2,
         "input": np.array(list("xyz") * 20),
     }  # fmt: skip
-    chosen = interp.donor_tokens(labels, labels, draws=3000, seed=1)
-    counts = np.bincount(chosen[:, 0], minlength=60)
-    able = (labels["input"] == "x") & (labels["source"] != 0)
-    assert not counts[~able].any()
-    expected = 3000 / able.sum()
-    assert ((counts[able] - expected) ** 2 / expected).sum() < 43.8  # chi-square of 19 - 1 degrees, p = .0006
-    assert not np.array_equal(chosen[:, 0], chosen[:, 3])
-    assert not np.array_equal(chosen, interp.donor_tokens(labels, labels, draws=3000, seed=2))
+    donors = interp.donor_tokens(labels, labels, draws=3000, seed=1)
+    counts = np.bincount(donors[:, 0], minlength=60)
+    eligible = (labels["input"] == "x") & (labels["source"] != 0)
+    assert not counts[~eligible].any()
+    expected = 3000 / eligible.sum()
+    assert ((counts[eligible] - expected) ** 2 / expected).sum() < 43.8  # chi-square of 19 - 1 degrees, p = .0006
+    assert not np.array_equal(donors[:, 0], donors[:, 3])
+    assert not np.array_equal(donors, interp.donor_tokens(labels, labels, draws=3000, seed=2))
 
 
 @pytest.mark.parametrize("seen_by", ["state", "output"])
@@ -182,13 +184,13 @@ def test_patching_a_sample_with_itself_changes_nothing(kind, shape, seen_by):
 def test_patching_takes_the_values_of_the_same_sample_and_step():
     model, samples = net(), batch()
     other = interp.Batch((samples.inputs[0].flip(0) + 1, samples.inputs[1]), samples.lengths)
-    lent = run(model, other)
-    acts = run(model, samples, interp.Patch({"module": "rnn", "layer": 0, "quantity": "c"}, lent, at=slice(1, 4)))
+    other_acts = run(model, other)
+    acts = run(model, samples, interp.Patch({"module": "rnn", "layer": 0, "quantity": "c"}, other_acts, at=slice(1, 4)))
 
-    def change(sample, layer, direction, found, step, value):
-        if (layer, found) != (0, "c") or not 1 <= step < 4:
+    def change(sample, layer, direction, name, step, value):
+        if (layer, name) != (0, "c") or not 1 <= step < 4:
             return value
-        return values(lent, layer=0, direction=direction, quantity="c", sample=sample, step=step)[0]
+        return values(other_acts, layer=0, direction=direction, quantity="c", sample=sample, step=step)[0]
 
     assert_is_loop(acts, model, change)
 
@@ -207,10 +209,10 @@ def test_outputs_of_layers_that_are_not_recurrent():
     model, samples = net(), batch()
     intact = run(model, samples)
     acts = run(model, samples, interp.Clamp(["dense.out.4", "dense.out.0"], [2.0, 3.0], at={"input": "a"}))
-    wanted = values(intact, module="dense").copy()
+    expected = values(intact, module="dense").copy()
     here = intact["input"].values == "a"
-    wanted[here, 4], wanted[here, 0] = 2, 3
-    assert np.array_equal(values(acts, module="dense"), wanted)
+    expected[here, 4], expected[here, 0] = 2, 3
+    assert np.array_equal(values(acts, module="dense"), expected)
     with interp.intervene(model, interp.Clamp("dense.out.1", 0.25)):
         out = model(*samples.inputs)
     assert torch.equal(out[..., 1], torch.full((4, 6), 0.25).double().tanh())
@@ -233,6 +235,8 @@ def test_a_projected_lstm():
 def test_the_loop_itself_is_the_module():
     model = net("GRU")
     out = model.rnn(torch.from_numpy(INPUTS[:1]))[0][0].detach().numpy()
-    seen = loop(model.rnn, INPUTS[0])
-    mine = np.stack([np.concatenate([seen[1, side, "h", t] for side in ("forward", "backward")]) for t in range(6)])
-    np.testing.assert_allclose(mine, out, rtol=0, atol=1e-14)
+    values_by_step = loop(model.rnn, INPUTS[0])
+    actual = np.stack(
+        [np.concatenate([values_by_step[1, side, "h", t] for side in ("forward", "backward")]) for t in range(6)]
+    )
+    np.testing.assert_allclose(actual, out, rtol=0, atol=1e-14)

@@ -1,4 +1,4 @@
-"""Gradients under edits, and with respect to every unit at every token, against float64 finite differences."""
+"""Gradients under edits, and with respect to every unit at every token, against finite differences in float64."""
 
 import numpy as np
 import pytest
@@ -14,17 +14,17 @@ STEP = 1e-6
 
 
 def number(out, sample=1, step=2):
-    """Return one number that depends on the outputs of two tokens."""
+    """Return a scalar that depends on the outputs of two tokens."""
     return out[sample, step, 0] + 2 * out[3, 4, 1] ** 2
 
 
-def by_hand(model, samples, packed, name, nudge):
-    """Return `number` when one unit is moved at one token, from the numpy loop."""
-    _, layer, direction, quantity, index = name.split(".")
+def finite_difference(model, samples, packed, unit, nudge):
+    """Return the finite difference of `number` with respect to one unit at one token, from the numpy loop."""
+    _, layer, direction, quantity, index = unit.split(".")
 
     def moved(sample, amount):
-        def change(where, side, found, step, value):
-            if (where, side, found) == (int(layer), direction, quantity) and (sample, step) == nudge:
+        def change(layer_index, side, name, step, value):
+            if (layer_index, side, name) == (int(layer), direction, quantity) and (sample, step) == nudge:
                 value = value.copy()
                 value[int(index)] += amount
             return value
@@ -34,10 +34,10 @@ def by_hand(model, samples, packed, name, nudge):
     def total(amount):
         out = np.zeros((4, 6, 5))
         for sample, n in enumerate(LENGTHS if packed else [6] * 4):
-            seen = loop(model.rnn, samples[sample, :n], moved(sample, amount))
-            top = max(key[0] for key in seen)
+            quantities = loop(model.rnn, samples[sample, :n], moved(sample, amount))
+            top = max(key[0] for key in quantities)
             sides = ("forward", "backward")[: 1 + model.rnn.bidirectional]
-            h = np.stack([np.concatenate([seen[top, side, "h", t] for side in sides]) for t in range(n)])
+            h = np.stack([np.concatenate([quantities[top, side, "h", t] for side in sides]) for t in range(n)])
             out[sample, :n] = np.tanh(h @ model.dense.weight.detach().numpy().T + model.dense.bias.detach().numpy())
         return number(out)
 
@@ -60,8 +60,8 @@ def test_one_backward_pass_gives_the_gradient_of_every_unit_at_every_token(kind,
     draw = np.random.default_rng(0)
     for column in draw.choice(len(leaves.names), min(30, len(leaves.names)), replace=False):
         row = int(draw.integers(len(rows)))
-        wanted = by_hand(model, x, packed, leaves.names[column], rows[row])
-        assert gradient[row, column] == pytest.approx(wanted, rel=1e-6, abs=1e-9), (leaves.names[column], rows[row])
+        expected = finite_difference(model, x, packed, leaves.names[column], rows[row])
+        assert gradient[row, column] == pytest.approx(expected, rel=1e-6, abs=1e-9), (leaves.names[column], rows[row])
     assert (gradient != 0).mean() > 0.2
     some = torch.tensor([2, 0])
     with interp.intervene(model, leaves):
@@ -70,7 +70,7 @@ def test_one_backward_pass_gives_the_gradient_of_every_unit_at_every_token(kind,
         assert np.array_equal(leaves.gradient(number(out), tokens=some).numpy(), gradient[[2, 0]])
 
 
-def test_leaves_change_no_value_and_know_them():
+def test_leaves_change_no_value_and_record_them():
     model, samples = net(), batch()
     leaves = interp.Leaves()
     with interp.intervene(model, leaves, batch=samples):
@@ -84,26 +84,26 @@ def test_leaves_change_no_value_and_know_them():
         assert torch.equal(out, model(*samples.inputs))
 
 
-def test_leaves_for_readers_alone_see_no_recurrence():
+def test_leaves_of_outputs_exclude_the_recurrence():
     model, samples = net(layers=1), batch()
     unit = {"module": "rnn", "direction": "forward", "quantity": "h"}
-    through, handed = interp.Leaves(unit), interp.Leaves(unit, seen_by="output")
-    with interp.intervene(model, [through, handed]):
+    through, direct_leaves = interp.Leaves(unit), interp.Leaves(unit, seen_by="output")
+    with interp.intervene(model, [through, direct_leaves]):
         out = model(*samples.inputs)
         target = out[1, 4, 2]
         whole = through.gradient(target, retain_graph=True)
-        direct = handed.gradient(target)
-    here = (handed.labels["sample"] == 1) & (handed.labels["step"] == 4)
+        direct = direct_leaves.gradient(target)
+    mask = (direct_leaves.labels["sample"] == 1) & (direct_leaves.labels["step"] == 4)
     weight = model.dense.weight[2, :4] * (1 - target**2)
-    torch.testing.assert_close(direct[torch.from_numpy(here)][0], weight.detach(), rtol=1e-12, atol=1e-15)
-    assert not direct[torch.from_numpy(~here)].any()
-    before = torch.from_numpy((handed.labels["sample"] == 1) & (handed.labels["step"] < 4))
+    torch.testing.assert_close(direct[torch.from_numpy(mask)][0], weight.detach(), rtol=1e-12, atol=1e-15)
+    assert not direct[torch.from_numpy(~mask)].any()
+    before = torch.from_numpy((direct_leaves.labels["sample"] == 1) & (direct_leaves.labels["step"] < 4))
     assert (whole[before] != 0).all()
-    torch.testing.assert_close(whole[torch.from_numpy(here)], direct[torch.from_numpy(here)])
+    torch.testing.assert_close(whole[torch.from_numpy(mask)], direct[torch.from_numpy(mask)])
 
 
 class Loop(nn.Module):
-    """A cell over the steps, a dense layer at each of them."""
+    """A cell in a loop over steps, with a dense layer at each step."""
 
     def __init__(self, kind):
         super().__init__()
@@ -125,14 +125,14 @@ def test_leaves_of_cells_are_those_of_the_sequence_module(kind):
     whole.load_state_dict({f"{name}_l0": value for name, value in model.cell.state_dict().items()})
     leaves, other = interp.Leaves(), interp.Leaves()
     with interp.intervene(model, leaves):
-        mine = leaves.gradient(model(x)[1, 3].sum())
+        actual = leaves.gradient(model(x)[1, 3].sum())
     with interp.intervene(whole, other):
-        wanted = other.gradient(model.read(whole(x)[0])[1, 3].sum())
+        expected = other.gradient(model.read(whole(x)[0])[1, 3].sum())
     assert leaves.labels["step"].tolist() == [*range(5)] * 3
-    torch.testing.assert_close(mine[:, :-2], wanted, rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(actual[:, :-2], expected, rtol=1e-12, atol=1e-15)
     ones = torch.zeros(15, 2).double()
     ones[8] = 1
-    assert torch.equal(mine[:, -2:], ones)
+    assert torch.equal(actual[:, -2:], ones)
 
 
 def test_gradients_flow_into_clamped_values_inputs_and_weights():
@@ -172,11 +172,11 @@ def test_no_edit_has_the_modules_gradients():
 
     own = slope()
     with interp.intervene(model, []):
-        mine = slope()
-    torch.testing.assert_close(mine, own, rtol=1e-12, atol=1e-14)
+        actual = slope()
+    torch.testing.assert_close(actual, own, rtol=1e-12, atol=1e-14)
 
 
-def test_leaves_say_what_they_need():
+def test_leaves_without_gradients_raise_clear_errors():
     model, samples = net(), batch()
     leaves = interp.Leaves()
     with pytest.raises(interp.CaptureError, match="call the model inside"):

@@ -1,4 +1,4 @@
-"""After the block the model is exactly as before, also after an error; and what can't be edited says why."""
+"""Restoration of the model after the block, also after an error, and messages for invalid edits."""
 
 import numpy as np
 import pytest
@@ -11,15 +11,15 @@ import interp
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
 
 
-def picture(model):
-    """Return all that an intervention must not change."""
+def snapshot(model):
+    """Return all state that an intervention must not change."""
     modules = {
         name: (module.training, [dict(getattr(module, kind)) for kind in HOOKS], sorted(module.__dict__))
         for name, module in model.named_modules()
     }
     state = {name: value.clone() for name, value in model.state_dict().items()}
-    asks = {name: (value.requires_grad, value.grad) for name, value in model.named_parameters()}
-    return modules, asks, torch.is_grad_enabled(), state, torch.get_rng_state()
+    gradients = {name: (value.requires_grad, value.grad) for name, value in model.named_parameters()}
+    return modules, gradients, torch.is_grad_enabled(), state, torch.get_rng_state()
 
 
 def same(a, b):
@@ -30,15 +30,15 @@ def same(a, b):
 EDITS = [interp.Clamp("rnn.0.forward.h.1", 0.3), interp.Ablate("dense.out.2", "zero", at=[0])]
 
 
-def test_the_model_is_as_before():
+def test_the_model_is_restored():
     model, samples = net(), batch()
-    given, before = model(*samples.inputs), picture(model)
+    output, before = model(*samples.inputs), snapshot(model)
     with interp.intervene(model, EDITS) as inside:
         assert inside is model
-        assert not torch.equal(model(*samples.inputs), given)
+        assert not torch.equal(model(*samples.inputs), output)
     run(model, samples, EDITS)
-    assert same(before, picture(model))
-    assert torch.equal(model(*samples.inputs), given)
+    assert same(before, snapshot(model))
+    assert torch.equal(model(*samples.inputs), output)
 
 
 def fail_inside(model, samples):
@@ -47,17 +47,17 @@ def fail_inside(model, samples):
         raise ZeroDivisionError
 
 
-def test_the_model_is_as_before_after_an_error_inside():
+def test_the_model_is_restored_after_an_error_inside():
     model, samples = net(), batch()
-    given, before = model(*samples.inputs), picture(model)
+    output, before = model(*samples.inputs), snapshot(model)
     with pytest.raises(ZeroDivisionError):
         fail_inside(model, samples)
     with pytest.raises(interp.CaptureError), interp.intervene(model, EDITS):
         model(samples.inputs[0][..., :2])
     with pytest.raises(interp.UnknownNameError):
         run(model, samples, [*EDITS, interp.Clamp("dense.out.4", 0.1, at={"letter": "a"})])
-    assert same(before, picture(model))
-    assert torch.equal(model(*samples.inputs), given)
+    assert same(before, snapshot(model))
+    assert torch.equal(model(*samples.inputs), output)
     with interp.intervene(model, EDITS):  # an error in one forward does not reach the next
         with pytest.raises(interp.CaptureError):
             model(samples.inputs[0][..., :2])
@@ -79,14 +79,14 @@ def test_blocks_do_not_nest():
     model = net()
     with (
         interp.intervene(model, []),
-        pytest.raises(interp.CaptureError, match=r"'rnn' is edited already.*one list"),
+        pytest.raises(interp.CaptureError, match=r"'rnn' is already edited.*one list"),
         interp.intervene(model, EDITS),
     ):
         pass
 
 
 class Custom(nn.Module):
-    """A recurrent module that no adapter knows, and one inside torch.jit."""
+    """A model with a recurrent module that has no adapter."""
 
     def __init__(self):
         super().__init__()
@@ -133,8 +133,8 @@ FAULTS = {
     "a mask of another size": (lambda: interp.Clamp(H, 0, at=lambda labels: np.ones(3, bool)), "at= must return"),
     "as many values as units": (lambda: interp.Clamp([H], [0.0, 1.0]), r"2 columns .* for 1 units"),
     "values by sample": (lambda: interp.Clamp(H, np.zeros((4, 1))), r"\(sample, step, unit\).*value\[:, None\]"),
-    "too few samples": (lambda: interp.Clamp(H, np.zeros((3, 1, 1))), "3 samples and is asked for sample 3"),
-    "too few steps": (lambda: interp.Clamp(H, np.zeros((1, 5, 1))), "5 steps and is asked for step 5"),
+    "too few samples": (lambda: interp.Clamp(H, np.zeros((3, 1, 1))), "3 samples, but sample 3 is required"),
+    "too few steps": (lambda: interp.Clamp(H, np.zeros((1, 5, 1))), "5 steps, but step 5 is required"),
     "seen by nobody": (lambda: interp.Clamp(H, 0, seen_by="h"), "'state' or 'output'; got 'h'"),
     "to nothing": (lambda: interp.Ablate(H, "median"), "'resample', 'mean' or 'zero'"),
     "no donors": (lambda: interp.Ablate(H), "give donors="),
@@ -154,20 +154,20 @@ FAULTS = {
         lambda: interp.Patch(H, interp.pick(acts_of(), step=[0, 1])), "from_= has no token at sample 0, step 2",
     ),
     "a patch of two draws": (
-        lambda: interp.Patch(H, run(net(), batch(), interp.Ablate(H, donors=acts_of(), draws=2))), "pick one draw",
+        lambda: interp.Patch(H, run(net(), batch(), interp.Ablate(H, donors=acts_of(), draws=2))), "select one draw",
     ),
     "no edit": (lambda: "rnn.0.forward.h.1", "got str"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_does_not_fit_is_a_clear_error(name):
+def test_invalid_edits_raise_clear_errors(name):
     make, message = FAULTS[name]
     model, samples = net(), batch()
-    before = picture(model)
+    before = snapshot(model)
     with pytest.raises(interp.InterpError, match=message):
         run(model, samples, [make()])
-    assert same(before, picture(model))
+    assert same(before, snapshot(model))
 
 
 @pytest.mark.filterwarnings("ignore:Only the output", "ignore:.*jit.script")
@@ -201,14 +201,14 @@ def test_labels_need_a_batch_under_intervene():
         out = model(*samples.inputs).detach()
         with pytest.raises(interp.CaptureError, match=r"ran 2 samples.* has 4"):
             model(samples.inputs[0][:2], samples.inputs[1][:2])
-    wanted = run(model, samples, edit, modules=["dense"])
-    mine = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
-    np.testing.assert_allclose(mine, np.tanh(wanted.activation.values), rtol=0, atol=1e-15)
+    expected = run(model, samples, edit, modules=["dense"])
+    actual = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
+    np.testing.assert_allclose(actual, np.tanh(expected.activation.values), rtol=0, atol=1e-15)
 
 
 def test_the_engine_is_compared_with_the_module():
     model = net()
-    own = model.rnn.forward
-    model.rnn.forward = lambda x, hx=None: (own(x, hx)[0] * 1.01, own(x, hx)[1])
-    with pytest.raises(interp.CaptureError, match="from 'rnn' differ from those that the module itself computes"):
+    original = model.rnn.forward
+    model.rnn.forward = lambda x, hx=None: (original(x, hx)[0] * 1.01, original(x, hx)[1])
+    with pytest.raises(interp.CaptureError, match="'rnn' differs from what the module itself computes"):
         run(model, batch(False), [])

@@ -1,4 +1,4 @@
-"""Edits on models of every build: cells, several calls, layouts of outputs, compiled and wrapped modules."""
+"""Edits of models with cells, several calls, various output layouts, and compiled or wrapped modules."""
 
 import numpy as np
 import pytest
@@ -32,11 +32,11 @@ def test_cells_are_edited_as_the_sequence_module(kind):
     whole.rnn.load_state_dict({f"{name}_l0": value for name, value in model.cell.state_dict().items()})
     labels = {"input": ["ababa", "bbaab", "aaabb"]}
     pick = {"quantity": "h", "index": [0, 2]}
-    acts, wanted = (
+    acts, expected = (
         run(net, interp.Batch(x, [5, 5, 5], labels), interp.Clamp({**pick, "module": name}, 0.4, at={"input": "a"}))
         for net, name in ((model, "cell"), (whole, "rnn"))
     )
-    np.testing.assert_allclose(values(acts, module="cell"), values(wanted, module="rnn"), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(values(acts, module="cell"), values(expected, module="rnn"), rtol=0, atol=1e-14)
     with pytest.raises(interp.CaptureError, match=r"'cell'.*seen_by='state'"):
         run(model, x, interp.Clamp({**pick, "module": "cell"}, 0.4, seen_by="output"))
     acts = run(model, interp.Batch(x, [5, 5, 5], labels), interp.Clamp("read.out.1", 7.0, at={"input": "b"}))
@@ -45,7 +45,7 @@ def test_cells_are_edited_as_the_sequence_module(kind):
 
 
 class Twice(nn.Module):
-    """One module that reads two parts, the state handed on."""
+    """A module that is called twice, with the state passed on."""
 
     def __init__(self):
         super().__init__()
@@ -56,20 +56,20 @@ class Twice(nn.Module):
         return self.rnn(second, state)[0]
 
 
-def test_steps_go_on_from_call_to_call():
+def test_steps_are_counted_across_calls():
     torch.manual_seed(0)
     model, first, second = Twice().double().eval(), torch.randn(2, 3, 3).double(), torch.randn(2, 4, 3).double()
     edit = interp.Clamp({"quantity": "c", "index": 1}, 0.7, at=[1, 4])
     acts = run(model, interp.Batch((first, second)), edit)
-    wanted = run(model.rnn, torch.cat([first, second], 1), edit)
-    assert np.array_equal(acts.activation.values, wanted.activation.values)
+    expected = run(model.rnn, torch.cat([first, second], 1), edit)
+    assert np.array_equal(acts.activation.values, expected.activation.values)
     with interp.intervene(model, edit):
         out = model(first, second)
-    assert np.array_equal(out.detach().flatten(0, 1), values(wanted, quantity="h")[acts["step"].values > 2])
+    assert np.array_equal(out.detach().flatten(0, 1), values(expected, quantity="h")[acts["step"].values > 2])
 
 
 class Layouts(nn.Module):
-    """Dense layers before and after a recurrent module, on inputs laid out in every way."""
+    """Dense layers before and after a recurrent module, on inputs in every layout."""
 
     def __init__(self, batch_first):
         super().__init__()
@@ -97,18 +97,18 @@ def test_outputs_in_every_layout_change_at_their_tokens_alone(where, batch_first
     intact = run(model, samples)
     edit = interp.Clamp(f"{where}.out.1", 0.8, at=lambda labels: (labels["input"] == "a") & (labels["step"] > 0))
     acts = run(model, samples, edit, batch_size=3)
-    here = (intact["input"].values == "a") & (intact["step"].values > 0)
-    wanted = values(intact, unit=f"{where}.out.1").copy()
-    wanted[here] = 0.8
-    np.testing.assert_allclose(values(acts, unit=f"{where}.out.1"), wanted, rtol=0, atol=1e-14)
+    mask = (intact["input"].values == "a") & (intact["step"].values > 0)
+    expected = values(intact, unit=f"{where}.out.1").copy()
+    expected[mask] = 0.8
+    np.testing.assert_allclose(values(acts, unit=f"{where}.out.1"), expected, rtol=0, atol=1e-14)
     if where != "before":
         changed = (abs(values(acts, module="after") - values(intact, module="after")) > 1e-12).any(1)
-        assert np.array_equal(changed, here)
+        assert np.array_equal(changed, mask)
     with interp.intervene(model, edit, batch=samples):
         out = model(*samples.inputs).detach()
     out = out if batch_first else out.transpose(0, 1)
-    mine = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
-    np.testing.assert_allclose(mine, values(acts, module="after"), rtol=0, atol=1e-14)
+    actual = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
+    np.testing.assert_allclose(actual, values(acts, module="after"), rtol=0, atol=1e-14)
 
 
 def test_an_output_before_any_recurrent_module_needs_the_batch():
@@ -118,24 +118,24 @@ def test_an_output_before_any_recurrent_module_needs_the_batch():
         interp.intervene(model, interp.Clamp("before.out.0", 0.0, at=[1])),
     ):
         model(*samples.inputs)
-    with interp.intervene(model, interp.Clamp("before.out.0", 0.0)):  # all the same: no need to know
+    with interp.intervene(model, interp.Clamp("before.out.0", 0.0)):  # the same value for all tokens needs no layout
         model(*samples.inputs)
 
 
 @pytest.mark.parametrize("where", ["model", "module"])
-def test_compiled_models_run_as_written(where):
+def test_compiled_models_give_the_same_results(where):
     model, samples = net(), batch()
     edit = interp.Clamp("rnn.1.forward.h.0", 0.9)
-    wanted = run(model, samples, edit)
+    expected = run(model, samples, edit)
     compiled = torch.compile(model, backend="eager") if where == "model" else model
     if where == "module":
         model.rnn = torch.compile(model.rnn, backend="eager")
     compiled(*samples.inputs)
-    assert np.array_equal(run(compiled, samples, edit).activation.values, wanted.activation.values)
+    assert np.array_equal(run(compiled, samples, edit).activation.values, expected.activation.values)
     with interp.intervene(compiled, edit):
         out = compiled(*samples.inputs).detach()
-    mine = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
-    np.testing.assert_allclose(mine, np.tanh(values(wanted, module="dense")), rtol=0, atol=1e-15)
+    actual = np.concatenate([rows[:n] for rows, n in zip(out.numpy(), samples.lengths, strict=True)])
+    np.testing.assert_allclose(actual, np.tanh(values(expected, module="dense")), rtol=0, atol=1e-15)
 
 
 def test_modules_by_name_tuples_and_dicts():
@@ -185,7 +185,7 @@ def test_decoded_batches_and_draws_come_draw_by_draw():
     assert "Ablate(" in acts.attrs["edits"]
 
 
-def test_tokens_that_are_not_kept_are_edited_all_the_same():
+def test_tokens_that_are_not_selected_are_edited_too():
     model, samples = net(), batch()
     edit = interp.Clamp({"module": "rnn", "layer": 0, "quantity": "c"}, 0.9, at={"step": 0})
     whole = run(model, samples, edit)

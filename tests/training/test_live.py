@@ -1,4 +1,4 @@
-"""What penalties are handed: held against a capture, against a float64 loop, and against edits of `intervene`."""
+"""Inputs of penalties, compared with a capture, finite differences in float64, and edits of `intervene`."""
 
 import numpy as np
 import pytest
@@ -16,25 +16,25 @@ UNITS = {
     "inner h": {"layer": 0, "direction": "backward", "quantity": "h"},
     "dense": {"module": "dense"},
     "some of the dense, out of order": ["dense.out.3", "dense.out.0"],
-    "given out, not in order": ["rnn.1.backward.h.2", "rnn.1.forward.h.1", "rnn.1.backward.h.0"],
+    "output of a layer, not in order": ["rnn.1.backward.h.2", "rnn.1.forward.h.1", "rnn.1.backward.h.0"],
 }
 
 
 class Mean(interp.Penalty):
-    """The mean of the values; keeps what it was handed."""
+    """A penalty that returns the mean of its values and stores its inputs."""
 
     name = "mean"
 
     def __init__(self, *, units=None):
-        self.units, self.seen = units, []
+        self.units, self.inputs = units, []
 
     def loss(self, live, labels):
-        self.seen.append((live, labels))
+        self.inputs.append((live, labels))
         return live.values.mean()
 
 
 class Set(Mean):
-    """Sets its units to a number, for readers."""
+    """A penalty that sets its units to a constant for downstream modules."""
 
     name = "set"
 
@@ -47,56 +47,56 @@ class Own(Set):
     branch = "own"
 
 
-class Given:
-    """A task of the batches that it was given; its loss is the mean output."""
+class FixedBatches:
+    """A task with fixed batches, whose loss is the mean output."""
 
-    name = "given"
+    name = "fixed-batches"
 
     def __init__(self, *batches):
-        self.held = batches
+        self.fixed = batches
 
     def batches(self, split, *, limit=None, seed=0):
-        return list(self.held)
+        return list(self.fixed)
 
     def loss(self, output, batch):
         output = output[0] if isinstance(output, tuple) else output
         return (output.data if isinstance(output, PackedSequence) else output).mean()
 
 
-def penalised(model, given, *penalties):
-    return Penalised(model, terms_of(penalties, seed=0), given, seed=0)
+def penalised(model, samples, *penalties):
+    return Penalised(model, terms_of(penalties, seed=0), samples, seed=0)
 
 
-def heard(model, given, units, kind=Mean):
+def run_penalty(model, samples, units, kind=Mean):
     penalty = kind(units=units)
-    told = penalised(model, given, (penalty, 1.0))
-    whole, task, values = told.loss(Given(given), given, torch.float32)
-    return penalty.seen[-1], whole, task, values
+    objective = penalised(model, samples, (penalty, 1.0))
+    total, task, values = objective.loss(FixedBatches(samples), samples, torch.float32)
+    return penalty.inputs[-1], total, task, values
 
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("units", UNITS.values(), ids=UNITS)
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_values_are_those_of_a_capture_token_by_token(kind, units, packed):
-    model, given = net(kind), batch(packed)
-    (live, labels), *_ = heard(model, given, units)
-    acts = interp.capture(model, given, dtype="float64", progress=False)
-    wanted = acts.activation.sel(token=slice(None)).isel(unit=[list(acts.unit.values).index(u) for u in live.units])
-    np.testing.assert_allclose(live.values.detach(), wanted, atol=1e-12)
+    model, samples = net(kind), batch(packed)
+    (live, labels), *_ = run_penalty(model, samples, units)
+    acts = interp.capture(model, samples, dtype="float64", progress=False)
+    expected = acts.activation.sel(token=slice(None)).isel(unit=[list(acts.unit.values).index(u) for u in live.units])
+    np.testing.assert_allclose(live.values.detach(), expected, atol=1e-12)
     assert live.edited is live.values
     for name in ("sample", "step", "source", "input"):
         np.testing.assert_array_equal(labels[name], acts[name].values)
 
 
 @pytest.mark.parametrize("quantity", ["i", "f", "g", "o", "c"])
-def test_gates_are_heard_too(quantity):
-    model, given = net("LSTM"), batch()
-    (live, _), *_ = heard(model, given, {"quantity": quantity, "layer": 0})
-    acts = interp.pick(interp.capture(model, given, dtype="float64", progress=False), quantity=quantity, layer=0)
+def test_gates_are_recorded(quantity):
+    model, samples = net("LSTM"), batch()
+    (live, _), *_ = run_penalty(model, samples, {"quantity": quantity, "layer": 0})
+    acts = interp.pick(interp.capture(model, samples, dtype="float64", progress=False), quantity=quantity, layer=0)
     np.testing.assert_allclose(live.values.detach(), acts.activation, atol=1e-12)
 
 
-def test_cells_are_heard_and_so_is_what_reads_them():
+def test_cells_and_modules_that_read_them_are_recorded():
     class Cells(nn.Module):
         def __init__(self):
             super().__init__()
@@ -110,44 +110,44 @@ def test_cells_are_heard_and_so_is_what_reads_them():
             return torch.stack(outs, 1)
 
     torch.manual_seed(0)
-    model, given = Cells().double().eval(), batch(packed=False)
-    acts = interp.capture(model, given, dtype="float64", progress=False)
+    model, samples = Cells().double().eval(), batch(packed=False)
+    acts = interp.capture(model, samples, dtype="float64", progress=False)
     for units, module in ((None, "cell"), ({"module": "out"}, "out")):
-        (live, _), *_ = heard(model, given, units)
-        wanted = interp.pick(acts, module=module, quantity=["h", "out"]).activation
-        np.testing.assert_allclose(live.values.detach(), wanted, atol=1e-12)
-    np.testing.assert_allclose(live.outputs.detach(), model(given.inputs).detach().flatten(0, 1), atol=1e-12)
-    np.testing.assert_allclose(live.inputs, given.inputs.flatten(0, 1))
+        (live, _), *_ = run_penalty(model, samples, units)
+        expected = interp.pick(acts, module=module, quantity=["h", "out"]).activation
+        np.testing.assert_allclose(live.values.detach(), expected, atol=1e-12)
+    np.testing.assert_allclose(live.outputs.detach(), model(samples.inputs).detach().flatten(0, 1), atol=1e-12)
+    np.testing.assert_allclose(live.inputs, samples.inputs.flatten(0, 1))
 
 
 @pytest.mark.parametrize("units", [UNITS["last h of both directions"], UNITS["inner h"], UNITS["dense"], None])
 @pytest.mark.parametrize("kind", ["LSTM", "GRU"])
 def test_gradients_are_those_of_finite_differences(kind, units):
-    model, given = net(kind), batch()
-    _, whole, task, _ = heard(model, given, units)
-    (whole - task).backward()
+    model, samples = net(kind), batch()
+    _, total, task, _ = run_penalty(model, samples, units)
+    (total - task).backward()
     weight = model.rnn.weight_hh_l0_reverse
-    got, step = weight.grad[1, 2].item(), 1e-6
-    found = []
+    gradient, step = weight.grad[1, 2].item(), 1e-6
+    ends = []
     for sign in (1, -1):
         with torch.no_grad():
             weight[1, 2] += sign * step
-        acts = interp.capture(model, given, dtype="float64", progress=False)
-        chosen = {"layer": 1, "quantity": "h"} if units is None else units
-        found.append(interp.pick(acts, **chosen).activation.values.mean())
+        acts = interp.capture(model, samples, dtype="float64", progress=False)
+        labels = {"layer": 1, "quantity": "h"} if units is None else units
+        ends.append(interp.pick(acts, **labels).activation.values.mean())
         with torch.no_grad():
             weight[1, 2] -= sign * step
-    assert got == pytest.approx((found[0] - found[1]) / (2 * step), rel=1e-5)
-    assert abs(got) > 1e-7
+    assert gradient == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-5)
+    assert abs(gradient) > 1e-7
 
 
 @pytest.mark.parametrize("units", [{"layer": 1, "quantity": "h"}, UNITS["inner h"], UNITS["dense"]])
 @pytest.mark.parametrize("packed", [True, False])
-def test_an_edit_on_the_branch_of_the_task_is_a_clamp_that_readers_see(units, packed):
-    model, given = net("LSTM"), batch(packed)
-    (live, _), _, task, _ = heard(model, given, units, Set)
-    acts = interp.run(model, given, [interp.Clamp(units, 0.25, seen_by="output")], dtype="float64", progress=False)
-    plain = interp.capture(model, given, dtype="float64", progress=False)
+def test_an_edit_in_the_forward_of_the_task_is_a_clamp_for_downstream_modules(units, packed):
+    model, samples = net("LSTM"), batch(packed)
+    (live, _), _, task, _ = run_penalty(model, samples, units, Set)
+    acts = interp.run(model, samples, [interp.Clamp(units, 0.25, seen_by="output")], dtype="float64", progress=False)
+    plain = interp.capture(model, samples, dtype="float64", progress=False)
     clamped = interp.pick(acts, module="dense").activation.values
     if not packed:
         assert float(task.detach()) == pytest.approx(np.tanh(clamped).mean(), abs=1e-12)
@@ -156,26 +156,26 @@ def test_an_edit_on_the_branch_of_the_task_is_a_clamp_that_readers_see(units, pa
     assert (live.edited == 0.25).all()
 
 
-def test_an_edit_on_a_branch_of_its_own_is_not_seen_by_the_task():
-    model, given = net("GRU"), batch()
-    (live, _), _, task, _ = heard(model, given, {"module": "dense"}, Own)
-    assert float(task.detach()) == float(model(*given.inputs).mean().detach())
+def test_an_edit_in_a_separate_forward_does_not_affect_the_task():
+    model, samples = net("GRU"), batch()
+    (live, _), _, task, _ = run_penalty(model, samples, {"module": "dense"}, Own)
+    assert float(task.detach()) == float(model(*samples.inputs).mean().detach())
     assert (live.edited == 0.25).all()
     assert torch.allclose(live.outputs, torch.full_like(live.outputs, 0.25).tanh())
 
 
-def test_penalties_that_edit_the_same_units_follow_each_other():
-    model, given = net("GRU"), batch()
+def test_edits_of_the_same_units_apply_in_order():
+    model, samples = net("GRU"), batch()
     first, second = Set(units={"module": "dense"}), Mean(units={"module": "dense"})
-    penalised(model, given, (first, 1.0), (second, 2.0)).loss(Given(given), given, torch.float32)
-    assert (second.seen[0][0].values == 0.25).all()
+    penalised(model, samples, (first, 1.0), (second, 2.0)).loss(FixedBatches(samples), samples, torch.float32)
+    assert (second.inputs[0][0].values == 0.25).all()
 
 
-def test_inputs_are_what_the_first_recurrent_module_read():
-    model, given = net("LSTM"), batch()
-    (live, _), *_ = heard(model, given, None)
-    wanted = np.concatenate([given.inputs[0][sample, :length] for sample, length in enumerate(given.lengths)])
-    np.testing.assert_array_equal(live.inputs, wanted)
+def test_inputs_are_those_of_the_first_recurrent_module():
+    model, samples = net("LSTM"), batch()
+    (live, _), *_ = run_penalty(model, samples, None)
+    expected = np.concatenate([samples.inputs[0][sample, :length] for sample, length in enumerate(samples.lengths)])
+    np.testing.assert_array_equal(live.inputs, expected)
     assert not live.inputs.requires_grad
 
 
@@ -190,20 +190,20 @@ def test_outputs_that_are_packed_are_read_by_token():
             return PackedSequence(self.dense(out.data), out.batch_sizes, out.sorted_indices, out.unsorted_indices)
 
     torch.manual_seed(2)
-    model, given = Packed().double().eval(), batch()
-    (live, _), *_ = heard(model, given, {"module": "dense"})
+    model, samples = Packed().double().eval(), batch()
+    (live, _), *_ = run_penalty(model, samples, {"module": "dense"})
     assert torch.equal(live.outputs, live.values)
-    acts = interp.pick(interp.capture(model, given, dtype="float64", progress=False), module="dense")
+    acts = interp.pick(interp.capture(model, samples, dtype="float64", progress=False), module="dense")
     np.testing.assert_allclose(live.values.detach(), acts.activation, atol=1e-12)
-    (live, _), *_ = heard(model, given, None, Set)
+    (live, _), *_ = run_penalty(model, samples, None, Set)
     assert (live.edited == 0.25).all()
-    assert live.values.shape == (sum(given.lengths), 8)
+    assert live.values.shape == (sum(samples.lengths), 8)
 
 
-def test_the_model_runs_as_before_afterwards():
-    model, given = net("LSTM"), batch()
-    before = model(*given.inputs)
-    heard(model, given, UNITS["inner h"], Set)
-    assert torch.equal(before, model(*given.inputs))
+def test_the_model_is_restored_afterwards():
+    model, samples = net("LSTM"), batch()
+    before = model(*samples.inputs)
+    run_penalty(model, samples, UNITS["inner h"], Set)
+    assert torch.equal(before, model(*samples.inputs))
     assert not model.rnn._forward_hooks
     assert "forward" not in model.rnn.__dict__

@@ -1,4 +1,4 @@
-"""Training with penalties: what they add, what they must not change, and going on after a stop."""
+"""Training with penalties: effects on weights, zero weights, invalid penalties, and resuming after interruptions."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ def train(model, penalties=(), task=None, **options):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("kind", "layers"), [("LSTM", 1), ("GRU", 2)])
-def test_each_changes_the_weights_and_tells_what_it_was(name, kind, layers):
+def test_each_penalty_changes_the_weights_and_is_recorded(name, kind, layers):
     plain, changed, again = fresh(kind, layers), fresh(kind, layers), fresh(kind, layers)
     train(plain)
     history = train(changed, [(name, 0.5, NAMES[name])])
@@ -53,7 +53,7 @@ def test_each_changes_the_weights_and_tells_what_it_was(name, kind, layers):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_at_weight_0_training_is_the_same_to_the_bit_and_nothing_is_called(name, monkeypatch):
+def test_a_penalty_of_weight_0_is_not_called_and_changes_no_bit(name, monkeypatch):
     kind = interp.find("penalty", name)
     for method in ("prepare", "loss", "edit", "parameters"):
         monkeypatch.setattr(kind, method, lambda *_, **__: pytest.fail("it was called"))
@@ -65,7 +65,7 @@ def test_at_weight_0_training_is_the_same_to_the_bit_and_nothing_is_called(name,
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_stopped_anywhere_it_goes_on_to_the_same_bytes(name, tmp_path):
+def test_an_interrupted_run_resumes_with_identical_results(name, tmp_path):
     class Stops(Copying):
         calls = 0
 
@@ -75,15 +75,15 @@ def test_stopped_anywhere_it_goes_on_to_the_same_bytes(name, tmp_path):
                 raise KeyboardInterrupt
             return super().loss(output, batch)
 
-    asked = [("l1", 0.1), (name, 0.5, NAMES[name])]
-    whole, stopped, again = fresh(), fresh(), fresh()
-    wanted = train(whole, asked)
+    penalties = [("l1", 0.1), (name, 0.5, NAMES[name])]
+    uninterrupted, stopped, resumed = fresh(), fresh(), fresh()
+    expected = train(uninterrupted, penalties)
     path = tmp_path / "run.checkpoint"
     with pytest.raises(KeyboardInterrupt):
-        train(stopped, asked, task=Stops(), checkpoint=path, every=4)
-    history = train(again, asked, checkpoint=path, every=4)
-    assert torch.equal(weights(whole), weights(again))
-    assert history.identical(wanted)
+        train(stopped, penalties, task=Stops(), checkpoint=path, every=4)
+    history = train(resumed, penalties, checkpoint=path, every=4)
+    assert torch.equal(weights(uninterrupted), weights(resumed))
+    assert history.identical(expected)
 
 
 KILLED = """
@@ -105,7 +105,7 @@ t.interp.save_weights(model, {weights!r})
 """
 
 
-def test_after_a_kill_it_goes_on_to_the_same_bytes(tmp_path, request):
+def test_a_killed_run_resumes_with_identical_results(tmp_path, request):
     def run(dies, path, target):
         here, common = request.path.parent, request.path.parents[1] / "common"
         script = KILLED.format(folder=str(here), common=str(common), dies=dies, path=str(path), weights=str(target))
@@ -121,7 +121,7 @@ def test_after_a_kill_it_goes_on_to_the_same_bytes(tmp_path, request):
     assert target.read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
 
-def test_a_checkpoint_with_other_penalties_is_refused(tmp_path):
+def test_a_checkpoint_with_other_penalties_is_rejected(tmp_path):
     path = tmp_path / "run.checkpoint"
     train(fresh(), [("l1", 0.1)], checkpoint=path)
     for other in ([], [("l1", 0.2)], [("l1", 0.1, {"units": {"module": "out"}})]):
@@ -129,14 +129,14 @@ def test_a_checkpoint_with_other_penalties_is_refused(tmp_path):
             train(fresh(), other, checkpoint=path)
 
 
-def test_the_caller_gets_a_snapshot_at_every_checkpoint():
-    seen = {}
+def test_after_is_called_at_every_checkpoint():
+    snapshots = {}
     model = fresh()
     interp.train(model, Copying(), seed=1, budget=7, every=3, progress=False,
-                 after=lambda batches, network: seen.update({batches: weights(network).clone()}))  # fmt: skip
-    assert list(seen) == [3, 6, 7]
-    assert torch.equal(seen[7], weights(model))
-    assert not torch.equal(seen[3], seen[6])
+                 after=lambda batches, network: snapshots.update({batches: weights(network).clone()}))  # fmt: skip
+    assert list(snapshots) == [3, 6, 7]
+    assert torch.equal(snapshots[7], weights(model))
+    assert not torch.equal(snapshots[3], snapshots[6])
 
 
 class Bad(interp.Penalty):
@@ -153,10 +153,10 @@ class Bad(interp.Penalty):
 
 
 @pytest.mark.parametrize(
-    ("asked", "error", "text"),
+    ("penalties", "error", "text"),
     [
         ([("l2", 0.1)], UnknownNameError, "l1"),
-        ([("l1", -0.1)], OptionError, r"weight of the penalty 'l1' must be a number from 0 on; got -0\.1"),
+        ([("l1", -0.1)], OptionError, r"weight of the penalty 'l1' must be a number of at least 0; got -0\.1"),
         ([("l1", float("nan"))], OptionError, "'l1' must be a number"),
         (["l1"], OptionError, r"\('total-correlation', 0\.1\)"),
         ([("l1", 0.1, {"unit": "x"})], OptionError, "Did you mean 'units'"),
@@ -169,19 +169,19 @@ class Bad(interp.Penalty):
         ([("vib", 1, {"scale": 0})], OptionError, "above 0"),
         ([(Bad(lambda live: live.values), 1)], PluginError, r"Penalty 'bad'.*scalar.*\(96, 12\)"),
         ([(Bad(3.0), 1)], PluginError, r"Penalty 'bad'.*scalar tensor; got 3\.0"),
-        ([(Bad(lambda live: live.values.sum() / 0), 1)], PluginError, r"Penalty 'bad' gave .*inf|nan"),
+        ([(Bad(lambda live: live.values.sum() / 0), 1)], PluginError, r"Penalty 'bad' returned .*inf|nan"),
         ([(object(), 1)], OptionError, "penalties= got"),
     ],
 )
-def test_what_can_not_be_is_said_by_name(asked, error, text):
+def test_invalid_penalties_are_rejected(penalties, error, text):
     model = fresh()
     before = weights(model).clone()
     with pytest.raises(error, match=text):
-        train(model, asked)
+        train(model, penalties)
     assert torch.equal(before, weights(model))
 
 
-def test_what_is_trained_along_has_a_gradient_norm_of_its_own():
+def test_parameters_of_penalties_have_their_own_gradient_norm():
     class Steep(interp.Penalty):
         name = "steep"
 

@@ -1,4 +1,4 @@
-"""Penalties of the command line."""
+"""Parsing of penalties on the command line."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from interp.errors import OptionError, UnknownNameError
 from interp.training.words import penalties_from
 
 
-def test_words_become_what_train_takes():
+def test_texts_are_parsed_to_penalties():
     assert penalties_from(["l1=0.1"]) == [("l1", 0.1, {})]
     assert penalties_from(["infogan=1e-2,codes=8,module=hidden", "dropout=1,rate=0.3,layer=1,quantity=h"]) == [
         ("infogan", 0.01, {"codes": 8, "units": {"module": "hidden"}}),
@@ -19,11 +19,11 @@ def test_a_unit_by_name():
 
 
 @pytest.mark.parametrize("text", ["l1", "l1=", "l1=much", "l1=0.1,module", "l1=0.1,=3"])
-def test_other_forms_are_refused_with_an_example(text):
+def test_other_forms_are_rejected_with_an_example(text):
     with pytest.raises(OptionError, match=r"infogan=0\.1,module=hidden"):
         penalties_from([text])
 
 
-def test_an_unknown_penalty_is_refused_by_name():
+def test_an_unknown_penalty_is_rejected():
     with pytest.raises(UnknownNameError, match="l1"):
         penalties_from(["l2=0.1"])
