@@ -31,7 +31,7 @@ def _top(
 
 
 def build_app() -> typer.Typer:
-    """Return the application with the commands of all installed packages; warn about commands that can't be imported."""
+    """Return the application with the commands of all installed packages; warn about commands that fail to import."""
     app = typer.Typer(
         name="interp", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
@@ -46,7 +46,7 @@ def build_app() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 success, 1 an interp error or a failed check, 2 usage error, 130 interrupted."""
+    """Run the command line. Exit codes: 0 success, 1 interp error or failed check, 2 usage error, 130 interrupted."""
     warnings.showwarning = _one_line
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads halve the speed on shared machines
     try:

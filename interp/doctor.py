@@ -148,11 +148,8 @@ def repair(store: Path) -> list[str]:
     for name, number in corrupt_shards.items():
         forget(store, number)
         actions.append(f"Discarded {name}. Run the same interp.capture call again to recompute it.")
-    remaining = [
-        one
-        for one in faults
-        if not _extra_file_remedy(one) and one.remedy != "--repair" and one.file not in corrupt_shards
-    ]
+    handled = set(corrupt_shards) | {one.file for one in faults if one.remedy == "--repair"}
+    remaining = [one for one in faults if not _extra_file_remedy(one) and one.file not in handled]
     if _is_recoverable(store, remaining):
         rows = reopen(store, {fault.file for fault in remaining})
         actions.append(f"Removed {rows:,} rows. Run the same interp.capture call again to fill them.")
