@@ -16,7 +16,7 @@ NAMED = {"Mapping", "dict"}
 BOOLEAN = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def split_flags(words: Sequence[str], known: Mapping[str, Parameter]) -> tuple[list[str], dict[str, Any]]:
+def split_flags(words: Sequence[str], parameters: Mapping[str, Parameter]) -> tuple[list[str], dict[str, Any]]:
     """Split words into positional arguments and options.
 
     Parameters
@@ -24,7 +24,7 @@ def split_flags(words: Sequence[str], known: Mapping[str, Parameter]) -> tuple[l
     words : sequence of str
         Command line: ``--name value`` or ``--name=value``; ``--name`` or ``--no-name`` for a bool. Hyphens in names
         stand for underscores.
-    known : mapping of str to Parameter
+    parameters : mapping of str to Parameter
         Options by name. An unknown flag takes one value, which stays text; the function called with the options
         reports it.
 
@@ -49,14 +49,14 @@ def split_flags(words: Sequence[str], known: Mapping[str, Parameter]) -> tuple[l
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         positive = name.removeprefix("no_")
-        if not equals and name not in known and is_bool(known.get(positive)):
+        if not equals and name not in parameters and is_bool(parameters.get(positive)):
             name, value = positive, "false"
-        elif not equals and is_bool(known.get(name)):
+        elif not equals and is_bool(parameters.get(name)):
             value = "true"
         elif not equals:
             value = _pop_value(remaining, word)
         texts_of.setdefault(name, []).append(value)
-    return positional, {name: read(name, texts, known.get(name)) for name, texts in texts_of.items()}
+    return positional, {name: read(name, texts, parameters.get(name)) for name, texts in texts_of.items()}
 
 
 def _pop_value(remaining: list[str], flag: str) -> str:
