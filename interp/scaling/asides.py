@@ -48,15 +48,15 @@ class Aside:
         StorageError
             The disk is full.
         """
-        return cls._filled(lambda stream: records.save(record, stream))
+        return cls._from_writer(lambda stream: records.save(record, stream))
 
     @classmethod
     def arrived(cls, data: Any) -> Self:
         """Write the bytes of a file received from another worker."""
-        return cls._filled(lambda stream: stream.write(data))
+        return cls._from_writer(lambda stream: stream.write(data))
 
     @classmethod
-    def _filled(cls, fill: Callable[[IO[bytes]], object]) -> Self:
+    def _from_writer(cls, fill: Callable[[IO[bytes]], object]) -> Self:
         folder = scratch()
         with writing(folder / "record"):
             stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the object)

@@ -38,7 +38,7 @@ class Scale:
 
     @property
     def asked(self) -> bool:
-        """Whether the source has to be split into shards."""
+        """True if the source must be split into shards."""
         return self.client is not None or self.states is not None
 
     def part(self, number: int) -> Scale:

@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=1024, help="sequences per call; a quarter with several layers")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument(
-        "--write", type=Path, help="write the table between the markers <!-- speed:begin --> and <!-- speed:end -->"
+        "--write", type=Path, help="document in which to replace the table"
     )
     parser.add_argument("--give-back", action="store_true", help="return freed memory to the system")
     chosen = parser.parse_args()

@@ -25,7 +25,7 @@ SIZES = (
     (1_000, 10_000),
     (3_000, 30_000),
     (100, 1_000),
-)  # numbers of sources; the last is below the threshold of 200
+)  # sources; the last is below the threshold
 KINDS = ((1, 0.0), (5, 0.5), (5, 0.9))  # replicas, correlation
 TRUTHS = (0.0, 0.1, 0.3, 0.6)
 BLOCK = 125  # runs per call
