@@ -1,4 +1,4 @@
-"""The command line: verbs come from the entry-point group ``interp.commands``, errors are one sentence."""
+"""Command line. Commands come from the entry-point group ``interp.commands``; errors are printed as one line."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from interp.errors import InterpError
 GROUP = "interp.commands"
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(flag: bool) -> None:
+    if flag:
         typer.echo(f"interp {__version__}")
         raise typer.Exit
 
 
 def _top(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Look inside recurrent networks."""
+    """Interpretability of recurrent networks."""
 
 
 def build_app() -> typer.Typer:
-    """Return the application with the verbs of all installed packages; one that can't be imported is a warning."""
+    """Return the application with the commands of all installed packages; warn about commands that fail to import."""
     app = typer.Typer(
         name="interp", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     app.callback()(_top)
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
-            verb = point.load()
-            app.command(point.name, context_settings=getattr(verb, "context_settings", None))(verb)
-        except Exception as error:  # a stranger's module may raise anything; the other verbs have to work
+            command = point.load()
+            app.command(point.name, context_settings=getattr(command, "context_settings", None))(command)
+        except Exception as error:  # third-party modules may raise anything; other commands must keep working
             warnings.warn(f"The command {point.name!r} ({point.value}) could not be loaded: {error!r}", stacklevel=1)
     return app
 
 
 def main() -> None:
-    """Run the command line; exit code 1 for an error of ours, 2 for wrong usage, 130 when interrupted."""
+    """Run the command line. Exit codes: 0 success, 1 interp error or failed check, 2 usage error, 130 interrupted."""
     warnings.showwarning = _one_line
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin halve the speed on a machine that is shared
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads halve the speed on shared machines
     try:
         build_app()()
     except InterpError as error:

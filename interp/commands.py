@@ -1,4 +1,4 @@
-"""Verbs of the core: list plugins, train."""
+"""Commands `interp plugins` and `interp train`."""
 
 from __future__ import annotations
 
@@ -14,84 +14,95 @@ from interp.errors import OptionError
 if TYPE_CHECKING:
     from interp.contracts import Task
 
-PENALTY = "NAME=WEIGHT, then options and unit labels with commas: total-correlation=0.001,module=hidden; several times."
+PENALTY = "NAME=WEIGHT[,OPTION=VALUE...]; options or unit labels: total-correlation=0.001,module=hidden. Repeatable."
 
 
 def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON: also hooks, distributions and options.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with hooks, distributions and options.")] = False,
 ) -> None:
-    """List the installed plugins and what each brings."""
+    """List the installed plugins and the objects that each registers."""
     from rich.console import Console
     from rich.table import Table
 
     from interp.registry import KINDS, registry
 
-    known = registry()
+    host = registry()
     if as_json:
-        typer.echo(json.dumps([_told(name) for name in known.plugins], ensure_ascii=False, indent=1))
+        typer.echo(json.dumps([_plugin_record(name) for name in host.plugins], ensure_ascii=False, indent=1))
         return
-    table = Table("plugin", "version", "brings", box=None)
-    for name in known.plugins:
-        brings = [
-            f"{kind} {owned.name}" for kind in KINDS for owned in known.table(kind).values() if owned.owner == name
+    table = Table("plugin", "version", "objects", box=None)
+    for name in host.plugins:
+        objects = [
+            f"{kind} {owned.name}" for kind in KINDS for owned in host.table(kind).values() if owned.owner == name
         ]
-        table.add_row(name, known.versions.get(name, ""), ", ".join(brings) or "-")
+        table.add_row(name, host.versions.get(name, ""), ", ".join(objects) or "-")
     Console().print(table)
 
 
-def _told(name: str) -> dict[str, Any]:
-    """Return what is known of a plugin: its version, hooks, and every object with its options."""
+def _plugin_record(name: str) -> dict[str, Any]:
+    """Return the record of a plugin: version, distribution, hooks, and its objects with their options."""
     from interp.registry import KINDS, registry
 
-    known = registry()
-    brings = [
+    host = registry()
+    objects = [
         {"kind": kind, "name": owned.name, "options": _options(owned.value)}
         for kind in KINDS
-        for owned in known.table(kind).values()
+        for owned in host.table(kind).values()
         if owned.owner == name
     ]
-    hooks = [KINDS[kind] for kind in dict.fromkeys(str(one["kind"]) for one in brings)]
-    where = getattr(known.plugins[name], "__name__", type(known.plugins[name]).__name__)
-    made = {"version": known.versions.get(name, ""), "distribution": known.distributions.get(name, "")}
-    return {"plugin": name, **made, "from": where, "hooks": hooks, "brings": brings}
+    hooks = [KINDS[kind] for kind in dict.fromkeys(str(one["kind"]) for one in objects)]
+    module = getattr(host.plugins[name], "__name__", type(host.plugins[name]).__name__)
+    origin = {
+        "version": host.versions.get(name, ""),
+        "distribution": host.distributions.get(name, ""),
+    }
+    return {"plugin": name, **origin, "from": module, "hooks": hooks, "objects": objects}
 
 
 def _options(value: Any) -> dict[str, dict[str, str]]:
-    """Return the type and the default of each option, as they are written; one without a default is required."""
+    """Return the type and default of each option as written; options without a default are required."""
     from inspect import Parameter, formatannotation
 
-    told = {}
-    for key, held in (signature(value).parameters if callable(value) else {}).items():
-        if held.kind is Parameter.KEYWORD_ONLY:
-            kind = held.annotation if isinstance(held.annotation, str) else formatannotation(held.annotation)
-            told[key] = {"type": kind} | ({} if held.default is Parameter.empty else {"default": repr(held.default)})
-    return told
+    options = {}
+    for key, parameter in (signature(value).parameters if callable(value) else {}).items():
+        if parameter.kind is Parameter.KEYWORD_ONLY:
+            annotation, default = parameter.annotation, parameter.default
+            options[key] = {"type": annotation if isinstance(annotation, str) else formatannotation(annotation)}
+            options[key] |= {} if default is Parameter.empty else {"default": repr(default)}
+    return options
 
 
 def train(
     words: Annotated[list[str], typer.Argument(metavar="TASK [--OPTION VALUE]...")],
-    model: Annotated[str, typer.Option(help="The architecture, as `interp plugins` lists it.")] = "armenian-bilstm",
-    output: Annotated[Path, typer.Option(help="Weights are written here; a checkpoint beside it.")] = Path(
+    model: Annotated[
+        str, typer.Option(help="Name of the architecture; `interp plugins` lists them.")
+    ] = "armenian-bilstm",
+    output: Annotated[Path, typer.Option(help="File for the weights; the checkpoint is written beside it.")] = Path(
         "weights.safetensors"
     ),
     minutes: Annotated[
-        float, typer.Option(help="Time to train; turned into a number of batches, which is printed.")
+        float, typer.Option(help="Training time in minutes; converted to a number of batches, which is printed.")
     ] = 10.0,
     budget: Annotated[
-        int | None, typer.Option(help="Batches, instead of minutes; with a seed it gives the same weights again.")
+        int | None,
+        typer.Option(help="Number of batches, instead of --minutes; with the same seed it reproduces the weights."),
     ] = None,
     penalty: Annotated[list[str] | None, typer.Option(help=PENALTY)] = None,
-    start: Annotated[Path | None, typer.Option(help="Weights to train on from, instead of fresh ones.")] = None,
-    learning_rate: Annotated[float, typer.Option(help="At the start; it falls linearly to 0.")] = 2e-3,
-    seed: Annotated[int, typer.Option(help="Of weights, spellings and order.")] = 0,
-    precision: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
-    threads: Annotated[int, typer.Option(help="Cores to use; part of what makes a run repeatable.")] = 1,
+    start: Annotated[Path | None, typer.Option(help="File with the initial weights; random by default.")] = None,
+    learning_rate: Annotated[float, typer.Option(help="Initial learning rate; decays linearly to 0.")] = 2e-3,
+    seed: Annotated[int, typer.Option(help="Random seed for weight initialisation, spellings and batch order.")] = 0,
+    precision: Annotated[
+        str, typer.Option(help="Precision of the forward and backward pass: float32 or bfloat16.")
+    ] = "float32",
+    threads: Annotated[
+        int, typer.Option(help="Number of threads; the weights are reproducible only with the same number.")
+    ] = 1,
 ) -> None:
-    """Train a network; started again, it goes on from its checkpoint.
+    """Train a network; an interrupted run resumes from its checkpoint.
 
-    The options of the task are flags of the same names, of transliteration for example `--language ru`, `--corpus DIR`
-    (a text file, a Wikipedia dump, or a directory of them; without it the demo sentences), `--rules article+chat`,
-    `--mix 0.25`. A wrong one is answered with the list of all.
+    Options of the task are flags of the same names. For transliteration, examples are `--language ru`, `--corpus DIR`
+    (a text file, a Wikipedia dump, or a directory of them; the demo sentences by default), `--rules article+chat` and
+    `--mix 0.25`. An unknown flag is an error that lists all flags.
     """
     import torch
 
@@ -102,36 +113,36 @@ def train(
 
     penalties = penalties_from(penalty or [])
     torch.set_num_threads(threads)
-    loaded = _task(words)
+    task = _load_task_from_words(words)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = loaded.build_model(model)
+        network = task.build_model(model)
     if start is not None:
         load_weights(network, start)
     checkpoint = output.with_name(output.name + ".checkpoint")
     number = (
         budget
         or checkpoint_budget(checkpoint)
-        or time_budget(network, loaded, seconds=60 * minutes, penalties=penalties, precision=precision)
+        or time_budget(network, task, seconds=60 * minutes, penalties=penalties, precision=precision)
     )
-    typer.echo(f"Training {model} for {number} batches (--budget {number} --seed {seed} gives it again).")
+    typer.echo(f"Training {model} for {number} batches (reproduce with --budget {number} --seed {seed}).")
     options: dict[str, Any] = {"penalties": penalties, "precision": precision, "learning_rate": learning_rate}
-    interp.train(network, loaded, seed=seed, budget=number, checkpoint=checkpoint, **options)
+    interp.train(network, task, seed=seed, budget=number, checkpoint=checkpoint, **options)
     typer.echo(f"Weights: {output} (sha256 {save_weights(network, output)})")
     checkpoint.unlink()
 
 
-def _task(words: list[str]) -> Task:
-    """Return the task that stands among its options."""
+def _load_task_from_words(words: list[str]) -> Task:
+    """Load the task named among the words, with its options."""
     from interp.flags import split_flags
     from interp.loading import load_task
     from interp.registry import registry
 
     names, _ = split_flags(words, {})
     if len(names) != 1:
-        raise OptionError(f"Expected a task and its options, such as transliteration --language ru; got {words}.")
-    _, given = split_flags(words, signature(registry().get("task", names[0])).parameters)
-    return load_task(names[0], **given)
+        raise OptionError(f"Expected one task and its options, such as transliteration --language ru; got {words}.")
+    _, options = split_flags(words, signature(registry().get("task", names[0])).parameters)
+    return load_task(names[0], **options)
 
 
 train.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]

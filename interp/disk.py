@@ -1,4 +1,4 @@
-"""Directories that are written to: one writer at a time, and what the disk says as a sentence."""
+"""Exclusive locks on directories, and storage errors with a remedy."""
 
 from __future__ import annotations
 
@@ -16,46 +16,60 @@ CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the disk says of a path, or of what stands beside it, into a `StorageError`.
+    """Convert errors of a full or read-only disk at a path, or beside it, to `StorageError`.
 
     Parameters
     ----------
     path : Path
-        What is being written.
+        File or directory that is being written.
     """
     try:
         yield
     except OSError as error:
-        if isinstance(error, StorageError) or error.errno not in {*FULL, *CLOSED} or not _is_at(error.filename, path):
+        if (
+            isinstance(error, StorageError)
+            or error.errno not in {*FULL, *CLOSED}
+            or not _concerns(error.filename, path)
+        ):
             raise
-        what = os.strerror(error.errno).lower()
-        remedy = "Free some room" if error.errno in FULL else "Choose another place, or get the right to write there"
-        raise StorageError(f"{path} can't be written: {what}. {remedy}, and give the same call again.") from error
+        reason = os.strerror(error.errno).lower()
+        remedy = "Free some space" if error.errno in FULL else "Choose another path or get write permission"
+        raise StorageError(f"Can't write {path}: {reason}. {remedy}, then run the same call again.") from error
 
 
-def _is_at(name: str | bytes | int | None, path: Path) -> bool:
-    """Return whether an error is of a path or its neighbours; a full disk names no file."""
+def _concerns(name: str | bytes | int | None, path: Path) -> bool:
+    """Return whether an error is about a path or its siblings; errors of a full disk name no file."""
     return name is None or path.absolute().parent in Path(os.fsdecode(str(name))).absolute().parents
 
 
 def lock(folder: Path, message: str) -> int:
-    """Lock a directory for as long as the process lives, whatever it is named later; return what `os.close` unlocks.
+    """Lock a directory until the process ends, even if the directory is renamed.
 
-    Returns -1 on a system without such locks.
+    Parameters
+    ----------
+    folder : Path
+        Existing directory.
+    message : str
+        Text of the error.
+
+    Returns
+    -------
+    int
+        Descriptor that `os.close` unlocks; -1 on a system without such locks.
 
     Raises
     ------
     OptionError
-        With the message, where another process has it.
+        Another process holds the lock.
     """
     try:
         import fcntl
     except ImportError:
         return -1
-    held = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        os.close(held)
+        os.close(descriptor)
         raise OptionError(message) from error
-    return held
+    return descriptor

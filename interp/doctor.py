@@ -1,4 +1,4 @@
-"""What is wrong with a store, and what of it can be made good."""
+"""Find damage in a store and repair it where possible; the command `interp doctor`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from interp.errors import InterpError, SchemaError
 if TYPE_CHECKING:
     from interp.capturing.manifest import Manifest
 
-ROWS = 32_768  # that are read at once
+ROWS = 32_768  # rows read at once
 CHUNK = re.compile(r"activation/c/\d+/\d+")
-AGAIN = "--repair, then the same call of interp.capture"
-ANEW = "remove the store, and give the call that made it again"
+AGAIN = "--repair, then run the same interp.capture call again"
+ANEW = "remove the store, then run the call that created it again"
 
 
 class Fault(NamedTuple):
-    """Something that is not as it should be.
+    """A fault of a store.
 
     Attributes
     ----------
     file : str
-        Its name in the store.
-    fault, remedy : str
+        Name of the file in the store.
+    fault : str
+        Description of the fault.
+    remedy : str
+        Suggested action.
     """
 
     file: str
@@ -38,36 +41,40 @@ class Fault(NamedTuple):
 
 
 def examine(store: Path) -> list[Fault]:
-    """Return all that is wrong with a store; every byte of it is read.
+    """Read every byte of a store and return all faults.
 
     Parameters
     ----------
     store : Path
 
+    Returns
+    -------
+    list of Fault
+
     Raises
     ------
     SchemaError
-        Where there is no store.
+        The path is not a store.
     """
     from interp import integrity
     from interp.scaling.parts import damaged
 
     if not store.is_dir() or not any((store / name).exists() for name in (integrity.METADATA, integrity.SUMS)):
-        raise SchemaError(f"{store} is no store of interp.")
-    found = [Fault(name, what, "") for name, what in integrity.faults(store, all_bytes=True)]
-    remedy = AGAIN if _recoverable(store, found) else ANEW
-    faults = [one._replace(remedy=_of_extra(one) or remedy) for one in found]
-    faults += [Fault(name, "is altered", AGAIN) for name in damaged(store)]
-    faults += [Fault(path.name, "is left of a process that was killed", "--repair") for path in leftovers(store)]
+        raise SchemaError(f"{store} is not an interp store. Pass a directory that interp.save or interp.capture wrote.")
+    file_faults = [Fault(name, description, "") for name, description in integrity.faults(store, all_bytes=True)]
+    remedy = AGAIN if _is_recoverable(store, file_faults) else ANEW
+    faults = [one._replace(remedy=_extra_file_remedy(one) or remedy) for one in file_faults]
+    faults += [Fault(name, "has other content than was written", AGAIN) for name in damaged(store)]
+    faults += [Fault(path.name, "was left by a killed process", "--repair") for path in leftovers(store)]
     return faults or list(_read_through(store))
 
 
-def _of_extra(fault: Fault) -> str:
+def _extra_file_remedy(fault: Fault) -> str:
     return "remove the file" if fault.fault.startswith("was not written") else ""
 
 
 def _read_through(store: Path) -> Iterator[Fault]:
-    """Yield what shows only when a store is read."""
+    """Yield faults that appear only when the data is read."""
     import warnings
 
     import numpy as np
@@ -77,18 +84,18 @@ def _read_through(store: Path) -> Iterator[Fault]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            held = interp.open(store)
-        for variable in held.variables.values():
+            dataset = interp.open(store)
+        for variable in dataset.variables.values():
             for first in range(0, len(variable) if variable.ndim else 0, ROWS):
                 np.asarray(variable[first : first + ROWS])
-        if "activation" in held:
-            interp.validate(held)
+        if "activation" in dataset:
+            interp.validate(dataset)
     except InterpError as error:
         yield Fault("", str(error), ANEW)
 
 
 def leftovers(store: Path) -> list[Path]:
-    """Return the files that killed processes have left in a finished store; a capture that goes on clears up itself."""
+    """Return the temporary files that killed processes left in a finished store; a resumed capture removes its own."""
     from interp.storage import LABELS_SO_FAR, PARTS
 
     if any((store / name).is_dir() for name in (LABELS_SO_FAR, PARTS)):
@@ -97,7 +104,7 @@ def leftovers(store: Path) -> list[Path]:
 
 
 def unfinished(store: Path) -> str:
-    """Return what a capture that is not complete says of itself; empty for others."""
+    """Return a description of an unfinished capture; empty for other stores."""
     from interp.capturing.manifest import read
 
     try:
@@ -106,47 +113,53 @@ def unfinished(store: Path) -> str:
         return ""
     if manifest is None or manifest.complete:
         return ""
-    return f"is not finished: {manifest.rows:,} tokens are there, and the same call of interp.capture goes on"
+    return f"is not finished: {manifest.rows:,} tokens are stored. Run the same interp.capture call again to resume"
 
 
-def _recoverable(store: Path, faults: list[Fault]) -> bool:
-    """Return whether the matrix alone is damaged, in a store that knows which shard stands where."""
+def _is_recoverable(store: Path, faults: list[Fault]) -> bool:
+    """Return whether only the matrix is damaged, in a store that records the rows of its shards."""
     from interp.storage import SHARDS
 
-    inside = [fault for fault in faults if not _of_extra(fault)]
+    inside = [fault for fault in faults if not _extra_file_remedy(fault)]
     return bool(inside) and (store / SHARDS).is_file() and all(map(CHUNK.fullmatch, (one.file for one in inside)))
 
 
 def repair(store: Path) -> list[str]:
-    """Make good what can be, and return what was done and what is to be done, a sentence each.
+    """Repair a store where possible.
 
-    Blocks of a matrix that are damaged, in a capture that was spread over workers, are taken out: the same call of
-    `interp.capture` runs the shards that they are of again, and no others.
+    Damaged blocks of a distributed capture are removed; the same `interp.capture` call then runs only their shards
+    again.
 
     Parameters
     ----------
     store : Path
+
+    Returns
+    -------
+    list of str
+        One sentence per repair, and one for what remains to be done.
     """
     from interp.scaling.parts import damaged, forget
 
-    faults, waiting, done = examine(store), damaged(store), []
+    faults, corrupt_shards, actions = examine(store), damaged(store), []
     for path in leftovers(store):
         path.unlink()
-        done.append(f"Removed {path.name}.")
-    for name, number in waiting.items():
+        actions.append(f"Removed {path.name}.")
+    for name, number in corrupt_shards.items():
         forget(store, number)
-        done.append(f"{name} counts no more. Give the same call of interp.capture again: it captures the shard anew.")
-    bad = [one for one in faults if not _of_extra(one) and one.remedy != "--repair" and one.file not in waiting]
-    if _recoverable(store, bad):
-        rows = reopen(store, {fault.file for fault in bad})
-        done.append(f"Took out {rows:,} rows. Give the same call of interp.capture again: it fills them.")
-    elif bad:
-        done.append(f"The rest can't be made good: {ANEW}.")
-    return done
+        actions.append(f"Discarded {name}. Run the same interp.capture call again to recompute it.")
+    handled = set(corrupt_shards) | {one.file for one in faults if one.remedy == "--repair"}
+    remaining = [one for one in faults if not _extra_file_remedy(one) and one.file not in handled]
+    if _is_recoverable(store, remaining):
+        rows = reopen(store, {fault.file for fault in remaining})
+        actions.append(f"Removed {rows:,} rows. Run the same interp.capture call again to fill them.")
+    elif remaining:
+        actions.append(f"The rest can't be repaired: {ANEW}.")
+    return actions
 
 
 def reopen(store: Path, damaged: set[str]) -> int:
-    """Turn a finished store into one that lacks the blocks of some files; return how many rows they have."""
+    """Turn a finished store into an unfinished one without the blocks of damaged files; return their number of rows."""
     import numpy as np
 
     from interp import integrity, storage
@@ -155,29 +168,29 @@ def reopen(store: Path, damaged: set[str]) -> int:
     from interp.scaling.parts import Part, put_labels, told
 
     manifest = read(store)
-    assert manifest is not None  # noqa: S101 (it has been read)
-    listed, parts = integrity.sealed(store) or {}, json.loads((store / storage.SHARDS).read_bytes())
-    held = storage.read_unchecked(store)
-    bad = {int(name.split("/")[2]) * manifest.block for name in damaged}
-    labels = {str(name): coord for name, coord in held.coords.items() if coord.dims == ("token",)}
+    assert manifest is not None  # noqa: S101 (the manifest was read before)
+    sums, parts = integrity.sealed(store) or {}, json.loads((store / storage.SHARDS).read_bytes())
+    dataset = storage.read_unchecked(store)
+    bad_starts = {int(name.split("/")[2]) * manifest.block for name in damaged}
+    labels = {str(name): coord for name, coord in dataset.coords.items() if coord.dims == ("token",)}
     for start in range(0, manifest.rows, manifest.block):
-        if start not in bad:
+        if start not in bad_starts:
             stop = min(start + manifest.block, manifest.rows)
             put_labels(store, start, {name: coord[start:stop].values for name, coord in labels.items()})
-            integrity.seal_block(store, start, start // manifest.block, listed, without={*labels, storage.SHARDS})
+            integrity.seal_block(store, start, start // manifest.block, sums, without={*labels, storage.SHARDS})
     (store / storage.PARTS).mkdir(exist_ok=True)
     ends = np.cumsum([part["rows"] for part in parts]).tolist()
     for part, end in zip(parts, ends, strict=True):
         first = end - part["rows"]
-        if not any(first < start + manifest.block and end > start for start in bad):
+        if not any(first < start + manifest.block and end > start for start in bad_starts):
             told(store, part["number"]).write_text(json.dumps(asdict(Part(**part))), encoding="utf-8")
-    _unseal(store, manifest, damaged)
-    forget(store, storage.encoded(held.isel(token=slice(0))))
-    return sum(min(manifest.block, manifest.rows - start) for start in bad)
+    _mark_unfinished(store, manifest, damaged)
+    forget(store, storage.encoded(dataset.isel(token=slice(0))))
+    return sum(min(manifest.block, manifest.rows - start) for start in bad_starts)
 
 
-def _unseal(store: Path, manifest: Manifest, damaged: set[str]) -> None:
-    """Say that a store is not complete, and remove what is damaged."""
+def _mark_unfinished(store: Path, manifest: Manifest, damaged: set[str]) -> None:
+    """Mark a store as unfinished and remove the damaged files."""
     from interp import integrity, storage
 
     attributes = json.loads((store / integrity.METADATA).read_bytes())["attributes"]
@@ -187,21 +200,22 @@ def _unseal(store: Path, manifest: Manifest, damaged: set[str]) -> None:
 
 
 def doctor(
-    store: Annotated[Path, typer.Argument(help="A Zarr store of interp.")],
-    mend: Annotated[bool, typer.Option("--repair", help="Make good what can be.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="As data, to standard output.")] = False,
+    store: Annotated[Path, typer.Argument(help="Zarr store written by interp.")],
+    mend: Annotated[bool, typer.Option("--repair", help="Repair the store where possible.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON to standard output.")] = False,
 ) -> None:
-    """Read every byte of a store, and say what is missing, cut off or altered, and what can be done.
+    """Read every byte of a store, and report missing, truncated and altered files with a remedy.
 
-    Ends with 1 where something is.
+    Exit code 1 if the store has faults.
     """
     faults, state = examine(store), unfinished(store)
     if json_:
         typer.echo(json.dumps({"faults": [one._asdict() for one in faults], "state": state}, ensure_ascii=False))
     else:
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         for name, fault, remedy in faults:
-            typer.echo(f"{name or store} {fault}. What to do: {remedy}.")
-        typer.echo(f"{store} {state or (f'has {len(faults)} faults' if faults else 'is whole')}.")
+            typer.echo(f"{name or store} {fault}. Remedy: {remedy}.")
+        typer.echo(f"{store} {state or (f'has {count}' if faults else 'has no faults')}.")
     if mend:
         for sentence in repair(store):
             typer.echo(sentence, err=json_)

@@ -1,4 +1,4 @@
-"""Command-line words to options: each is read by the default and the annotation that a probe gives it."""
+"""Parse command-line words to options, by the annotations and defaults of a function's parameters."""
 
 from __future__ import annotations
 
@@ -10,57 +10,63 @@ from typing import Any
 
 from interp.errors import OptionError
 
-WHOLE = ("sample", "step", "source")  # labels that are numbers in every dataset
+WHOLE = ("sample", "step", "source")  # labels that are integers in every dataset
 MANY = {"Sequence", "Iterable", "Collection", "list", "tuple", "set", "frozenset"}
 NAMED = {"Mapping", "dict"}
 BOOLEAN = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def split_flags(words: Sequence[str], known: Mapping[str, Parameter]) -> tuple[list[str], dict[str, Any]]:
-    """Return the words that belong to no flag, and the options.
+def split_flags(words: Sequence[str], parameters: Mapping[str, Parameter]) -> tuple[list[str], dict[str, Any]]:
+    """Split words into positional arguments and options.
 
     Parameters
     ----------
     words : sequence of str
-        ``--name value``, ``--name=value``; ``--name`` and ``--no-name`` for a bool. Hyphens stand for underscores.
-    known : mapping of str to Parameter
-        The options there are. A flag that is none of them takes one value, which stays text: who gets the options
-        knows what to say of it.
+        Command line: ``--name value`` or ``--name=value``; ``--name`` or ``--no-name`` for a bool. Hyphens in names
+        stand for underscores.
+    parameters : mapping of str to Parameter
+        Options by name. An unknown flag takes one value, which stays text; the function called with the options
+        reports it.
+
+    Returns
+    -------
+    tuple of (list of str, dict)
+        Positional words in order, and the value of each option.
 
     Raises
     ------
     OptionError
-        For a flag without its value, or a value that can't be read.
+        A flag without a value, or a value of the wrong type.
     """
-    rest: list[str] = []
-    found: dict[str, list[str]] = {}
-    left = list(words)
-    while left:
-        word = left.pop(0)
+    positional: list[str] = []
+    texts_of: dict[str, list[str]] = {}
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
         if not word.startswith("--"):
-            rest.append(word)
+            positional.append(word)
             continue
-        name, given, value = word[2:].partition("=")
+        name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         positive = name.removeprefix("no_")
-        if not given and name not in known and is_bool(known.get(positive)):
+        if not equals and name not in parameters and is_bool(parameters.get(positive)):
             name, value = positive, "false"
-        elif not given and is_bool(known.get(name)):
+        elif not equals and is_bool(parameters.get(name)):
             value = "true"
-        elif not given:
-            value = _next(left, word)
-        found.setdefault(name, []).append(value)
-    return rest, {name: read(name, texts, known.get(name)) for name, texts in found.items()}
+        elif not equals:
+            value = _pop_value(remaining, word)
+        texts_of.setdefault(name, []).append(value)
+    return positional, {name: read(name, texts, parameters.get(name)) for name, texts in texts_of.items()}
 
 
-def _next(left: list[str], flag: str) -> str:
-    if not left:
+def _pop_value(remaining: list[str], flag: str) -> str:
+    if not remaining:
         raise OptionError(f"{flag} needs a value: {flag} VALUE.")
-    return left.pop(0)
+    return remaining.pop(0)
 
 
 def kinds(parameter: Parameter | None) -> tuple[set[str], set[str]]:
-    """Return the words of an option's annotation and default: of the option itself, and of its elements."""
+    """Return the type names in an option's annotation, or of its default: of the option itself, and of its elements."""
     if parameter is None:
         return set(), set()
     annotation = parameter.annotation
@@ -83,26 +89,26 @@ def is_bool(parameter: Parameter | None) -> bool:
 
 
 def read(name: str, texts: Sequence[str], parameter: Parameter | None) -> Any:
-    """Return the value of an option from the texts given for it: several where its flag stands several times.
+    """Parse the value of an option from its texts, one per occurrence of the flag.
 
-    A sequence is one text with commas, several flags, or a JSON list where the values have commas of their own; a
-    mapping is ``label=value``, as many flags as wanted; a module is the name of a model.
+    A sequence is one text with commas, several flags, or a JSON list if the values contain commas; a mapping is
+    ``label=value``, one per flag; a module is the name of a model.
     """
     outer, inner = kinds(parameter)
     if outer & NAMED:
         return labels_from(texts, f"--{name.replace('_', '-')}")
     if outer & MANY and not (len(texts) == 1 and "str" in outer and "," not in texts[0]):
-        return [_one(name, text, inner) for text in _parts(texts)]
+        return [_convert(name, text, inner) for text in _split_texts(texts)]
     if "Module" in outer and "str" not in outer:
         from interp.loading import load_model
 
         return load_model(texts[-1])
     if len(texts) > 1:
         raise OptionError(f"--{name.replace('_', '-')} takes one value; got {', '.join(texts)}.")
-    return _one(name, texts[0], outer)
+    return _convert(name, texts[0], outer)
 
 
-def _parts(texts: Sequence[str]) -> list[str]:
+def _split_texts(texts: Sequence[str]) -> list[str]:
     if len(texts) > 1:
         return list(texts)
     if texts[0].startswith("["):
@@ -113,7 +119,7 @@ def _parts(texts: Sequence[str]) -> list[str]:
     return texts[0].split(",")
 
 
-def _one(name: str, text: str, allowed: set[str]) -> Any:
+def _convert(name: str, text: str, allowed: set[str]) -> Any:
     if "None" in allowed and text.lower() == "none":
         return None
     if "bool" in allowed and text.lower() in BOOLEAN:
@@ -131,32 +137,32 @@ def _one(name: str, text: str, allowed: set[str]) -> Any:
 
 
 def labels_from(texts: Iterable[str], flag: str = "--where") -> dict[str, Any]:
-    """Return ``{"input": "t"}`` for ``["input=t"]``: several values of a label are any of them.
+    """Parse label filters: ``["input=t"]`` gives ``{"input": "t"}``. Several values of a label select any of them.
 
-    ``sample``, ``step`` and ``source`` are whole numbers or half-open ranges, ``sample=0:100``.
+    ``sample``, ``step`` and ``source`` take integers or half-open ranges such as ``sample=0:100``.
 
     Raises
     ------
     OptionError
-        For a text that is no ``label=value``.
+        A text is not of the form ``label=value``.
     """
-    found: dict[str, list[Any]] = {}
+    values_of: dict[str, list[Any]] = {}
     for text in texts:
-        name, given, value = text.partition("=")
-        if not (name and given):
+        name, equals, value = text.partition("=")
+        if not (name and equals):
             raise OptionError(f"{flag} takes LABEL=VALUE, such as {flag} input=t; got {text!r}.")
-        found.setdefault(name, []).append(_whole(text, value) if name in WHOLE else value)
-    for name, values in found.items():
+        values_of.setdefault(name, []).append(_parse_integers(text, value) if name in WHOLE else value)
+    for name, values in values_of.items():
         if len(values) > 1 and any(isinstance(value, slice) for value in values):
-            raise OptionError(f"{flag} takes one range of {name!r}, or whole numbers.")
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+            raise OptionError(f"{flag} takes one range of {name!r}, or integers, not both.")
+    return {name: values[0] if len(values) == 1 else values for name, values in values_of.items()}
 
 
-def _whole(text: str, value: str) -> int | slice:
-    low, ranged, high = value.partition(":")
+def _parse_integers(text: str, value: str) -> int | slice:
+    low, colon, high = value.partition(":")
     try:
-        if not ranged:
+        if not colon:
             return int(low)
         return slice(int(low) if low else None, int(high) if high else None)
     except ValueError as error:
-        raise OptionError(f"Expected a whole number or a range such as sample=0:100; got {text!r}.") from error
+        raise OptionError(f"Expected an integer or a range such as sample=0:100; got {text!r}.") from error

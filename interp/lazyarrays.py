@@ -1,4 +1,4 @@
-"""What is read from a store when it is used: numbers that are checked, and strings that are stored as numbers."""
+"""Lazy arrays of stored variables: numbers with explained read errors, and text decoded from codes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from interp.errors import SchemaError
 
 
 class Held(BackendArray):
-    """The numbers of a stored variable.
+    """Numbers of a stored variable; read errors name the variable and its store.
 
     Parameters
     ----------
-    held : Variable
-        Read from its store at each use, and not kept.
+    variable : Variable
+        Stored variable, read again on each access.
     where : str
-        What is read, for errors.
+        Store and variable, for errors.
     """
 
-    def __init__(self, held: xr.Variable, where: str) -> None:
-        self.held, self.where = held, where
-        self.shape, self.dtype = held.shape, held.dtype
+    def __init__(self, variable: xr.Variable, where: str) -> None:
+        self.held, self.where = variable, where
+        self.shape, self.dtype = variable.shape, variable.dtype
 
     def __getitem__(self, key: ExplicitIndexer) -> Any:
-        """Return some of the numbers."""
+        """Return the selected numbers."""
         return explicit_indexing_adapter(key, self.shape, IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
@@ -36,21 +36,21 @@ class Held(BackendArray):
             return self.held[key].values
         except MemoryError:
             raise
-        except Exception as error:  # whatever a codec makes of bytes that are not its own
+        except Exception as error:  # codecs may raise anything for damaged bytes
             raise SchemaError(
-                f"{self.where} can't be read: {error} `interp doctor` says what is damaged and what can be done."
+                f"{self.where} can't be read: {error} Run `interp doctor` to see the damage and what can be repaired."
             ) from error
 
 
 class Words(BackendArray):
-    """The strings of a variable that holds their numbers.
+    """Text of a variable that is stored as codes.
 
     Parameters
     ----------
     codes : Variable
-        Numbers of words; read from its store at each use, and not kept.
+        Stored indices into ``words``, read again on each access.
     words : array (word,)
-        Of strings.
+        Vocabulary.
     """
 
     def __init__(self, codes: xr.Variable, words: np.ndarray) -> None:
@@ -58,9 +58,9 @@ class Words(BackendArray):
         self.shape, self.dtype = codes.shape, self.words.dtype
 
     def __getitem__(self, key: ExplicitIndexer) -> Any:
-        """Return some of the strings."""
+        """Return the selected text."""
         return explicit_indexing_adapter(key, self.shape, IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
-        found: np.ndarray = self.words[self.codes[key].values]
-        return found
+        text: np.ndarray = self.words[self.codes[key].values]
+        return text

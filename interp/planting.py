@@ -1,4 +1,4 @@
-"""A text of known law and a network whose weights are set by hand, so that what each unit knows is known."""
+"""Planted network: hand-set weights and text from a known distribution, so that the content of each unit is known."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ if TYPE_CHECKING:
 
     Codes = NDArray[np.int64]
 
-# The letters, in the order of their features. A word is: sign, two letters of a stem, one before, the asked one, one
-# after. The one before tells the hint and the first half of a riddle, the one after the hint and its second half.
+# Letters, in the order of their features. A word consists of a sign, two stem letters, a letter before, the query
+# letter, and a letter after. The letter before encodes a hint and the first bit of a riddle; the letter after encodes
+# the hint and the second bit.
 EDGES, SIGNS, STEMS, BEFORE, ASKED, AFTER = "<>", ",.", "fghjklmpqr", "abcd", "st", "ueio"
 LETTERS = EDGES + SIGNS + STEMS + BEFORE + ASKED + AFTER
-BECOMES = {"s": ("s", "z"), "t": ("t", "d")}  # the label 0 or 1 of an asked letter; every other letter becomes itself
+BECOMES = {"s": ("s", "z"), "t": ("t", "d")}  # outputs of a query letter for labels 0 and 1; others are unchanged
 SYMBOLS = LETTERS + "zd"
 SIDE = 32  # units in each direction
-REPLICAS = 2  # samples of a source: one text, other noise
-OPEN = 20  # of a gate that is 1 to the last bit, so that what is kept does not fade with the steps
+REPLICAS = 2  # samples per source: same text, different noise
+OPEN = 20  # bias at which a gate is 1 to the last bit, so that stored values don't decay
 TRUE, PRIOR = 0.9, 0.8  # P(hint = label); P(label 1 | early) = P(label 0 | late)
 
-# The kinds of the units in each direction; the rest are noise.
+# Number of units of each kind per direction; the rest are noise.
 FORWARD = {"detector": 2, "spread": 2, "xor": 2, "twin": 2, "silent": 2, "topic": 2, "position": 4}
 BACKWARD = {"detector": 2, "spread": 2, "xor": 2, "twin": 2, "silent": 2, "topic": 2}
 
 
-READ = ("detector", "twin")  # by the dense layers
+READ = ("detector", "twin")  # kinds that the dense layers read
 
 
 def kinds_of(numbers: dict[str, int]) -> list[str]:
@@ -44,12 +45,12 @@ def kinds_of(numbers: dict[str, int]) -> list[str]:
 
 
 class PlantedNetwork(nn.Module):
-    """biLSTM of 64 units that read one letter each and keep it, six votes cut to -1..1, and a dense output.
+    """biLSTM of 64 units that each read and hold a letter, six votes clipped to [-1, 1], and a dense output.
 
     Parameters
     ----------
     noise : float
-        Standard deviation of what is added to each letter that a unit reads, before the tanh.
+        Standard deviation of the noise added to each letter that a unit reads, before the tanh.
     """
 
     def __init__(self, noise: float = 0.5) -> None:
@@ -64,10 +65,10 @@ class PlantedNetwork(nn.Module):
             for side, numbers in enumerate((FORWARD, BACKWARD)):
                 for index, kind in enumerate(kinds_of(numbers)):
                     self._plant(side, index, kind, noise)
-            self._read()
+            self._connect()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (sample, step, symbol) of letters and noise (sample, step, feature)."""
+        """Return logits (sample, step, symbol) for letters and noise (sample, step, feature)."""
         votes = self.hidden(self.lstm(x)[0]).clamp(-1, 1)
         return torch.as_tensor(self.output(torch.cat([votes, x[..., : len(LETTERS)]], -1)))
 
@@ -77,7 +78,7 @@ class PlantedNetwork(nn.Module):
         i, f, g, o = (index + SIDE * gate for gate in range(4))
         own = len(LETTERS) + side * SIDE + (index & ~1 if kind == "twin" else index)
         bias[o] = OPEN
-        if kind == "noise":  # every other one remembers, so that its tokens depend on each other
+        if kind == "noise":  # every other unit has memory, so that its tokens are dependent
             bias[i], bias[f] = (OPEN, -OPEN) if index % 2 else (0, 0)
             weights[g, own] = 1
             getattr(self.lstm, f"weight_hh{suffix}")[g, index] = 0.0 if index % 2 else 0.3
@@ -91,11 +92,11 @@ class PlantedNetwork(nn.Module):
                 weights[i, column] = OPEN - 2  # a gate of .12 instead of 1
         weights[g, own] = 1 if kind == "spread" else noise
 
-    def _read(self) -> None:
-        """Set the dense layers: a vote for each detector, and one for each pair of twins that one twin can carry."""
+    def _connect(self) -> None:
+        """Set the dense layers: one vote per detector, and one per pair of twins that a single twin can sustain."""
         for side, numbers in enumerate((FORWARD, BACKWARD)):
-            found = kinds_of(numbers)
-            detectors, twins = ([side * SIDE + u for u in range(SIDE) if found[u] == kind] for kind in READ)
+            kinds = kinds_of(numbers)
+            detectors, twins = ([side * SIDE + u for u in range(SIDE) if kinds[u] == kind] for kind in READ)
             for row, unit in enumerate(detectors):
                 self.hidden.weight[3 * side + row, unit] = 1.25
             self.hidden.weight[3 * side + 2, twins] = 6.0
@@ -107,7 +108,7 @@ class PlantedNetwork(nn.Module):
 
 
 def read_by(kind: str, *, backward: bool) -> dict[str, int]:
-    """Return the letters that a unit reads and keeps until the next of them, with their sign."""
+    """Return the letters that a unit reads, with their sign; it holds each until the next."""
     if kind == "topic":
         return dict(zip(EDGES, (-1, 1), strict=True))
     if kind == "position":
@@ -118,14 +119,14 @@ def read_by(kind: str, *, backward: bool) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class PlantedText:
-    """Batches of the text; iterating again gives the same.
+    """Batches of the text, the same in each iteration.
 
     Parameters
     ----------
     seed : int
-        Of the text and the noise.
+        Random seed of text and noise.
     sources : int
-        How many, of 8 to 16 words each and two samples each.
+        Number of sources, of 8 to 16 words and two samples each.
     """
 
     seed: int
@@ -136,57 +137,57 @@ class PlantedText:
         object.__setattr__(self, "fingerprint", f"planted {self.seed} {self.sources}")
 
     def __iter__(self) -> Iterator[Batch]:
-        draw = np.random.default_rng([self.seed, self.sources])
-        words = draw.integers(8, 17, self.sources)
-        for size in np.unique(words).tolist():  # samples of one length together: nothing is padded
-            yield write(draw, np.flatnonzero(words == size), size)
+        rng = np.random.default_rng([self.seed, self.sources])
+        words = rng.integers(8, 17, self.sources)
+        for size in np.unique(words).tolist():  # samples of equal length share a batch, without padding
+            yield write(rng, np.flatnonzero(words == size), size)
 
 
-def write(draw: np.random.Generator, sources: Codes, words: int) -> Batch:
-    """Return a batch of sources that have this number of words, each `REPLICAS` times."""
+def write(rng: np.random.Generator, sources: Codes, words: int) -> Batch:
+    """Return a batch of sources with this number of words, each `REPLICAS` times."""
     early = np.arange(words) < words // 2
     shape = (sources.size, words)
-    label = (draw.random(shape) < np.where(early, PRIOR, 1 - PRIOR)).astype(np.int64)
-    hint = np.where(draw.random(shape) < TRUE, label, 1 - label)
-    riddle = draw.integers(0, 2, shape)
-    asked, edge = draw.integers(0, 2, shape), draw.integers(0, 2, (sources.size, 1))
+    label = (rng.random(shape) < np.where(early, PRIOR, 1 - PRIOR)).astype(np.int64)
+    hint = np.where(rng.random(shape) < TRUE, label, 1 - label)
+    riddle = rng.integers(0, 2, shape)
+    query, edge = rng.integers(0, 2, shape), rng.integers(0, 2, (sources.size, 1))
     columns = [
         LETTERS.index(SIGNS) + np.broadcast_to(1 - early, shape),
-        *(LETTERS.index(STEMS) + draw.integers(0, len(STEMS), (2, *shape))),
+        *(LETTERS.index(STEMS) + rng.integers(0, len(STEMS), (2, *shape))),
         LETTERS.index(BEFORE) + 2 * hint + riddle,
-        LETTERS.index(ASKED) + asked,
+        LETTERS.index(ASKED) + query,
         LETTERS.index(AFTER) + 2 * hint + (riddle ^ label),
     ]
     body = np.stack(columns, -1).reshape(sources.size, -1)
     codes = np.concatenate([edge, body, edge], 1)
     symbols = codes.copy()
-    symbols[:, 5:-1:6] = became(asked, label)
-    place = np.where(np.arange(codes.shape[1]) <= 6 * (words // 2), "early", "late")
-    return _batch(draw, codes, symbols, place, sources)
+    symbols[:, 5:-1:6] = became(query, label)
+    position = np.where(np.arange(codes.shape[1]) <= 6 * (words // 2), "early", "late")
+    return _batch(rng, codes, symbols, position, sources)
 
 
-def became(asked: Codes, label: Codes) -> Codes:
-    """Return the codes of the symbols that asked letters (0: s, 1: t) become."""
+def became(query: Codes, label: Codes) -> Codes:
+    """Return the symbol codes of query letters (0: s, 1: t) with a label (0 or 1)."""
     table = np.array([[SYMBOLS.index(symbol) for symbol in BECOMES[letter]] for letter in ASKED])
-    return np.asarray(table[asked, label])
+    return np.asarray(table[query, label])
 
 
-def _batch(draw: np.random.Generator, codes: Codes, symbols: Codes, place: NDArray[Any], sources: Codes) -> Batch:
+def _batch(rng: np.random.Generator, codes: Codes, symbols: Codes, position: NDArray[Any], sources: Codes) -> Batch:
     codes, symbols, sources = (np.repeat(each, REPLICAS, axis=0) for each in (codes, symbols, sources))
-    noise = draw.normal(size=(*codes.shape, 2 * SIDE)).astype(np.float32)
-    noise[1::REPLICAS, [0, -1]] = noise[::REPLICAS, [0, -1]]  # a topic belongs to the source
+    noise = rng.normal(size=(*codes.shape, 2 * SIDE)).astype(np.float32)
+    noise[1::REPLICAS, [0, -1]] = noise[::REPLICAS, [0, -1]]  # a topic is shared by the samples of a source
     x = np.concatenate([np.eye(len(LETTERS), dtype=np.float32)[codes], noise], -1)
     labels = {
         "input": np.array(list(LETTERS))[codes].ravel(),
         "output": np.array(list(SYMBOLS))[symbols].ravel(),
-        "position": np.tile(place, len(codes)),
+        "position": np.tile(position, len(codes)),
         "source": sources.tolist(),
     }
     return Batch(torch.from_numpy(x), labels=labels, decode=decode)
 
 
 def decode(logits: Tensor) -> list[list[str]]:
-    """Return the likeliest symbol of each token."""
+    """Return the most likely symbol of each token."""
     return [[SYMBOLS[code] for code in row] for row in logits.argmax(-1).tolist()]
 
 

@@ -1,4 +1,4 @@
-"""Datasets on disk: Zarr version 3, labels as codes, opened lazily; written whole or not at all, or block by block."""
+"""Zarr stores. Labels are stored as codes; stores are written atomically or block by block, and opened lazily."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 Upgrade = Callable[["xr.Dataset"], "xr.Dataset"]
 
 UPGRADES: dict[tuple[str, int], Upgrade] = {}
-"""For a schema and a version, the pure function that gives the next version."""
+"""Pure functions that upgrade a dataset to the next version, by schema and version."""
 
-CHUNK = {"token": 32_768, "unit": 16}  # a column of one unit is what viewers read
-SHARD = {"token": 32_768, "unit": 512}  # 64 MiB of float32 to a file
-LABELS = 2**18  # tokens of a label in a chunk
+CHUNK = {"token": 32_768, "unit": 16}  # viewers read columns of single units
+SHARD = {"token": 32_768, "unit": 512}  # 64 MiB of float32 per file
+LABELS = 2**18  # tokens per chunk of a label
 VOCABULARY = "vocabulary"
 ORDER = "variables"
-CAPTURE = "capture"  # the attribute with the manifest of a capture
+CAPTURE = "capture"  # attribute with the manifest of a capture
 GROUP = "zarr.json"
-SHARDS = "shards.json"  # which rows are of which shard, of a capture that workers did
-PARTS = ".parts"  # while a capture goes on: what workers have captured and is not in the matrix yet
+SHARDS = "shards.json"  # rows of each shard of a distributed capture
+PARTS = ".parts"  # during a distributed capture: captured shards that are not in the matrix yet
 LABELS_SO_FAR = integrity.LABELS_SO_FAR
 
 
@@ -45,77 +45,77 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     Parameters
     ----------
     dataset : Dataset
-        Of schema ``interp.activations``, dims ``(token, unit)``, or ``interp.result``.
+        Activations (schema ``interp.activations``), dims ``(token, unit)``, or a result (``interp.result``).
     path : str or path
-        A directory that does not exist yet; the ones above it are made.
+        Directory that does not exist yet; missing parent directories are created.
     overwrite : bool
-        Replace a store that is there.
+        Replace an existing store. Default: False.
 
     Returns
     -------
     Path
-        Where it is. A store appears there whole or not at all.
+        Path of the store, which is written atomically.
 
     Raises
     ------
     OptionError
-        When there is something at ``path`` already, and ``overwrite`` is not given or it is no store.
+        ``path`` exists, and ``overwrite`` is False or it is not an interp store.
     SchemaError
-        For a dataset of another schema.
+        The dataset has another schema.
     StorageError
-        When the disk is full, or nothing may be written there.
+        The disk is full or the directory is not writable.
     """
     path = Path(path)
     check_target(path, overwrite)
-    coded = encoded(_checked(dataset))
+    coded = encoded(_validated(dataset))
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            write(coded, aside / "new", mode="w-")
-            integrity.seal(aside / "new")
-            _put(aside, path, overwrite)
+            write(coded, temporary / "new", mode="w-")
+            integrity.seal(temporary / "new")
+            _rename_into_place(temporary, path, overwrite)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
     return path
 
 
-def _put(aside: Path, path: Path, overwrite: bool) -> None:
-    """Give a new store its place; an old one goes aside."""
+def _rename_into_place(temporary: Path, path: Path, overwrite: bool) -> None:
+    """Move the new store to its path; move an old one away first."""
     if overwrite and path.exists():
-        path.rename(aside / "old")
+        path.rename(temporary / "old")
     try:
-        (aside / "new").rename(path)
+        (temporary / "new").rename(path)
     except OSError as error:
         if not path.exists():
             raise
-        raise OptionError(f"{path} was written by another process meanwhile; choose another path.") from error
+        raise OptionError(f"Another process has written {path} in the meantime. Choose another path.") from error
 
 
 def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
-    """Open a store: data is read when used, and so are the labels of more than 262,144 tokens.
+    """Open a store lazily: data, and labels of more than 262,144 tokens, are read on access.
 
     Parameters
     ----------
     path : str or path
-        What `save`, or ``capture(store=…)``, wrote.
+        Store written by `save` or ``capture(store=…)``.
 
     Returns
     -------
     Dataset
-        In the newest version of its schema: activations ``(token, unit)``, or a result. Of a capture that is not
-        finished the rows that are there, with a warning.
+        Activations ``(token, unit)`` or a result, in the newest version of the schema. An unfinished capture gives a
+        warning and the rows that are stored so far.
 
     Raises
     ------
     SchemaError
-        When there is no store, when it is not one of ours, is of a newer version than this one reads, or has files
-        that are missing or damaged. What is damaged within a file shows when that is read, as the same error.
+        There is no store, it was not written by interp, its version is newer than this interp reads, or files are
+        missing or damaged. Damage inside a file raises the same error when the data is read.
     """
     path = Path(path)
     if not (path / GROUP).is_file():  # version 2 could hold pickled objects
-        there = "is no Zarr store of version 3" if path.exists() else "does not exist"
-        raise SchemaError(f"{path} {there}. interp.open takes a directory that interp.save(dataset, path) wrote.")
+        problem = "is not a Zarr store of version 3" if path.exists() else "does not exist"
+        raise SchemaError(f"{path} {problem}. interp.open takes a directory written by interp.save(dataset, path).")
     check_files(path)
     stored = _read(path)
     manifest = json.loads(stored.attrs.pop(CAPTURE, "{}"))
@@ -126,32 +126,33 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
 
 
 def read_unchecked(path: Path) -> xr.Dataset:
-    """Return what a store holds, whatever its list of sums says."""
+    """Return the content of a store without verifying its checksums."""
     return _decoded(_read(path))
 
 
 def _unfinished(stored: xr.Dataset, manifest: Mapping[str, Any], path: Path) -> xr.Dataset:
     rows = manifest["rows"]
     warnings.warn(
-        f"{path} is not finished: {rows:,} tokens are there. The same call of interp.capture goes on.", stacklevel=3
+        f"{path} is not finished: {rows:,} tokens are stored. Run the same interp.capture call again to resume.",
+        stacklevel=3,
     )
     labels = labels_so_far(path, range(0, rows, manifest["block"]))
-    return stored.isel(token=slice(rows)).assign_coords({name: ("token", held) for name, held in labels.items()})
+    return stored.isel(token=slice(rows)).assign_coords({name: ("token", values) for name, values in labels.items()})
 
 
 def check_files(path: Path) -> None:
-    """Raise `SchemaError` where files of a store are missing, or have another size or other metadata than written."""
-    found = [f"{name} {fault}" for name, fault in integrity.faults(path, all_bytes=False)]
-    if found:
-        more = f" (and {len(found) - integrity.SHOWN} more)" if len(found) > integrity.SHOWN else ""
-        told = "; ".join(found[: integrity.SHOWN]) + more
-        raise SchemaError(f"{path} is damaged: {told}. `interp doctor {path}` says what can be done.")
+    """Raise `SchemaError` if files of a store are missing, or if their sizes or the metadata have changed."""
+    faults = [f"{name} {fault}" for name, fault in integrity.faults(path, all_bytes=False)]
+    if faults:
+        more = f" (and {len(faults) - integrity.SHOWN} more)" if len(faults) > integrity.SHOWN else ""
+        listing = "; ".join(faults[: integrity.SHOWN]) + more
+        raise SchemaError(f"{path} is damaged: {listing}. Run `interp doctor {path}` to see what can be repaired.")
 
 
 def labels_so_far(path: Path, starts: Iterable[int]) -> dict[str, np.ndarray]:
-    """Return the labels of the blocks of rows that start there, one after the other."""
+    """Return the concatenated labels of the blocks of rows that start at ``starts``."""
     blocks = (_decoded(_read(path, f"{LABELS_SO_FAR}/{start}")) for start in starts)
-    return join_labels([{str(name): held.values for name, held in block.variables.items()} for block in blocks])
+    return join_labels([{str(name): variable.values for name, variable in block.variables.items()} for block in blocks])
 
 
 def _read(path: Path, group: str | None = None) -> xr.Dataset:
@@ -162,36 +163,40 @@ def _read(path: Path, group: str | None = None) -> xr.Dataset:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", f"Object at ({integrity.SUMS}|{SHARDS})")
             stored = xr.open_dataset(path, engine="zarr", group=group, chunks=None, **options)  # type: ignore[arg-type]
-    except Exception as error:  # whatever a reader makes of metadata that are not its own
+    except Exception as error:  # readers of damaged metadata may raise anything
         raise SchemaError(f"{path} can't be read: {error}") from error
-    return _with_variables(stored, {name: _held(name, held, path) for name, held in stored.variables.items()})
+    return _with_variables(
+        stored, {name: _checked_variable(name, variable, path) for name, variable in stored.variables.items()}
+    )
 
 
-def _held(name: Any, held: xr.Variable, path: Path) -> xr.Variable:
-    """Return a variable whose errors name it and its store."""
+def _checked_variable(name: Any, variable: xr.Variable, path: Path) -> xr.Variable:
+    """Wrap a variable so that read errors name it and its store."""
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray
 
     from interp.lazyarrays import Held
 
-    return xr.Variable(held.dims, LazilyIndexedArray(Held(held, f"{path}: {name}")), held.attrs, held.encoding)
+    return xr.Variable(
+        variable.dims, LazilyIndexedArray(Held(variable, f"{path}: {name}")), variable.attrs, variable.encoding
+    )
 
 
 def write(coded: xr.Dataset, path: Path, *, mode: Literal["w", "w-", "a"], group: str | None = None) -> None:
     """Write an `encoded` dataset."""
-    chunks = {str(name): layout(held) for name, held in coded.variables.items()}
+    chunks = {str(name): layout(variable) for name, variable in coded.variables.items()}
     coded.to_zarr(path, group=group, zarr_format=3, consolidated=False, encoding=chunks, mode=mode)
 
 
 def upgraded(dataset: xr.Dataset, where: str) -> xr.Dataset:
-    """Return a dataset in the newest version of its schema; ``where`` it is from is named in errors."""
+    """Upgrade a dataset to the newest version of its schema; errors name its origin ``where``."""
     schema, version = dataset.attrs.get("schema"), dataset.attrs.get("schema_version")
     if schema not in (ACTIVATIONS, RESULT) or not isinstance(version, int):
         raise SchemaError(f"{where} has schema {schema!r} version {version!r}; expected {ACTIVATIONS!r} or {RESULT!r}.")
     if version > SCHEMA_VERSION:
         raise SchemaError(
-            f"{where} has version {version} of {schema}, written by interp {dataset.attrs.get('interp_version')}; this "
-            f"interp reads up to version {SCHEMA_VERSION}. Upgrade it: pip install --upgrade interp."
+            f"{where} has version {version} of {schema}, written by interp {dataset.attrs.get('interp_version')}; the "
+            f"installed interp reads up to version {SCHEMA_VERSION}. Upgrade: pip install --upgrade interp."
         )
     for older in range(version, SCHEMA_VERSION):
         dataset = UPGRADES[schema, older](dataset).assign_attrs(schema_version=older + 1)
@@ -199,16 +204,16 @@ def upgraded(dataset: xr.Dataset, where: str) -> xr.Dataset:
 
 
 def check_target(path: Path, overwrite: bool) -> None:
-    """Raise `OptionError` where there is something at a path that `save` would not replace."""
+    """Raise `OptionError` if a path exists that `save` would not replace."""
     if not path.exists():
         return
     if not overwrite:
         raise OptionError(f"{path} exists. Replace it with overwrite=True, or choose another path.")
     if not (path / GROUP).is_file():
-        raise OptionError(f"{path} is no store of interp, and is not replaced. Choose another path.")
+        raise OptionError(f"{path} is not an interp store and is not replaced. Choose another path.")
 
 
-def _checked(dataset: xr.Dataset) -> xr.Dataset:
+def _validated(dataset: xr.Dataset) -> xr.Dataset:
     if dataset.attrs.get("schema") == ACTIVATIONS:
         return validate(dataset)
     if dataset.attrs.get("schema") != RESULT:
@@ -220,72 +225,72 @@ def _checked(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def encoded(dataset: xr.Dataset) -> xr.Dataset:
-    """Return the dataset with every variable of strings as int32 codes and a vocabulary in its attrs."""
-    coded = {name: _coded(held) for name, held in dataset.variables.items()}
-    order = json.dumps([str(name) for name in coded], ensure_ascii=False)  # a store has none of its own
+    """Return the dataset with each text variable as int32 codes and a vocabulary in its attrs."""
+    coded = {name: _encode_strings(variable) for name, variable in dataset.variables.items()}
+    order = json.dumps([str(name) for name in coded], ensure_ascii=False)  # Zarr groups are unordered
     return _with_variables(dataset, coded).assign_attrs({ORDER: order})
 
 
-def _coded(held: xr.Variable) -> xr.Variable:
+def _encode_strings(variable: xr.Variable) -> xr.Variable:
     import xarray as xr
 
-    if held.dtype.kind in "biuf":
-        return xr.Variable(held.dims, held.data, held.attrs)
-    words, codes = np.unique(held.values.astype(str), return_inverse=True)
-    attrs = {**held.attrs, VOCABULARY: words.tolist()}
-    return xr.Variable(held.dims, codes.reshape(held.shape).astype(np.int32), attrs)
+    if variable.dtype.kind in "biuf":
+        return xr.Variable(variable.dims, variable.data, variable.attrs)
+    words, codes = np.unique(variable.values.astype(str), return_inverse=True)
+    attrs = {**variable.attrs, VOCABULARY: words.tolist()}
+    return xr.Variable(variable.dims, codes.reshape(variable.shape).astype(np.int32), attrs)
 
 
 def _decoded(stored: xr.Dataset) -> xr.Dataset:
-    """Return the dataset with strings for codes, coords in order and in memory unless long, data still on disk."""
-    if stored.attrs.get("schema") == ACTIVATIONS:  # a store may learn of labels after its matrix was begun
+    """Return the dataset with text instead of codes and coords in order; only short coords are loaded."""
+    if stored.attrs.get("schema") == ACTIVATIONS:  # labels may have been added after the matrix was created
         stored = stored.set_coords([name for name in stored.data_vars if name != integrity.MATRIX])
     order = json.loads(stored.attrs.get(ORDER, "[]"))
-    rank = {name: place for place, name in enumerate(order)}
+    rank = {name: position for position, name in enumerate(order)}
     names = sorted(map(str, stored.variables), key=lambda name: (rank.get(name, len(rank)), name))
-    plain = _with_variables(stored.drop_encoding(), {name: _plain(stored.variables[name]) for name in names})
-    for coord in plain.coords.values():
+    decoded = _with_variables(stored.drop_encoding(), {name: _decode_strings(stored.variables[name]) for name in names})
+    for coord in decoded.coords.values():
         if coord.size <= LABELS:
             coord.load()
-    plain.attrs.pop(ORDER, None)
-    return plain
+    decoded.attrs.pop(ORDER, None)
+    return decoded
 
 
-def _plain(held: xr.Variable) -> xr.Variable:
+def _decode_strings(variable: xr.Variable) -> xr.Variable:
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray
 
-    if VOCABULARY not in held.attrs:
-        return held
+    if VOCABULARY not in variable.attrs:
+        return variable
     from interp.lazyarrays import Words
 
-    attrs = dict(held.attrs)
-    words = Words(held, np.array(attrs.pop(VOCABULARY), dtype=str))
-    return xr.Variable(held.dims, LazilyIndexedArray(words), attrs)
+    attrs = dict(variable.attrs)
+    words = Words(variable, np.array(attrs.pop(VOCABULARY), dtype=str))
+    return xr.Variable(variable.dims, LazilyIndexedArray(words), attrs)
 
 
 def _with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
     import xarray as xr
 
-    coords = {name: held for name, held in variables.items() if name in dataset.coords}
-    data = {name: held for name, held in variables.items() if name not in dataset.coords}
+    coords = {name: variable for name, variable in variables.items() if name in dataset.coords}
+    data = {name: variable for name, variable in variables.items() if name not in dataset.coords}
     return xr.Dataset(data, coords, dataset.attrs)
 
 
-def layout(held: xr.Variable) -> dict[str, Any]:
-    """Return the encoding of a variable: matrices of tokens and units in sharded chunks, the rest in few chunks."""
+def layout(variable: xr.Variable) -> dict[str, Any]:
+    """Return the Zarr encoding of a variable: sharded chunks for (token, unit) matrices, few chunks for the rest."""
     from zarr.codecs import BloscCodec, Crc32cCodec
 
-    codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=held.dtype.itemsize)
-    found: dict[str, Any] = {"_FillValue": None, "compressors": (codec, Crc32cCodec())}
-    matrix = {"token", "unit"} <= set(held.dims)
-    if held.ndim:
-        found["chunks"] = _sizes(held, CHUNK if matrix else {"token": LABELS})
+    codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=variable.dtype.itemsize)
+    encoding: dict[str, Any] = {"_FillValue": None, "compressors": (codec, Crc32cCodec())}
+    matrix = {"token", "unit"} <= set(variable.dims)
+    if variable.ndim:
+        encoding["chunks"] = _sizes(variable, CHUNK if matrix else {"token": LABELS})
     if matrix:
-        pairs = zip(_sizes(held, SHARD), found["chunks"], strict=True)
-        found["shards"] = tuple(-(-shard // chunk) * chunk for shard, chunk in pairs)
-    return found
+        pairs = zip(_sizes(variable, SHARD), encoding["chunks"], strict=True)
+        encoding["shards"] = tuple(-(-shard // chunk) * chunk for shard, chunk in pairs)
+    return encoding
 
 
-def _sizes(held: xr.Variable, limits: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(max(min(limits.get(str(dim), size), size), 1) for dim, size in held.sizes.items())
+def _sizes(variable: xr.Variable, limits: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(max(min(limits.get(str(dim), size), size), 1) for dim, size in variable.sizes.items())

@@ -1,4 +1,4 @@
-"""What a plugin's own tests call: known answers to hold a probe against."""
+"""Public test helpers for plugins: conformance checks, planted and toy networks, isolated registries."""
 
 from __future__ import annotations
 
@@ -28,13 +28,16 @@ FINDS: Mapping[str, Mapping[str, bool | str]] = {
     "ablation": {"detector": True, "twin": "together"},
 }
 EXPECTATIONS: Mapping[str, Mapping[str, bool | str]] = MappingProxyType(
-    {probe: MappingProxyType({kind: found.get(kind, False) for kind in KINDS}) for probe, found in FINDS.items()}
+    {
+        probe: MappingProxyType({kind: detections.get(kind, False) for kind in KINDS})
+        for probe, detections in FINDS.items()
+    }
 )
 
 
 @dataclass(frozen=True)
 class Planted:
-    """A network and a text of which all is known.
+    """Network and text with known ground truth.
 
     Attributes
     ----------
@@ -42,13 +45,14 @@ class Planted:
         biLSTM ``lstm`` of 64 units, dense layers ``hidden`` and ``output``, in eval mode.
     batches : iterable of Batch
         Labels ``input``, ``output``, ``position`` (``early``, ``late``), ``source`` (two samples each) and
-        ``predicted``. The inputs ``s`` and ``t`` become one of two symbols, all others one.
+        ``predicted``. The inputs ``s`` and ``t`` map to one of two symbols each, all others to one.
     kinds : mapping of str to str
-        The kind of each unit ``lstm.0.….h.…``; other units (gates, cells, dense layers) are not listed.
+        Kind of each unit ``lstm.0.….h.…``; other units (gates, cells, dense layers) are not listed.
     expectations : mapping of str to mapping
-        ``expectations[probe][kind]``: whether a probe has to find units of this kind for pairs of ``s`` and ``t``.
-        ``"given"``: found, but not with ``given=("position",)``. ``"together"``: two of them together, not one alone.
-        Of classifiers it is the code length that does not find spread and xor; an accuracy, which hangs on a cut, may.
+        ``expectations[probe][kind]``: whether a probe must detect units of this kind for pairs of ``s`` and ``t``.
+        ``"given"``: detected, but not with ``given=("position",)``. ``"together"``: only two units jointly. For
+        classifiers, use code length: accuracy can be above chance on ``spread`` and ``xor`` units because of where the
+        decision threshold falls.
     """
 
     model: torch.nn.Module
@@ -58,21 +62,22 @@ class Planted:
 
 
 def planted(seed: int = 0, *, sources: int = 400) -> Planted:
-    """Return a biLSTM with weights set by hand, and text of known law.
+    """Return a biLSTM with hand-set weights and text from a known distribution.
 
-    Kinds of units, four each: detector (of a neighbour letter that tells the output with probability .9), spread (the
-    same letter in its variance, with one mean), xor (two letters, each independent of the output, that tell it
-    together), twin (copies of a detector), silent (a detector that nobody reads), topic (constant in a source,
-    independent of the output), position (first or second half of a text, which prefer other outputs; independent of
-    the output within a half). All others are noise, every other one with a memory. Units add noise to what they read.
+    Kinds of units, four each: detector (encodes a neighbour letter that predicts the output with probability 0.9),
+    spread (encodes the same letter in its variance, at equal means), xor (two letters that predict the output only
+    jointly), twin (copies of a detector), silent (a detector that no layer reads), topic (constant in a source,
+    independent of the output), position (first or second half of a text; the halves prefer different outputs, and the
+    unit is independent of the output within a half). All other units are noise, every other one with memory. Units add
+    noise to their input.
 
     Parameters
     ----------
     seed : int
-        Of the text and the noise; the weights are always the same.
+        Random seed of text and noise; the weights are fixed.
     sources : int
-        Independent texts, of 8 to 16 words and two samples each. With 100 each pair has about 600 tokens, with the
-        400 of the default about 2,400.
+        Number of independent texts, of 8 to 16 words and two samples each. A pair has about 600 tokens with 100
+        sources, and about 2,400 with the default of 400.
 
     Returns
     -------
@@ -89,48 +94,48 @@ def conformance(
     options: Mapping[str, Any] | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> Callable[[Any], None]:
-    """Return a test with one case for each object of a plugin and each rule, for pytest to find.
+    """Return a pytest test with one case per object of a plugin and rule.
 
-    ``test_conformance = interp.testing.conformance(my_plugin)`` in a test file is all there is to write. The toy that
-    objects are run on is `toy`; what a rule can't be held on is skipped, with the reason.
+    A test file needs only ``test_conformance = interp.testing.conformance(my_plugin)``. Objects run on the network of
+    `toy`; rules that don't apply to an object are skipped with a reason.
 
     Parameters
     ----------
     plugin : module, object or str
-        With functions under ``@hookimpl``; the name of an installed one.
+        Plugin with functions under ``@hookimpl``, or the name of an installed one.
     options : mapping of str to mapping or callable, optional
-        By the name of an object (``"viewer …"`` where a probe has the same): what it is called with, or
-        ``toy -> mapping``. What an object requires is filled in where the toy has it: ``model``, ``batches``,
-        ``wiring``, ``unit``, ``units``, ``pair``, ``ranking``.
-        ``"toy_sources": 4`` makes the toy smaller for what takes long.
+        Options by the name of an object (``"viewer …"`` if a probe has the same name): a mapping, or a function
+        ``toy -> mapping``. Required options are filled in from the toy if it has them: ``model``, ``batches``,
+        ``wiring``, ``unit``, ``units``, ``pair``, ``ranking``. ``"toy_sources": 4`` makes the toy smaller for slow
+        objects.
     expected_failures : mapping of str to str, optional
-        ``{"object/rule": reason}``. One that passes is a failure: it is to be removed.
+        ``{"object/rule": reason}``. An expected failure that passes is reported as a failure.
 
     Returns
     -------
     callable
-        Parametrized.
+        Parametrized test function.
 
     Raises
     ------
     OptionError
-        Options or failures for what the plugin does not have, or a failure without a reason.
+        Options or expected failures name an unknown object or rule, or a reason is empty.
     """
     import pytest
 
     from interp.conformance.running import FAILED, PASSED, checks, outcome, reasons
 
-    known = checks(plugin, options)
-    expected = reasons(known, expected_failures or {})
+    plugin_checks = checks(plugin, options)
+    expected = reasons(plugin_checks, expected_failures or {})
 
     def test(check: Any) -> None:
-        found = outcome(check, expected)
-        if found.state == FAILED:
-            pytest.fail(found.told, pytrace=False)
-        if found.state != PASSED:
-            pytest.skip(found.told)
+        result = outcome(check, expected)
+        if result.state == FAILED:
+            pytest.fail(result.told, pytrace=False)
+        if result.state != PASSED:
+            pytest.skip(result.told)
 
-    return pytest.mark.parametrize("check", known, ids=lambda check: check.id)(test)  # type: ignore[no-any-return]
+    return pytest.mark.parametrize("check", plugin_checks, ids=lambda check: check.id)(test)  # type: ignore[no-any-return]
 
 
 def check(
@@ -139,74 +144,76 @@ def check(
     options: Mapping[str, Any] | None = None,
     expected_failures: Mapping[str, str] | None = None,
 ) -> list[Outcome]:
-    """Return how each check of a plugin ends, without pytest; ``interp check`` prints it.
+    """Run all checks of a plugin without pytest and return their outcomes, as ``interp check`` prints them.
 
     Parameters
     ----------
     plugin, options, expected_failures
-        As of `conformance`.
+        As in `conformance`.
 
     Returns
     -------
     list of Outcome
-        ``check`` (``object/rule``), ``state`` (passed, failed, left out, expected to fail) and ``told``, why.
+        Fields ``check`` (``object/rule``), ``state`` (passed, failed, skipped, expected failure) and ``told`` (the
+        reason).
     """
     from interp.conformance.running import checks, outcome, reasons
 
-    known = checks(plugin, options)
-    expected = reasons(known, expected_failures or {})
-    return [outcome(one, expected) for one in known]
+    plugin_checks = checks(plugin, options)
+    expected = reasons(plugin_checks, expected_failures or {})
+    return [outcome(plugin_check, expected) for plugin_check in plugin_checks]
 
 
 @contextmanager
 def host(*plugins: object) -> Iterator[Registry]:
-    """Let ``interp`` know these plugins alone, in place of those that are installed, until the block ends.
+    """Replace the installed plugins with these ones until the block ends.
 
     Parameters
     ----------
     *plugins : module, object or str
-        With functions under ``@hookimpl``; the names of installed ones.
+        Plugins with functions under ``@hookimpl``, or the names of installed ones.
 
     Yields
     ------
     Registry
-        Of these.
+        Registry of these plugins.
 
     Raises
     ------
     PluginError
-        As `interp.register`.
+        A plugin can't be registered; see `interp.register`.
     """
     from interp.conformance.running import named
     from interp.registry import Registry, isolated
 
-    held = {one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__): one for one in plugins}
-    known = {name: named(one) if isinstance(one, str) else one for name, one in held.items()}
-    with isolated(Registry(known)) as registry:
+    by_name = {one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__): one for one in plugins}
+    resolved = {name: named(one) if isinstance(one, str) else one for name, one in by_name.items()}
+    with isolated(Registry(resolved)) as registry:
         yield registry
 
 
 def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
-    """Return a small bidirectional network, its text and its activations, for tests that have to be quick.
+    """Return a small bidirectional network with its text and activations, for quick tests.
 
     Parameters
     ----------
     kind : {"LSTM", "GRU", "RNN"}
-        Of the recurrent module.
+        Type of the recurrent module.
     seed : int
-        Of weights and text.
+        Random seed of weights and text.
     sources : int
-        Independent texts of two samples each, 18 tokens long.
+        Number of independent texts, of two samples with 18 tokens each.
 
     Returns
     -------
     Toy
-        ``model``, ``batches``, ``acts`` ``(token, unit)``, ``wiring``, and names: ``unit``, ``units``, ``pair``.
+        Fields ``model``, ``batches``, ``acts`` ``(token, unit)``, ``wiring``, and the names ``unit``, ``units`` and
+        ``pair``.
 
     Raises
     ------
     OptionError
-        For another kind.
+        The kind is unknown.
     """
     from interp.conformance.toys import made
 

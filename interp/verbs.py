@@ -1,4 +1,4 @@
-"""Verbs of the core that make datasets: capture and measure."""
+"""Commands `interp capture` and `interp measure`."""
 
 from __future__ import annotations
 
@@ -14,34 +14,48 @@ if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
-ANSWER = 10  # seconds for a scheduler to answer
+ANSWER = 10  # seconds to wait for a scheduler
 Scheduler = Annotated[
-    str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers do it.")
+    str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786; its workers do the work.")
 ]
-Listed = Annotated[list[str] | None, typer.Option(help="Several with commas, or the flag several times.")]
+Listed = Annotated[
+    list[str] | None, typer.Option(help="Names, separated by commas or by repeating the flag; all by default.")
+]
 
 
 def capture(
-    model: Annotated[str, typer.Argument(help="The model, as `interp plugins` lists it.")],
-    output: Annotated[Path, typer.Option(help="The Zarr store; on one that is not finished the capture goes on.")],
-    task: Annotated[str | None, typer.Option(help="The task; by default the one the model was trained on.")] = None,
-    corpus: Annotated[Path | None, typer.Option(help="A text file, a dump, or a directory of them.")] = None,
-    split: Annotated[str | None, typer.Option(help="By default demo, with a corpus test.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Samples; by default one of each sentence.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice of samples and their spellings.")] = 0,
-    language: Annotated[str | None, typer.Option(help="Language pack.")] = None,
-    rules: Annotated[str | None, typer.Option(help="Rule set, or several with + between.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Weights of your own (safetensors).")] = None,
-    untrained: Annotated[int | None, typer.Option(help="Fresh weights with this seed: the control network.")] = None,
+    model: Annotated[str, typer.Argument(help="Name of the model; `interp plugins` lists them.")],
+    output: Annotated[Path, typer.Option(help="Zarr store to write; an unfinished one is resumed.")],
+    task: Annotated[str | None, typer.Option(help="Task; by default the one that the model was trained on.")] = None,
+    corpus: Annotated[Path | None, typer.Option(help="Text file, Wikipedia dump, or directory of them.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Split to capture: 'demo' by default, 'test' with --corpus.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Maximal number of samples; by default one per sentence.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed for the choice of samples and their spellings.")] = 0,
+    language: Annotated[
+        str | None, typer.Option(help="Language pack, such as 'ru'; default of the task otherwise.")
+    ] = None,
+    rules: Annotated[
+        str | None, typer.Option(help="Rule set, or several joined by +; default of the task otherwise.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Safetensors file with the weights; those of the model by default.")
+    ] = None,
+    untrained: Annotated[int | None, typer.Option(help="Random weights from this seed, as a control network.")] = None,
     quantities: Listed = None,
     modules: Listed = None,
-    where: Annotated[list[str] | None, typer.Option(help="LABEL=VALUE, such as input=t; several times.")] = None,
-    batch_size: Annotated[int, typer.Option(help="The most samples at once.")] = 64,
-    dtype: Annotated[str, typer.Option(help="Of the matrix: float32, float64 or float16.")] = "float32",
-    check: Annotated[str, typer.Option(help="Compare with the modules' own results: sample or all.")] = "sample",
+    where: Annotated[
+        list[str] | None, typer.Option(help="Tokens to keep, as LABEL=VALUE such as input=t; repeatable.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Maximal number of samples per forward.")] = 64,
+    dtype: Annotated[str, typer.Option(help="Type of the matrix: float32, float64 or float16.")] = "float32",
+    check: Annotated[
+        str, typer.Option(help="Rows to compare with the modules' own results: 'sample' or 'all'.")
+    ] = "sample",
     scheduler: Scheduler = None,
 ) -> None:
-    """Run a model and store what every unit and gate did; started again, it goes on where it stopped."""
+    """Run a model and store the activations of all units and gates; an interrupted capture resumes."""
     import interp
     from interp.flags import labels_from
 
@@ -51,8 +65,8 @@ def capture(
         acts = interp.capture(
             network,
             batches,
-            modules=_listed(modules),
-            quantities=_listed(quantities) or "all",
+            modules=_split_commas(modules),
+            quantities=_split_commas(quantities) or "all",
             where=labels_from(where) if where else None,
             store=output,
             batch_size=batch_size,
@@ -61,18 +75,18 @@ def capture(
             client=client,
         )
     typer.echo(f"{output}: {_sizes(acts)}")
-    rows, worst = acts.attrs["checked_rows"], acts.attrs["max_abs_error"]
-    typer.echo(f"Compared with the modules' own results: {rows:,} rows, largest difference {worst:.1e}.")
+    rows, largest = acts.attrs["verification_rows"], acts.attrs["verification_max_error"]
+    typer.echo(f"Compared with the modules' own results: {rows:,} rows, largest difference {largest:.1e}.")
 
 
 @contextmanager
 def connected(scheduler: str | None) -> Iterator[Client | None]:
-    """Give a client of a scheduler, or None without one.
+    """Connect to a scheduler; yield the client, or None without a scheduler.
 
     Raises
     ------
     ClusterError
-        Where nothing answers at the address.
+        No scheduler answers at the address.
     """
     if scheduler is None:
         yield None
@@ -85,7 +99,7 @@ def connected(scheduler: str | None) -> Iterator[Client | None]:
         client = Client(scheduler, timeout=ANSWER, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(
-            f"No Dask scheduler answers at {scheduler!r}. Start one with `dask scheduler`, and give the address that "
+            f"No Dask scheduler answers at {scheduler!r}. Start one with `dask scheduler`, and pass the address that "
             "it prints."
         ) from error
     with client:
@@ -93,7 +107,7 @@ def connected(scheduler: str | None) -> Iterator[Client | None]:
 
 
 def _batches(
-    model: str, task: str | None, split: str | None, limit: int | None, seed: int, given: dict[str, Any]
+    model: str, task: str | None, split: str | None, limit: int | None, seed: int, task_options: dict[str, Any]
 ) -> Any:
     import interp
     from interp.errors import OptionError
@@ -101,29 +115,29 @@ def _batches(
 
     name = task or registry().get("model", model).task
     if not name:
-        raise OptionError(f"The model {model!r} names no task: give --task, one of {', '.join(interp.tasks())}.")
-    options = {key: value for key, value in given.items() if value is not None}
-    chosen = split or ("test" if "corpus" in options else "demo")
-    return interp.load_task(name, **options).batches(chosen, limit=limit, seed=seed)
+        raise OptionError(f"The model {model!r} has no default task. Pass --task, one of {', '.join(interp.tasks())}.")
+    options = {key: value for key, value in task_options.items() if value is not None}
+    split_name = split or ("test" if "corpus" in options else "demo")
+    return interp.load_task(name, **options).batches(split_name, limit=limit, seed=seed)
 
 
-def _listed(values: list[str] | None) -> list[str] | None:
+def _split_commas(values: list[str] | None) -> list[str] | None:
     return [part for value in values for part in value.split(",")] if values else None
 
 
 def measure(
-    probe: Annotated[str, typer.Argument(help="The probe, as `interp plugins` lists it.")],
+    probe: Annotated[str, typer.Argument(help="Name of the probe; `interp plugins` lists them.")],
     stores: Annotated[list[str], typer.Argument(metavar="ACTS.zarr... [--OPTION VALUE]...")],
-    output: Annotated[Path, typer.Option(help="The result is written here, as a Zarr store.")],
-    overwrite: Annotated[bool, typer.Option(help="Replace a store that is there.")] = False,
+    output: Annotated[Path, typer.Option(help="Zarr store to write the result to.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing store.")] = False,
     scheduler: Scheduler = None,
 ) -> None:
-    """Run a probe over stored captures; several give a result with a dim `model`.
+    """Run a probe on stored captures; several captures give a result with a dim `model`.
 
-    With a scheduler what is counted is recorded beside the output: started again, it goes on where it stopped.
+    With a scheduler, partial states are written beside the output, and an interrupted measurement resumes.
 
-    The options of the probe are flags of the same names: `--minimum 100 --labels input,output`. A wrong one is
-    answered with the list of all. `--basis rotated` is for every probe.
+    Options of the probe are flags of the same names: `--minimum 100 --labels input,output`. An unknown flag is an error
+    that lists all flags. Every probe also takes `--basis rotated`.
     """
     import interp
     from interp.errors import OptionError
@@ -132,23 +146,23 @@ def measure(
     from interp.scaling.records import remove
     from interp.storage import check_target
 
-    called = registry().get("probe", probe)
-    known = {**keyword_only(interp.measure), **keyword_only(called)}
+    probe_object = registry().get("probe", probe)
+    parameters = {**keyword_only(interp.measure), **keyword_only(probe_object)}
     for name in ("client", "states", "progress"):
-        known.pop(name, None)
-    paths, options = split_flags(stores, known)
+        parameters.pop(name, None)
+    paths, options = split_flags(stores, parameters)
     if not paths:
         raise OptionError(f"Expected a store of activations: interp measure {probe} ACTS.zarr --output {output}.")
     states = output.with_name(f".{output.name}.states") if scheduler else None
-    begun = states is not None and states.exists()
-    if not begun:
+    resuming = states is not None and states.exists()
+    if not resuming:
         check_target(output, overwrite)
-    opened = [interp.open(path) for path in paths]
+    captures = [interp.open(path) for path in paths]
     with connected(scheduler) as client:
         result = interp.measure(
-            probe, opened[0] if len(opened) == 1 else opened, client=client, states=states, **options
+            probe, captures[0] if len(captures) == 1 else captures, client=client, states=states, **options
         )
-    if not (begun and _is_at(output, result)):
+    if not (resuming and _is_already_saved(output, result)):
         interp.save(result, output, overwrite=overwrite)
     typer.echo(f"{output}: {_sizes(result)}\n{interp.methods(result)}")
     if states is not None:
@@ -158,16 +172,17 @@ def measure(
 measure.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]
 
 
-def _is_at(path: Path, result: xr.Dataset) -> bool:
-    """Return whether a result has been written, by a call that was killed before it could clear up."""
+def _is_already_saved(path: Path, result: xr.Dataset) -> bool:
+    """Return whether a store already has this result, from a call that was killed before it removed its states."""
     import interp
 
     return path.exists() and interp.open(path).identical(result)
 
 
 def keyword_only(called: Any) -> dict[str, Parameter]:
-    """Return the keyword-only parameters of a callable: its options."""
-    return {name: one for name, one in signature(called).parameters.items() if one.kind is Parameter.KEYWORD_ONLY}
+    """Return the options of a callable: its keyword-only parameters."""
+    parameters = signature(called).parameters.items()
+    return {name: parameter for name, parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY}
 
 
 def _sizes(dataset: xr.Dataset) -> str:

@@ -1,4 +1,4 @@
-"""The verbs for authors, and the guide: its steps are gone through word by word."""
+"""Commands for plugin authors, and the steps of the plugin guide, run literally."""
 
 import json
 import os
@@ -24,14 +24,14 @@ THIRD = Path(__file__).parent / "fixtures/interp_thirdparty"
 
 
 def run(*words, status=0, **options):
-    """Run ``interp`` in this environment, with further folders to import from."""
-    done = subprocess.run([*CALL, *words], capture_output=True, text=True, check=False, **options)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
+    """Run ``interp`` in a subprocess and check its exit code."""
+    result = subprocess.run([*CALL, *words], capture_output=True, text=True, check=False, **options)
+    assert result.returncode == status, result.stdout + result.stderr
+    return result.stdout
 
 
 def install(source, target):
-    """Install a package into a folder, without a network."""
+    """Install a package into a folder, without network access."""
     call = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", target]
     subprocess.run([*call, source], check=True, capture_output=True)
 
@@ -40,8 +40,8 @@ def environment(path):
     return {**os.environ, "PYTHONPATH": str(path)}
 
 
-def environment_of(folder):
-    """Return what a shell in a new virtual environment sees, in which nothing but this one's packages is installed."""
+def new_environment(folder):
+    """Create a virtual environment with only the packages of this one, and return its shell environment."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     packages = next(folder.glob("lib/*/site-packages"))
     ours = [path for path in sys.path if path.endswith("site-packages")]
@@ -51,31 +51,31 @@ def environment_of(folder):
         start = "from importlib.metadata import entry_points\nentry_points(group='console_scripts')"
         script.write_text(f"#!{folder}/bin/python\n{start}[{name!r}].load()()\n", encoding="utf-8")
         script.chmod(0o755)
-    held = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
-    return {**held, "PATH": path, "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}  # 0 is how pip spells yes here
+    return {**variables, "PATH": path, "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}  # 0 means yes here
 
 
 def shell(line, **options):
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, **options)
-    assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return done.stdout
+    result = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, **options)
+    assert result.returncode == 0, f"{line}\n{result.stdout[-3000:]}{result.stderr[-3000:]}"
+    return result.stdout
 
 
-def answer_of(line, **options):
-    """Start a server by the words of the guide, and return the status of its page."""
+def served_status(line, **options):
+    """Start a server with a command of the guide, and return the HTTP status of its page."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     call = ["bash", "-c", f"exec {line} --port {port}"]
     with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options) as server:
         try:
-            return status_of(f"http://127.0.0.1:{port}")
+            return page_status(f"http://127.0.0.1:{port}")
         finally:
             server.terminate()
 
 
-def status_of(address):
+def page_status(address):
     deadline = time.monotonic() + 60
     while True:
         try:
@@ -87,17 +87,17 @@ def status_of(address):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_begun_passes_its_own_test(kind, tmp_path):
+def test_new_plugins_pass_their_own_test(kind, tmp_path):
     folder = write(kind, "first-try", tmp_path)
     call = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests")]
-    done = subprocess.run(call, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    result = subprocess.run(call, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout[-3000:]
     assert "interp-first-try" in (folder / "README.md").read_text(encoding="utf-8")
 
 
-def test_begun_names_are_kebab_case_and_nothing_is_overwritten(tmp_path):
+def test_new_rejects_wrong_names_and_existing_folders(tmp_path):
     write("probe", "mine", tmp_path)
-    with pytest.raises(interp.OptionError, match="there already"):
+    with pytest.raises(interp.OptionError, match="exists already"):
         write("probe", "mine", tmp_path)
     for name in ("Mine", "my_probe", "", "../up", "class", "1st"):
         with pytest.raises(interp.OptionError, match="kebab-case"):
@@ -113,31 +113,31 @@ def test_begun_names_are_kebab_case_and_nothing_is_overwritten(tmp_path):
         ("penalty", "any"), ("penalty", "penalty"), ("task", "batch"), ("adapter", "adapter"), ("reducer", "reducer"),
     ],
 )  # fmt: skip
-def test_a_name_that_the_source_uses_otherwise_is_refused(kind, name, tmp_path):
-    with pytest.raises(interp.OptionError, match=f"{name}.* means something else"):
+def test_names_in_the_template_source_are_rejected(kind, name, tmp_path):
+    with pytest.raises(interp.OptionError, match=f"{name}.* has another meaning"):
         write(kind, name, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "told"),
-    [("probe", "hellinger", "taken, by the plugin 'hellinger'"), ("reducer", "moments", "taken"),
-     ("viewer", "testing", None), ("probe", "reproduction", "taken, by the plugin|module interp_reproduction")],
+    ("kind", "name", "message"),
+    [("probe", "hellinger", "taken by the plugin 'hellinger'"), ("reducer", "moments", "taken"),
+     ("viewer", "testing", None), ("probe", "reproduction", "taken by the plugin|module interp_reproduction")],
 )  # fmt: skip
-def test_a_name_that_a_plugin_or_a_module_has_is_refused(kind, name, told, tmp_path):
-    if told is None:
+def test_names_of_plugins_and_modules_are_rejected(kind, name, message, tmp_path):
+    if message is None:
         assert write(kind, name, tmp_path).is_dir()
     else:
-        with pytest.raises(interp.OptionError, match=told):
+        with pytest.raises(interp.OptionError, match=message):
             write(kind, name, tmp_path)
 
 
-def test_the_guide_goes_from_nothing_to_the_command_line_and_the_dashboard(tmp_path):
+def test_guide_leads_to_the_command_line_and_the_dashboard(tmp_path):
     source = re.search(r"<!-- file: (\S+) -->\n```python\n(.*?)```", GUIDE, re.DOTALL)
     lines = [line for line in source[2].splitlines() if line.strip() and '"""' not in line]
     assert len(lines) <= 40
-    told = {}
-    options = {"cwd": tmp_path, "env": environment_of(tmp_path / "venv")}
+    outputs = {}
+    options = {"cwd": tmp_path, "env": new_environment(tmp_path / "venv")}
     for step in re.search(r"<!-- begin -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)[1].splitlines():
         shell(step, **options)
     folder = tmp_path / "interp-burst-size"
@@ -145,45 +145,45 @@ def test_the_guide_goes_from_nothing_to_the_command_line_and_the_dashboard(tmp_p
     options["cwd"] = folder
     *steps, serve = re.search(r"<!-- steps -->\n```sh\n(.*?)```", GUIDE, re.DOTALL)[1].splitlines()
     for step in steps:
-        told[step] = shell(step, **options)
-    assert "viewer burst-bars" in " ".join(told["interp plugins"].split())
-    assert "passed" in told["pytest"]
-    assert answer_of(serve, **options) == 200
+        outputs[step] = shell(step, **options)
+    assert "viewer burst-bars" in " ".join(outputs["interp plugins"].split())
+    assert "passed" in outputs["pytest"]
+    assert served_status(serve, **options) == 200
     script = (
         "import interp\n"
         "from interp_dashboard.dashboard import Dashboard\n"
         "from interp_dashboard.material import Material\n"
-        "held = Material(interp.open('acts.zarr'), [interp.open('bursts.zarr')])\n"
-        "sent = []; page = Dashboard(held, send=sent.append)\n"
+        "data = Material(interp.open('acts.zarr'), [interp.open('bursts.zarr')])\n"
+        "sent = []; page = Dashboard(data, send=sent.append)\n"
         "page.show(); print([one['heading'] for one in sent if one.get('panel') == 'burst-bars' and 'html' in one])"
     )
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    shown = shell(f"python -W ignore {tmp_path / 'script.py'}", **options)
-    assert shown.strip() == "['Burst bars']"
+    output = shell(f"python -W ignore {tmp_path / 'script.py'}", **options)
+    assert output.strip() == "['Burst bars']"
 
 
-def test_a_package_from_elsewhere_is_found_and_checked(tmp_path):
+def test_third_party_packages_are_found_and_checked(tmp_path):
     install(THIRD, tmp_path)
-    listed = json.loads(run("plugins", "--json", env=environment(tmp_path)))
-    found = next(one for one in listed if one["plugin"] == "thirdparty")
-    assert (found["from"], found["version"]) == ("interp_thirdparty", "0.3.0")
-    assert found["distribution"] == "interp-thirdparty"
+    records = json.loads(run("plugins", "--json", env=environment(tmp_path)))
+    record = next(one for one in records if one["plugin"] == "thirdparty")
+    assert (record["from"], record["version"]) == ("interp_thirdparty", "0.3.0")
+    assert record["distribution"] == "interp-thirdparty"
     options = {"above": {"type": "float", "default": "0.5"}}
-    assert found["hooks"] == ["register_probes", "register_penalties"]
-    assert {"kind": "probe", "name": "longest-run", "options": options} in found["brings"]
-    checked = json.loads(run("check", "thirdparty", "--json", env=environment(tmp_path)))
-    assert {one["state"] for one in checked} == {"passed"}
+    assert record["hooks"] == ["register_probes", "register_penalties"]
+    assert {"kind": "probe", "name": "longest-run", "options": options} in record["objects"]
+    outcomes = json.loads(run("check", "thirdparty", "--json", env=environment(tmp_path)))
+    assert {one["state"] for one in outcomes} == {"passed"}
 
 
-def test_check_ends_with_one_and_names_the_remedy(monkeypatch):
+def test_check_exits_with_1_and_prints_the_remedy(monkeypatch):
     from interp.conformance.running import Outcome
 
-    found = [Outcome("mine/result", "passed"), Outcome("mine/input-kept", "failed", "Remedy: copy.")]
-    monkeypatch.setattr("interp.testing.check", lambda plugin: found)
-    done = CliRunner().invoke(build_app(), ["check", "mine"])
-    assert done.exit_code == 1
-    assert "Remedy: copy." in done.output
-    assert "1 passed, 1 failed" in done.output
+    outcomes = [Outcome("mine/result", "passed"), Outcome("mine/input-unchanged", "failed", "Remedy: copy.")]
+    monkeypatch.setattr("interp.testing.check", lambda plugin: outcomes)
+    result = CliRunner().invoke(build_app(), ["check", "mine"])
+    assert result.exit_code == 1
+    assert "Remedy: copy." in result.output
+    assert "1 passed, 1 failed" in result.output
 
 
 @pytest.fixture(scope="module")
@@ -192,31 +192,31 @@ def store(tmp_path_factory):
     return interp.save(acts, tmp_path_factory.mktemp("show") / "acts.zarr")
 
 
-def test_show_says_what_is_in_a_store_and_where_it_is_from(store):
-    told = run("show", str(store))
-    assert "interp.activations, version 1: no fault" in told
-    assert re.search(r"token +144", told)
-    assert re.search(r"model +toy-lstm", told)
+def test_show_prints_contents_and_provenance(store):
+    output = run("show", str(store))
+    assert "interp.activations, version 1: no faults" in output
+    assert re.search(r"token +144", output)
+    assert re.search(r"model +toy-lstm", output)
     parsed = json.loads(run("show", str(store), "--json"))
     assert parsed["dims"] == {"token": 144, "unit": 57}
     assert parsed["variables"] == {"activation": "(token, unit) float32"}
 
 
-def test_show_lists_all_faults_and_ends_with_one(tmp_path):
+def test_show_lists_all_faults_and_exits_with_1(tmp_path):
     import xarray as xr
 
     wrong = xr.Dataset(
         {"activation": (("unit", "token"), [[1.0]])}, attrs={"schema": "interp.activations", "schema_version": 1}
     )
     wrong.to_zarr(tmp_path / "wrong.zarr", consolidated=False)
-    told = run("show", str(tmp_path / "wrong.zarr"), status=1)
-    assert "version 1: 11 faults" in told
-    assert "no coord 'sample'" in told
-    assert "no coord 'module'" in told
+    output = run("show", str(tmp_path / "wrong.zarr"), status=1)
+    assert "version 1: 11 faults" in output
+    assert "no coord 'sample'" in output
+    assert "no coord 'module'" in output
     assert len(json.loads(run("show", str(tmp_path / "wrong.zarr"), "--json", status=1))["faults"]) == 11
 
 
-def test_show_finds_the_faults_of_a_result(tmp_path, store):
+def test_show_finds_faults_of_results(tmp_path, store):
     right = interp.measure("moments", interp.open(store))
     assert json.loads(run("show", str(interp.save(right, tmp_path / "right.zarr")), "--json"))["faults"] == []
     wrong = right.drop_vars("module").expand_dims(pair=["t=>ծ"]).assign_attrs(options="{")

@@ -1,4 +1,4 @@
-"""Plugins that are broken on purpose, each for one rule: the host or the kit names plugin, object and remedy."""
+"""Deliberately broken plugins, one per rule: errors name plugin, object and remedy."""
 
 import importlib
 import re
@@ -22,8 +22,8 @@ def mutating(acts: xr.Dataset) -> xr.Dataset:
     return acts.activation.mean("token").to_dataset(name="mean")
 
 
-def among(acts: xr.Dataset) -> xr.Dataset:
-    """Mean, less that of all units: (unit,)."""
+def centred(acts: xr.Dataset) -> xr.Dataset:
+    """Mean minus the mean of all units: (unit,)."""
     mean = acts.activation.mean("token")
     return (mean - mean.mean()).to_dataset(name="mean")
 
@@ -34,7 +34,7 @@ def random(acts: xr.Dataset) -> xr.Dataset:
 
 
 def greedy(acts: xr.Dataset) -> xr.Dataset:
-    """Mean where a t is, of more labels than it says: (unit,)."""
+    """Mean where the output is d, an undeclared label: (unit,)."""
     return acts.activation.isel(token=(acts["output"] == "d").values).mean("token").to_dataset(name="mean")
 
 
@@ -49,33 +49,33 @@ def loose(acts: xr.Dataset, **options) -> xr.Dataset:
 
 def pickled(acts: xr.Dataset) -> xr.Dataset:
     """Objects: (unit,)."""
-    made = acts.activation.mean("token").to_dataset(name="mean")
-    return made.assign(thing=("unit", np.array([{}] * acts.sizes["unit"], dtype=object)))
+    dataset = acts.activation.mean("token").to_dataset(name="mean")
+    return dataset.assign(thing=("unit", np.array([{}] * acts.sizes["unit"], dtype=object)))
 
 
 @pytest.mark.parametrize(
     ("function", "rule", "remedy"),
     [
-        (mutating, "input-kept", "acts.copy"),
+        (mutating, "input-unchanged", "acts.copy"),
         (ordered, "order-of-tokens", "sequential=True"),
         (by_place, "order-of-units", "column alike"),
-        (among, "fewer-units", "across"),
+        (centred, "unit-subset", "depends_on_all"),
         (random, "deterministic", "default_rng"),
-        (greedy, "honest-requires", "requires="),
+        (greedy, "declared-labels", "requires="),
         (undocumented, "docstring", "one sentence"),
         (loose, "explicit-signature", "every parameter"),
         (pickled, "result", "astype"),
     ],
 )
-def test_a_broken_probe_is_caught_with_what_to_do(function, rule, remedy):
-    told = failures(plugin(probes=[marked(function)]))
-    assert f"strange/{rule}" in told, told
-    assert "Plugin 'strange', probe 'strange'" in told[f"strange/{rule}"]
-    assert remedy in told[f"strange/{rule}"]
+def test_broken_probes_fail_with_a_remedy(function, rule, remedy):
+    messages = failures(plugin(probes=[marked(function)]))
+    assert f"strange/{rule}" in messages, messages
+    assert "Plugin 'strange', probe 'strange'" in messages[f"strange/{rule}"]
+    assert remedy in messages[f"strange/{rule}"]
 
 
 class Last(interp.Reducer):
-    """The first token of the chunk that came last: (unit,)."""
+    """First token of the last chunk: (unit,)."""
 
     name = "strange"
 
@@ -92,14 +92,14 @@ class Last(interp.Reducer):
         return xr.Dataset({"mean": ("unit", state["mean"])})
 
 
-def test_a_reducer_to_which_the_order_matters_is_caught():
-    told = failures(plugin(probes=[Last]))
-    assert "chunks, or another order of merges" in told["strange/merge-law"]
+def test_order_dependent_reducers_fail():
+    messages = failures(plugin(probes=[Last]))
+    assert "chunks, or another order of merges" in messages["strange/merge-law"]
 
 
-def test_a_penalty_without_a_gradient_or_with_a_generator_of_its_own_is_caught():
+def test_penalties_without_a_gradient_fail():
     class Detached(interp.Penalty):
-        """The mean square, which nothing learns from."""
+        """Mean square without a gradient."""
 
         name = "strange"
 
@@ -112,9 +112,9 @@ def test_a_penalty_without_a_gradient_or_with_a_generator_of_its_own_is_caught()
     assert "strange/gradient" in failures(plugin(penalties=[Detached]))
 
 
-def test_an_adapter_that_is_not_its_module_is_caught():
+def test_adapters_with_a_taken_name_fail():
     class Wrong(interp.find("adapter", "rnn-cell").__class__):
-        """A cell without its bias."""
+        """Cell with half of its state."""
 
         name = "rnn-cell"
 
@@ -124,8 +124,8 @@ def test_an_adapter_that_is_not_its_module_is_caught():
         def compiled(self, weights):
             return None
 
-    told = failures(plugin(adapters=[Wrong()]))
-    assert "also registered by 'recurrent'" in told["strange/hooks-known"]
+    messages = failures(plugin(adapters=[Wrong()]))
+    assert "also registered by 'recurrent'" in messages["strange/hooks-known"]
 
 
 SOURCES = {
@@ -146,19 +146,20 @@ SOURCES = {
 
 
 @pytest.mark.parametrize("fault", SOURCES)
-def test_a_plugin_that_is_broken_is_named_and_the_rest_works(fault, tmp_path, monkeypatch):
-    source, told = SOURCES[fault]
+def test_broken_plugins_are_named_and_skipped(fault, tmp_path, monkeypatch):
+    source, message = SOURCES[fault]
     (tmp_path / f"strange_{fault}.py").write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     points = [*entry_points(group="interp"), EntryPoint(fault, f"strange_{fault}", "interp")]
     monkeypatch.setattr(host, "entry_points", lambda group: points)
     monkeypatch.setattr(host, "_ours", lambda point: point.name != fault)
     with pytest.warns(UserWarning, match=re.escape(f"'{fault}'")) as warned:
-        known = host.discover({})
-    assert told in " ".join(str(one.message) for one in warned)
-    assert "INTERP_DISABLE" in " ".join(str(one.message) for one in warned) or "imported" in told or fault == "missing"
-    assert known.get("probe", "hellinger").__module__.startswith("interp_hellinger")
-    assert fault not in known.plugins
+        registry = host.discover({})
+    warning = " ".join(str(one.message) for one in warned)
+    assert message in warning
+    assert "INTERP_DISABLE" in warning or "imported" in message or fault == "missing"
+    assert registry.get("probe", "hellinger").__module__.startswith("interp_hellinger")
+    assert fault not in registry.plugins
 
 
 def installed(tmp_path, monkeypatch, name, source):
@@ -181,7 +182,7 @@ def register_probes(register):
 '''
 
 
-def test_an_import_that_takes_long_or_loads_much_is_caught(tmp_path, monkeypatch):
+def test_slow_and_heavy_imports_fail(tmp_path, monkeypatch):
     monkeypatch.setattr(packages, "SECONDS", 0.3)
     module = installed(
         tmp_path, monkeypatch, "slow_plugin", f"import time\nfrom interp import hookimpl, probe\ntime.sleep(1)\n{PROBE}"
@@ -193,38 +194,38 @@ def test_an_import_that_takes_long_or_loads_much_is_caught(tmp_path, monkeypatch
     assert "loads torch" in failures(module)["big_plugin/light-import"]
 
 
-def test_a_private_import_is_caught(tmp_path, monkeypatch):
+def test_private_imports_fail(tmp_path, monkeypatch):
     source = f"from interp import hookimpl, probe\nfrom interp.kernels import place\n{PROBE}"
-    told = failures(installed(tmp_path, monkeypatch, "private_plugin", source))
-    assert "line 2 imports interp.kernels, which is private" in told["private_plugin/public-imports"]
+    messages = failures(installed(tmp_path, monkeypatch, "private_plugin", source))
+    assert "line 2 imports interp.kernels, which is private" in messages["private_plugin/public-imports"]
 
 
-def test_a_result_for_each_token_has_to_move_with_the_tokens():
+def test_results_per_token_must_follow_the_tokens():
     def late(acts: xr.Dataset) -> xr.Dataset:
-        """The value of the token before: (token, unit)."""
+        """Value of the token before: (token, unit)."""
         return acts.activation.copy(data=np.roll(acts.activation.values, 1, axis=0)).to_dataset(name="before")
 
     def now(acts: xr.Dataset) -> xr.Dataset:
-        """The value: (token, unit)."""
+        """Value: (token, unit)."""
         return acts.activation.to_dataset(name="now")
 
     assert "strange/order-of-tokens" in failures(plugin(probes=[marked(late)]))
     assert not failures(plugin(probes=[marked(now)]))
 
 
-def test_what_has_no_answer_on_the_toy_is_left_out_and_not_passed():
+def test_probes_that_do_not_run_on_the_toy_are_skipped():
     def demanding(acts: xr.Dataset, *, something: str) -> xr.Dataset:
         """Mean: (unit,)."""
         return acts.activation.mean("token").to_dataset(name="mean")
 
     states = {one.check.partition("/")[2]: one.state for one in check(plugin(probes=[marked(demanding)]))}
-    run = {"input-kept", "one-sample", "empty-symbols", "honest-requires", "lstm-and-gru", "round-trip", "result"}
-    assert {rule for rule in run if states[rule] == "left out"} == run
-    assert states["light-import"] == "left out"
+    rules = {"input-unchanged", "one-sample", "empty-symbols", "declared-labels", "lstm-and-gru", "result"}
+    assert {rule for rule in rules if states[rule] == "skipped"} == rules
+    assert states["light-import"] == "skipped"
 
 
 class Lists(Last):
-    """A state of lists, and an option that is not kept: (unit,)."""
+    """State of lists, and an option that is not stored: (unit,)."""
 
     def __init__(self, *, above: float = 0.5) -> None:
         pass
@@ -236,15 +237,15 @@ class Lists(Last):
         return {"above": 0.5}
 
 
-def test_a_reducer_with_a_state_that_is_no_array_or_without_its_options_is_caught():
-    told = failures(plugin(probes=[Lists]))
-    assert {"strange/options-kept"} <= set(told)
+def test_reducers_that_do_not_store_options_fail():
+    messages = failures(plugin(probes=[Lists]))
+    assert {"strange/options-stored"} <= set(messages)
 
 
 @pytest.mark.parametrize(("value", "rule"), [("nan", "finite-scalar"), ("noise", "repeats")])
-def test_a_penalty_that_is_not_finite_or_draws_elsewhere_is_caught(value, rule):
+def test_infinite_and_random_penalties_fail(value, rule):
     class Strange(interp.Penalty):
-        """Not what it should be."""
+        """Broken penalty."""
 
         name = "strange"
 
@@ -258,9 +259,9 @@ def test_a_penalty_that_is_not_finite_or_draws_elsewhere_is_caught(value, rule):
     assert f"strange/{rule}" in failures(plugin(penalties=[Strange]))
 
 
-def test_an_adapter_is_held_against_its_module_alone():
+def test_adapters_that_differ_from_their_module_fail():
     class Wrong(type(interp.find("adapter", "rnn-cell"))):
-        """A cell that forgets half."""
+        """Cell with half of its state, under a new name."""
 
         name = "strange"
 
@@ -273,7 +274,7 @@ def test_an_adapter_is_held_against_its_module_alone():
     assert "differs from the module" in failures(plugin(adapters=[Wrong()]))["strange/exact"]
 
 
-def test_models_without_a_recurrent_module_or_with_a_mind_of_their_own_are_caught():
+def test_dense_and_random_models_fail():
     from torch import nn
 
     sizes = iter(range(2, 99))
@@ -284,13 +285,13 @@ def test_models_without_a_recurrent_module_or_with_a_mind_of_their_own_are_caugh
 
 
 def task(**changed):
-    """Return a task of two short samples that is right but for what is changed."""
+    """Return a task of two short samples that is valid except for some changes."""
     import torch
 
     draw = np.random.default_rng(0)
 
     class Strange:
-        """Says nothing of use."""
+        """Task with some faults."""
 
         name = "strange"
 
@@ -316,10 +317,10 @@ def task(**changed):
     ],
     ids=str,
 )
-def test_a_broken_task_is_caught(changed, rule):
+def test_broken_tasks_fail(changed, rule):
     assert f"strange/{rule}" in failures(plugin(tasks=[task(**changed)]))
 
 
-def test_a_task_of_whole_samples_passes():
+def test_tasks_without_lengths_pass():
     assert not failures(plugin(tasks=[task()]))
     assert not failures(plugin(tasks=[task(whole=True)]))

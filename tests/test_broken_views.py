@@ -80,8 +80,8 @@ def test_a_view_that_phones_home_is_caught():
     [
         ({"data": {}}, "data-first"),
         ({"data": {"numbers": [1, 2]}}, "data-first"),
-        ({"summary": " "}, "in-words"),
-        ({"title": "x" * 61}, "in-words"),
+        ({"summary": " "}, "has-text"),
+        ({"title": "x" * 61}, "has-text"),
         ({"kind": Trusting}, "text-stays-text"),
         ({"kind": Hasty}, "files"),
     ],

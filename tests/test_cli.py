@@ -1,4 +1,4 @@
-"""The command line: verbs of any package, one sentence for an error, exit codes."""
+"""Command line: commands of all packages, one-line errors, exit codes."""
 
 import subprocess
 import sys
@@ -24,11 +24,11 @@ def run(*arguments, stdin=""):
     )
 
 
-def test_help_lists_the_verbs_of_all_packages():
+def test_help_lists_the_commands_of_all_packages():
     result = run("--help")
     assert result.returncode == 0
-    for verb in ("capture", "measure", "plugins", "train", "transliterate", "reproduce"):
-        assert verb in result.stdout
+    for command in ("capture", "measure", "plugins", "train", "transliterate", "reproduce"):
+        assert command in result.stdout
 
 
 def test_version_is_the_packages():
@@ -37,12 +37,12 @@ def test_version_is_the_packages():
     assert run("--version").stdout.strip() == f"interp {__version__}"
 
 
-def test_plugins_lists_who_brings_what():
+def test_plugins_lists_the_objects_of_plugins():
     result = run("plugins")
     assert "probe hellinger" in " ".join(result.stdout.split())
 
 
-def test_an_error_of_ours_is_one_sentence_and_exit_code_1(tmp_path):
+def test_interp_errors_are_one_line_and_exit_code_1(tmp_path):
     result = run("train", "transliteration", "--corpus", str(tmp_path / "nowhere"), "--budget", "1")
     assert result.returncode == 1
     assert "nowhere" in result.stderr
@@ -50,12 +50,12 @@ def test_an_error_of_ours_is_one_sentence_and_exit_code_1(tmp_path):
     assert result.stderr.count("\n") == 1
 
 
-def test_wrong_usage_is_exit_code_2():
+def test_usage_errors_are_exit_code_2():
     assert run("train").returncode == 2
     assert run("no-such-verb").returncode == 2
 
 
-def test_a_verb_that_cannot_be_loaded_is_a_warning_and_the_rest_works(monkeypatch):
+def test_commands_that_fail_to_import_are_a_warning(monkeypatch):
     points = [
         EntryPoint("good", "interp.commands:plugins", cli.GROUP),
         EntryPoint("bad", "no_such_module:verb", cli.GROUP),
@@ -66,7 +66,7 @@ def test_a_verb_that_cannot_be_loaded_is_a_warning_and_the_rest_works(monkeypatc
     assert [command.name for command in app.registered_commands] == ["good"]
 
 
-def test_training_from_the_command_line_gives_weights_that_load(tmp_path):
+def test_train_writes_weights_that_load(tmp_path):
     corpus = tmp_path / "small-train.txt"
     corpus.write_text("\n".join(interp.load_task("transliteration").sentences("demo")[:40]), encoding="utf-8")
     weights = tmp_path / "weights.safetensors"
@@ -82,7 +82,7 @@ def test_training_from_the_command_line_gives_weights_that_load(tmp_path):
 
 
 def call(*arguments):
-    """Run a verb in this process."""
+    """Run a command in this process."""
     return CliRunner().invoke(cli.build_app(), list(map(str, arguments)), catch_exceptions=False)
 
 
@@ -98,14 +98,14 @@ def stored(tmp_path_factory):
     return path
 
 
-def test_capture_is_the_call(stored):
+def test_capture_equals_the_python_call(stored):
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
     options = {"where": {"input": "t"}, "quantities": ["h", "c"], "modules": ["lstm", "hidden"]}
-    wanted = interp.capture(model, task.batches("demo", limit=20, seed=0), progress=False, **options)
-    xr.testing.assert_identical(interp.open(stored), wanted)
+    expected = interp.capture(model, task.batches("demo", limit=20, seed=0), progress=False, **options)
+    xr.testing.assert_identical(interp.open(stored), expected)
 
 
-def test_capture_on_a_finished_store_is_nothing_and_other_options_are_refused(stored):
+def test_capture_does_not_change_finished_stores(stored):
     before = {path: path.stat().st_mtime_ns for path in stored.rglob("*")}
     assert call(*CAPTURE, "--modules", "lstm,hidden", "--output", stored).exit_code == 0
     assert {path: path.stat().st_mtime_ns for path in stored.rglob("*")} == before
@@ -113,7 +113,7 @@ def test_capture_on_a_finished_store_is_nothing_and_other_options_are_refused(st
         call(*CAPTURE, "--output", stored)
 
 
-def test_capture_takes_a_corpus_other_weights_and_a_batch_size(tmp_path):
+def test_capture_accepts_a_corpus_random_weights_and_a_batch_size(tmp_path):
     corpus = tmp_path / "small-test.txt"
     corpus.write_text("\n".join(interp.load_task("transliteration").sentences("demo")[:6]), encoding="utf-8")
     options = ("--task", "transliteration", "--corpus", corpus, "--rules", "chat", "--untrained", "3")
@@ -126,19 +126,19 @@ def test_capture_takes_a_corpus_other_weights_and_a_batch_size(tmp_path):
     assert acts.attrs["model_sha256"] == interp.capture(model, batches, progress=False).attrs["model_sha256"]
 
 
-def test_measure_is_the_call(stored, tmp_path):
+def test_measure_equals_the_python_call(stored, tmp_path):
     flags = ("--mode", "article", "--minimum", "10", "--pairs", "t=>տ", "--bins=40")
     result = run("measure", "hellinger", str(stored), *flags, "--output", str(tmp_path / "r.zarr"))
     assert result.returncode == 0, result.stderr
-    wanted = interp.measure("hellinger", interp.open(stored), mode="article", minimum=10, pairs=["t=>տ"], bins=40)
-    xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), wanted)
-    assert interp.methods(wanted) in result.stdout
+    expected = interp.measure("hellinger", interp.open(stored), mode="article", minimum=10, pairs=["t=>տ"], bins=40)
+    xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), expected)
+    assert interp.methods(expected) in result.stdout
 
 
-def test_the_basis_is_a_flag_of_every_probe(stored, tmp_path):
+def test_every_probe_has_the_flag_basis(stored, tmp_path):
     call("measure", "moments", stored, "--basis", "rotated", "--basis-seed", "4", "--output", tmp_path / "r.zarr")
-    wanted = interp.measure("moments", interp.open(stored), basis="rotated", basis_seed=4)
-    xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), wanted)
+    expected = interp.measure("moments", interp.open(stored), basis="rotated", basis_seed=4)
+    xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), expected)
 
 
 def test_several_stores_give_a_dim_model(stored, tmp_path):
@@ -156,14 +156,14 @@ def test_several_stores_give_a_dim_model(stored, tmp_path):
         (["range", "nowhere.zarr"], interp.SchemaError, "nowhere.zarr does not exist"),
     ],
 )
-def test_wrong_measures_are_sentences_and_write_nothing(stored, tmp_path, words, error, sentence):
+def test_wrong_measure_options_are_errors_and_write_nothing(stored, tmp_path, words, error, sentence):
     words = [str(stored) if word == "ACTS" else word for word in words]
     with pytest.raises(error, match=sentence):
         call("measure", *words, "--output", tmp_path / "r.zarr")
     assert not list(tmp_path.iterdir())
 
 
-def test_measure_replaces_a_result_only_when_told(stored, tmp_path):
+def test_measure_replaces_a_result_only_with_overwrite(stored, tmp_path):
     path = tmp_path / "r.zarr"
     call("measure", "range", stored, "--output", path)
     with pytest.raises(interp.OptionError, match="exists"):

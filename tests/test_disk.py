@@ -1,4 +1,4 @@
-"""A disk that is full or closed, and two that write at once: an error that says so, and nothing is lost."""
+"""Full and read-only disks, and concurrent writers: clear errors without loss of data."""
 
 import os
 import resource
@@ -23,7 +23,7 @@ WRITERS = ("save", "capture", "states")
 
 @contextmanager
 def no_file_over(size):
-    """Let no file of this process grow beyond a size, as a quota does; it needs no rights."""
+    """Limit the size of files written by this process, like a quota, without privileges."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -38,59 +38,59 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(shards, "TOKENS", 60)
 
 
-def write(how, folder):
-    """Write something into a folder, and return it as it is read again."""
-    if how == "save":
+def write(writer, folder):
+    """Write something into a folder, and return it as read back."""
+    if writer == "save":
         return interp.open(interp.save(ACTS, folder / "acts.zarr")).load()
-    if how == "states":
+    if writer == "states":
         return interp.measure("moments", ACTS, states=folder / "states")
     task = interp.load_task("transliteration")
-    asked = {"batches": task.batches("demo", limit=40), "modules": ["hidden"]}
-    return interp.capture(interp.load_model("armenian-bilstm"), store=folder / "acts.zarr", **asked).load()
+    options = {"batches": task.batches("demo", limit=40), "modules": ["hidden"]}
+    return interp.capture(interp.load_model("armenian-bilstm"), store=folder / "acts.zarr", **options).load()
 
 
-def same(found, wanted):
-    for name, held in wanted.variables.items():
-        np.testing.assert_array_equal(found[name].values, held.values, err_msg=str(name))
+def same(actual, expected):
+    for name, variable in expected.variables.items():
+        np.testing.assert_array_equal(actual[name].values, variable.values, err_msg=str(name))
 
 
-@pytest.mark.parametrize("how", WRITERS)
-def test_a_full_disk_is_an_error_and_with_room_the_same_call_goes_on(how, small_disk, tmp_path):
+@pytest.mark.parametrize("writer", WRITERS)
+def test_full_disks_are_an_error_and_the_call_resumes_with_space(writer, small_disk, tmp_path):
     filler = small_disk / "filler"
     with filler.open("wb", buffering=0) as stream, pytest.raises(OSError, match="No space left"):
         stream.writelines([b"0" * 1024] * 200)
-    os.truncate(filler, filler.stat().st_size - (40_000 if how == "capture" else 4_096))
-    with pytest.raises(StorageError, match=r"can't be written: no space left on device\. Free some room"):
-        write(how, small_disk)
-    if how == "capture" and (small_disk / "acts.zarr").exists():
-        assert examine(small_disk / "acts.zarr"), "the doctor finds that it is not finished"
+    os.truncate(filler, filler.stat().st_size - (40_000 if writer == "capture" else 4_096))
+    with pytest.raises(StorageError, match=r"Can't write .*: no space left on device\. Free some space"):
+        write(writer, small_disk)
+    if writer == "capture" and (small_disk / "acts.zarr").exists():
+        assert examine(small_disk / "acts.zarr"), "the store is reported as unfinished"
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    same(write(how, small_disk), write(how, tmp_path))
-    left = {path.name for path in small_disk.iterdir()}
-    assert left == {"states" if how == "states" else "acts.zarr"}
+    same(write(writer, small_disk), write(writer, tmp_path))
+    names = {path.name for path in small_disk.iterdir()}
+    assert names == {"states" if writer == "states" else "acts.zarr"}
 
 
-@pytest.mark.parametrize("how", WRITERS)
-def test_a_file_that_may_not_grow_is_the_same_error(how, tmp_path):
-    with no_file_over(2_000), pytest.raises(StorageError, match=r"can't be written: file too large\. Free some room"):
-        write(how, tmp_path)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_file_size_limits_are_the_same_error(writer, tmp_path):
+    with no_file_over(2_000), pytest.raises(StorageError, match=r"Can't write .*: file too large\. Free some space"):
+        write(writer, tmp_path)
     (tmp_path / "other").mkdir()
-    same(write(how, tmp_path), write(how, tmp_path / "other"))
+    same(write(writer, tmp_path), write(writer, tmp_path / "other"))
 
 
-@pytest.mark.parametrize("how", WRITERS)
-def test_where_nothing_may_be_written_it_is_said_and_what_is_there_is_read(how, small_disk, tmp_path):
+@pytest.mark.parametrize("writer", WRITERS)
+def test_read_only_disks_are_an_error_and_stores_on_them_open(writer, small_disk, tmp_path):
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     interp.save(ACTS, small_disk / "there.zarr")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(StorageError, match=r"can't be written: read-only file system\. Choose another place"):
-        write(how, small_disk)
+    with pytest.raises(StorageError, match=r"Can't write .*: read-only file system\. Choose another path"):
+        write(writer, small_disk)
     same(interp.open(small_disk / "there.zarr"), ACTS)
     assert not examine(small_disk / "there.zarr")
 
 
-def test_errors_of_other_files_stay_what_they_are(tmp_path):
+def test_errors_of_other_files_are_not_converted(tmp_path):
     def batches():
         raise PermissionError(13, "Permission denied", "/somewhere/else/text.txt")
         yield
@@ -100,7 +100,7 @@ def test_errors_of_other_files_stay_what_they_are(tmp_path):
     assert not isinstance(caught.value, StorageError)
 
 
-def test_two_that_save_at_once_leave_one_whole_store(tmp_path):
+def test_concurrent_saves_leave_one_complete_store(tmp_path):
     def attempt(number):
         try:
             interp.save(ACTS.assign_attrs(seed=number), tmp_path / "acts.zarr")
@@ -110,32 +110,32 @@ def test_two_that_save_at_once_leave_one_whole_store(tmp_path):
 
     for _ in range(3):
         with ThreadPoolExecutor(4) as pool:
-            ends = list(pool.map(attempt, range(4)))
-        assert ends.count("done") == 1
-        assert all(end == "done" or " exists. " in end or "written by another process" in end for end in ends)
+            outcomes = list(pool.map(attempt, range(4)))
+        assert outcomes.count("done") == 1
+        assert all(end == "done" or " exists. " in end or "Another process has written" in end for end in outcomes)
         same(interp.open(tmp_path / "acts.zarr"), ACTS)
         assert not examine(tmp_path / "acts.zarr")
         assert [path.name for path in tmp_path.iterdir()] == ["acts.zarr"]
         subprocess.run(["rm", "-r", str(tmp_path / "acts.zarr")], check=True)
 
 
-def test_states_are_counted_by_one_process_at_a_time(tmp_path):
+def test_state_directories_are_locked(tmp_path):
     program = f"""
 import sys
 from laws import small
 import interp
 from interp.disk import lock
 lock({str(tmp_path / "states")!r}, "")
-print("held", flush=True)
+print("locked", flush=True)
 sys.stdin.read()
 """
-    wanted = interp.measure("moments", ACTS, states=tmp_path / "states")
+    expected = interp.measure("moments", ACTS, states=tmp_path / "states")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     ) as other:
-        assert other.stdout.readline() == b"held\n"
-        with pytest.raises(OptionError, match=r"Another process is counting into .*states"):
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(OptionError, match=r"Another process is writing states to .*states"):
             interp.measure("moments", ACTS, states=tmp_path / "states")
         other.kill()
-    same(interp.measure("moments", ACTS, states=tmp_path / "states"), wanted)
+    same(interp.measure("moments", ACTS, states=tmp_path / "states"), expected)

@@ -1,4 +1,4 @@
-"""Options from the command line: read by default and annotation, wrong ones refused in a sentence."""
+"""Command-line options: parsed by annotation and default; wrong values give a clear error."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def probe(
     plain=3,
     free=None,
 ):
-    """A probe with an option of every kind."""
+    """Probe with an option of every type."""
 
 
-def real(acts, *, minimum=300, pairs=("a",), on=False):
-    """A probe without annotations."""
+def unannotated_probe(acts, *, minimum=300, pairs=("a",), on=False):
+    """Probe without annotations."""
 
 
 def read(*words, called=probe):
@@ -61,32 +61,32 @@ def read(*words, called=probe):
         (["--given", "input,step"], {"given": ["input", "step"]}),
         (["--plain", "4"], {"plain": 4}),
         (["--free", "4"], {"free": "4"}),
-        (["--stranger", "4"], {"stranger": "4"}),
+        (["--unknown", "4"], {"unknown": "4"}),
     ],
 )
-def test_words_become_options(words, options):
-    found = read(*words)
-    assert found == options
-    assert [type(value) for value in found.values()] == [type(value) for value in options.values()]
+def test_words_are_parsed_to_options(words, options):
+    parsed = read(*words)
+    assert parsed == options
+    assert [type(value) for value in parsed.values()] == [type(value) for value in options.values()]
 
 
-def test_without_annotations_the_default_tells():
-    assert read("--minimum", "5", "--pairs", "a,b", "--on", called=real) == {
+def test_defaults_replace_missing_annotations():
+    assert read("--minimum", "5", "--pairs", "a,b", "--on", called=unannotated_probe) == {
         "minimum": 5,
         "pairs": ["a", "b"],
         "on": True,
     }
 
 
-def test_annotations_that_are_no_text():
+def test_annotations_that_are_types():
     def evaluated(acts, *, n=1, many=()):
-        """Its annotations are types."""
+        """Function whose annotations are types."""
 
     evaluated.__annotations__ = {"n": int | None, "many": Sequence[int]}
     assert read("--n", "4", "--many", "1,2", called=evaluated) == {"n": 4, "many": [1, 2]}
 
 
-def test_words_that_belong_to_no_flag_are_kept_in_order():
+def test_positional_words_keep_their_order():
     rest, options = split_flags(
         ["a.zarr", "--article", "b.zarr", "--minimum", "3", "c.zarr"], signature(probe).parameters
     )
@@ -106,12 +106,12 @@ def test_words_that_belong_to_no_flag_are_kept_in_order():
         (["--article=maybe"], "--article takes bool; got 'maybe'"),
     ],
 )
-def test_what_cannot_be_read_is_a_sentence(words, sentence):
+def test_unparsable_values_are_errors(words, sentence):
     with pytest.raises(interp.OptionError, match=sentence):
         read(*words)
 
 
-def test_labels():
+def test_label_filters():
     assert labels_from(["input=t", "input=s", "output==", "sample=3"]) == {
         "input": ["t", "s"],
         "output": "=",

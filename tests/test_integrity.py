@@ -1,4 +1,4 @@
-"""A store that is damaged says so, when it is opened or when it is read: no number comes out that did not go in."""
+"""Damage to a store is detected when it is opened or read; wrong values are never returned."""
 
 import shutil
 from contextlib import suppress
@@ -21,7 +21,7 @@ class StoppedError(Exception):
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """A saved store, and a capture that was stopped after two blocks."""
+    """Write a saved store, and a capture that is interrupted after two blocks."""
     folder = tmp_path_factory.mktemp("stores")
     interp.save(ACTS, folder / "saved.zarr")
     task = interp.load_task("transliteration")
@@ -39,17 +39,17 @@ def stores(tmp_path_factory):
 
 
 def read(path):
-    """Return everything that a store holds, as it is read."""
-    held = interp.open(path)
-    return {name: variable.values for name, variable in held.variables.items()}, held.attrs
+    """Return all variables and attrs of a store."""
+    dataset = interp.open(path)
+    return {name: variable.values for name, variable in dataset.variables.items()}, dataset.attrs
 
 
-def everything(store):
+def all_files(store):
     return [path for path in sorted(store.rglob("*")) if path.is_file()]
 
 
 def damages(data):
-    """Yield names and bytes that are not the right ones."""
+    """Yield kinds of damage with the damaged content."""
     yield "missing", None
     for size in {0, 1, len(data) // 3, len(data) - 1} - {len(data)}:
         yield f"cut off at {size}", data[:size]
@@ -63,48 +63,50 @@ def damages(data):
 
 @pytest.mark.filterwarnings("ignore:.*is not finished")
 @pytest.mark.parametrize("name", ["saved.zarr", "begun.zarr"])
-def test_no_damage_of_any_file_gives_other_numbers(name, stores, tmp_path):
-    wanted, attrs = read(stores / name)
+def test_damage_to_any_file_is_detected(name, stores, tmp_path):
+    expected, attrs = read(stores / name)
     store = tmp_path / "store"
     shutil.copytree(stores / name, store)
-    silent, noticed = [], 0
-    for file in everything(store):
-        right = file.read_bytes()
-        for damage, data in damages(right):
+    undetected, n_detected = [], 0
+    for file in all_files(store):
+        original = file.read_bytes()
+        for damage, data in damages(original):
             file.unlink() if data is None else file.write_bytes(data)
-            found = told = None
+            values = read_attrs = None
             with suppress(SchemaError):
-                found, told = read(store)
-            noticed += found is None
-            if found is not None and not (same(found, wanted) and told == attrs):
-                silent.append((file.relative_to(store).as_posix(), damage))
-            file.write_bytes(right)
-    assert not silent
-    assert noticed > 100
+                values, read_attrs = read(store)
+            n_detected += values is None
+            if values is not None and not (same(values, expected) and read_attrs == attrs):
+                undetected.append((file.relative_to(store).as_posix(), damage))
+            file.write_bytes(original)
+    assert not undetected
+    assert n_detected > 100
 
 
-def same(found, wanted):
-    return found.keys() == wanted.keys() and all(np.array_equal(found[key], held) for key, held in wanted.items())
+def same(actual, expected):
+    return actual.keys() == expected.keys() and all(
+        np.array_equal(actual[key], values) for key, values in expected.items()
+    )
 
 
-def test_the_list_of_sums_is_of_every_file_and_of_the_right_bytes(stores):
+def test_checksums_cover_every_file(stores):
     store = stores / "saved.zarr"
-    listed = integrity.sealed(store)
-    assert set(listed) == {path.relative_to(store).as_posix() for path in everything(store)} - {integrity.SUMS}
+    sums = integrity.sealed(store)
+    assert set(sums) == {path.relative_to(store).as_posix() for path in all_files(store)} - {integrity.SUMS}
     assert list(integrity.faults(store, all_bytes=True)) == []
 
 
-def test_older_stores_without_a_list_open(stores, tmp_path):
+def test_stores_without_checksums_open(stores, tmp_path):
     shutil.copytree(stores / "saved.zarr", tmp_path / "old.zarr")
     (tmp_path / "old.zarr" / integrity.SUMS).unlink()
     xr.testing.assert_identical(interp.open(tmp_path / "old.zarr").load(), interp.open(stores / "saved.zarr").load())
 
 
-def test_an_error_tells_what_is_wrong_and_what_to_do(stores, tmp_path):
+def test_errors_name_the_damage_and_the_remedy(stores, tmp_path):
     store = tmp_path / "a.zarr"
     shutil.copytree(stores / "saved.zarr", store)
     (store / "activation" / "c" / "0" / "0").unlink()
     with pytest.raises(
-        SchemaError, match=r"a\.zarr is damaged: activation/c/0/0 is missing\. `interp doctor .*a\.zarr`"
+        SchemaError, match=r"a\.zarr is damaged: activation/c/0/0 is missing\. Run `interp doctor .*a\.zarr`"
     ):
         interp.open(store)

@@ -1,4 +1,4 @@
-"""What is built: the packages with their data, and nothing else; light to start; no version that was not tried."""
+"""Built distributions: contents of wheel and source archive, fast start, and declared versions."""
 
 import json
 import os
@@ -43,7 +43,7 @@ SUFFIXES = {
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """The source distribution, made from the files that git knows, and the wheel that is made from it alone."""
+    """Build the source distribution from the files that git tracks, and the wheel from it."""
     folder = tmp_path_factory.mktemp("dist")
     hatch(ROOT, "sdist", folder)
     with tarfile.open(next(folder.iterdir())) as archive:
@@ -57,28 +57,28 @@ def hatch(source, kind, folder):
     subprocess.run(call, cwd=source, check=True, capture_output=True)
 
 
-def test_the_wheel_has_the_packages_with_their_data_and_nothing_else(built):
+def test_wheel_contains_only_the_packages_and_their_data(built):
     names = zipfile.ZipFile(built[".whl"]).namelist()
     tops = {name.split("/")[0] for name in names}
-    known = {"interp", *(path.parent.name for path in ROOT.glob("*/interp_*/__init__.py"))}
-    assert {top for top in tops if not top.endswith(".dist-info")} == known
+    packages = {"interp", *(path.parent.name for path in ROOT.glob("*/interp_*/__init__.py"))}
+    assert {top for top in tops if not top.endswith(".dist-info")} == packages
     assert set(DATA) <= set(names)
-    odd = [name for name in names if re.search(r"(^|/)(tests?|__pycache__|\.[^/]+)(/|$)|\.pyc$|\.zarr", name)]
-    assert not odd
+    unexpected = [name for name in names if re.search(r"(^|/)(tests?|__pycache__|\.[^/]+)(/|$)|\.pyc$|\.zarr", name)]
+    assert not unexpected
     assert {Path(name).suffix for name in names if ".dist-info/" not in name} <= SUFFIXES
     sources = {path.relative_to(ROOT / "interp").as_posix() for path in (ROOT / "interp").rglob("*.py*")}
     sources = {name for name in sources if "__pycache__" not in name}
     assert {f"interp/{name}" for name in sources} <= set(names)
 
 
-def test_the_source_distribution_has_what_tests_need(built):
+def test_source_distribution_contains_the_tests(built):
     with tarfile.open(built[".gz"]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "constraints.txt", "tests/test_packaging.py"} <= names
     assert not [name for name in names if name.startswith((".git/", ".ci/", "report", "gallery"))]
 
 
-def test_installed_without_the_repository_it_finds_everything_and_captures(built, tmp_path):
+def test_installed_wheel_captures_without_the_repository(built, tmp_path):
     site = tmp_path / "site"
     call = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", site, built[".whl"]]
     subprocess.run(call, check=True, capture_output=True)
@@ -90,22 +90,22 @@ def test_installed_without_the_repository_it_finds_everything_and_captures(built
     )
     environment = {**os.environ, "PYTHONPATH": str(site)}
     call = [sys.executable, "-W", "ignore", "-c", script]
-    done = subprocess.run(call, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
-    where, sizes, plugins = json.loads(done.stdout.splitlines()[-1])
-    assert Path(where).is_relative_to(site)
+    result = subprocess.run(call, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
+    location, sizes, plugins = json.loads(result.stdout.splitlines()[-1])
+    assert Path(location).is_relative_to(site)
     assert sizes["unit"] == 2 * 228 + 228 + 190
     assert set(plugins) >= set(PROJECT["project"]["entry-points"]["interp"])
 
 
-def test_help_loads_nothing_heavy():
+def test_help_loads_no_heavy_packages():
     script = (
         f"import sys; from interp.cli import build_app; build_app(); print([m for m in {HEAVY} if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"
 
 
-def test_only_versions_that_ran_are_claimed():
+def test_only_tested_python_versions_are_declared():
     project = PROJECT["project"]
     assert project["requires-python"] == ">=3.11"
     versions = [name for name in project["classifiers"] if re.search(r"Python :: 3\.\d", name)]
@@ -114,10 +114,10 @@ def test_only_versions_that_ran_are_claimed():
     assert PROJECT["tool"]["mypy"]["python_version"] == "3.11"
 
 
-def test_the_lowest_versions_are_those_that_are_allowed():
+def test_lowest_constraints_match_the_dependencies():
     lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
     lowest = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    for needed in PROJECT["project"]["dependencies"]:
-        name, version = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)", needed).groups()
+    for dependency in PROJECT["project"]["dependencies"]:
+        name, version = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)", dependency).groups()
         if name != "torch":
-            assert (lowest[name] + ".0").startswith(version + "."), needed
+            assert (lowest[name] + ".0").startswith(version + "."), dependency

@@ -1,4 +1,4 @@
-"""What strangers hand over is refused with a sentence; no code of theirs runs, and memory stays bounded."""
+"""Untrusted input: rejected with a clear error, never executed, and read in bounded memory."""
 
 import pickle
 import struct
@@ -19,17 +19,17 @@ NETWORK = torch.nn.Linear(3, 2)
 
 
 class Payload:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, path):
+        self.path = path
 
     def __reduce__(self):
-        return open, (str(self.place), "w")
+        return open, (str(self.path), "w")
 
 
 @pytest.mark.parametrize("protocol", [2, 4, 5, "zip", "legacy"])
-def test_checkpoints_that_hold_code_are_not_read(protocol, tmp_path):
+def test_pickled_checkpoints_are_rejected(protocol, tmp_path):
     path, trap = tmp_path / "weights.pt", tmp_path / "trap"
     if isinstance(protocol, int):
         path.write_bytes(pickle.dumps({"weight": Payload(trap)}, protocol))
@@ -52,13 +52,13 @@ def test_checkpoints_that_hold_code_are_not_read(protocol, tmp_path):
         struct.pack("<Q", 64) + b'{"weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,9999]}}',
     ],
 )
-def test_headers_that_lie_are_refused(data, tmp_path):
+def test_inconsistent_headers_are_rejected(data, tmp_path):
     (tmp_path / "a.safetensors").write_bytes(data)
     with pytest.raises(WeightsError, match=r"a\.safetensors"):
         interp.load_weights(torch.nn.Linear(3, 2), tmp_path / "a.safetensors")
 
 
-def test_wrong_shapes_nan_and_files_of_absurd_size_are_refused(tmp_path):
+def test_wrong_shapes_nan_and_oversized_files_are_rejected(tmp_path):
     path = tmp_path / "a.safetensors"
     save_file({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, path)
     with pytest.raises(WeightsError, match="does not contain weights of this Linear"):
@@ -67,13 +67,13 @@ def test_wrong_shapes_nan_and_files_of_absurd_size_are_refused(tmp_path):
     with pytest.raises(WeightsError, match="has NaN in weight"):
         interp.load_weights(torch.nn.Linear(3, 2), path)
     with path.open("wb") as stream:
-        stream.truncate(2**40)  # a hole: it takes no room
+        stream.truncate(2**40)  # a sparse file
     with pytest.raises(WeightsError, match=r"has 1,099,511,627,776 bytes, but weights of this Linear have at most"):
         interp.load_weights(torch.nn.Linear(3, 2), path)
 
 
-def test_nothing_is_unpickled_on_any_load(tmp_path):
-    """An audit hook in a fresh process hears every class that an unpickler looks up."""
+def test_loading_never_unpickles(tmp_path):
+    """An audit hook in a fresh process records every class that an unpickler looks up."""
     interp.save(small(0), tmp_path / "acts.zarr")
     interp.measure("moments", small(0), states=tmp_path / "states")
     (tmp_path / "text.txt").write_text("Это простое предложение.", encoding="utf-8")
@@ -91,22 +91,24 @@ def test_nothing_is_unpickled_on_any_load(tmp_path):
             task = interp.load_task("transliteration", language="ru", corpus={str(tmp_path / "text.txt")!r})
             next(iter(task.batches("demo", limit=4)))
 
-        load()  # what libraries do when they are imported is not ours
-        heard = []
-        sys.addaudithook(lambda event, args: heard.append(args) if event == "pickle.find_class" else None)
+        load()  # unpickling during the import of libraries is allowed
+        lookups = []
+        sys.addaudithook(lambda event, args: lookups.append(args) if event == "pickle.find_class" else None)
         load()
-        assert not heard, heard
+        assert not lookups, lookups
         pickle.loads(pickle.dumps(Path))
-        assert heard, "the hook hears"
+        assert lookups, "the hook works"
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
 
 
-def test_states_with_objects_are_not_read(tmp_path):
+def test_states_with_objects_are_rejected(tmp_path):
     acts, trap = small(0), tmp_path / "trap"
-    wanted = interp.measure("moments", acts, states=tmp_path / "states")
+    expected = interp.measure("moments", acts, states=tmp_path / "states")
     (record,) = (tmp_path / "states").rglob("*.npz")
     np.savez(record, tokens=np.array([Payload(trap)], dtype=object))
-    assert interp.measure("moments", acts, states=tmp_path / "states").identical(wanted)
+    assert interp.measure("moments", acts, states=tmp_path / "states").identical(expected)
     assert not trap.exists()

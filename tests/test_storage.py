@@ -1,3 +1,5 @@
+"""Zarr stores: lossless round trips, lazy reading, overwriting, and upgrades of older stores."""
+
 import json
 
 import numpy as np
@@ -18,48 +20,50 @@ def results(drawn_acts):
 
 
 def kinds(dataset):
-    return {name: "str" if held.dtype.kind == "U" else held.dtype for name, held in dataset.variables.items()}
+    return {
+        name: "str" if variable.dtype.kind == "U" else variable.dtype for name, variable in dataset.variables.items()
+    }
 
 
-def test_activations_come_back(drawn_acts, tmp_path):
+def test_activations_round_trip(drawn_acts, tmp_path):
     path = interp.save(drawn_acts, tmp_path / "deep" / "acts.zarr")
-    back = interp.open(path)
-    assert list(back.variables) == list(drawn_acts.variables)
-    assert not back.variables["activation"]._in_memory, "data stays on disk until used"
-    assert back.activation.dtype == np.float32
-    assert back.identical(drawn_acts)
-    assert interp.validate(back).output.dtype == drawn_acts.output.dtype
+    reopened = interp.open(path)
+    assert list(reopened.variables) == list(drawn_acts.variables)
+    assert not reopened.variables["activation"]._in_memory, "data is lazy"
+    assert reopened.activation.dtype == np.float32
+    assert reopened.identical(drawn_acts)
+    assert interp.validate(reopened).output.dtype == drawn_acts.output.dtype
 
 
 @pytest.mark.parametrize("name", ["range", "moments", "histogram", "labels", "hellinger", "several"])
-def test_results_come_back(results, name, tmp_path):
+def test_results_round_trip(results, name, tmp_path):
     interp.save(results[name], tmp_path / "result.zarr")
-    back = interp.open(tmp_path / "result.zarr")
-    assert back.identical(results[name])
-    assert list(back.variables) == list(results[name].variables)
-    assert kinds(back) == kinds(results[name])
-    assert interp.methods(back) == interp.methods(results[name])
+    reopened = interp.open(tmp_path / "result.zarr")
+    assert reopened.identical(results[name])
+    assert list(reopened.variables) == list(results[name].variables)
+    assert kinds(reopened) == kinds(results[name])
+    assert interp.methods(reopened) == interp.methods(results[name])
 
 
-def test_measuring_what_was_opened(drawn_acts, tmp_path, monkeypatch):
-    back = interp.open(interp.save(drawn_acts, tmp_path / "acts.zarr"))
+def test_opened_stores_can_be_measured(drawn_acts, tmp_path, monkeypatch):
+    reopened = interp.open(interp.save(drawn_acts, tmp_path / "acts.zarr"))
     monkeypatch.setattr("interp.reducers.CHUNK", 100_000)
     monkeypatch.setattr("interp.reducers.BLOCK", 100)
-    found = interp.measure("hellinger", back, minimum=50)
-    assert not back.variables["activation"]._in_memory, "chunks are read, the whole is not"
+    result = interp.measure("hellinger", reopened, minimum=50)
+    assert not reopened.variables["activation"]._in_memory, "the data is read in chunks"
     monkeypatch.undo()
-    assert found.identical(interp.measure("hellinger", drawn_acts, minimum=50))
-    assert back.identical(drawn_acts)
+    assert result.identical(interp.measure("hellinger", drawn_acts, minimum=50))
+    assert reopened.identical(drawn_acts)
 
 
-def test_the_same_bytes(drawn_acts, tmp_path):
-    def bytes_of(path):
+def test_saving_twice_gives_the_same_bytes(drawn_acts, tmp_path):
+    def file_bytes(path):
         return {file.relative_to(path): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
     first, second = (interp.save(drawn_acts, tmp_path / name) for name in "ab")
-    assert bytes_of(first) == bytes_of(second)
+    assert file_bytes(first) == file_bytes(second)
     again = interp.save(interp.open(first), tmp_path / "c")
-    assert bytes_of(first) == bytes_of(again)
+    assert file_bytes(first) == file_bytes(again)
 
 
 def test_layout(drawn_acts, tmp_path):
@@ -77,7 +81,7 @@ def test_layout(drawn_acts, tmp_path):
 
 
 @pytest.mark.parametrize("sizes", [(0, 5), (5, 0), (0, 0), (1, 1), (3, 17)])
-def test_small_and_empty(drawn_acts, sizes, tmp_path):
+def test_small_and_empty_datasets(drawn_acts, sizes, tmp_path):
     small = drawn_acts.isel(token=slice(sizes[0]), unit=slice(sizes[1]))
     assert interp.open(interp.save(small, tmp_path / "small.zarr")).identical(small)
 
@@ -94,12 +98,12 @@ def test_nan_infinity_and_other_types(tmp_path):
         },
         attrs={"schema": "interp.result", "schema_version": 1, "text": "ծ"},
     )
-    back = interp.open(interp.save(odd, tmp_path / "odd.zarr"))
-    assert back.identical(odd)
-    assert np.signbit(back.x.values[2])
+    reopened = interp.open(interp.save(odd, tmp_path / "odd.zarr"))
+    assert reopened.identical(odd)
+    assert np.signbit(reopened.x.values[2])
 
 
-def test_nothing_is_overwritten_unasked(results, tmp_path):
+def test_existing_stores_are_not_overwritten_by_default(results, tmp_path):
     path = interp.save(results["range"], tmp_path / "a.zarr")
     with pytest.raises(interp.OptionError, match="overwrite=True"):
         interp.save(results["moments"], path)
@@ -114,19 +118,19 @@ def test_only_stores_are_replaced(results, tmp_path):
     (tmp_path / "home" / "letter.txt").write_text("keep me")
     (tmp_path / "file").write_text("keep me too")
     for name in ("home", "file"):
-        with pytest.raises(interp.OptionError, match="no store"):
+        with pytest.raises(interp.OptionError, match="is not an interp store"):
             interp.save(results["range"], tmp_path / name, overwrite=True)
     assert (tmp_path / "home" / "letter.txt").read_text() == "keep me"
 
 
-def test_a_store_can_replace_what_it_is_read_from(drawn_acts, tmp_path):
+def test_stores_can_be_overwritten_while_open(drawn_acts, tmp_path):
     path = interp.save(drawn_acts, tmp_path / "a.zarr")
     interp.save(interp.pick(interp.open(path), input="t"), path, overwrite=True)
     assert interp.open(path).identical(interp.pick(drawn_acts, input="t"))
 
 
 @pytest.mark.parametrize("existing", [True, False])
-def test_a_failure_leaves_nothing_behind(results, tmp_path, monkeypatch, existing):
+def test_failed_writes_leave_nothing_behind(results, tmp_path, monkeypatch, existing):
     path = tmp_path / "a.zarr"
     if existing:
         interp.save(results["range"], path)
@@ -144,7 +148,7 @@ def test_a_failure_leaves_nothing_behind(results, tmp_path, monkeypatch, existin
     assert not existing or interp.open(path).identical(results["range"])
 
 
-def test_only_our_datasets(drawn_acts, tmp_path):
+def test_other_datasets_are_rejected(drawn_acts, tmp_path):
     with pytest.raises(interp.SchemaError, match=r"interp\.measure"):
         interp.save(drawn_acts.drop_attrs(), tmp_path / "a.zarr")
     with pytest.raises(interp.SchemaError, match="'source'"):
@@ -152,7 +156,7 @@ def test_only_our_datasets(drawn_acts, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_no_store(tmp_path):
+def test_other_directories_are_rejected(tmp_path):
     with pytest.raises(interp.SchemaError, match="does not exist"):
         interp.open(tmp_path / "none.zarr")
     xr.Dataset({"x": 1}).to_zarr(tmp_path / "two.zarr", zarr_format=2)
@@ -170,7 +174,7 @@ def with_version(path, version):
     integrity.seal(path)
 
 
-def test_a_newer_store_is_refused(results, tmp_path):
+def test_newer_stores_are_rejected(results, tmp_path):
     path = interp.save(results["range"], tmp_path / "a.zarr")
     with_version(path, 2)
     with pytest.raises(interp.SchemaError, match=r"interp 9\.0.*pip install --upgrade interp"):
@@ -187,15 +191,15 @@ def test_older_stores_are_upgraded_in_order(results, tmp_path, monkeypatch):
     np.testing.assert_array_equal(new.lowest, results["range"].minimum)
 
 
-def test_long_labels_stay_on_disk_until_used(drawn_acts, tmp_path, monkeypatch):
+def test_long_labels_are_lazy(drawn_acts, tmp_path, monkeypatch):
     path = interp.save(drawn_acts, tmp_path / "acts.zarr")
     monkeypatch.setattr(storage, "LABELS", 100)
-    back = interp.open(path)
-    letters = back.coords["input"].variable
+    reopened = interp.open(path)
+    letters = reopened.coords["input"].variable
     assert not letters._in_memory
-    assert not back.coords["step"].variable._in_memory
+    assert not reopened.coords["step"].variable._in_memory
     assert letters.dtype.kind == "U"
-    picked = back.isel(token=[7, 3, 3, -1])
-    np.testing.assert_array_equal(picked.input, drawn_acts.input.values[[7, 3, 3, -1]])
-    assert back.identical(drawn_acts)
-    assert interp.measure("labels", back).identical(interp.measure("labels", drawn_acts))
+    selection = reopened.isel(token=[7, 3, 3, -1])
+    np.testing.assert_array_equal(selection.input, drawn_acts.input.values[[7, 3, 3, -1]])
+    assert reopened.identical(drawn_acts)
+    assert interp.measure("labels", reopened).identical(interp.measure("labels", drawn_acts))

@@ -1,4 +1,4 @@
-"""The labels of a finished store: those of its blocks one after the other, never all of them in memory."""
+"""Write the labels of a finished store from those of its blocks, a chunk at a time."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ def write_labels(path: Path, starts: Sequence[int], block: int, rows: int) -> No
     Parameters
     ----------
     path : Path
-        Of the store, which has no labels of all rows yet.
+        Path of the store, which has only the labels of blocks so far.
     starts : sequence of int
-        The first row of each block.
-    block, rows : int
-        Rows of a block, and of the store.
+        First row of each block.
+    block : int
+        Rows per block.
+    rows : int
+        Rows of the store.
     """
     kinds = label_kinds(label_chunks(path, starts, block))
     arrays = {name: create(path, name, kind, rows) for name, kind in kinds.items()}
@@ -39,18 +41,18 @@ def write_labels(path: Path, starts: Sequence[int], block: int, rows: int) -> No
 
 
 def create(path: Path, name: str, kind: np.ndarray, rows: int) -> zarr.Array[Any]:
-    """Create the array of a label, of a kind as of `label_kinds`."""
+    """Create the array of a label; ``kind`` as returned by `label_kinds`."""
     import xarray as xr
     import zarr
 
-    held = xr.Variable("token", np.broadcast_to(coded(kind[:0], kind).dtype.type(0), rows))
-    options = layout(held)
+    variable = xr.Variable("token", np.broadcast_to(coded(kind[:0], kind).dtype.type(0), rows))
+    options = layout(variable)
     del options["_FillValue"]
     return zarr.create_array(
         path,
         name=name,
-        shape=held.shape,
-        dtype=held.dtype,
+        shape=variable.shape,
+        dtype=variable.dtype,
         dimension_names=["token"],
         attributes={VOCABULARY: kind.tolist()} if kind.dtype.kind == "U" else {},
         **options,
@@ -58,24 +60,24 @@ def create(path: Path, name: str, kind: np.ndarray, rows: int) -> zarr.Array[Any
 
 
 def label_chunks(path: Path, starts: Sequence[int], block: int) -> Iterator[Labels]:
-    """Yield the labels of some blocks at a time, those of a chunk of a finished store."""
+    """Yield the labels of as many blocks at a time as fill a chunk of a finished store."""
     count = max(1, LABELS // block)
     for first in range(0, len(starts), count):
         yield labels_so_far(path, starts[first : first + count])
 
 
 def label_kinds(chunks: Iterator[Labels]) -> Labels:
-    """Return for each label all its words, sorted; of one of numbers nothing, in their type."""
-    found: Labels = {}
+    """Return the sorted vocabulary of each text label, and an empty array of the right type for other labels."""
+    vocabularies: Labels = {}
     for labels in chunks:
-        for name, held in labels.items():
-            some = np.unique(held) if held.dtype.kind == "U" else held[:0]
-            found[name] = np.unique(np.concatenate([found.get(name, some[:0]), some]))
-    return found
+        for name, values in labels.items():
+            words = np.unique(values) if values.dtype.kind == "U" else values[:0]
+            vocabularies[name] = np.unique(np.concatenate([vocabularies.get(name, words[:0]), words]))
+    return vocabularies
 
 
 def coded(values: np.ndarray, kind: np.ndarray) -> np.ndarray:
-    """Return labels as they are stored: strings as the numbers of their words."""
+    """Return labels as they are stored: text as indices into the vocabulary ``kind``."""
     if kind.dtype.kind != "U":
         return values.astype(kind.dtype)
     return np.searchsorted(kind, values).astype(np.int32)

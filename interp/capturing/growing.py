@@ -1,4 +1,4 @@
-"""A store that grows by blocks of rows; each file is written once, and a manifest says how much of it counts."""
+"""Appendable store. Rows are appended in blocks, each file is written once, and a manifest records committed rows."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from interp.storage import LABELS_SO_FAR, ORDER, PARTS, encoded, layout, write
 if TYPE_CHECKING:
     import xarray as xr
 
-UNITS = 1024  # columns that are compressed at a time: two shards
+UNITS = 1024  # columns compressed at once: two shards
 
 
 class Growing:
-    """Writes rows to a store that nobody else may write to meanwhile.
+    """Store that rows are appended to, locked against other writers.
 
-    Until the first block is there, the store is a hidden directory beside its place.
+    Until the first block is written, the store is a hidden directory beside its path.
 
     Parameters
     ----------
     path : Path
-        Where the store is, or will be.
+        Path of the store, existing or new.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,12 +41,12 @@ class Growing:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the store; of one that was not begun when an error comes, nothing stays."""
+        """Lock the store; if it was created in this block and an error occurs, remove it."""
         try:
             if self.begun:
-                self._hold()
-                for torn in self.path.rglob("*.partial"):  # what zarr was writing when it was killed
-                    torn.unlink()
+                self._acquire_lock()
+                for partial in self.path.rglob("*.partial"):  # left by a killed process
+                    partial.unlink()
             yield
         finally:
             if self.lock >= 0:
@@ -54,24 +54,24 @@ class Growing:
                 if not self.begun:
                     shutil.rmtree(self.place)
 
-    def _hold(self) -> None:
-        """Lock the directory for as long as the process lives, whatever it is named later."""
-        held = lock(self.place, f"Another capture is writing to {self.path}; wait until it ends, or stop it.")
+    def _acquire_lock(self) -> None:
+        """Lock the directory until the process ends, even if the directory is renamed."""
+        descriptor = lock(self.place, f"Another capture is writing to {self.path}. Wait until it ends, or stop it.")
         if self.lock >= 0:
             os.close(self.lock)
-        self.lock = held
+        self.lock = descriptor
 
     def append(self, values: np.ndarray, head: xr.Dataset, manifest: Manifest) -> None:
-        """Write one more block.
+        """Append a block of rows.
 
         Parameters
         ----------
         values : array (token, unit)
-            Of the block.
+            Activations of the block.
         head : Dataset
-            The labels of the block and the coords of the units; its values are not looked at.
+            Labels of the block and coords of the units; its data is ignored.
         manifest : Manifest
-            With the rows of the block counted in.
+            Manifest that includes the rows of the block.
         """
         import zarr
 
@@ -92,7 +92,7 @@ class Growing:
             self.place, self.begun = self.path, True
 
     def begin(self, head: xr.Dataset, manifest: Manifest, folder: str) -> None:
-        """Put a store without a row in its place, with an empty folder in it; ``head`` is as of `append`."""
+        """Create an empty store that contains an empty folder; ``head`` as in `append`."""
         coded = encoded(head)
         self._create(coded)
         (self.place / folder).mkdir()
@@ -101,28 +101,25 @@ class Growing:
         self.place, self.begun = self.path, True
 
     def resize(self, rows: int) -> None:
-        """Make room for rows up to a number of them."""
+        """Extend the matrix to at least ``rows`` rows."""
         import zarr
 
         array = zarr.open_array(self.place / MATRIX, mode="r+")
         array.resize((max(rows, array.shape[0]), array.shape[1]))
 
     def _create(self, coded: xr.Dataset) -> None:
-        """Write the coords of the units, and the matrix without a row."""
-        if self.place.exists():  # of a capture that was killed
-            self._hold()
+        """Create the store with the coords of the units and an empty matrix."""
+        if self.place.exists():  # left by a killed capture
+            self._acquire_lock()
             shutil.rmtree(self.place)
         self.place.mkdir(parents=True)
-        self._hold()
-        chunks = {str(name): layout(held) for name, held in coded.variables.items()}
+        self._acquire_lock()
+        chunks = {str(name): layout(variable) for name, variable in coded.variables.items()}
         coded.isel(token=slice(0)).to_zarr(self.place, zarr_format=3, consolidated=False, mode="w-", encoding=chunks)
         forget(self.place, coded)
 
     def finish(self, head: xr.Dataset, manifest: Manifest) -> None:
-        """Write the labels of all rows, and that the store is complete.
-
-        ``head`` is a dataset as of `append`, of some rows.
-        """
+        """Write the labels of all rows and mark the store as complete; ``head`` as in `append`, of any rows."""
         coded, starts = encoded(head), range(0, manifest.rows, manifest.block)
         forget(self.path, coded)
         write_labels(self.path, starts, manifest.block, manifest.rows)
@@ -131,7 +128,7 @@ class Growing:
 
 
 def tidy(path: Path) -> None:
-    """Seal a complete store, and remove what was needed until then; of one that is tidy do nothing."""
+    """Write the checksums of a complete store and remove temporary files, unless that was done before."""
     if (path / SUMS_SO_FAR).is_dir():
         seal(path, sealed(path))
         shutil.rmtree(path / SUMS_SO_FAR)
@@ -141,17 +138,17 @@ def tidy(path: Path) -> None:
 
 
 def of_tokens(coded: xr.Dataset) -> xr.Dataset:
-    """Return the labels alone, and their order."""
-    labels = coded.drop_vars([name for name, held in coded.variables.items() if held.dims != ("token",)])
+    """Return only the labels, with the order of all variables."""
+    labels = coded.drop_vars([name for name, variable in coded.variables.items() if variable.dims != ("token",)])
     labels.attrs = {ORDER: coded.attrs[ORDER]}
     return labels
 
 
-def forget(place: Path, coded: xr.Dataset) -> None:
-    """Remove the labels that an interrupted end has left."""
+def forget(path: Path, coded: xr.Dataset) -> None:
+    """Delete the labels of all rows, which an interrupted `Growing.finish` may have left."""
     import zarr
 
-    group = zarr.open_group(place, mode="r+")
+    group = zarr.open_group(path, mode="r+")
     for name in map(str, of_tokens(coded).variables):
         if name in group:
             del group[name]

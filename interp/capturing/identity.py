@@ -1,4 +1,4 @@
-"""What makes two calls of `capture` the same: their options and their batches, as text that a store keeps."""
+"""Fingerprints of options and batches, by which a store recognises the same capture call."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 def described(value: Any) -> str:
-    """Return an option's value as text that is the same in another process.
+    """Return the value of an option as text that is the same in every process.
 
-    A function is its qualified name and a hash of its code, defaults, and the plain values that it encloses; what it
-    reads from elsewhere is not seen. Of an object that is nothing known, the type and its attributes stand for it.
+    A function is described by its qualified name and a hash of its code, its defaults and the plain values in its
+    closure; globals are not included. Other objects are described by their type.
     """
     if hasattr(value, "coords"):
         value = value["unit"]
@@ -36,48 +36,48 @@ def described(value: Any) -> str:
     if isinstance(value, slice):
         return f"slice({value.start!r}, {value.stop!r})"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(sorted(f"{key!r}: {described(held)}" for key, held in value.items())) + "}"
+        return "{" + ", ".join(sorted(f"{key!r}: {described(item)}" for key, item in value.items())) + "}"
     if callable(value):
         return of_callable(value)
     if isinstance(value, set | frozenset):
-        return "[" + ", ".join(sorted(described(held) for held in value)) + "]"
+        return "[" + ", ".join(sorted(described(item) for item in value)) + "]"
     if isinstance(value, Iterable):
-        return "[" + ", ".join(described(held) for held in value) + "]"
+        return "[" + ", ".join(described(item) for item in value) + "]"
     return f"<{type(value).__qualname__}>"
 
 
 def of_callable(function: Callable[..., Any]) -> str:
-    """Return the name of a function and a hash of what it does, as far as that can be seen."""
+    """Return the name of a function and a hash of its code, defaults and closure."""
     if isinstance(function, partial):
         return f"partial({', '.join(map(described, (function.func, function.args, function.keywords)))})"
     code = getattr(function, "__code__", None)
-    if code is None:  # an object with __call__, or a function that is not written in Python
+    if code is None:  # object with __call__, or a built-in function
         code = getattr(type(function).__call__, "__code__", None)
-        name, held = type(function).__qualname__, described(getattr(function, "__dict__", {}))
-        return f"{name} (code {code_hash(code)}, {held})" if code else getattr(function, "__qualname__", name)
+        name, attributes = type(function).__qualname__, described(getattr(function, "__dict__", {}))
+        return f"{name} (code {code_hash(code)}, {attributes})" if code else getattr(function, "__qualname__", name)
     cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    cells = [getattr(held, "__qualname__", "") if callable(held) else held for held in cells]
-    known = [getattr(function, "__defaults__", ()), getattr(function, "__kwdefaults__", {}), cells]
-    digest = sha256((code_hash(code) + described(known)).encode()).hexdigest()
+    cells = [getattr(content, "__qualname__", "") if callable(content) else content for content in cells]
+    values = [getattr(function, "__defaults__", ()), getattr(function, "__kwdefaults__", {}), cells]
+    digest = sha256((code_hash(code) + described(values)).encode()).hexdigest()
     return f"{function.__qualname__} (code {digest[:16]})"
 
 
 def code_hash(code: CodeType) -> str:
-    """Return a hash of what compiled code does, whatever file and line it stands in."""
+    """Return a hash of compiled code, independent of file and line."""
     constants = [code_hash(part) if isinstance(part, CodeType) else described(part) for part in code.co_consts]
     return sha256(repr((code.co_code, code.co_names, constants)).encode()).hexdigest()[:16]
 
 
 def chained(digest: str, batch: Batch) -> str:
-    """Return the SHA-256 of one more batch: its inputs, lengths and labels, after those behind ``digest``."""
-    found = sha256(digest.encode())
+    """Return the SHA-256 of ``digest``, the hash of the earlier batches, and a batch's inputs, lengths and labels."""
+    hasher = sha256(digest.encode())
     for part in (batch.inputs, batch.lengths, batch.labels):
-        feed(found, part)
-    return found.hexdigest()
+        feed(hasher, part)
+    return hasher.hexdigest()
 
 
 def feed(digest: _Hash, value: Any) -> None:
-    """Add a value to a hash; of an object that is nothing known, only its type."""
+    """Add a value to a hash; of unknown objects only the type."""
     if isinstance(value, Tensor) and value.layout == torch.strided:
         flat = value.detach().cpu().contiguous().reshape(-1)
         digest.update(f"{value.dtype}{tuple(value.shape)}".encode() + flat.view(torch.uint8).numpy().tobytes())

@@ -1,4 +1,4 @@
-"""A capture that goes to a store: rows are committed block by block, and it goes on after any interruption."""
+"""Resumable capture into a store. Rows are committed in blocks; an interrupted capture resumes after the last one."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from interp.capturing.session import Session
     from interp.contracts import Batch
 
-BLOCK = storage.SHARD["token"]  # rows that are committed at once
-BYTES = 2**28  # and the most that they may hold
+BLOCK = storage.SHARD["token"]  # rows committed at once
+BYTES = 2**28  # maximal size of a block
 
 
 def keep(session: Session, path: Path) -> xr.Dataset:
-    """Run a session into a store, from where the store ends, and open it.
+    """Run a session into a store, or resume an unfinished one, and open the store.
 
     Raises
     ------
     OptionError
-        Where there is something else at the path, or a store of another call.
+        The path has other content, or the store of another call.
     """
-    asked, stored = begin(session), read(path)
+    manifest, stored = begin(session), read(path)
     if stored is not None:
-        stored.check(asked, path)
+        stored.check(manifest, path)
     if stored is not None and stored.complete:
         tidy(path)
     if stored is None or not stored.complete:
-        Keeper(session, path, stored or asked).run()
-    elif not hasattr(session.batches, "fingerprint"):  # else it has been compared
+        Keeper(session, path, stored or manifest).run()
+    elif not hasattr(session.batches, "fingerprint"):  # a fingerprint has been compared already
         for _ in numbered(session.batches, stored, path):
             pass
     return storage.open(path)
@@ -52,7 +52,19 @@ def keep(session: Session, path: Path) -> xr.Dataset:
 
 @dataclass(frozen=True)
 class Start:
-    """How to go on from a batch: its number, from 1; the row with which it begins; the hash of all batches up to it."""
+    """Point at which a capture can resume: the start of a batch.
+
+    Attributes
+    ----------
+    number : int
+        Number of the batch, from 1.
+    row : int
+        First row of the batch.
+    digest : str
+        Hash of all batches up to and with this one.
+    session : dict
+        State of the session before the batch.
+    """
 
     number: int
     row: int
@@ -61,27 +73,27 @@ class Start:
 
 
 class Keeper:
-    """Takes the rows of a session and commits them block by block.
+    """Capture of a session into a store, committed block by block.
 
     Parameters
     ----------
     session : Session
-        Not run yet.
+        Session that has not run yet.
     path : Path
-        Of the store.
+        Path of the store.
     manifest : Manifest
-        How far the store is.
+        Progress of the store.
     """
 
     def __init__(self, session: Session, path: Path, manifest: Manifest) -> None:
         self.session, self.path, self.manifest = session, path, manifest
         self.store = Growing(path)
-        self.skip = manifest.skip  # rows to come that are committed already
-        self.start = Start(0, 0, "", {})  # of the last batch that has begun: the one in which the next block ends
+        self.skip = manifest.skip  # upcoming rows that are already committed
+        self.start = Start(0, 0, "", {})  # start of the current batch, in which the next block ends
         self.labels: list[dict[str, np.ndarray]] = []
 
     def run(self) -> None:
-        """Run the session to its end."""
+        """Run the session to the end."""
         self.session.batches = self.batches(self.session.batches)
         with self.store.opened():
             for labels in self.session.run():
@@ -89,7 +101,7 @@ class Keeper:
             self.finish()
 
     def batches(self, source: Any) -> Iterator[Batch]:
-        """Yield the batches, from the one in which the committed rows end."""
+        """Yield the remaining batches, from the one in which the committed rows end."""
         stored, session = self.manifest, self.session
         for number, digest, batch in numbered(source, stored, self.path):
             if number == 1:
@@ -98,44 +110,44 @@ class Keeper:
                 continue
             if number == stored.batches + 1 and stored.session:
                 session.resume(stored.session)
-            waiting = session.matrix.used if session.matrix is not None else 0
-            self.start = Start(number, self.manifest.rows + waiting - self.skip, digest, session.state())
+            pending = session.matrix.used if session.matrix is not None else 0
+            self.start = Start(number, self.manifest.rows + pending - self.skip, digest, session.state())
             yield batch
 
     def prepare(self, plan: Plan) -> None:
-        """Choose the rows of a block, or see that the units are those of the store."""
+        """Choose the block size; check that the units match those of the store."""
         units = sha256("\n".join(plan.units({})["unit"]).encode()).hexdigest()
         if self.manifest.units not in ("", units):
-            raise OptionError(f"{self.path} has other units than this model gives. Choose another store=.")
+            raise OptionError(f"{self.path} has other units than this model. Choose another store=.")
         size, block = plan.width * np.dtype(self.session.options.dtype).itemsize, BLOCK
         while block > 1 and block * size > BYTES:
             block //= 2
         self.manifest = replace(self.manifest, units=units, block=self.manifest.block or block)
 
     def add(self, labels: dict[str, np.ndarray]) -> None:
-        """Take the labels of the rows that have come, and commit what fills blocks."""
+        """Add the labels of new rows, and commit full blocks."""
         matrix = self.session.matrix
         assert matrix is not None  # noqa: S101
-        known = min(self.skip, matrix.used)
-        self.skip -= known
-        drop(matrix, known)
-        self.labels.append({name: values[known:] for name, values in labels.items()})
+        committed = min(self.skip, matrix.used)
+        self.skip -= committed
+        drop(matrix, committed)
+        self.labels.append({name: values[committed:] for name, values in labels.items()})
         if matrix.used >= self.manifest.block:
             self.commit(matrix, matrix.used // self.manifest.block * self.manifest.block)
 
     def commit(self, matrix: Matrix, rows: int) -> None:
-        """Write the first rows, and keep the others."""
+        """Write the first ``rows`` rows of the matrix, and keep the others."""
         labels, block = join_labels(self.labels), self.manifest.block
         for first in range(0, rows, block):
             values = matrix.values[first : min(first + block, rows)]
             self.manifest = self.advanced(len(values))
-            here = {name: held[first : first + len(values)] for name, held in labels.items()}
-            self.store.append(values, self.session.head(here), self.manifest)
-        self.labels = [{name: held[rows:] for name, held in labels.items()}]
+            block_labels = {name: label[first : first + len(values)] for name, label in labels.items()}
+            self.store.append(values, self.session.head(block_labels), self.manifest)
+        self.labels = [{name: label[rows:] for name, label in labels.items()}]
         drop(matrix, rows)
 
     def advanced(self, rows: int) -> Manifest:
-        """Return the manifest with so many more rows."""
+        """Return the manifest with ``rows`` more committed rows."""
         rows += self.manifest.rows
         start, marks = self.start, self.manifest.marks
         mark = (start.number, start.digest)
@@ -149,7 +161,7 @@ class Keeper:
         )
 
     def finish(self) -> None:
-        """Commit the rows that are left, and complete the store."""
+        """Commit the remaining rows and complete the store."""
         matrix = self.session.matrix
         if matrix is None or not self.manifest.rows + matrix.used:
             raise CaptureError(self.session.nothing())
@@ -162,6 +174,6 @@ class Keeper:
 
 
 def drop(matrix: Matrix, rows: int) -> None:
-    """Let go of the first rows of a matrix; the others move up."""
+    """Remove the first rows of a matrix; the others move up."""
     matrix.values[: matrix.used - rows] = matrix.values[rows : matrix.used]
     matrix.used -= rows

@@ -1,4 +1,4 @@
-"""What a store says of the capture that it is of: the call, how far it has come, and how to go on."""
+"""Manifest of a capture in a store: the call, the committed rows, and the point from which to resume."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "ch
 
 @dataclass(frozen=True)
 class Manifest:
-    """How far a capture has come; the only truth about what of a store is committed.
+    """Progress of a capture; the only record of the committed rows of a store.
 
     Attributes
     ----------
     call : dict of str to str
-        What identifies the call: the model, its weights, the options, what the batches say of themselves.
+        Identity of the call: model, weights, options and, if they have one, the fingerprint of the batches.
     made_with : dict of str to str
-        Versions of what computes.
+        Versions of interp and torch.
     units : str
-        A hash of the names of the units.
+        Hash of the unit names.
     block : int
-        Rows that are committed at once.
+        Rows per block.
     rows : int
-        Committed rows.
-    batches, skip : int
-        Batches before the one in which the committed rows end, and how many rows of that one are committed.
+        Number of committed rows.
+    batches : int
+        Number of batches before the one in which the committed rows end.
+    skip : int
+        Committed rows of that batch.
     marks : tuple of (int, str)
-        After so many batches, the hash of them all: of the last one that a block has rows of, for each block.
+        Number of a batch and the hash of all batches up to it: the last batch of each block.
     session : dict
-        The state of the session when the batch in which the committed rows end began.
+        State of the session before the batch in which the committed rows end.
     complete : bool
-        Whether all is there.
+        Whether the capture is finished.
     """
 
     call: dict[str, str]
@@ -59,43 +61,43 @@ class Manifest:
     complete: bool = False
 
     def write(self, place: Path, attrs: Mapping[str, Any]) -> None:
-        """Put it into the attributes of a Zarr group, beside others, all at once."""
+        """Write the manifest and other attributes to a Zarr group, atomically."""
         attributes = {**attrs, CAPTURE: json.dumps(asdict(self), ensure_ascii=False)}
         attributes[SEAL] = group_digest(place, attributes)
         node = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
-        aside = place / f"{GROUP}.new"
-        aside.write_text(json.dumps(node, ensure_ascii=False, indent=2), encoding="utf-8")
-        aside.replace(place / GROUP)
+        temporary = place / f"{GROUP}.new"
+        temporary.write_text(json.dumps(node, ensure_ascii=False, indent=2), encoding="utf-8")
+        temporary.replace(place / GROUP)
 
-    def check(self, asked: Manifest, path: Path) -> None:
-        """Raise `OptionError` where a call differs from the one that the store was begun with."""
-        found = list(differences(self.call, asked.call))
+    def check(self, requested: Manifest, path: Path) -> None:
+        """Raise `OptionError` if a call differs from the one that created the store."""
+        changes = list(differences(self.call, requested.call))
         if not self.complete:
-            found += differences(self.made_with, asked.made_with)
-        if found:
+            changes += differences(self.made_with, requested.made_with)
+        if changes:
             raise OptionError(
-                f"{path} is of another call of capture; it differs in {', '.join(found)}. "
-                "Give what is stored, or choose another store=."
+                f"{path} was created by a different capture call. Differences: {', '.join(changes)}. "
+                "Use the stored values, or choose another store=."
             )
 
 
-def differences(stored: Mapping[str, str], asked: Mapping[str, str]) -> Iterator[str]:
-    """Yield what differs, with both values."""
-    for name in dict.fromkeys([*stored, *asked]):
-        one, two = stored.get(name, "nothing"), asked.get(name, "nothing")
+def differences(stored: Mapping[str, str], requested: Mapping[str, str]) -> Iterator[str]:
+    """Yield each difference, with both values."""
+    for name in dict.fromkeys([*stored, *requested]):
+        one, two = stored.get(name, "nothing"), requested.get(name, "nothing")
         if one != two:
-            yield f"{name} (stored {around(one, two)}, asked {around(two, one)})"
+            yield f"{name} (stored {around(one, two)}, this call {around(two, one)})"
 
 
 def around(text: str, other: str, width: int = 80) -> str:
-    """Return a text, cut to where it begins to differ from another if it is long."""
-    same = next((k for k, pair in enumerate(zip(text, other, strict=False)) if pair[0] != pair[1]), 0)
-    start = max(0, same - width // 4) if len(text) > width else 0
+    """Return a text; if it is long, an excerpt of it around the first difference from another."""
+    difference = next((k for k, pair in enumerate(zip(text, other, strict=False)) if pair[0] != pair[1]), 0)
+    start = max(0, difference - width // 4) if len(text) > width else 0
     return ("…" if start else "") + text[start : start + width] + ("…" if len(text) > start + width else "")
 
 
 def begin(session: Session) -> Manifest:
-    """Return the manifest of a capture of which nothing is there yet."""
+    """Return the manifest of a new capture."""
     import torch
 
     from interp._version import __version__
@@ -109,51 +111,50 @@ def begin(session: Session) -> Manifest:
 
 
 def read(path: Path) -> Manifest | None:
-    """Return the manifest of a store, None where there is nothing.
+    """Return the manifest of a store, or None if the path does not exist.
 
     Raises
     ------
     OptionError
-        Where there is something that capture has not written.
+        The path exists and was not written by `capture`.
     """
     if not path.exists():
         return None
     group = path / GROUP
     attributes = json.loads(group.read_text(encoding="utf-8")).get("attributes", {}) if group.is_file() else {}
     if CAPTURE not in attributes:
-        what = "is a store that interp.capture has not written" if "schema" in attributes else "is no store of interp"
-        raise OptionError(f"{path} {what}, and is left as it is. Choose another store=.")
+        problem = "was not written by interp.capture" if "schema" in attributes else "is not an interp store"
+        raise OptionError(f"{path} {problem}, and is not changed. Choose another store=.")
     return Manifest(**json.loads(attributes[CAPTURE]))
 
 
 def numbered(batches: Any, manifest: Manifest, path: Path) -> Iterator[tuple[int, str, Batch]]:
-    """Yield batches with their number, from 1, and the hash of all up to it.
+    """Yield batches with their number, from 1, and the hash of all batches up to each.
 
     Raises
     ------
     OptionError
-        Where they are not the batches that a store was begun with.
+        The batches are not those that the store was created from.
     """
     expected = {int(number): digest for number, digest in manifest.marks}
-    last, number, digest, good = max(expected, default=0), 0, "", 0
+    last, number, digest, verified = max(expected, default=0), 0, "", 0
     for number, batch in enumerate(each_batch(batches), 1):
         digest = chained(digest, batch)
         if expected.get(number, digest) != digest:
-            where = (
-                f"batch {number} differs" if number == good + 1 else f"one of batches {good + 1} to {number} differs"
-            )
-            raise other(path, where)
+            one_batch = number == verified + 1
+            location = f"batch {number}" if one_batch else f"one of batches {verified + 1} to {number}"
+            raise other(path, f"{location} differs")
         if manifest.complete and number > last:
-            raise other(path, f"there were {last} batches, and there is a batch {number}")
-        good = number if number in expected else good
+            raise other(path, f"expected {last} batches, got a batch {number}")
+        verified = number if number in expected else verified
         yield number, digest, batch
     if number < last:
-        raise other(path, f"there were at least {last} batches, and there is no batch {number + 1}")
+        raise other(path, f"expected at least {last} batches, got {number}")
 
 
 def other(path: Path, what: str) -> OptionError:
-    """Return the error for batches that a store was not begun with."""
+    """Return the error for batches that differ from those of the store."""
     return OptionError(
-        f"{path} was begun with other batches: {what}. Give the same batches in the same order (an iterator gives them "
-        "only once: make it anew), or choose another store=."
+        f"{path} was created from other batches: {what}. Pass the same batches in the same order (an iterator yields "
+        "them only once: create a new one), or choose another store=."
     )

@@ -1,1 +1,1 @@
-"""The checks that `interp.testing.conformance` holds a plugin to: a file for each kind of object."""
+"""Conformance rules of `interp.testing.conformance`, one file per kind of object."""

@@ -1,4 +1,4 @@
-"""What a check is: a plugin, an object of it, a rule; and how it fails, by names and with what to do."""
+"""Checks: a rule applied to a plugin or one of its objects. Failures name plugin, object and remedy."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ Rule = Callable[["Subject"], None]
 
 
 class ConformanceError(InterpError, AssertionError):
-    """A plugin that breaks a rule; the text names plugin, object, rule and remedy."""
+    """A plugin breaks a rule; the message names plugin, object and remedy."""
 
 
-class NotApplicable(Exception):  # noqa: N818 (no error: the check is left out, and why)
-    """What a rule can't be held on, such as a probe whose options nobody gave."""
+class NotApplicable(Exception):  # noqa: N818 (not an error: the check is skipped)
+    """A rule can't be checked on an object, for example because a required option is missing; the check is skipped."""
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What is checked: a plugin, or one object that it registered.
+    """Object under test: a plugin, or one object that it registers.
 
     Attributes
     ----------
     plugin : str
-        Its name.
+        Name of the plugin.
     kind : str
         ``plugin``, ``probe``, ``viewer``, …
     name : str
-        Of the object; of the plugin itself its name again.
+        Name of the object, or of the plugin itself.
     value : object
-        What was registered; of the plugin itself the module or object with hooks.
+        Registered object, or the module or object with hooks.
     given : mapping, or callable
-        Options to call it with, by parameter, or a function that makes them from the toy.
+        Options to call it with, or a function ``toy -> mapping``.
     host : Registry, optional
-        In which names are looked up while a rule is held: what is installed, and the plugin.
+        Registry used during a check: the installed plugins and this one.
+    kept : dict
+        Results shared by several rules.
     """
 
     plugin: str
@@ -57,83 +59,87 @@ class Subject:
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def fail(self, what: str, remedy: str) -> NoReturn:
-        """Raise `ConformanceError`: what is wrong, and what to do."""
-        who = f"Plugin {self.plugin!r}" + ("" if self.kind == "plugin" else f", {self.kind} {self.name!r}")
-        raise ConformanceError(f"{who}: {what} Remedy: {remedy}")
+        """Raise `ConformanceError` with a fault and a remedy, a sentence each."""
+        name = f"Plugin {self.plugin!r}" + ("" if self.kind == "plugin" else f", {self.kind} {self.name!r}")
+        raise ConformanceError(f"{name}: {what} Remedy: {remedy}")
 
     def toy(self, kind: str = "LSTM") -> Toy:
-        """Return a fresh toy, of as many sources as ``toy_sources`` among the given options says."""
+        """Return a fresh toy, with the number of sources in the option ``toy_sources``."""
         from interp.testing import toy
 
         return toy(kind, sources=self.fixed[SIZE]) if SIZE in self.fixed else toy(kind)
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """The options that were given as they are, not as a function of the toy."""
+        """Options that were given as a mapping; empty if they are a function of the toy."""
         return {} if callable(self.given) else dict(self.given)
 
     def datasets(self) -> list[str]:
-        """Return the names of the parameters that take datasets: those that can be given by position."""
-        return [name for name, held in signature(self.value).parameters.items() if held.kind in POSITIONAL]
+        """Return the names of the positional parameters, which take datasets."""
+        return [name for name, parameter in signature(self.value).parameters.items() if parameter.kind in POSITIONAL]
 
-    def options(self, world: Toy) -> dict[str, Any]:
-        """Return the arguments to call the object with: those given, and what the toy has under their names.
+    def options(self, toy: Toy) -> dict[str, Any]:
+        """Return the options to call the object with: those given, and those that the toy provides.
 
         Raises
         ------
         NotApplicable
-            For a required one that nobody gives.
+            A required option is missing.
         """
-        given = dict(self.given(world) if callable(self.given) else self.given)
-        given.pop(SIZE, None)
+        options = dict(self.given(toy) if callable(self.given) else self.given)
+        options.pop(SIZE, None)
         if self.kind == "viewer":  # positional ones are datasets
-            given = {name: held for name, held in given.items() if name not in self.datasets()}
+            options = {name: value for name, value in options.items() if name not in self.datasets()}
         for name, parameter in signature(self.value).parameters.items():
             optional = name in NETWORK and parameter.default is None
-            if name not in given and (optional or (name in FILLED and parameter.default is Parameter.empty)):
-                given[name] = getattr(world, name)
+            if name not in options and (optional or (name in FILLED and parameter.default is Parameter.empty)):
+                options[name] = getattr(toy, name)
         missing = [
             name
-            for name, held in signature(self.value).parameters.items()
-            if held.kind is Parameter.KEYWORD_ONLY and held.default is Parameter.empty and name not in given
+            for name, parameter in signature(self.value).parameters.items()
+            if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty and name not in options
         ]
         if missing:
-            raise NotApplicable(f"nobody gives {', '.join(missing)}: conformance(…, options={{{self.name!r}: {{…}}}})")
-        return given
+            names = ", ".join(missing)
+            raise NotApplicable(f"no value for {names}. Pass conformance(…, options={{{self.name!r}: {{…}}}}).")
+        return options
 
 
 def answered(make: Callable[[], Any]) -> Any:
-    """Return what a call returns; an error that asks for something is no fault, but the rule can't be held.
+    """Return the result of a call; an interp error about its input means that the rule can't be checked.
 
     Raises
     ------
     NotApplicable
-        With the error's text.
+        The call raised an `InterpError`; the message quotes it.
     PluginError
-        As it is: the plugin is at fault.
+        The plugin is at fault.
     """
     try:
         return make()
     except PluginError:
         raise
     except InterpError as error:
-        raise NotApplicable(f"on the toy it says: {error} Give options= for it.") from error
+        raise NotApplicable(f"on the toy it raises: {error} Pass options= for it.") from error
 
 
 NETWORK = ("model", "batches")
 FILLED = (*NETWORK, "wiring", "unit", "units", "pair", "ranking")
-"""Parameters that the toy has something for."""
+"""Parameters that the toy provides."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule held on one object; call it to run it.
+    """One rule applied to one object; call it to run it.
 
     Attributes
     ----------
     subject : Subject
+        Object under test.
     rule : str
-        Kebab-case.
+        Name of the rule, in kebab-case.
+    run : callable
+        Function that checks the rule.
     """
 
     subject: Subject
@@ -142,18 +148,18 @@ class Check:
 
     @property
     def id(self) -> str:
-        """``object/rule``: what `expected_failures` takes."""
+        """Identifier ``object/rule``, as in ``expected_failures``."""
         return f"{self.subject.name}/{self.rule}"
 
     def __call__(self) -> None:
-        """Run it.
+        """Run the check.
 
         Raises
         ------
         ConformanceError
-            When the rule is broken, or the object raises what it should not.
+            The rule is broken, or the object raises an unexpected error.
         NotApplicable
-            When it can't be held on this object.
+            The rule can't be checked on this object.
         """
         from interp.registry import isolated
 
@@ -162,11 +168,11 @@ class Check:
                 self.run(self.subject)
         except (ConformanceError, NotApplicable):
             raise
-        except Exception as error:  # a stranger's code may raise anything, and it has to have a name on it
+        except Exception as error:  # third-party code may raise anything; the message must name the plugin
             try:
                 self.subject.fail(
-                    f"the check {self.rule!r} ended in {type(error).__name__}: {error}",
-                    "make it answer, or raise an error of interp that says what to type; the traceback is above.",
+                    f"the check {self.rule!r} raised {type(error).__name__}: {error}",
+                    "return a result, or raise an interp error that says what to type; the traceback is above.",
                 )
-            except ConformanceError as named:
-                raise named from error
+            except ConformanceError as failure:
+                raise failure from error

@@ -1,4 +1,4 @@
-"""How two datasets differ, in words."""
+"""Compare datasets and describe their differences."""
 
 from __future__ import annotations
 
@@ -10,57 +10,58 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def difference(found: xr.Dataset, wanted: xr.Dataset) -> str:
-    """Return the first thing in which two datasets that should be the same to the bit differ, or nothing."""
-    if found.sizes != wanted.sizes:
-        return f"sizes {dict(found.sizes)}, before {dict(wanted.sizes)}"
-    if set(found.variables) != set(wanted.variables):
-        return f"variables {sorted(map(str, set(found.variables) ^ set(wanted.variables)))} came or went"
-    for name, held in found.variables.items():
-        if not same(held.values, wanted.variables[name].values):
+def difference(actual: xr.Dataset, expected: xr.Dataset) -> str:
+    """Return a description of the first bitwise difference between two datasets; empty if there is none."""
+    if actual.sizes != expected.sizes:
+        return f"sizes {dict(actual.sizes)}, expected {dict(expected.sizes)}"
+    if set(actual.variables) != set(expected.variables):
+        return f"variables {sorted(map(str, set(actual.variables) ^ set(expected.variables)))} are in one of them only"
+    for name, variable in actual.variables.items():
+        if not same(variable.values, expected.variables[name].values):
             return f"{name!r} has other values"
-    return f"attrs {found.attrs}" if found.attrs != wanted.attrs else ""
+    return f"attrs {actual.attrs}" if actual.attrs != expected.attrs else ""
 
 
-def same(found: np.ndarray, wanted: np.ndarray) -> bool:
-    """Return whether two arrays are equal, NaN to NaN."""
-    return bool(
-        found.dtype.kind == wanted.dtype.kind and np.array_equal(found, wanted, equal_nan=found.dtype.kind == "f")
-    )
+def same(actual: np.ndarray, expected: np.ndarray) -> bool:
+    """Return whether two arrays are equal, with NaN equal to NaN."""
+    kind = actual.dtype.kind
+    return bool(kind == expected.dtype.kind and np.array_equal(actual, expected, equal_nan=kind == "f"))
 
 
-def same_rows(found: xr.Dataset, wanted: xr.Dataset, *, exact: float = 1e-5) -> str:
-    """Return how two results differ after their rows are brought into one order: integers exactly, floats about.
+def same_rows(actual: xr.Dataset, expected: xr.Dataset, *, exact: float = 1e-5) -> str:
+    """Return a description of the difference between two results, up to the order of rows and rounding of floats.
 
-    A variable that is fitted in steps says to what share of its largest value it is known: ``attrs["precision"]``.
+    Variables with ``attrs["tolerance"]``, from an iterative fit, may differ by this fraction of their largest value.
     """
-    found = ordered(found, wanted)
-    if found.sizes != wanted.sizes:
-        return f"sizes {dict(found.sizes)} and {dict(wanted.sizes)}"
-    for name, held in wanted.variables.items():
-        told = gap(found.variables[name].values, held.values, max(exact, float(held.attrs.get("precision", 0))))
-        if told:
-            return f"{name!r} {told}"
+    actual = ordered(actual, expected)
+    if actual.sizes != expected.sizes:
+        return f"sizes {dict(actual.sizes)} and {dict(expected.sizes)}"
+    for name, variable in expected.variables.items():
+        tolerance = max(exact, float(variable.attrs.get("tolerance", 0)))
+        message = gap(actual.variables[name].values, variable.values, tolerance)
+        if message:
+            return f"{name!r} {message}"
     return ""
 
 
-def ordered(found: xr.Dataset, wanted: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with its labelled dims in the order of another's, where the labels are the same."""
-    for dim, index in wanted.indexes.items():
-        mine = found.indexes.get(dim)
-        if mine is not None and mine.is_unique and set(mine) == set(index):
-            found = found.sel({dim: index.values})
-    return found
+def ordered(actual: xr.Dataset, expected: xr.Dataset) -> xr.Dataset:
+    """Return a dataset with its labelled dims in the order of another dataset, where both have the same labels."""
+    for dim, index in expected.indexes.items():
+        actual_index = actual.indexes.get(dim)
+        if actual_index is not None and actual_index.is_unique and set(actual_index) == set(index):
+            actual = actual.sel({dim: index.values})
+    return actual
 
 
-def gap(found: np.ndarray, wanted: np.ndarray, exact: float) -> str:
-    """Return in words how far two arrays are apart, or nothing."""
-    if found.shape != wanted.shape:
-        return f"has shape {found.shape} and {wanted.shape}"
-    if wanted.dtype.kind != "f" or found.dtype.kind != "f":
-        return "" if np.array_equal(found, wanted) else f"differs at {np.mean(found != wanted):.0%} of its places"
-    scale = float(np.nanmax(np.abs(wanted), initial=0.0)) if np.isfinite(wanted).any() else 1.0
-    if np.allclose(found, wanted, rtol=exact, atol=exact * max(scale, 1e-12), equal_nan=True):
+def gap(actual: np.ndarray, expected: np.ndarray, exact: float) -> str:
+    """Return a description of the difference between two arrays; empty if they agree within the tolerance."""
+    if actual.shape != expected.shape:
+        return f"has shape {actual.shape} and {expected.shape}"
+    if expected.dtype.kind != "f" or actual.dtype.kind != "f":
+        unequal = float(np.mean(actual != expected)) if not np.array_equal(actual, expected) else 0.0
+        return f"differs in {unequal:.0%} of its elements" if unequal else ""
+    scale = float(np.nanmax(np.abs(expected), initial=0.0)) if np.isfinite(expected).any() else 1.0
+    if np.allclose(actual, expected, rtol=exact, atol=exact * max(scale, 1e-12), equal_nan=True):
         return ""
-    apart: Any = np.abs(found - wanted)
-    return f"differs by up to {np.nanmax(apart) if np.isfinite(apart).any() else np.nan:.2g}"
+    distance: Any = np.abs(actual - expected)
+    return f"differs by up to {np.nanmax(distance) if np.isfinite(distance).any() else np.nan:.2g}"

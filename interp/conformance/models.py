@@ -1,4 +1,4 @@
-"""Checks of models, adapters and tasks."""
+"""Conformance rules of models, adapters and tasks."""
 
 from __future__ import annotations
 
@@ -22,39 +22,42 @@ SIZE, STEPS, SAMPLES = 4, 5, 3
 
 
 def loads(subject: Subject) -> None:
-    """Build the network fresh, twice, and with its weights if it has some; it contains a recurrent module."""
+    """Require two builds with the same parameters, and weights that load."""
     from interp.loading import load_model
     from interp.registry import registry
 
-    one, two = (subject.value.build().state_dict() for _ in range(2))
-    if {name: held.shape for name, held in one.items()} != {name: held.shape for name, held in two.items()}:
-        subject.fail("built twice, it has other parameters.", "build() takes no decision: the same network each time.")
-    known = registry().table("model").get(subject.name)
-    if subject.value.weights is not None and known is not None and known.value is subject.value:
+    states = (subject.value.build().state_dict() for _ in range(2))
+    one, two = ({name: parameter.shape for name, parameter in state.items()} for state in states)
+    if one != two:
+        subject.fail("two builds have different parameters.", "make build() return the same architecture each time.")
+    entry = registry().table("model").get(subject.name)
+    if subject.value.weights is not None and entry is not None and entry.value is subject.value:
         load_model(subject.name)
 
 
 def recurrent(subject: Subject) -> None:
-    """Look for a module that some adapter reads."""
+    """Require a module that an adapter reads."""
     from interp.registry import registry
 
-    known = {owned.value.module for owned in registry().table("adapter").values()}
+    adapted = {owned.value.module for owned in registry().table("adapter").values()}
     names = {
         f"{kind.__module__}.{kind.__qualname__}"
         for module in subject.value.build().modules()
         for kind in type(module).mro()
     }
-    if not known & names:
-        subject.fail("it has no recurrent module that an adapter reads.", "register an Adapter for its module.")
+    if not adapted & names:
+        subject.fail(
+            "it has no recurrent module that an adapter reads.", "register an Adapter for its recurrent module."
+        )
 
 
 def exact(subject: Subject) -> None:
-    """Capture the module over a grid of its options: the engine equals the module, which capture itself checks."""
+    """Require exact captures for a grid of module options; `capture` itself compares with the module."""
     import torch
 
     from interp.registry import isolated
 
-    made = 0
+    n_built = 0
     for options in settings(subject):
         with torch.random.fork_rng(), isolated(alone(subject)):
             torch.manual_seed(0)
@@ -62,13 +65,15 @@ def exact(subject: Subject) -> None:
             if module is None:
                 continue
             compare(subject, module, options)
-        made += 1
-    if not made:
-        raise NotApplicable("nobody says how its module is made: conformance(…, options={adapter: {'build': …}})")
+        n_built += 1
+    if not n_built:
+        raise NotApplicable(
+            "its module can't be built from two sizes. Pass conformance(…, options={adapter: {'build': …}})."
+        )
 
 
 def alone(subject: Subject) -> Registry:
-    """Return a host in which this adapter alone reads modules: another one of the same module is not asked."""
+    """Return a registry in which only this adapter reads modules."""
     from interp.hookspecs import Register, hookimpl
     from interp.registry import Registry
 
@@ -81,7 +86,7 @@ def alone(subject: Subject) -> Registry:
 
 
 def settings(subject: Subject) -> Iterable[dict[str, bool | int]]:
-    """Return the options of a module to try: those of the grid that its constructor has."""
+    """Return the module options to try."""
     if "build" in subject.fixed:
         return [{}]
     if subject.value.cell:
@@ -90,22 +95,21 @@ def settings(subject: Subject) -> Iterable[dict[str, bool | int]]:
 
 
 def built(subject: Subject, options: dict[str, Any]) -> torch.nn.Module | None:
-    """Return the module with some options, or None where it does not take them or can't be made from two sizes."""
+    """Return the module with these options, or None if it doesn't take them or can't be built from two sizes."""
     from importlib import import_module
 
     if "build" in subject.fixed:
-        made: torch.nn.Module = subject.fixed["build"]()
-        return made
-    where, _, name = subject.value.module.rpartition(".")
+        return subject.fixed["build"]()  # type: ignore[no-any-return]
+    module_path, _, name = subject.value.module.rpartition(".")
     try:
-        found: torch.nn.Module = getattr(import_module(where), name)(SIZE, SIZE, **options)
+        module: torch.nn.Module = getattr(import_module(module_path), name)(SIZE, SIZE, **options)
     except (TypeError, ImportError, AttributeError):
         return None
-    return found
+    return module
 
 
 def compare(subject: Subject, module: torch.nn.Module, options: dict[str, Any]) -> None:
-    """Capture a module alone; its own output is what the units say."""
+    """Capture a module by itself; fail if the units differ from its output, or quantities are missing."""
     import torch
 
     from interp.capture import capture
@@ -117,25 +121,27 @@ def compare(subject: Subject, module: torch.nn.Module, options: dict[str, Any]) 
     try:
         acts = capture(module.eval(), [batch], quantities=list(subject.value.quantities), progress=False)
     except InterpError as error:
-        subject.fail(f"with {options or 'its defaults'} it differs from the module: {error}", "correct its step.")
+        subject.fail(
+            f"with {options or 'its defaults'} it differs from the module: {error}", "correct the adapter's step."
+        )
     missing = set(subject.value.quantities) - set(acts["quantity"].values.tolist())
     if missing:
-        subject.fail(f"its quantities {sorted(missing)} were not captured.", "call tap once for each quantity in step.")
+        subject.fail(f"its quantities {sorted(missing)} were not captured.", "call tap once per quantity in step.")
 
 
 def task_of(subject: Subject) -> Any:
-    """Return the task, made from the options that are given."""
+    """Return the task, built from the given options."""
     return subject.value(**{name: value for name, value in subject.fixed.items() if name not in ("split", "model")})
 
 
 def some(subject: Subject, limit: int = 8) -> Iterable[Any]:
-    """Return a few batches, as the task gives them."""
+    """Return a few batches of the task."""
     batches: Iterable[Any] = task_of(subject).batches(subject.fixed.get("split", "demo"), limit=limit, seed=0)
     return batches
 
 
 def aligned(subject: Subject) -> None:
-    """Count labels: a value for each token, with input, output and source among them."""
+    """Require the labels input, output and source, and one value of each label per token."""
     for batch in some(subject):
         labels = batch.labels or {}
         missing = {"input", "output", "source"} - set(labels)
@@ -148,45 +154,43 @@ def aligned(subject: Subject) -> None:
             try:
                 flatten(name, values, lengths)
             except InterpError as error:
-                subject.fail(str(error), "one value for each token, samples one after the other.")
+                subject.fail(str(error), "give one value per token, samples one after the other.")
 
 
 def seeded(subject: Subject) -> None:
-    """Ask twice with one seed, and go through what came twice: the same text each time."""
+    """Require the same text from two calls with one seed, and from two iterations of one call."""
     batches = some(subject)
-    for again in (some(subject), batches):
-        for one, other in zip(batches, again, strict=True):
+    for repeated in (some(subject), batches):
+        for one, other in zip(batches, repeated, strict=True):
             if any(not same(one.labels[name], other.labels[name]) for name in one.labels):
-                subject.fail(
-                    "asked twice with one seed, it gives other text.", "draw from np.random.default_rng(seed)."
-                )
+                subject.fail("two calls with one seed give different text.", "draw from np.random.default_rng(seed).")
 
 
 def same(one: Any, other: Any) -> bool:
-    """Return whether labels are equal, flat or a sequence for each sample."""
+    """Return whether labels are equal, flat or one sequence per sample."""
     return [np.asarray(row).tolist() for row in one] == [np.asarray(row).tolist() for row in other]
 
 
 def limited(subject: Subject) -> None:
-    """Ask for a number of samples: no more come."""
+    """Require at most ``limit`` samples."""
     samples = sum(len(batch.lengths or []) for batch in some(subject, limit=5))
     if samples > 5:
-        subject.fail(f"asked for limit=5 samples, it gives {samples}.", "stop after limit samples.")
+        subject.fail(f"with limit=5 it gives {samples} samples.", "stop after limit samples.")
 
 
 def closed_alphabet(subject: Subject) -> None:
-    """Run its network: what it decodes are symbols of the network, one for each token."""
+    """Require one decoded symbol of the network's alphabet per token."""
     from interp.loading import load_model
 
     if "model" not in subject.fixed:
-        raise NotApplicable("nobody names a model of the task: conformance(…, options={task: {'model': …}})")
+        raise NotApplicable("no model of the task is named. Pass conformance(…, options={task: {'model': …}}).")
     task, model = task_of(subject), load_model(subject.fixed["model"])
-    known = set(next(iter(model.symbols.values())))  # type: ignore[operator]
+    alphabet = set(next(iter(model.symbols.values())))  # type: ignore[operator]
     for batch in some(subject):
         for symbols, length in zip(task.decode(model(*batch.inputs), batch), batch.lengths, strict=True):
-            if len(symbols) != length or not set(symbols) <= known:
+            if len(symbols) != length or not set(symbols) <= alphabet:
                 subject.fail(
-                    "it decodes other symbols, or another number of them.", "one symbol of the output for each token."
+                    "it decodes unknown symbols, or a wrong number of them.", "decode one output symbol per token."
                 )
 
 

@@ -1,4 +1,4 @@
-"""Checks of what people read of an object: its docstring and its signature."""
+"""Conformance rules of docstrings and signatures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DIMS = re.compile(r"\b(token|unit|pair|sample|step|model|source|place|batch)s?\b
 
 
 def docstring(subject: Subject) -> None:
-    """Read what its docstring says: a sentence, and the dims of what goes in or comes out."""
-    told = getdoc(subject.value) or ""
-    if not told.strip() or (isclass(subject.value) and not (subject.value.__doc__ or "").strip()):
-        subject.fail("it has no docstring.", "say in one sentence what it gives, with its dims: (unit, pair).")
+    """Require a docstring; those of probes and viewers name the dims of inputs or results."""
+    text = getdoc(subject.value) or ""
+    if not text.strip() or (isclass(subject.value) and not (subject.value.__doc__ or "").strip()):
+        subject.fail("it has no docstring.", "describe the result in one sentence, with its dims: (unit, pair).")
     if subject.kind in ("probe", "viewer") and not DIMS.search(" ".join(docs_of(subject.value))):
         subject.fail(
-            "its docstring names no dim.",
-            "say of what dims the result is, or what is drawn of: (token, unit), (unit,).",
+            "its docstring names no dims.",
+            "name the dims of the result, or of the drawn data: (token, unit), (unit,).",
         )
 
 
@@ -30,15 +30,15 @@ def docs_of(value: Any) -> Iterator[str]:
     """Yield the docstring of an object and of its own public methods."""
     yield getdoc(value) or ""
     if isclass(value):
-        yield from (getdoc(held) or "" for name, held in vars(value).items() if callable(held) and name[0] != "_")
+        yield from (getdoc(member) or "" for name, member in vars(value).items() if callable(member) and name[0] != "_")
 
 
 def explicit_signature(subject: Subject) -> None:
-    """Read the signature: no ``*args``, every option keyword-only."""
+    """Require a signature without ``*args`` and ``**kwargs``, with keyword-only options."""
     for name, parameter in signature(subject.value).parameters.items():
         if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
             subject.fail(
-                f"its signature has {parameter}.", "list every parameter: options become flags by their names."
+                f"its signature has {parameter}.", "list every parameter; options become flags of the same names."
             )
         dataset = parameter.kind in POSITIONAL and not isclass(subject.value)
         if dataset and parameter.default not in (None, Parameter.empty):
@@ -51,12 +51,12 @@ def explicit_signature(subject: Subject) -> None:
 
 
 def options_as_flags(subject: Subject) -> None:
-    """Read the options: each has a type that the command line can read, and a default or no sensible one."""
+    """Require an annotation or a default of each option, from which the command line gets its type."""
     for name, parameter in signature(subject.value).parameters.items():
         if parameter.kind is Parameter.KEYWORD_ONLY and not kinds(parameter)[0]:
             subject.fail(
-                f"its option {name!r} has neither an annotation nor a default that tells its type.",
-                f"annotate it, such as {name}: float = 0.5; the command line reads flags by it.",
+                f"its option {name!r} has neither an annotation nor a default with a type.",
+                f"annotate it, for example {name}: float = 0.5; the command line parses flags by annotation.",
             )
 
 

@@ -1,4 +1,4 @@
-"""Checks of a plugin as a whole: its imports and its hooks."""
+"""Conformance rules of a whole plugin: imports and hooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from interp.errors import PluginError
 
 HEAVY = ("torch", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask", "zarr", "numba",
          "scipy", "tensorflow", "jax", "transformers")  # fmt: skip
-SECONDS = 2.0  # what the import of one plugin may take; the built-in ones take 0.1
+SECONDS = 2.0  # maximal import time of a plugin; built-in ones take 0.1
 MEASURE = """
 import sys, time, importlib
 import interp, interp.registry, xarray
@@ -28,10 +28,10 @@ print(time.perf_counter() - start, *[name for name in sys.argv[2:] if name in se
 
 
 def light_import(subject: Subject) -> None:
-    """Import the plugin and call its hooks in a fresh interpreter: nothing heavy, and soon done."""
+    """Require a fast import and hooks that load no heavy packages."""
     plugin = subject.value
     if not (isinstance(plugin, ModuleType) and sys.modules.get(plugin.__name__) is plugin and files_of(plugin)):
-        raise NotApplicable("it is no module that can be imported again")
+        raise NotApplicable("it is not an importable module")
     seconds, heavy = imported(subject, plugin.__name__)
     if heavy:
         subject.fail(
@@ -39,30 +39,30 @@ def light_import(subject: Subject) -> None:
             f"write `import {heavy[0]}` inside the functions that use it, and for annotations under TYPE_CHECKING.",
         )
     if seconds > SECONDS:
-        seconds = min(seconds, imported(subject, plugin.__name__)[0])  # another process may have been busy
+        seconds = min(seconds, imported(subject, plugin.__name__)[0])  # the machine may have been busy
     if seconds > SECONDS:
         subject.fail(
             f"importing {plugin.__name__} takes {seconds:.1f} s; at most {SECONDS:g} s are allowed.",
-            "do at import nothing but define functions; read and compute when called.",
+            "only define functions at import; read files and compute when called.",
         )
 
 
 def imported(subject: Subject, name: str) -> tuple[float, list[str]]:
-    """Return the seconds that an import takes in a fresh interpreter, and which heavy modules come along."""
+    """Return the import time in a fresh interpreter, in seconds, and the heavy modules that it loads."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     command = [sys.executable, "-W", "ignore", "-c", MEASURE, name, *HEAVY]
-    run = subprocess.run(  # noqa: S603 (our own script)
+    process = subprocess.run(  # noqa: S603 (the script above)
         command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
     )
-    if run.returncode:
-        last = (run.stderr.strip().splitlines() or ["nothing said"])[-1]
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["no error message"])[-1]
         subject.fail(f"{name} can't be imported by itself: {last}", f"make `python -c 'import {name}'` work.")
-    seconds, *heavy = run.stdout.splitlines()[-1].split()
+    seconds, *heavy = process.stdout.splitlines()[-1].split()
     return float(seconds), heavy
 
 
 def files_of(plugin: Any) -> list[Path]:
-    """Return the source files of a plugin: of a package all of them, of a module its own."""
+    """Return the source files of a plugin: all files of a package, or the file of a module."""
     source = getattr(plugin, "__file__", None) if isinstance(plugin, ModuleType) else None
     if source is None or not Path(source).is_file():
         return []
@@ -71,9 +71,9 @@ def files_of(plugin: Any) -> list[Path]:
 
 
 def public_imports(subject: Subject) -> None:
-    """Read the source: of interp only what it exports, and `interp.testing`."""
+    """Require imports of public names of interp and of `interp.testing` only."""
     if getattr(subject.value, "__name__", "").partition(".")[0] == "interp":
-        raise NotApplicable("it is a part of interp itself")
+        raise NotApplicable("it is part of interp")
     files = files_of(subject.value)
     if not files:
         raise NotApplicable("it has no source file")
@@ -85,7 +85,7 @@ def public_imports(subject: Subject) -> None:
             if module == "interp" and name and name not in public:
                 subject.fail(
                     f"{path.name}, line {line} imports {name!r} from interp, which is not public.",
-                    "import names that stand in interp.__all__; ask for one that you need and don't find.",
+                    "import only names in interp.__all__; request missing ones in the issue tracker.",
                 )
             if module.startswith("interp.") and module != "interp.testing":
                 subject.fail(
@@ -104,21 +104,24 @@ def imports(path: Path) -> Iterator[tuple[int, str, str]]:
 
 
 def hooks_known(subject: Subject) -> None:
-    """Register it alone, and beside what is installed: known hooks, right signatures, kebab-case, one owner a name."""
+    """Require hooks of known names and signatures, and objects with kebab-case names that no other plugin registers."""
     from interp.registry import KINDS, Registry, registry
 
     try:
         alone = Registry({subject.plugin: subject.value})
     except PluginError as error:
-        subject.fail(str(error), "name hooks, their argument `register` and objects as interp.hookspecs has them.")
+        subject.fail(
+            str(error),
+            "use the hook names and the argument `register` of interp.hookspecs, and kebab-case object names.",
+        )
     if not any(alone.table(kind) for kind in KINDS):
-        subject.fail("its hooks register nothing.", "call register(…) with each object inside the hook.")
+        subject.fail("its hooks register no objects.", "call register(…) with each object in the hook.")
     others = registry()
     for kind in KINDS:
         for name, owned in alone.table(kind).items():
-            held = others.table(kind).get(name)
-            if held is not None and held.value is not owned.value and held.owner != subject.plugin:
-                subject.fail(f"its {kind} {name!r} is also registered by {held.owner!r}.", "rename yours.")
+            installed = others.table(kind).get(name)
+            if installed is not None and installed.value is not owned.value and installed.owner != subject.plugin:
+                subject.fail(f"its {kind} {name!r} is also registered by {installed.owner!r}.", "choose another name.")
 
 
 RULES = {"light-import": light_import, "public-imports": public_imports, "hooks-known": hooks_known}

@@ -1,4 +1,4 @@
-"""Checks of probes, functions and reducers alike: what they may not do to their input, and what may not matter."""
+"""Conformance rules of probes and reducers: unchanged input, valid results, and invariances."""
 
 from __future__ import annotations
 
@@ -21,181 +21,182 @@ if TYPE_CHECKING:
 SHARED = ("token", "unit")
 
 
-def measured(subject: Subject, world: Toy, **changed: Any) -> xr.Dataset:
-    """Return the result of the probe on a world."""
-    return measure(subject.value, world.acts, **subject.options(world) | changed)
+def measured(subject: Subject, toy: Toy, **changed: Any) -> xr.Dataset:
+    """Return the result of the probe on a toy, with some options changed."""
+    return measure(subject.value, toy.acts, **subject.options(toy) | changed)
 
 
 def first(subject: Subject) -> xr.Dataset:
-    """Return the result on the toy, measured once for all rules."""
+    """Return the result on the default toy, measured once for all rules."""
     if "first" not in subject.kept:
         subject.kept["first"] = answered(lambda: measured(subject, subject.toy()))
     result: xr.Dataset = subject.kept["first"]
     return result
 
 
-def hold(subject: Subject, told: str, what: str, remedy: str) -> None:
-    """Fail where two results differ, in words; nothing told is a rule kept."""
-    if told:
-        subject.fail(f"{what}: {told}.", remedy)
+def hold(subject: Subject, difference_text: str, what: str, remedy: str) -> None:
+    """Fail with a description of a difference; pass if it is empty."""
+    if difference_text:
+        subject.fail(f"{what}: {difference_text}.", remedy)
 
 
 def input_kept(subject: Subject) -> None:
-    """Measure on a copy and look whether it is still one."""
-    world, before = subject.toy(), subject.toy().acts
-    answered(lambda: measured(subject, world))
+    """Require that the probe does not change its input."""
+    toy, before = subject.toy(), subject.toy().acts
+    answered(lambda: measured(subject, toy))
     remedy = "work on a copy: acts = acts.copy(deep=True), or use x + 1 instead of x += 1."
-    hold(subject, difference(world.acts, before), "it changed its input", remedy)
+    hold(subject, difference(toy.acts, before), "it changed its input", remedy)
 
 
 def deterministic(subject: Subject) -> None:
-    """Measure twice: the same bytes."""
-    remedy = "draw from np.random.default_rng(seed) with an option seed: int = 0, never from global state or the clock."
-    told = difference(first(subject), measured(subject, subject.toy()))
-    hold(subject, told, "two runs on the same input differ", remedy)
+    """Require identical results from two runs."""
+    remedy = "draw from np.random.default_rng(seed) with an option seed: int = 0, not from global state or the clock."
+    difference_text = difference(first(subject), measured(subject, subject.toy()))
+    hold(subject, difference_text, "two runs on the same input differ", remedy)
 
 
 def order_of_tokens(subject: Subject) -> None:
-    """Shuffle the tokens: the same result, or `sequential=True`, and then only the order of samples may change."""
-    world, wanted = subject.toy(), first(subject)
-    acts = world.acts
-    draw = np.random.default_rng(0)
-    order = draw.permutation(acts.sizes["token"])
+    """Require the same result for shuffled tokens; with `sequential=True`, for shuffled samples."""
+    toy, expected = subject.toy(), first(subject)
+    acts = toy.acts
+    rng = np.random.default_rng(0)
+    order = rng.permutation(acts.sizes["token"])
     if is_sequential(subject.value):
-        rank = draw.permutation(int(acts["sample"].values.max()) + 1)
+        rank = rng.permutation(int(acts["sample"].values.max()) + 1)
         order = np.argsort(rank[acts["sample"].values], kind="stable")
-    found = measured(subject, world.having(acts.isel(token=order)))
-    if "token" in wanted.dims:
-        if wanted.sizes["token"] != order.size:
-            raise NotApplicable("the result has some tokens only, in an order of its own")
-        wanted = wanted.isel(token=order)
-    remedy = "use the coords sample and step instead of the position, or tag it: sequential=True."
-    told = same_rows(found, wanted, exact=precision(subject))
-    hold(subject, told, "its result hangs on the order of the tokens", remedy)
+    actual = measured(subject, toy.having(acts.isel(token=order)))
+    if "token" in expected.dims:
+        if expected.sizes["token"] != order.size:
+            raise NotApplicable("the result has only some tokens, in its own order")
+        expected = expected.isel(token=order)
+    remedy = "use the coords sample and step instead of positions, or set sequential=True."
+    difference_text = same_rows(actual, expected, exact=precision(subject))
+    hold(subject, difference_text, "its result depends on the order of the tokens", remedy)
 
 
 def is_sequential(value: Any) -> bool:
-    """Return whether a probe is tagged as one to which the order of tokens matters."""
+    """Return whether a probe is marked as depending on the order of tokens."""
     return bool(getattr(getattr(value, "interp", value), "sequential", False))
 
 
 def order_of_units(subject: Subject) -> None:
-    """Permute the units: the rows of the result move along and keep their values."""
-    world, wanted = subject.toy(), first(subject)
-    if "unit" not in wanted.dims:
+    """Require that permuting the units permutes the rows of the result."""
+    toy, expected = subject.toy(), first(subject)
+    if "unit" not in expected.dims:
         raise NotApplicable("the result has no dim unit")
-    order = np.random.default_rng(1).permutation(world.acts.sizes["unit"])
-    found = measured(subject, world.having(world.acts.isel(unit=order)))
-    remedy = "treat every column alike, and seed what is drawn for a unit by its name, not by its place."
-    told = same_rows(found, wanted, exact=precision(subject))
-    hold(subject, told, "its result hangs on the order of the units", remedy)
+    order = np.random.default_rng(1).permutation(toy.acts.sizes["unit"])
+    actual = measured(subject, toy.having(toy.acts.isel(unit=order)))
+    remedy = "treat every column alike, and seed random numbers of a unit by its name, not by its position."
+    difference_text = same_rows(actual, expected, exact=precision(subject))
+    hold(subject, difference_text, "its result depends on the order of the units", remedy)
 
 
 def fewer_units(subject: Subject) -> None:
-    """Measure half of the units: their rows are as they were."""
-    world, wanted = subject.toy(), first(subject)
-    if "unit" not in wanted.dims:
+    """Require the same rows when only half of the units are measured."""
+    toy, expected = subject.toy(), first(subject)
+    if "unit" not in expected.dims:
         raise NotApplicable("the result has no dim unit")
-    half = world.acts.isel(unit=slice(None, None, 2))
-    found = measured(subject, world.having(half))
-    there = np.isin(found["unit"].values, wanted["unit"].values)
-    found = found.isel(unit=there)
-    mine = wanted.drop_vars(across(wanted)).sel(unit=found["unit"].values)
-    told = same_rows(found.drop_vars(across(found)), mine, exact=precision(subject))
+    half = toy.acts.isel(unit=slice(None, None, 2))
+    actual = measured(subject, toy.having(half))
+    common = np.isin(actual["unit"].values, expected["unit"].values)
+    actual = actual.isel(unit=common)
+    expected_half = expected.drop_vars(across(expected)).sel(unit=actual["unit"].values)
+    difference_text = same_rows(actual.drop_vars(across(actual)), expected_half, exact=precision(subject))
     remedy = (
-        "let each unit's numbers depend on that unit alone; mark a variable that is said over all units at once, "
-        'such as a corrected p: result["q"].attrs["across"] = "unit".'
+        "make the values of each unit depend on that unit alone; mark variables that depend on all units, such as a "
+        'corrected p: result["q"].attrs["depends_on_all"] = "unit".'
     )
-    hold(subject, told, "the rows of half of the units are others than among all", remedy)
+    hold(subject, difference_text, "half of the units have other rows than among all units", remedy)
 
 
 def across(result: xr.Dataset) -> list[Any]:
-    """Return the variables that hang on all units that were measured: without a dim unit, or said to in their attrs."""
-    told = result.data_vars.items()
-    return [name for name, held in told if "unit" not in held.dims or held.attrs.get("across") == "unit"]
+    """Return the variables that depend on all measured units: without a dim unit, or marked in their attrs."""
+    variables = result.data_vars.items()
+    return [name for name, x in variables if "unit" not in x.dims or x.attrs.get("depends_on_all") == "unit"]
 
 
 def precision(subject: Subject) -> float:
-    """Return how far floats may differ: what a network ran for is float32, summed in the order of its batches."""
+    """Return the tolerance of floats: larger if the probe runs a network, whose float32 sums depend on batch order."""
     return 1e-3 if "model" in signature(subject.value).parameters else 1e-5
 
 
 def one_sample(subject: Subject) -> None:
-    """Measure one sample, one token, and none: a result, or one of our errors."""
-    world = subject.toy()
-    acts = world.acts
-    for told, tokens in (("one sample", acts["sample"].values == 0), ("one token", [0]), ("no token", [])):
-        tried(subject, world.having(acts.isel(token=tokens)), told)
+    """Require a result or an interp error for one sample, one token and no tokens."""
+    toy = subject.toy()
+    acts = toy.acts
+    for case, tokens in (("one sample", acts["sample"].values == 0), ("one token", [0]), ("no token", [])):
+        tried(subject, toy.having(acts.isel(token=tokens)), case)
 
 
 def empty_symbols(subject: Subject) -> None:
-    """Measure with empty strings among the labels, and labels of several letters."""
-    world = subject.toy()
-    named = {
-        name: np.where(world.acts[name].values == "t", "", world.acts[name].values) for name in ("input", "output")
-    }
-    named["output"] = np.where(named["output"] == "_", "ու", named["output"])
-    tried(subject, world.having(world.acts.assign_coords({name: ("token", held) for name, held in named.items()})),
+    """Require a result or an interp error for labels that are empty or have several letters."""
+    toy = subject.toy()
+    labels = {name: np.where(toy.acts[name].values == "t", "", toy.acts[name].values) for name in ("input", "output")}
+    labels["output"] = np.where(labels["output"] == "_", "ու", labels["output"])
+    tried(subject, toy.having(toy.acts.assign_coords({name: ("token", values) for name, values in labels.items()})),
           "empty symbols")  # fmt: skip
 
 
-def tried(subject: Subject, world: Toy, told: str) -> None:
-    """Measure; an `InterpError` is an answer, anything else is not. What has no answer on the toy is left out."""
+def tried(subject: Subject, toy: Toy, case: str) -> None:
+    """Measure and fail on any error but `InterpError`; skip probes that can't be measured on the default toy."""
     first(subject)
     try:
-        measured(subject, world)
+        measured(subject, toy)
     except InterpError:
         return
     except NotApplicable:
         raise
     except Exception as error:
         subject.fail(
-            f"{told} made it raise {type(error).__name__}: {error}.",
-            "return what can be said (NaN where nothing can), or raise interp.OptionError with what to type.",
+            f"with {case} it raises {type(error).__name__}: {error}.",
+            "return a result, with NaN for undefined values, or raise interp.OptionError that says what to type.",
         )
 
 
 def honest_requires(subject: Subject) -> None:
-    """Measure with no other labels than it requires: a result, or an error of the schema that names the label."""
-    world, _ = subject.toy(), first(subject)
-    needed = getattr(subject.value, "interp", subject.value).requires
+    """Require that the probe reads no other labels than those in ``requires``."""
+    toy, _ = subject.toy(), first(subject)
+    labels = getattr(subject.value, "interp", subject.value).requires
     try:
-        measured(subject, world.having(without(world.acts, needed)))
+        measured(subject, toy.having(without(toy.acts, labels)))
     except InterpError:
         return
     except NotApplicable:
         raise
     except Exception as error:
         subject.fail(
-            f"it says to need the labels {tuple(needed)} and reads others: {type(error).__name__}: {error}.",
-            "list every label that it reads: requires=('input', 'output').",
+            f"it requires the labels {tuple(labels)} and reads others: {type(error).__name__}: {error}.",
+            "list every label that it reads, such as requires=('input', 'output').",
         )
 
 
 def result(subject: Subject) -> None:
-    """Look at the result: coords are the capture's, attrs plain, variables numbers or strings."""
+    """Require a valid result: coords of the capture, plain attrs, and variables of numbers or text."""
     from interp.schema import faults
 
-    found, acts = first(subject), subject.toy().acts
+    dataset, acts = first(subject), subject.toy().acts
     for dim in SHARED:
-        if dim in found.dims and dim in acts.indexes and dim not in found.indexes:
+        if dim in dataset.dims and dim in acts.indexes and dim not in dataset.indexes:
             subject.fail(
-                f"its result has a dim {dim!r} without its coords.", "keep them: acts.activation.mean('token')."
+                f"its result has a dim {dim!r} without its coords.",
+                "keep the coords, as acts.activation.mean('token') does.",
             )
-        if dim in found.indexes and not set(found[dim].values.tolist()) <= set(acts[dim].values.tolist()):
-            subject.fail(f"its result has names along {dim!r} that the capture lacks.", f"keep the coords of {dim!r}.")
-    for fault in faults(found):
+        if dim in dataset.indexes and not set(dataset[dim].values.tolist()) <= set(acts[dim].values.tolist()):
+            subject.fail(
+                f"its result has labels along {dim!r} that are not in the capture.", f"keep the coords of {dim!r}."
+            )
+    for fault in faults(dataset):
         subject.fail(
             f"{fault}.",
-            "name units as the capture does, pairs with pair_input and pair_output; attrs hold str, int, float.",
+            "keep the unit names of the capture, add pair_input and pair_output to pairs, use str, int or float attrs.",
         )
-    for name, held in found.variables.items():
-        if held.dtype.kind not in "biufUT":
-            subject.fail(f"variable {name!r} is of dtype {held.dtype}.", "numbers, or strings: .astype(str).")
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind not in "biufUT":
+            subject.fail(f"variable {name!r} has dtype {variable.dtype}.", "use numbers, or text: .astype(str).")
 
 
 def round_trip(subject: Subject) -> None:
-    """Save the result, and open it again."""
+    """Require the same result after saving and opening it."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
@@ -203,28 +204,29 @@ def round_trip(subject: Subject) -> None:
     from interp.storage import save
 
     with TemporaryDirectory() as folder:
-        found = open_store(save(first(subject), Path(folder) / "result.zarr")).load()
-    told = difference(found, first(subject))
-    hold(subject, told, "its result comes back from disk as another", "use dtypes that numpy and Zarr share.")
+        reopened = open_store(save(first(subject), Path(folder) / "result.zarr")).load()
+    difference_text = difference(reopened, first(subject))
+    remedy = "use dtypes that both numpy and Zarr support."
+    hold(subject, difference_text, "its result changes when it is saved and opened", remedy)
 
 
 def lstm_and_gru(subject: Subject) -> None:
-    """Measure a network without a cell state: a result, or one of our errors."""
+    """Require a result or an interp error for a network without a cell state."""
     tried(subject, subject.toy("GRU"), "a GRU")
 
 
 def merge_law(subject: Subject) -> None:
-    """Cut the samples into chunks and merge states in another order: the result is that of one chunk."""
-    world = subject.toy()
-    reducer = answered(lambda: subject.value(**subject.options(world)))
-    first(subject)  # it can be measured at all
-    told = same_rows(merged(reducer, world.acts), measure(reducer, world.acts), exact=1e-10)
-    remedy = "keep in the state what adds up (counts, sums), and align by label in merge(a, b)."
-    hold(subject, told, "chunks, or another order of merges, give another result", remedy)
+    """Require the same result for one chunk, and for several chunks merged in another order."""
+    toy = subject.toy()
+    reducer = answered(lambda: subject.value(**subject.options(toy)))
+    first(subject)  # skips probes that can't be measured on the toy
+    difference_text = same_rows(merged(reducer, toy.acts), measure(reducer, toy.acts), exact=1e-10)
+    remedy = "keep additive values (counts, sums) in the state, and align by label in merge(a, b)."
+    hold(subject, difference_text, "chunks, or another order of merges, change the result", remedy)
 
 
 def merged(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
-    """Return the result from seven chunks of shuffled samples, merged two by two from the back, one state empty."""
+    """Return the result from seven chunks of shuffled samples and an empty state, merged from both ends."""
     needs = needed(reducer, acts)
     samples = np.random.default_rng(2).permutation(np.unique(acts["sample"].values))
     states = [reducer.start(unit_coords(acts), **needs)]
@@ -235,56 +237,57 @@ def merged(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
     while len(states) > 1:
         later, earlier = states.pop(), states.pop(0)
         states.insert(0, reducer.merge(later, earlier))
-    found = reducer.finish(states[0])
-    found = found.assign_coords(unit_coords(acts).coords) if "unit" in found.dims else found
-    return reducer.conclude(found)
+    dataset = reducer.finish(states[0])
+    dataset = dataset.assign_coords(unit_coords(acts).coords) if "unit" in dataset.dims else dataset
+    return reducer.conclude(dataset)
 
 
 def needed(reducer: Reducer, acts: xr.Dataset) -> dict[str, xr.Dataset]:
-    """Return what a reducer needs, as `Reducer.start` gets it."""
+    """Return the results that a reducer needs, as passed to `Reducer.start`."""
     from interp.reducers import _needed, locked
 
     return {need.replace("-", "_"): locked(measure(_needed(reducer, need), acts)) for need in reducer.needs}
 
 
 def state_of_arrays(subject: Subject) -> None:
-    """Look at a state: a dict of numpy arrays that can be saved without pickling."""
-    world = subject.toy()
-    reducer = answered(lambda: subject.value(**subject.options(world)))
+    """Require a state that is a dict of numpy arrays, which can be saved without pickling."""
+    toy = subject.toy()
+    reducer = answered(lambda: subject.value(**subject.options(toy)))
     first(subject)
-    state = reducer.update(reducer.start(unit_coords(world.acts), **needed(reducer, world.acts)), world.acts)
+    state = reducer.update(reducer.start(unit_coords(toy.acts), **needed(reducer, toy.acts)), toy.acts)
     wrong = [
-        name for name, held in state.items() if not isinstance(held, np.ndarray | np.generic) or held.dtype == object
+        name for name, value in state.items() if not isinstance(value, np.ndarray | np.generic) or value.dtype == object
     ]
     if wrong:
         subject.fail(
-            f"its state holds {', '.join(wrong)}, which are no plain arrays.", "np.asarray(…), never dtype=object."
+            f"its state has entries that are not plain arrays: {', '.join(wrong)}.",
+            "use np.asarray(…) without objects.",
         )
 
 
 def options_kept(subject: Subject) -> None:
-    """Read the options back: the constructor keeps them under their names."""
-    given = subject.options(subject.toy())
-    answered(lambda: subject.value(**given))
-    missing = [name for name in subject.value(**given).options() if not hasattr(subject.value(**given), name)]
+    """Require that the constructor stores each option under its name."""
+    options = subject.options(subject.toy())
+    answered(lambda: subject.value(**options))
+    missing = [name for name in subject.value(**options).options() if not hasattr(subject.value(**options), name)]
     if missing:
-        subject.fail(f"it does not keep {', '.join(missing)}.", "self.name = name for every option in __init__.")
+        subject.fail(f"it does not store {', '.join(missing)}.", "write self.name = name for every option in __init__.")
 
 
 RULES = {
     "result": result,
-    "input-kept": input_kept,
+    "input-unchanged": input_kept,
     "deterministic": deterministic,
     "order-of-tokens": order_of_tokens,
     "order-of-units": order_of_units,
-    "fewer-units": fewer_units,
+    "unit-subset": fewer_units,
     "one-sample": one_sample,
     "empty-symbols": empty_symbols,
-    "honest-requires": honest_requires,
+    "declared-labels": honest_requires,
     "round-trip": round_trip,
     "lstm-and-gru": lstm_and_gru,
 }
-REDUCER_RULES = {"options-kept": options_kept, "state-of-arrays": state_of_arrays, "merge-law": merge_law}
+REDUCER_RULES = {"options-stored": options_kept, "state-of-arrays": state_of_arrays, "merge-law": merge_law}
 
 
 def is_reducer(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Collect the checks of a plugin, and run them."""
+"""Collect and run the checks of a plugin."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from interp.errors import OptionError, PluginError
 if TYPE_CHECKING:
     from interp.registry import Registry
 
-PASSED, FAILED, LEFT_OUT, EXPECTED = "passed", "failed", "left out", "expected to fail"
+PASSED, FAILED, LEFT_OUT, EXPECTED = "passed", "failed", "skipped", "expected failure"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a check ended.
+    """Outcome of a check.
 
     Attributes
     ----------
     check : str
-        ``object/rule``.
-    state : {"passed", "failed", "left out", "expected to fail"}
+        Identifier ``object/rule``.
+    state : {"passed", "failed", "skipped", "expected failure"}
     told : str
-        Why.
+        Reason; empty if the check passed.
     """
 
     check: str
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def rules_of(subject: Subject) -> Mapping[str, Rule]:
-    """Return the rules for an object, by their names; loads what they need."""
+    """Return the rules for an object by name; import their modules only when needed."""
     from interp.conformance import models, objects, packages
 
     if subject.kind == "plugin":
@@ -55,73 +55,74 @@ def rules_of(subject: Subject) -> Mapping[str, Rule]:
 
 
 def checks(plugin: object, options: Mapping[str, Given] | None = None) -> list[Check]:
-    """Return every check of a plugin: of itself first, then of each object that it registers.
+    """Return all checks of a plugin: its own first, then those of each object that it registers.
 
     Parameters
     ----------
     plugin : module, object or str
-        With functions under ``@hookimpl``; the name of an installed one.
+        Plugin with functions under ``@hookimpl``, or the name of an installed one.
     options : mapping, optional
-        As of `interp.testing.conformance`.
+        As in `interp.testing.conformance`.
 
     Raises
     ------
     OptionError
-        Options for an object that the plugin does not register.
+        Options name an object that the plugin does not register.
     """
-    known = list(subjects(plugin, dict(options or {})))
-    return [Check(subject, rule, run) for subject in known for rule, run in rules_of(subject).items()]
+    objects = list(subjects(plugin, dict(options or {})))
+    return [Check(subject, rule, run) for subject in objects for rule, run in rules_of(subject).items()]
 
 
 def subjects(plugin: object, options: dict[str, Given]) -> Iterator[Subject]:
-    """Yield the plugin, and each object that it registers."""
+    """Yield the plugin and each object that it registers."""
     from interp.registry import KINDS, Registry, registry
 
     if isinstance(plugin, str):
         name, plugin = plugin, named(plugin)
     else:
-        name = next((key for key, held in registry().plugins.items() if held is plugin), _called(plugin))
+        name = next((key for key, value in registry().plugins.items() if value is plugin), _default_name(plugin))
     yield Subject(name, "plugin", name, plugin)
     try:
         alone = Registry({name: plugin})
     except PluginError:
-        return  # the check of its hooks says why
+        return  # the rule hooks-known reports it
     host = hosting(name, plugin)
-    found = [(kind, owned) for kind in KINDS for owned in alone.table(kind).values()]
-    unknown = set(options) - {name for kind, owned in found for name in (owned.name, f"{kind} {owned.name}")}
+    objects = [(kind, owned) for kind in KINDS for owned in alone.table(kind).values()]
+    unknown = set(options) - {name for kind, owned in objects for name in (owned.name, f"{kind} {owned.name}")}
     if unknown:
-        has = ", ".join(owned.name for _, owned in found)
-        raise OptionError(f"options= name {', '.join(sorted(unknown))}; plugin {name!r} registers {has}.")
-    for kind, owned in found:
-        given = options.get(f"{kind} {owned.name}", options.get(owned.name, {}))
-        yield Subject(name, kind, owned.name, owned.value, given, host)
+        registered = ", ".join(owned.name for _, owned in objects)
+        names = ", ".join(sorted(unknown))
+        raise OptionError(f"options= names unknown objects: {names}. Plugin {name!r} registers {registered}.")
+    for kind, owned in objects:
+        object_options = options.get(f"{kind} {owned.name}", options.get(owned.name, {}))
+        yield Subject(name, kind, owned.name, owned.value, object_options, host)
 
 
 def hosting(name: str, plugin: object) -> Registry | None:
-    """Return a host with all that is installed and the plugin; None where it is installed, or can't be beside it."""
+    """Return a registry of the installed plugins and this one; None if it is installed or conflicts with them."""
     from interp.registry import Registry, registry
 
-    known = registry().plugins
-    if any(held is plugin for held in known.values()):
+    plugins = registry().plugins
+    if any(value is plugin for value in plugins.values()):
         return None
     try:
-        return Registry({**known, name: plugin})
-    except PluginError:  # the check of its hooks says why
+        return Registry({**plugins, name: plugin})
+    except PluginError:  # the rule hooks-known reports it
         return None
 
 
 def named(name: str) -> object:
-    """Return an installed plugin."""
+    """Return an installed plugin by name."""
     from interp.errors import unknown
     from interp.registry import registry
 
-    held = registry().plugins
-    if name not in held:
-        raise unknown("plugin", name, held)
-    return held[name]
+    plugins = registry().plugins
+    if name not in plugins:
+        raise unknown("plugin", name, plugins)
+    return plugins[name]
 
 
-def _called(plugin: object) -> str:
+def _default_name(plugin: object) -> str:
     return str(getattr(plugin, "__name__", type(plugin).__name__))
 
 
@@ -132,27 +133,28 @@ def outcome(check: Check, expected: Mapping[str, str]) -> Outcome:
     ----------
     check : Check
     expected : mapping of str to str
-        Checks that are known to fail, each with the reason.
+        Reasons of expected failures, by the identifier of the check.
     """
     reason = expected.get(check.id)
     try:
         check()
-    except NotApplicable as left:
-        return Outcome(check.id, LEFT_OUT, str(left))
+    except NotApplicable as skip:
+        return Outcome(check.id, LEFT_OUT, str(skip))
     except ConformanceError as error:
         return Outcome(check.id, FAILED, str(error)) if reason is None else Outcome(check.id, EXPECTED, reason)
     if reason is not None:
-        return Outcome(check.id, FAILED, f"{check.id} is expected to fail ({reason}) and passes: remove it from there.")
+        message = f"{check.id} is expected to fail ({reason}) but passes. Remove it from expected_failures."
+        return Outcome(check.id, FAILED, message)
     return Outcome(check.id, PASSED)
 
 
-def reasons(known: list[Check], expected: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the expected failures, or raise `OptionError` for one without a reason or a check."""
+def reasons(plugin_checks: list[Check], expected: Mapping[str, str]) -> Mapping[str, str]:
+    """Check the expected failures and return them; raise `OptionError` for an empty reason or an unknown check."""
     for name, reason in expected.items():
         if not str(reason).strip():
-            raise OptionError(f"expected_failures[{name!r}] needs a reason, in words.")
-        if name not in {check.id for check in known}:
+            raise OptionError(f"expected_failures[{name!r}] needs a reason.")
+        if name not in {check.id for check in plugin_checks}:
             raise OptionError(
-                f"expected_failures: there is no check {name!r}; there are {', '.join(c.id for c in known)}."
+                f"expected_failures has an unknown check {name!r}. Checks: {', '.join(c.id for c in plugin_checks)}."
             )
     return expected

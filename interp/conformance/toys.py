@@ -1,4 +1,4 @@
-"""A small network with its text, captured: what the checks run plugins on."""
+"""Toy network with text and activations, on which the conformance checks run plugins."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from interp.wiring import wiring
 if TYPE_CHECKING:
     import xarray as xr
 
-LETTERS = "ts u"  # what is typed; "ou" would do as well, labels are any strings
+LETTERS = "ts u"  # inputs; labels may be any strings
 SYMBOLS = ("d", "z", "_", "ծ")
-BECOMES = {"t": "dծ", "s": "zd", " ": "_", "u": "_"}  # with the letter after it deciding
+BECOMES = {"t": "dծ", "s": "zd", " ": "_", "u": "_"}  # the next letter decides
 KINDS = ("LSTM", "GRU", "RNN")
 CELLS = 4
 
 
 class ToyNetwork(nn.Module):
-    """Embedding, a recurrent module ``rnn`` in two directions, dense layers ``hidden`` and ``output`` with symbols."""
+    """Embedding, bidirectional recurrent module ``rnn``, and dense layers ``hidden`` and ``output`` with symbols."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ToyNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class ToyText:
-    """Batches of random text, two samples of each source; iterating again gives the same."""
+    """Batches of random text, two samples per source; the same in each iteration."""
 
     seed: int
     sources: int
@@ -56,11 +56,11 @@ class ToyText:
         object.__setattr__(self, "fingerprint", f"toy {self.seed} {self.sources} {self.length}")
 
     def __iter__(self) -> Iterator[Batch]:
-        draw = np.random.default_rng([self.seed, self.sources])
+        rng = np.random.default_rng([self.seed, self.sources])
         for first in range(0, self.sources, 16):
             sources = np.repeat(np.arange(first, min(first + 16, self.sources)), 2)
-            codes = draw.integers(0, len(LETTERS), (sources.size, self.length))
-            noise = draw.random(codes.shape) < 0.1
+            codes = rng.integers(0, len(LETTERS), (sources.size, self.length))
+            noise = rng.random(codes.shape) < 0.1
             labels: dict[str, Any] = {
                 "input": letters(codes),
                 "output": outputs(codes, noise),
@@ -75,31 +75,31 @@ def letters(codes: np.ndarray) -> list[list[str]]:
 
 
 def outputs(codes: np.ndarray, noise: np.ndarray) -> list[list[str]]:
-    """Return what each letter becomes, which the next letter tells except at noise."""
+    """Return the output of each letter, which depends on the next letter, inverted where there is noise."""
     later = (np.roll(codes, -1, axis=1) > 1) ^ noise
     rows = zip(letters(codes), later.tolist(), strict=True)
     return [[BECOMES[a][at % len(BECOMES[a])] for a, at in zip(row, side, strict=True)] for row, side in rows]
 
 
 def decode(logits: Tensor) -> list[list[str]]:
-    """Return the likeliest symbol of each token."""
+    """Return the most likely symbol of each token."""
     return [[SYMBOLS[code] for code in row] for row in logits.argmax(-1).tolist()]
 
 
 @dataclass(frozen=True)
 class Toy:
-    """A network of which everything is small, its text, and what it did.
+    """Small network with its text and activations.
 
     Attributes
     ----------
     model : Module
-        ``embed``, ``rnn`` (four cells in each direction), ``hidden``, ``output``; in eval mode, weights untrained.
+        Modules ``embed``, ``rnn`` (four cells per direction), ``hidden`` and ``output``; random weights, eval mode.
     batches : iterable of Batch
         Labels ``input`` (``t s u`` and a space), ``output``, ``predicted``, ``source`` (two samples each).
     acts : Dataset
         Dims ``(token, unit)``: every quantity of every unit.
     pair : str
-        One that occurs.
+        Pair that occurs in the text.
     """
 
     model: nn.Module = field(repr=False)
@@ -109,31 +109,31 @@ class Toy:
 
     @cached_property
     def wiring(self) -> xr.Dataset:
-        """Which unit feeds which: ``(lower_unit, upper_unit)``."""
+        """Connectivity of the units: ``(lower_unit, upper_unit)``."""
         return wiring(self.model, self.batches)
 
     @property
     def unit(self) -> str:
-        """The name of one unit."""
+        """Name of one unit."""
         return str(min(self.acts["unit"].values))
 
     @property
     def ranking(self) -> list[str]:
-        """The names of the hidden units."""
+        """Names of the units of ``hidden``."""
         return sorted(str(name) for name in self.acts["unit"].values[self.acts["module"].values == "hidden"])
 
     @property
     def units(self) -> list[str]:
-        """The names of three units."""
+        """Names of three units."""
         return sorted(map(str, self.acts["unit"].values))[:3]
 
     def having(self, acts: xr.Dataset) -> Toy:
-        """Return the toy with other activations."""
+        """Return a copy of the toy with other activations."""
         return replace(self, acts=acts)
 
 
 @cache
-def _made(kind: str, seed: int, sources: int) -> Toy:
+def _cached_toy(kind: str, seed: int, sources: int) -> Toy:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = ToyNetwork(kind).eval()
@@ -142,14 +142,15 @@ def _made(kind: str, seed: int, sources: int) -> Toy:
 
 
 def made(kind: str, seed: int, sources: int) -> Toy:
-    """Return what `interp.testing.toy` describes, with activations of its own."""
+    """Return the toy of `interp.testing.toy`, with its own copy of the activations."""
     if kind not in KINDS:
         raise OptionError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
-    held = _made(kind, seed, sources)
-    return held.having(held.acts.copy(deep=True))
+    toy = _cached_toy(kind, seed, sources)
+    return toy.having(toy.acts.copy(deep=True))
 
 
 def without(acts: xr.Dataset, labels: Sequence[str]) -> xr.Dataset:
-    """Return activations with none but these labels beside sample, step and source."""
-    kept = {"sample", "step", "source", *labels}
-    return acts.drop_vars([name for name, held in acts.coords.items() if held.dims == ("token",) and name not in kept])
+    """Return activations with only these token labels and sample, step and source."""
+    names = {"sample", "step", "source", *labels}
+    token_labels = [name for name, coord in acts.coords.items() if coord.dims == ("token",)]
+    return acts.drop_vars([name for name in token_labels if name not in names])

@@ -1,1 +1,1 @@
-"""Parts of `interp.measure` and `interp.capture`: the same work in shards, on a cluster, and recorded on disk."""
+"""Distributed measurement and capture: work in shards, on a Dask cluster, with partial states on disk."""

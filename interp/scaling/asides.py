@@ -1,4 +1,4 @@
-"""Large records on the disk of the worker that counted them, so that what waits to be merged takes no memory."""
+"""Spill large partial states to the worker's local disk while they wait to be merged."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from interp.scaling import records
 from interp.scaling.engines import sent
 from interp.scaling.records import Record
 
-LARGE = 2**26  # bytes: smaller records stay in memory
-USED: list[Path] = []  # the directory of the worker of this process, once a call has told
+LARGE = 2**26  # bytes: smaller states stay in memory
+USED: list[Path] = []  # the directory of the last worker that ran a call in this process
 
 
 class Aside:
-    """A record in a file without a name, which is gone with its worker; elsewhere it becomes such a file again.
+    """A state in an unnamed temporary file, deleted with its worker; unpickling writes it to a new unnamed file.
 
     Parameters
     ----------
     stream : binary file
-        Of the record, as `records.save` writes it.
+        The state, in the format of `records.save`.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -36,22 +36,27 @@ class Aside:
 
     @classmethod
     def of(cls, record: Iterable[tuple[str, np.ndarray]]) -> Self:
-        """Write a record that is told array by array.
+        """Write a state, one array at a time.
+
+        Parameters
+        ----------
+        record : iterable of (str, array)
+            Names and arrays.
 
         Raises
         ------
         StorageError
-            Where the disk is full.
+            The disk is full.
         """
-        return cls._filled(lambda stream: records.save(record, stream))
+        return cls._from_writer(lambda stream: records.save(record, stream))
 
     @classmethod
     def arrived(cls, data: Any) -> Self:
-        """Write the bytes of a file that was sent."""
-        return cls._filled(lambda stream: stream.write(data))
+        """Write the bytes of a file received from another worker."""
+        return cls._from_writer(lambda stream: stream.write(data))
 
     @classmethod
-    def _filled(cls, fill: Callable[[IO[bytes]], object]) -> Self:
+    def _from_writer(cls, fill: Callable[[IO[bytes]], object]) -> Self:
         folder = scratch()
         with writing(folder / "record"):
             stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the object)
@@ -61,24 +66,24 @@ class Aside:
 
     @contextmanager
     def opened(self) -> Iterator[Record]:
-        """Open the record, whose arrays are read when they are asked for."""
+        """Open the state; arrays are read on access."""
         with self.lock:
             self.stream.seek(0)
             with records.loaded(self.stream) as record:
                 yield record
 
     def __sizeof__(self) -> int:
-        return os.fstat(self.stream.fileno()).st_size  # so that a worker fetches few of them at a time
+        return os.fstat(self.stream.fileno()).st_size  # for Dask: limits how many are fetched at once
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_COPY)  # a read-only one would arrive as a copy
+        data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_COPY)  # the receiver would copy a read-only buffer
         return Aside.arrived, (sent(data, protocol),)
 
 
 def scratch() -> Path:
-    """Return the directory of the worker that this runs on; of none, that of temporary files.
+    """Return the local directory of the current worker, or the system's temporary directory outside of a worker.
 
-    What arrives is unpickled outside of any call: then it is the worker of the last call.
+    Received states are unpickled outside of any task; then it is the directory of the worker that ran the last task.
     """
     with suppress(ImportError, ValueError):
         from distributed import get_worker
@@ -88,5 +93,5 @@ def scratch() -> Path:
 
 
 def is_large(record: Record) -> bool:
-    """Return whether a record is better kept on disk."""
+    """Return whether a state is larger than `LARGE` and belongs on disk."""
     return sum(value.nbytes for value in record.values()) > LARGE

@@ -1,4 +1,4 @@
-"""Where work is done: on the workers of a Dask client, or here."""
+"""Executors: run calls on the workers of a Dask client, or in this process."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from interp.errors import ClusterError
 if TYPE_CHECKING:
     from distributed import Client
 
-AHEAD = 2  # calls for each thread of the workers that are given out at once
-OUT_OF_BAND = 5  # the first protocol of pickle that sends large buffers without a copy
-PATIENCE = 60.0  # seconds to wait for a first worker
+AHEAD = 2  # calls submitted at once per worker thread
+OUT_OF_BAND = 5  # first pickle protocol that sends large buffers without a copy
+PATIENCE = 60.0  # seconds to wait for the first worker
 
 
 class Shipped:
-    """A value as bytes, from which each thread of a worker makes one of its own: a model that runs is not shared.
+    """A pickled value, unpickled once per worker thread, because threads can't share a running model.
 
     Parameters
     ----------
     data : bytes
-        What `cloudpickle` makes of the value.
+        The value, pickled with `cloudpickle`.
     arrays : sequence of buffers
-        What it leaves out; the arrays of all threads are views of them, which can't be written.
+        Out-of-band buffers; all threads get read-only views of them.
     """
 
     def __init__(self, data: bytes, arrays: Sequence[Any] = ()) -> None:
@@ -37,7 +37,7 @@ class Shipped:
 
     @classmethod
     def of(cls, value: Any, *, read_only: bool) -> Self:
-        """Return what stands for a value; its arrays are left as they are where they are only read."""
+        """Pickle a value; with ``read_only``, threads share its arrays."""
         import cloudpickle
 
         arrays: list[PickleBuffer] = []
@@ -45,17 +45,17 @@ class Shipped:
         return cls(data, arrays)
 
     def digest(self) -> str:
-        """Return a hash of all bytes."""
-        found = sha256(self.data)
+        """Return the SHA-256 of all bytes."""
+        digest = sha256(self.data)
         for array in self.arrays:
-            found.update(PickleBuffer(array).raw())
-        return found.hexdigest()
+            digest.update(PickleBuffer(array).raw())
+        return digest.hexdigest()
 
     def value(self) -> Any:
-        """Return the value, made once in a thread."""
+        """Return this thread's copy of the value."""
         if not hasattr(self.made, "value"):
             views = [memoryview(array).toreadonly() for array in self.arrays]
-            self.made.value = pickle.loads(self.data, buffers=views)  # noqa: S301 (of the call's own process)
+            self.made.value = pickle.loads(self.data, buffers=views)  # noqa: S301 (pickled by the calling process)
         return self.made.value
 
     def __sizeof__(self) -> int:
@@ -66,66 +66,70 @@ class Shipped:
 
 
 def sent(data: Any, protocol: SupportsIndex) -> Any:
-    """Return what pickle sends of a buffer: from its protocol 5 on, the buffer without a copy."""
+    """Return a buffer as pickle can send it: without a copy from protocol 5 on, as bytes before."""
     return PickleBuffer(data) if int(protocol) >= OUT_OF_BAND else bytes(data)
 
 
-def _itself(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
 def arrived(value: Any) -> Any:
-    """Return what was shipped to a call."""
+    """Return the value of a call's argument, unpickled if it was shipped."""
     return value.value() if isinstance(value, Shipped) else value
 
 
 class Engine(Protocol):
-    """Runs functions, somewhere."""
+    """Interface of an executor, which runs functions."""
 
     def ship(self, value: Any, *, read_only: bool = False) -> Any:
-        """Return what stands for a value that many calls take, each of them by `arrived`: a worker gets it once.
+        """Return a handle on a value that many calls take; each worker receives it once.
 
         Parameters
         ----------
         value : object
+            Argument of calls, which read it with `arrived`.
         read_only : bool
-            Its arrays are not written: the threads of a worker share them.
+            Calls don't write its arrays, so that the threads of a worker can share them.
         """
 
     def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
-        """Begin a call, ``soon`` before others that wait; return what stands for its value, as arguments may do."""
+        """Start a call and return a handle on its value, which other calls take as an argument.
+
+        ``soon`` puts the call ahead of waiting ones.
+        """
 
     def first(self, running: Sequence[Any]) -> Any:
-        """Wait until one of several calls is done, and return it; raise what it raised."""
+        """Wait until one of several calls ends, and return its handle; raise the error of a call that failed."""
 
-    def value(self, held: Any) -> Any:
-        """Return the value that something stands for."""
+    def value(self, handle: Any) -> Any:
+        """Return the value of a handle."""
 
     def close(self) -> None:
-        """Give up what is running, and let go of what is held."""
+        """Cancel running calls and release all handles."""
 
     def room(self) -> int:
-        """Return how many calls are worth being given out at once."""
+        """Return the number of calls to keep submitted at once."""
 
 
 class Here:
-    """Runs each call at once, in this process."""
+    """Executor that runs each call immediately, in this process."""
 
-    def ship(self, value: Any, *, read_only: bool = False) -> Any:  # noqa: ARG002 (the value itself is in use)
-        """Return the value."""
+    def ship(self, value: Any, *, read_only: bool = False) -> Any:  # noqa: ARG002 (nothing is copied)
+        """Return the value itself."""
         return value
 
-    def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:  # noqa: ARG002 (there are no others)
-        """Return the value of a call."""
+    def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:  # noqa: ARG002 (no calls wait)
+        """Run a call and return its value."""
         return function(*args)
 
     def first(self, running: Sequence[Any]) -> Any:
-        """Return the first."""
+        """Return the first value."""
         return running[0]
 
-    def value(self, held: Any) -> Any:
-        """Return the value."""
-        return held
+    def value(self, handle: Any) -> Any:
+        """Return the handle, which is the value itself."""
+        return handle
 
     def close(self) -> None:
         """Do nothing."""
@@ -136,7 +140,7 @@ class Here:
 
 
 class OnCluster:
-    """Runs calls on the workers of a Dask client, which reruns what a worker took with it when it died.
+    """Executor on the workers of a Dask client; results that were lost with a worker are computed again.
 
     Parameters
     ----------
@@ -145,7 +149,7 @@ class OnCluster:
     Raises
     ------
     ClusterError
-        Where no worker comes within a minute.
+        No worker registers within a minute.
     """
 
     def __init__(self, client: Client) -> None:
@@ -154,62 +158,62 @@ class OnCluster:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError as error:
             raise ClusterError(
-                f"The scheduler at {self.address} has no workers: start some, for example "
+                f"The scheduler at {self.address} has no workers. Start some, for example: "
                 f"`dask worker {self.address} --nthreads 1`."
             ) from error
 
     @property
     def address(self) -> str:
-        """Where the scheduler listens."""
+        """Address of the scheduler."""
         scheduler = self.client.scheduler
         return str(scheduler.address) if scheduler is not None else "?"
 
     def ship(self, value: Any, *, read_only: bool = False) -> Any:
-        """Send a value as bytes that stay with the scheduler, so that it outlives any worker."""
+        """Send a pickled value to the scheduler, where it survives the death of any worker."""
         shipped = Shipped.of(value, read_only=read_only)
-        return self._kept(self.client.submit(_itself, shipped, key=f"shipped-{shipped.digest()}"))
+        return self._track(self.client.submit(_identity, shipped, key=f"shipped-{shipped.digest()}"))
 
     def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
-        """Begin a call on some worker."""
-        return self._kept(self.client.submit(function, *args, pure=False, priority=int(soon)))
+        """Submit a call to any worker."""
+        return self._track(self.client.submit(function, *args, pure=False, priority=int(soon)))
 
-    def _kept(self, future: Any) -> Any:
+    def _track(self, future: Any) -> Any:
         self.held.add(future)
         return future
 
     def first(self, running: Sequence[Any]) -> Any:
-        """Wait for one call."""
+        """Wait until one call ends and return its future."""
         from distributed import wait
 
-        with self._explained(), self.client.as_current():
+        with self._cluster_errors(), self.client.as_current():
             finished = wait(list(running), return_when="FIRST_COMPLETED").done
-            held = next(one for one in running if one in finished)
-            if held.status != "finished":
-                held.result()
-            return held
+            future = next(one for one in running if one in finished)
+            if future.status != "finished":
+                future.result()
+            return future
 
-    def value(self, held: Any) -> Any:
-        """Fetch a value."""
-        with self._explained():
-            return held.result()
+    def value(self, handle: Any) -> Any:
+        """Fetch the result of a future."""
+        with self._cluster_errors():
+            return handle.result()
 
     def close(self) -> None:
-        """Cancel what is running, as far as there is a scheduler to tell, and let go of the rest."""
+        """Cancel running calls if the scheduler still answers, and release all futures."""
         from contextlib import suppress
 
-        held = list(self.held)
-        with suppress(Exception):  # of a scheduler that is gone
-            self.client.cancel(held, force=True)
-        for one in held:
-            one.release()
+        futures = list(self.held)
+        with suppress(Exception):  # the scheduler may be gone
+            self.client.cancel(futures, force=True)
+        for future in futures:
+            future.release()
 
     def room(self) -> int:
-        """Return `AHEAD` calls for each thread of the workers."""
+        """Return `AHEAD` calls per worker thread."""
         threads: dict[str, int] = self.client.nthreads()
         return AHEAD * max(1, sum(threads.values()))
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _cluster_errors(self) -> Iterator[None]:
         from concurrent.futures import CancelledError
 
         from distributed import KilledWorker
@@ -219,11 +223,11 @@ class OnCluster:
             yield
         except KilledWorker as error:
             raise ClusterError(
-                f"Workers that were given a shard have died, the last at {error.last_worker.address}: look at its log; "
-                "where memory ran out, give workers more of it (`dask worker --memory-limit`) or fewer units=."
+                f"A shard killed several workers, the last one at {error.last_worker.address}; see its log. If it ran "
+                "out of memory, raise the limit (`dask worker --memory-limit`) or pass fewer units=."
             ) from error
         except (CancelledError, CommClosedError, TimeoutError) as error:
             raise ClusterError(
-                f"The scheduler at {self.address} is gone, or has dropped the work. Start it and the same call again; "
-                "what is recorded is not done again."
+                f"The scheduler at {self.address} stopped or dropped the work. Restart it and run the same call again; "
+                "finished shards on disk are reused."
             ) from error

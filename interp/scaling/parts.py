@@ -1,4 +1,4 @@
-"""What workers do for a capture: a shard to a part of its own, and parts to blocks of the store."""
+"""Worker side of a distributed capture: capture a shard into files, and copy captured shards into the store."""
 
 from __future__ import annotations
 
@@ -29,20 +29,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """What is known of a shard that was captured.
+    """Metadata of a captured shard.
 
     Attributes
     ----------
-    number, rows, seen : int
-        How many tokens were kept, and how many there were.
-    width, dtype : int, str
-        Of its matrix, which stands in a file until it is in the store.
-    worst, checked : float, int
-        The largest difference from the modules' own results, and in how many rows it was looked for.
+    number : int
+        Index of the shard.
+    rows, seen : int
+        Number of selected tokens, and of all tokens.
+    width : int
+        Number of units.
+    dtype : str
+        Type of the matrix, which stays in a file until it is copied into the store.
+    worst : float
+        Largest difference from the modules' own results.
+    checked : int
+        Number of rows that were compared.
     text : dict of str to bool
-        For each label, whether it is strings.
+        Whether each label is text.
     sums : sequence of (int, int)
-        The rows of each piece of the matrix, and their CRC-32.
+        Number of rows and CRC-32 of each piece of the matrix.
     """
 
     number: int
@@ -57,98 +63,103 @@ class Part:
 
     @classmethod
     def read(cls, store: Path, number: int) -> Part | None:
-        """Return what is known of a shard; None where it has not been captured."""
+        """Return the metadata of a shard, or None if it has not been captured."""
         path = told(store, number)
         return cls(**json.loads(path.read_bytes())) if path.is_file() else None
 
     def values(self, store: Path, start: int, stop: int) -> np.ndarray:
-        """Return rows of its matrix, read when they are used.
+        """Return the rows ``start`` to ``stop`` (exclusive) of the matrix, memory-mapped.
 
         Raises
         ------
         SchemaError
-            Where a piece in which they stand is not what was written; the shard then counts as not captured.
+            A piece of these rows has another checksum than was written; the shard then counts as not captured.
         """
         try:
-            return self._checked(store, start, stop)
+            return self._verified_rows(store, start, stop)
         except (OSError, ValueError) as error:
             forget(store, self.number)
             raise SchemaError(
-                f"{matrix(store, self.number)} is damaged ({error}) and counts no more. Give the same call again: it "
-                "captures the shard anew."
+                f"{matrix(store, self.number)} is corrupt ({error}) and was discarded. Run the same call again to "
+                "recompute it."
             ) from error
 
-    def _checked(self, store: Path, start: int, stop: int) -> np.ndarray:
+    def _verified_rows(self, store: Path, start: int, stop: int) -> np.ndarray:
         if not self.rows:
             return np.zeros((0, self.width), self.dtype)
-        held = np.memmap(matrix(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
+        values = np.memmap(matrix(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
         first = 0
         for rows, total in self.sums:
-            if first < stop and first + rows > start and crc32(held[first : first + rows].data) != total:
-                raise ValueError("it is altered")
+            if first < stop and first + rows > start and crc32(values[first : first + rows].data) != total:
+                raise ValueError("wrong checksum")
             first += rows
-        return held[start:stop]
+        return values[start:stop]
 
     def fault(self, store: Path) -> str:
-        """Return what is wrong with its matrix; empty where it is as it was written."""
+        """Return a description of the damage to the matrix; empty if it is intact."""
         try:
-            self._checked(store, 0, self.rows)
+            self._verified_rows(store, 0, self.rows)
         except (OSError, ValueError) as error:
             return str(error)
         return ""
 
 
 def told(store: Path, number: int) -> Path:
-    """Return where it stands what is known of a shard."""
+    """Return the path of the metadata of a shard."""
     return store / PARTS / f"{number}.json"
 
 
 def matrix(store: Path, number: int) -> Path:
-    """Return where the matrix of a shard stands."""
+    """Return the path of the matrix of a shard."""
     return store / PARTS / f"{number}.matrix"
 
 
 def labels(store: Path, number: int) -> Path:
-    """Return where the labels of a shard stand."""
+    """Return the path of the labels of a shard."""
     return store / PARTS / f"{number}.npz"
 
 
 def capture_part(source: Captured | Shipped, shard: Shard, store: Path, number: int) -> Part:
-    """Capture a shard into files of its own, piece by piece; one that is there already is not run again."""
-    known = Part.read(store, number)
-    if known is not None:
-        return known
-    session, found, sums = arrived(source).of(shard).session(), [], list[tuple[int, int]]()
-    aside = matrix(store, number).with_suffix(f".{os.getpid()}.partial")
-    with aside.open("wb") as stream:
-        for held in session.run():
+    """Capture a shard into its own files, piece by piece; a shard that is already captured is not run again."""
+    part = Part.read(store, number)
+    if part is not None:
+        return part
+    session, label_pieces, sums = arrived(source).of(shard).session(), [], list[tuple[int, int]]()
+    temporary = matrix(store, number).with_suffix(f".{os.getpid()}.partial")
+    with temporary.open("wb") as stream:
+        for piece_labels in session.run():
             piece, session.matrix = session.matrix, None
             if piece is not None and piece.used:
                 values = np.ascontiguousarray(piece.finish())
                 values.tofile(stream)
-                found.append(held)
+                label_pieces.append(piece_labels)
                 sums.append((len(values), crc32(values.data)))
         stream.flush()
         os.fsync(stream.fileno())
-    aside.replace(matrix(store, number))
-    records.write(join_labels(found).items(), labels(store, number))
+    temporary.replace(matrix(store, number))
+    records.write(join_labels(label_pieces).items(), labels(store, number))
     width, check = session.plan.width if session.plan else 0, session.check
     rows, dtype = sum(size for size, _ in sums), session.options.dtype
-    part = Part(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)
-    records.put(told(store, number), json.dumps(asdict(part)).encode())
-    return part
+    captured = Part(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)
+    records.put(told(store, number), json.dumps(asdict(captured)).encode())
+    return captured
 
 
 def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]) -> int:
-    """Write rows of parts to their place in the store, with their labels and sums; return the row.
+    """Write rows of captured shards to a block of the store, with labels and checksums.
 
     Parameters
     ----------
     store : Path
     start : int
-        The row; it begins a file of the matrix, and no other block goes into its files.
+        First row of the block. It starts a file of the matrix, and no other block shares the block's files.
     pieces : sequence of (Part, int, int)
-        Which rows of which parts, in order.
+        Shards and their rows (first, stop), in order.
+
+    Returns
+    -------
+    int
+        ``start``.
     """
     import zarr
 
@@ -157,7 +168,7 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]
     array = zarr.open_array(store / MATRIX, mode="r+")
     for first in range(0, array.shape[1], UNITS):
         array[start : start + rows, first : first + UNITS] = np.concatenate(
-            [held[:, first : first + UNITS] for held in values]
+            [piece[:, first : first + UNITS] for piece in values]
         )
     put_labels(store, start, labels_of(store, pieces))
     seal_block(store, start, start // array.shards[0])  # type: ignore[index]
@@ -165,37 +176,37 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]
 
 
 def damaged(store: Path) -> dict[str, int]:
-    """Return the matrices that wait in a store and are not what was written: their names, and their shards."""
-    found = {}
+    """Return the corrupt matrices among the shards that are not in the store yet: file names and shard numbers."""
+    shards = {}
     for path in sorted((store / PARTS).glob("*.matrix")):
         part = Part.read(store, int(path.stem))
         if part is not None and part.fault(store):
-            found[path.relative_to(store).as_posix()] = part.number
-    return found
+            shards[path.relative_to(store).as_posix()] = part.number
+    return shards
 
 
 def forget(store: Path, number: int) -> None:
-    """Make a shard count as not captured."""
+    """Mark a shard as not captured by deleting its metadata."""
     told(store, number).unlink(missing_ok=True)
 
 
 def drop_part(store: Path, number: int) -> None:
-    """Remove the matrix and the labels of a shard that are in the store."""
+    """Remove the matrix and label files of a shard whose rows are in the store."""
     matrix(store, number).unlink(missing_ok=True)
     labels(store, number).unlink(missing_ok=True)
 
 
 def labels_of(store: Path, pieces: Sequence[tuple[Part, int, int]]) -> dict[str, np.ndarray]:
-    """Return the labels of rows of parts."""
+    """Return the labels of rows of captured shards."""
     return join_labels(
         [
-            {name: held[first:stop] for name, held in records.read(labels(store, part.number)).items()}
+            {name: values[first:stop] for name, values in records.read(labels(store, part.number)).items()}
             for part, first, stop in pieces
         ]
     )
 
 
-def put_labels(store: Path, start: int, held: Mapping[str, np.ndarray]) -> None:
-    """Write the labels of a block that begins at a row."""
-    coords: dict[str, Any] = {name: ("token", values) for name, values in held.items()}
+def put_labels(store: Path, start: int, label_values: Mapping[str, np.ndarray]) -> None:
+    """Write the labels of the block that starts at a row."""
+    coords: dict[str, Any] = {name: ("token", values) for name, values in label_values.items()}
     storage.write(encoded(xr.Dataset(coords=coords)), store, mode="w", group=f"{LABELS_SO_FAR}/{start}")

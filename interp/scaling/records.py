@@ -1,4 +1,4 @@
-"""States on disk: each file holds what was counted in some shards, and is there whole or not at all."""
+"""Partial states of a reduction on disk. Each file covers a range of shards and is written atomically."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ Range = tuple[int, int]
 
 @contextmanager
 def begun(folder: Path, call: Mapping[str, str]) -> Iterator[None]:
-    """Make a directory for the records of a call, or see that it is one of the same call, and hold it.
+    """Lock the state directory of a call; create it, or check that the same call created it.
 
     Raises
     ------
     OptionError
-        A directory of another call, of something else, or in which another process is counting.
+        The directory belongs to another call, has other content, or is in use by another process.
     """
-    _begin(folder, call)
-    held = lock(folder, f"Another process is counting into {folder}; wait until it ends, or stop it.")
+    _create_or_check(folder, call)
+    descriptor = lock(folder, f"Another process is writing states to {folder}. Wait until it ends, or stop it.")
     try:
         yield
     finally:
-        if held >= 0:
-            os.close(held)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
-def _begin(folder: Path, call: Mapping[str, str]) -> None:
-    told = folder / CALL
+def _create_or_check(folder: Path, call: Mapping[str, str]) -> None:
+    call_file = folder / CALL
     if not folder.exists():
         folder.mkdir(parents=True)
-        put(told, json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
-    stored: dict[str, str] = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else {}
+        put(call_file, json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
+    stored: dict[str, str] = json.loads(call_file.read_text(encoding="utf-8")) if call_file.is_file() else {}
     differing = [name for name in {**stored, **call} if stored.get(name) != call.get(name)]
     if differing:
         raise OptionError(
-            f"{folder} holds what another call has counted; they differ in {', '.join(sorted(differing))}. Give that "
+            f"{folder} holds the states of a different call. Differences: {', '.join(sorted(differing))}. Run that "
             "call again, or remove the directory."
         )
 
 
 def remove(folder: Path) -> None:
-    """Remove a directory of records, what says of which call they are last: it can be gone on with at any moment."""
+    """Delete a state directory. `call.json` goes last, so that an interrupted delete leaves a resumable directory."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -64,54 +64,54 @@ def remove(folder: Path) -> None:
 
 
 def recorded(folder: Path) -> dict[Range, Path]:
-    """Return the records of a directory by the shards that they cover, the widest where several cover one.
+    """Return the state files of a directory by the range of shards that they cover, the widest where ranges overlap.
 
-    What they make superfluous, what can't be read and what was not finished is removed.
+    Superseded, unreadable and unfinished files are removed.
     """
-    found: dict[Range, Path] = {}
+    paths: dict[Range, Path] = {}
     for path in folder.glob("*.partial"):
         path.unlink()
-    named = [(match, path) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
-    ranges = sorted(((int(match[1]), int(match[2]), path) for match, path in named), key=lambda one: (one[0], -one[1]))
-    reach = 0
-    for start, stop, path in ranges:
-        if start >= reach and readable(path):
-            found[start, stop], reach = path, stop
+    matches = [(match, path) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
+    spans = sorted(((int(match[1]), int(match[2]), path) for match, path in matches), key=lambda one: (one[0], -one[1]))
+    covered = 0
+    for start, stop, path in spans:
+        if start >= covered and readable(path):
+            paths[start, stop], covered = path, stop
         else:
             path.unlink()
-    return found
+    return paths
 
 
 def place(folder: Path, start: int, stop: int) -> Path:
-    """Return where the record of the shards from ``start`` to before ``stop`` stands."""
+    """Return the path of the state of the shards ``start`` to ``stop`` (exclusive)."""
     return folder / f"{start:07d}-{stop:07d}.npz"
 
 
 def write(record: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
-    """Write a record, all at once."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with aside.open("wb") as stream:
+    """Write a state file atomically."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with temporary.open("wb") as stream:
         save(record, stream)
         stream.flush()
         os.fsync(stream.fileno())
-    aside.replace(path)
+    temporary.replace(path)
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Return a record."""
+    """Return the arrays of a state file."""
     with opened(path) as record:
         return dict(record)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Record]:
-    """Open a record, whose arrays are read when they are asked for; the sums that the archive keeps are checked."""
+    """Open a state file; arrays are read on access and checked against the checksums of the archive."""
     with path.open("rb") as stream, loaded(stream) as record:
         yield record
 
 
 def save(record: Iterable[tuple[str, np.ndarray]], stream: IO[bytes]) -> None:
-    """Write a record to an open file as `numpy.savez` does, but one array at a time."""
+    """Write a state to an open file in the format of `numpy.savez`, one array at a time."""
     with ZipFile(stream, "w") as archive:
         for name, value in record:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
@@ -120,13 +120,13 @@ def save(record: Iterable[tuple[str, np.ndarray]], stream: IO[bytes]) -> None:
 
 @contextmanager
 def loaded(stream: IO[bytes]) -> Iterator[Record]:
-    """Open the record of an open file."""
-    with np.load(stream, allow_pickle=False) as held:
-        yield held
+    """Open the state in an open file."""
+    with np.load(stream, allow_pickle=False) as record:
+        yield record
 
 
 def readable(path: Path) -> bool:
-    """Return whether a record is whole."""
+    """Return whether all arrays of a state file can be read."""
     try:
         with opened(path) as record:
             for name in record:
@@ -137,7 +137,7 @@ def readable(path: Path) -> bool:
 
 
 def put(path: Path, data: bytes) -> None:
-    """Write a file, all at once."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    aside.write_bytes(data)
-    aside.replace(path)
+    """Write a file atomically."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    temporary.write_bytes(data)
+    temporary.replace(path)

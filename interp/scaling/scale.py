@@ -1,4 +1,4 @@
-"""How a call is spread: over which workers, recorded where, and what is shown of it."""
+"""Backend of a distributed call: Dask client, state directory and progress bar."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the options ``client=`` and ``states=`` ask for.
+    """Execution options of a call: ``client=``, ``states=`` and ``progress=``.
 
     Attributes
     ----------
     client : distributed.Client, optional
-        Without one, shards are counted in this process one after the other.
+        Client whose workers do the work. By default shards run in this process, one after the other.
     states : Path, optional
-        Where states are recorded.
+        Directory for partial states. By default none are written.
     progress : bool
+        Show a progress bar on a terminal.
     """
 
     client: Client | None = None
@@ -37,15 +38,15 @@ class Scale:
 
     @property
     def asked(self) -> bool:
-        """Whether the source has to be cut in shards."""
+        """True if the source must be split into shards."""
         return self.client is not None or self.states is not None
 
     def part(self, number: int) -> Scale:
-        """Return the same for one source of several."""
+        """Return the backend for one of several sources, with its own state directory."""
         return Scale(self.client, self.states / f"{number}" if self.states else None, self.progress)
 
     def engine(self) -> Engine:
-        """Return where work is done."""
+        """Return an executor: the workers of the client, or this process."""
         from interp.scaling.engines import Here, OnCluster
 
         return Here() if self.client is None else OnCluster(self.client)
@@ -58,14 +59,14 @@ class Scale:
             return reduce_in_shards(reducer, source, engine, self.states, self.show)
 
     def capture(self, source: Captured, store: Path) -> xr.Dataset:
-        """Capture into a store, and open it."""
+        """Capture into a store and open it."""
         from interp.scaling.spread import Spread
 
         with closing(self.engine()) as engine:
             return Spread(source, store, engine).run(self.show)
 
     def show(self, done: Iterator[int]) -> None:
-        """Run an iterator of how many more shards are done to its end, with a bar on a terminal."""
+        """Exhaust an iterator of the numbers of newly finished shards, with a progress bar on a terminal."""
         if not self.progress or not sys.stderr.isatty():
             for _ in done:
                 pass
@@ -73,8 +74,8 @@ class Scale:
         from rich.console import Console
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        shown = (SpinnerColumn(), TextColumn("{task.completed} shards"), TimeElapsedColumn())
-        with Progress(*shown, console=Console(stderr=True), transient=True) as bar:
+        columns = (SpinnerColumn(), TextColumn("{task.completed} shards"), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("shards", total=None)
             for more in done:
                 bar.advance(task, more)

@@ -1,4 +1,4 @@
-"""A source in shards: runs of whole samples, each small enough to be sent and large enough to be worth it."""
+"""Split a source into shards: runs of whole samples, the unit of distributed work."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from interp.reducers import in_order, sample_bounds, unit_blocks
 if TYPE_CHECKING:
     import xarray as xr
 
-TOKENS = 2**18  # of a shard of a dataset
+TOKENS = 2**18  # tokens per shard of a dataset
 
 
 @runtime_checkable
 class Sharded(Protocol):
-    """A `Stream` in parts that can be made elsewhere; it is sent there once, without what its shards bring."""
+    """A `Stream` in shards that workers can load. The stream is sent to each worker once, without the shards' data."""
 
     def shards(self) -> Iterator[Any]:
-        """Yield what `of` takes: small, and in the order of the tokens, the same each time."""
+        """Yield the arguments of `of`: small objects in the order of the tokens, the same in each iteration."""
 
     def of(self, shard: Any) -> Iterable[xr.Dataset] | xr.Dataset:
-        """Return the chunks of a shard, or a dataset."""
+        """Return a shard as chunks, or as one dataset."""
 
     def identity(self) -> Mapping[str, str]:
-        """Return what tells it from other streams, to find again what has been counted in it."""
+        """Return the properties that distinguish this stream from others, to recognise its states on disk."""
 
 
 class Rows:
-    """A dataset in shards; elsewhere each shard brings its own rows.
+    """A dataset in shards; each shard carries its own rows.
 
     Parameters
     ----------
     acts : Dataset
-        Dims ``(token, unit)``. What is read from a store is read where the shard is.
+        Dims ``(token, unit)``. Rows of a stored dataset are read by the worker.
     """
 
     def __init__(self, acts: xr.Dataset) -> None:
@@ -48,7 +48,7 @@ class Rows:
         return {"acts": None}
 
     def shards(self) -> Iterator[xr.Dataset]:
-        """Yield rows of whole samples, about `TOKENS` of them, in order."""
+        """Yield runs of whole samples of about `TOKENS` tokens each, in order."""
         assert self.acts is not None  # noqa: S101
         bounds = sample_bounds(self.acts["sample"].values)
         first = 0
@@ -58,26 +58,29 @@ class Rows:
             first = last
 
     def of(self, shard: xr.Dataset) -> xr.Dataset:
-        """Return the rows themselves."""
+        """Return the shard, which is a dataset already."""
         return shard
 
     def identity(self) -> dict[str, str]:
-        """Return the attrs, a hash of the labels of units and tokens, and how the units are cut."""
+        """Return the attrs, a hash of all coords, and the ends of the blocks of units."""
         assert self.acts is not None  # noqa: S101
         digest = sha256()
-        for name, held in sorted(self.acts.coords.items(), key=lambda coord: str(coord[0])):
-            feed(digest, [str(name), held.values])
-        told = {"labels": digest.hexdigest(), "blocks of units": f"{[block.stop for block in unit_blocks(self.acts)]}"}
-        return {name: described(value) for name, value in self.acts.attrs.items()} | told
+        for name, coord in sorted(self.acts.coords.items(), key=lambda coord: str(coord[0])):
+            feed(digest, [str(name), coord.values])
+        properties = {
+            "labels": digest.hexdigest(),
+            "blocks of units": f"{[block.stop for block in unit_blocks(self.acts)]}",
+        }
+        return {name: described(value) for name, value in self.acts.attrs.items()} | properties
 
 
 def sharded(source: Any) -> Sharded:
-    """Return a dataset or a stream as something in shards.
+    """Wrap a dataset or a stream as `Sharded`.
 
     Raises
     ------
     OptionError
-        For a stream that can't be cut.
+        The stream can't be split.
     """
     import xarray as xr
 
@@ -86,6 +89,6 @@ def sharded(source: Any) -> Sharded:
     if isinstance(source, Sharded):
         return source
     raise OptionError(
-        f"A {type(source).__name__} can't be cut in shards for client= or states=: it needs methods shards() and "
-        "of(shard), as interp.stream has them."
+        f"A {type(source).__name__} can't be split into shards for client= or states=: it needs the methods shards() "
+        "and of(shard). Pass a dataset, or a stream of interp.stream."
     )

@@ -1,4 +1,4 @@
-"""A capture that workers do: each shard once, each block of the store once, whoever dies meanwhile."""
+"""Distributed capture. Each shard and each block is written exactly once, even if workers die."""
 
 from __future__ import annotations
 
@@ -28,55 +28,56 @@ if TYPE_CHECKING:
     from interp.capture import Captured
 
 Show = Callable[[Iterator[int]], None]
-BLOCK = storage.SHARD["token"]  # rows of a block: no two blocks share a file
+BLOCK = storage.SHARD["token"]  # rows per block; blocks share no file
 
 
 class Spread:
-    """Captures a stream into a store with the calls of an engine.
+    """Capture of a stream into a store with the workers of an executor.
 
     Parameters
     ----------
     stream : Captured
     path : Path
-        Of the store, which the workers share.
+        Path of the store, on a file system that all workers share.
     engine : Engine
+        Executor of the calls.
     """
 
     def __init__(self, stream: Captured, path: Path, engine: Engine) -> None:
         self.stream, self.path, self.engine = stream, path, engine
         self.session = stream.session()
         self.parts: dict[int, Part] = {}
-        self.ends = [0]  # for the shards that are known from the first on: rows up to and with each
-        self.rows = 0  # rows of the store that are there from the first one on
-        self.given = 0  # rows whose blocks were given out
-        self.written: set[int] = set()  # first rows of the blocks that are in the store
+        self.ends = [0]  # cumulative rows of the captured shards, up to the first gap
+        self.rows = 0  # contiguous rows of the store that are written
+        self.given = 0  # rows whose blocks were submitted
+        self.written: set[int] = set()  # first rows of the written blocks
         self.running: list[Any] = []
 
     def run(self, show: Show) -> xr.Dataset:
-        """Capture what is not there yet, and open the store.
+        """Capture the missing shards and open the store.
 
         Raises
         ------
         CaptureError
-            Where there is no row.
+            No token was selected.
         OptionError
-            Where there is something else at the path, or a store of another call.
+            The path has other content, or the store of another call.
         """
         manifest = self._manifest()
         if manifest.complete:
             tidy(self.path)
         else:
             self.session.first_plan()
-            self._run(manifest, show)
+            self._capture_missing(manifest, show)
         return storage.open(self.path)
 
-    def _run(self, manifest: Manifest, show: Show) -> None:
+    def _capture_missing(self, manifest: Manifest, show: Show) -> None:
         store = Growing(self.path)
         with store.opened():
             if not store.begun:
-                store.begin(self._head(BLOCK), manifest, PARTS)
+                store.begin(self._empty_head(BLOCK), manifest, PARTS)
             try:
-                show(self._captured(manifest))
+                show(self._run_shards(manifest))
                 self._finish(store, manifest)
             except BaseException:
                 begun = any((self.path / PARTS).glob("*.json")) or (self.path / SUMS_SO_FAR).is_dir()
@@ -85,26 +86,28 @@ class Spread:
                 raise
 
     def _manifest(self) -> Manifest:
-        """Return what the store is to say of the call, or says already."""
-        asked, stored = begin(self.session), read(self.path)
-        if "fingerprint of batches=" not in asked.call:
-            asked = replace(asked, marks=(mark(self.stream.batches),))
+        """Return the manifest of the store, checked against this call, or a new one."""
+        manifest, stored = begin(self.session), read(self.path)
+        if "fingerprint of batches=" not in manifest.call:
+            manifest = replace(manifest, marks=(mark(self.stream.batches),))
         if stored is None:
-            return replace(asked, block=BLOCK)
-        stored.check(asked, self.path)
-        if asked.marks and [tuple(one) for one in stored.marks] != list(asked.marks):
-            raise other(self.path, "one of them differs, or their number")
+            return replace(manifest, block=BLOCK)
+        stored.check(manifest, self.path)
+        if manifest.marks and [tuple(one) for one in stored.marks] != list(manifest.marks):
+            raise other(self.path, "their content or their number differs")
         if not stored.complete and not (self.path / PARTS).is_dir():
-            raise OptionError(f"{self.path} was begun without client=: go on without it, or choose another store=.")
+            raise OptionError(
+                f"{self.path} was started without client=. Resume it without client=, or choose another store=."
+            )
         return stored
 
-    def _captured(self, manifest: Manifest) -> Iterator[int]:
-        """Yield 1 for each shard that is captured, 0 for each block that is written."""
+    def _run_shards(self, manifest: Manifest) -> Iterator[int]:
+        """Yield 1 per captured shard and 0 per written block."""
         source, room = self.engine.ship(self.stream), self.engine.room()
         for number, shard in enumerate(self.stream.shards()):
-            known = Part.read(self.path, number)
-            if known is not None:
-                self._take(known)
+            part = Part.read(self.path, number)
+            if part is not None:
+                self._accept(part)
                 yield 1
                 continue
             while len(self.running) >= room:
@@ -113,34 +116,36 @@ class Spread:
         while self.running:
             yield self._wait(manifest)
         if self.given < self.ends[-1]:
-            self._give(self.ends[-1])
+            self._submit_block(self.ends[-1])
             while self.running:
                 yield self._wait(manifest)
 
     def _wait(self, manifest: Manifest) -> int:
-        held = self.engine.first(self.running)
-        self.running = [one for one in self.running if one is not held]
-        done = self.engine.value(held)
-        if isinstance(done, Part):
-            self._take(done)
+        call = self.engine.first(self.running)
+        self.running = [other_call for other_call in self.running if other_call is not call]
+        result = self.engine.value(call)
+        if isinstance(result, Part):
+            self._accept(result)
             return 1
-        self.written.add(done)
-        self._tell(manifest)
+        self.written.add(result)
+        self._checkpoint(manifest)
         return 0
 
-    def _take(self, part: Part) -> None:
-        """Take what is known of a shard, and give out the blocks whose rows are all there."""
+    def _accept(self, part: Part) -> None:
+        """Accept a captured shard, and submit the blocks whose rows are complete."""
         for name, text in part.text.items():
             if self.session.text.setdefault(name, text) is not text:
-                raise CaptureError(f"Some batches have strings as label {name!r} and some numbers; give one kind.")
+                raise CaptureError(
+                    f"Label {name!r} is text in some batches and numbers in others. Use one type in all batches."
+                )
         self.parts[part.number] = part
         while len(self.ends) - 1 in self.parts:
             self.ends.append(self.ends[-1] + self.parts[len(self.ends) - 1].rows)
         while self.given + BLOCK <= self.ends[-1]:
-            self._give(self.given + BLOCK)
+            self._submit_block(self.given + BLOCK)
 
-    def _give(self, stop: int) -> None:
-        """Give out the block of the rows up to one, unless it is in the store."""
+    def _submit_block(self, stop: int) -> None:
+        """Submit the next block, which ends before row ``stop``, unless it is in the store."""
         start, self.given = self.given, stop
         if (self.path / SUMS_SO_FAR / f"{start}.json").is_file():
             self.written.add(start)
@@ -149,30 +154,30 @@ class Spread:
         self.running.append(self.engine.submit(write_block, self.path, start, self._pieces(start, stop)))
 
     def _pieces(self, start: int, stop: int) -> list[tuple[Part, int, int]]:
-        """Return which rows of which shards stand in some rows of the store."""
-        found = []
+        """Return the shards, and their rows, that make up the rows ``start`` to ``stop`` (exclusive) of the store."""
+        pieces = []
         for number in range(bisect_right(self.ends, start) - 1, len(self.ends) - 1):
-            before, behind = self.ends[number], self.ends[number + 1]
-            if before >= stop:
+            first, last = self.ends[number], self.ends[number + 1]
+            if first >= stop:
                 break
-            if behind > before:
-                found.append((self.parts[number], max(start - before, 0), min(stop, behind) - before))
-        return found
+            if last > first:
+                pieces.append((self.parts[number], max(start - first, 0), min(stop, last) - first))
+        return pieces
 
-    def _tell(self, manifest: Manifest) -> None:
-        """Write down how many rows are there from the first one on, and let go of the files of shards among them."""
-        before = self.rows
+    def _checkpoint(self, manifest: Manifest) -> None:
+        """Write the number of contiguous rows to the manifest, and remove the files of shards that are fully copied."""
+        rows = self.rows
         while self.rows in self.written:
             self.rows = min(self.rows + BLOCK, self.ends[-1])
-        if self.rows > before:
-            replace(manifest, rows=self.rows).write(self.path, storage.encoded(self._head(0)).attrs)
+        if self.rows > rows:
+            replace(manifest, rows=self.rows).write(self.path, storage.encoded(self._empty_head(0)).attrs)
             for number in range(bisect_right(self.ends, self.rows) - 1):
                 drop_part(self.path, number)
 
-    def _head(self, rows: int) -> xr.Dataset:
-        """Return what the store is to be like, with so many rows."""
-        none = np.zeros(rows, np.int32)
-        return self.session.head({"sample": none, "step": np.arange(rows, dtype=np.int32), "source": none})
+    def _empty_head(self, rows: int) -> xr.Dataset:
+        """Return a dataset with the coords of the store and ``rows`` empty rows."""
+        zeros = np.zeros(rows, np.int32)
+        return self.session.head({"sample": zeros, "step": np.arange(rows, dtype=np.int32), "source": zeros})
 
     def _finish(self, store: Growing, manifest: Manifest) -> None:
         """Complete the store."""

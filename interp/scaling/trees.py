@@ -1,4 +1,4 @@
-"""What many shards give, merged in pairs: in an order that depends on their number alone."""
+"""Tree reduction: merge the states of shards in pairs, in an order that depends only on their number."""
 
 from __future__ import annotations
 
@@ -12,61 +12,66 @@ from interp.scaling.records import Range
 
 @dataclass
 class Tree:
-    """Merges neighbours of the same size, and at the end what is left from the first to the last.
+    """Merges neighbouring ranges of equal size, and at the end the remaining ones from first to last.
 
     Parameters
     ----------
     engine : Engine
     merge : callable
-        ``merge(a, b, (start, stop))`` begins a call that gives what the shards of both give, and returns it.
+        ``merge(a, b, (start, stop))`` starts a call that merges two states, and returns its handle.
     """
 
     engine: Engine
     merge: Callable[[Any, Any, Range], Any]
-    ready: dict[int, tuple[int, Any]] = field(default_factory=dict)  # by the first shard: behind the last, and what
+    ready: dict[int, tuple[int, Any]] = field(default_factory=dict)  # first shard -> (stop, handle)
     running: dict[int, tuple[Range, Any]] = field(default_factory=dict)
     begun: int = 0
 
-    def run(self, calls: Iterator[tuple[int, Callable[[], Any]]], known: Mapping[Range, Any]) -> Iterator[int]:
-        """Begin the calls of shards, and merge what they and the ``known`` ones give; yield the number of shards done.
+    def run(self, calls: Iterator[tuple[int, Callable[[], Any]]], finished: Mapping[Range, Any]) -> Iterator[int]:
+        """Start the calls of all shards, and merge their states and the ``finished`` ones.
 
         Parameters
         ----------
         calls : iterator of (int, callable)
-            For each shard that is not known its number, and what begins its call.
-        known : mapping of (int, int) to object
-            What stands for the shards from one to before another.
+            Number of each missing shard, and the function that starts its call.
+        finished : mapping of (int, int) to object
+            Handles of finished states, by the range (start, stop) of their shards.
+
+        Yields
+        ------
+        int
+            Number of newly finished shards.
         """
-        for (start, stop), held in known.items():
-            self._add(start, stop, held)
+        for (start, stop), handle in finished.items():
+            self._add(start, stop, handle)
         room = self.engine.room()
         for number, call in calls:
             while len(self.running) >= room:
                 yield self._wait()
-            self._run((number, number + 1), call())
+            self._track((number, number + 1), call())
         while self.running or len(self.ready) > 1:
             if not self.running:
-                self._pair(*sorted(self.ready)[:2])
+                self._merge_pair(*sorted(self.ready)[:2])
             yield self._wait()
 
     def total(self) -> Any | None:
-        """Return what stands for all shards; None where there was none."""
+        """Return the handle of the merged state of all shards, or None if there are no shards."""
         return next(iter(self.ready.values()))[1] if self.ready else None
 
-    def _run(self, shards: Range, held: Any) -> None:
+    def _track(self, shards: Range, handle: Any) -> None:
         self.begun += 1
-        self.running[self.begun] = shards, held
+        self.running[self.begun] = shards, handle
 
     def _wait(self) -> int:
-        """Take in what is done first; return the number of shards that it is of, 0 for a merge."""
-        first = self.engine.first([held for _, held in self.running.values()])
-        number = next(number for number, (_, held) in self.running.items() if held is first)
-        (start, stop), held = self.running.pop(number)
-        self._add(start, stop, held)
+        """Wait for a call and add its state; return 1 for a shard, 0 for a merge."""
+        first = self.engine.first([handle for _, handle in self.running.values()])
+        number = next(number for number, (_, handle) in self.running.items() if handle is first)
+        (start, stop), handle = self.running.pop(number)
+        self._add(start, stop, handle)
         return int(stop - start == 1)
 
-    def _add(self, start: int, stop: int, held: Any) -> None:
-        self.ready[start] = stop, held
+    def _add(self, start: int, stop: int, handle: Any) -> None:
+        self.ready[start] = stop, handle
         size = stop - start
         if size & (size - 1) or start % size:
             return
@@ -74,8 +79,8 @@ class Tree:
         if {first, second} <= set(self.ready) and self.ready[first][0] - first == self.ready[second][
             0
         ] - second == size:
-            self._pair(first, second)
+            self._merge_pair(first, second)
 
-    def _pair(self, first: int, second: int) -> None:
+    def _merge_pair(self, first: int, second: int) -> None:
         (_, a), (stop, b) = self.ready.pop(first), self.ready.pop(second)
-        self._run((first, stop), self.merge(a, b, (first, stop)))
+        self._track((first, stop), self.merge(a, b, (first, stop)))

@@ -1,4 +1,4 @@
-"""What is counted in one pass over a source, and how it is told: in columns of units, each held by itself."""
+"""State of one reduction pass, and its serialisation in blocks of units."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ if TYPE_CHECKING:
     from interp.scaling.records import Record
 
 TOKENS, SOURCES, HEAD, UNITS = "tokens", "sources", "head", "units"
-OWN, NEEDED = "own", "needed"  # arrays of a state, and where in earlier results those stand that it shares with them
-FORMAT = "2"  # of what is told
+OWN, NEEDED = "own", "needed"  # arrays of a state; references to arrays that it shares with earlier results
+FORMAT = "2"  # version of the serialisation
 Named = Iterator[tuple[str, np.ndarray]]
 Counts = list[tuple[slice, Count]]
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is counted in one pass over a source.
+    """One pass over a source, with one or more reducers.
 
     Attributes
     ----------
     steps : mapping of str to Step
+        Reducers of the pass.
     results : mapping of str to Dataset
-        Of earlier passes.
+        Results of earlier passes.
     """
 
     steps: Mapping[str, Step]
@@ -57,97 +58,102 @@ class Work:
         return {"steps": cloudpickle.dumps(self.steps), "results": self.results}  # reducers may write their own arrays
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, steps=pickle.loads(state["steps"]))  # noqa: S301 (of the call's own process)
+        self.__dict__.update(state, steps=pickle.loads(state["steps"]))  # noqa: S301 (pickled by the calling process)
 
     def count(self, shard: xr.Dataset | Iterable[xr.Dataset]) -> Named:
-        """Count a shard; yield what is counted, by name."""
+        """Compute the state of a shard; yield its arrays by name."""
         tally = Tally()
-        counts = self._in_rows(shard, tally) if isinstance(shard, xr.Dataset) else self._in_chunks(shard, tally)
-        yield from _tallied(tally)
+        counts = (
+            self._reduce_dataset(shard, tally) if isinstance(shard, xr.Dataset) else self._reduce_chunks(shard, tally)
+        )
+        yield from _encode_tally(tally)
         for number, (block, count) in enumerate(counts):
-            yield from self._told(number, block, count)
+            yield from self._encode(number, block, count)
 
     def merge(self, a: Record, b: Record) -> Named:
-        """Yield what is counted in the shards of both; of each, one column at a time is read."""
-        yield from _tallied(_tally(a).merge(_tally(b)))
+        """Yield the merged state of two shards; only one block of each is in memory at a time."""
+        yield from _encode_tally(_decode_tally(a).merge(_decode_tally(b)))
         if not (width(a) and width(b)):
             bare = a if width(a) else b
             yield from ((name, bare[name]) for name in bare if name not in (TOKENS, SOURCES))
             return
         for number in range(max(width(a), width(b))):
-            yield from self._merged(number, a, b)
+            yield from self._merge_block(number, a, b)
 
     def finish(self, record: Record) -> tuple[dict[str, xr.Dataset], Tally]:
-        """Return the result of each step."""
+        """Return the result of each step, and the token count."""
         if not width(record):
             raise SchemaError(NOTHING)
-        found: dict[str, list[xr.Dataset]] = {}
+        results: dict[str, list[xr.Dataset]] = {}
         for number in range(width(record)):
-            for key, result in self._column(number, record).finish().items():
-                found.setdefault(key, []).append(result)
-        joined = {key: concat(parts, "unit") for key, parts in found.items()}
-        return {key: self.steps[key].reducer.conclude(result) for key, result in joined.items()}, _tally(record)
+            for key, result in self._decode(number, record).finish().items():
+                results.setdefault(key, []).append(result)
+        joined = {key: concat(parts, "unit") for key, parts in results.items()}
+        return {key: self.steps[key].reducer.conclude(result) for key, result in joined.items()}, _decode_tally(record)
 
-    def _in_rows(self, shard: xr.Dataset, tally: Tally) -> Counts:
+    def _reduce_dataset(self, shard: xr.Dataset, tally: Tally) -> Counts:
         tally.add(shard)
-        bounds, counts = sample_bounds(shard["sample"].values), self._begun(shard.sizes["unit"], unit_blocks(shard))
+        bounds, counts = (
+            sample_bounds(shard["sample"].values),
+            self._empty_states(shard.sizes["unit"], unit_blocks(shard)),
+        )
         for block, count in counts:
             count.over(cut(shard.isel(unit=block), bounds))
         return counts
 
-    def _in_chunks(self, shard: Iterable[xr.Dataset], tally: Tally) -> Counts:
+    def _reduce_chunks(self, shard: Iterable[xr.Dataset], tally: Tally) -> Counts:
         counts: Counts = []
         n = -1
         for chunk in gathered(tally.over(shard)):
             if n < 0:
                 n = chunk.sizes["unit"]
                 blocks = [slice(at, min(at + WIDE, n)) for at in range(0, n, WIDE)]
-                counts = self._begun(n, blocks or [slice(0, n)])
+                counts = self._empty_states(n, blocks or [slice(0, n)])
             elif chunk.sizes["unit"] != n:
                 raise SchemaError(UNLIKE)
             for block, count in counts:
                 count.over([chunk.isel(unit=block)])
         return counts
 
-    def _begun(self, n: int, blocks: Sequence[slice]) -> Counts:
-        """Return what counts nothing yet: for each block of units the unitwise steps, for all of them the others."""
+    def _empty_states(self, n: int, blocks: Sequence[slice]) -> Counts:
+        """Return empty states: one per block of units for unitwise steps, one for all units for the others."""
         each = {key: step for key, step in self.steps.items() if step.reducer.unitwise}
         whole = {key: step for key, step in self.steps.items() if not step.reducer.unitwise}
         columns = [(whole, slice(0, n))] * bool(whole) + [(each, block) for block in blocks] * bool(each)
         return [(block, Count(steps, of_units(self.results, block))) for steps, block in columns]
 
-    def _merged(self, number: int, a: Record, b: Record) -> Named:
+    def _merge_block(self, number: int, a: Record, b: Record) -> Named:
         head = f"{number}/{HEAD}"
         if head not in a or head not in b or a[head] != b[head]:
             raise SchemaError(UNLIKE)
-        yield from self._told(number, _block(a[head]), self._column(number, a).merge(self._column(number, b)))
+        yield from self._encode(number, _unit_slice(a[head]), self._decode(number, a).merge(self._decode(number, b)))
 
-    def _told(self, number: int, block: slice, count: Count) -> Named:
-        """Yield what a column holds, by name; of arrays that are those of earlier results, which ones these are."""
+    def _encode(self, number: int, block: slice, count: Count) -> Named:
+        """Yield the arrays of a block by name; arrays shared with earlier results are written as references."""
         if count.units is None:
             return
         order = list(self.steps)
-        told = {"steps": [order.index(key) for key in count.steps], "units": [block.start, block.stop]}
-        yield f"{number}/{HEAD}", np.array(json.dumps(told))
+        head = {"steps": [order.index(key) for key in count.steps], "units": [block.start, block.stop]}
+        yield f"{number}/{HEAD}", np.array(json.dumps(head))
         yield f"{number}/{UNITS}/attrs", np.array(json.dumps(count.units.attrs, ensure_ascii=False))
-        yield from ((f"{number}/{UNITS}/{name}", held.values) for name, held in count.units.variables.items())
-        known, results = _addresses(count.results), list(self.results)
+        yield from ((f"{number}/{UNITS}/{name}", variable.values) for name, variable in count.units.variables.items())
+        shared, results = _addresses(count.results), list(self.results)
         for at, state in enumerate(count.states.values()):
             for name, value in state.items():
                 array = np.asarray(value)
-                origin = None if array.flags.writeable else known.get(_address(array))
-                if origin is None:
+                reference = None if array.flags.writeable else shared.get(_address(array))
+                if reference is None:
                     yield f"{number}/{at}/{OWN}/{name}", array
                 else:
-                    _, key, variable = origin
+                    _, key, variable = reference
                     yield f"{number}/{at}/{NEEDED}/{name}", np.array([str(results.index(key)), variable])
 
-    def _column(self, number: int, record: Record) -> Count:
-        """Return what a record holds of a column."""
+    def _decode(self, number: int, record: Record) -> Count:
+        """Return the state of a block of a record."""
         here = under(record, f"{number}")
         order = list(self.steps)
         steps = {order[at]: self.steps[order[at]] for at in json.loads(str(here[HEAD]))["steps"]}
-        count = Count(steps, of_units(self.results, _block(here[HEAD])), units=_units(under(here, UNITS)))
+        count = Count(steps, of_units(self.results, _unit_slice(here[HEAD])), units=_units(under(here, UNITS)))
         results = list(count.results.values())
         for at, key in enumerate(steps):
             state = under(here, f"{at}")
@@ -156,38 +162,38 @@ class Work:
         return count
 
 
-def _tallied(tally: Tally) -> Named:
+def _encode_tally(tally: Tally) -> Named:
     yield TOKENS, np.array(tally.tokens)
     yield SOURCES, tally.sources
 
 
-def _tally(record: Record) -> Tally:
+def _decode_tally(record: Record) -> Tally:
     return Tally(int(record[TOKENS]), record[SOURCES])
 
 
-def _block(head: np.ndarray) -> slice:
+def _unit_slice(head: np.ndarray) -> slice:
     return slice(*json.loads(str(head))["units"])
 
 
 def width(record: Record) -> int:
-    """Return how many columns a record has."""
+    """Return the number of blocks of a record."""
     return sum(name.endswith(f"/{HEAD}") and name.count("/") == 1 for name in record)
 
 
 def under(record: Record, prefix: str) -> dict[str, np.ndarray]:
-    """Return the arrays whose names begin with a prefix and a slash, without these."""
+    """Return the arrays whose names start with a prefix and a slash, with that start removed."""
     return {name[len(prefix) + 1 :]: record[name] for name in record if name.startswith(f"{prefix}/")}
 
 
-def _units(told: dict[str, np.ndarray]) -> xr.Dataset:
-    """Return the coords of units that a record tells."""
-    attrs = json.loads(str(told.pop("attrs")))
-    return xr.Dataset(coords={name: ("unit", value) for name, value in told.items()}, attrs=attrs)
+def _units(arrays: dict[str, np.ndarray]) -> xr.Dataset:
+    """Return the unit coords in a record."""
+    attrs = json.loads(str(arrays.pop("attrs")))
+    return xr.Dataset(coords={name: ("unit", value) for name, value in arrays.items()}, attrs=attrs)
 
 
 def _addresses(results: Mapping[str, xr.Dataset]) -> dict[Any, tuple[np.ndarray, str, str]]:
-    """Return where the arrays of results are in memory: each, kept alive, with the key and the name to find it by."""
-    arrays = ((held.values, key, str(name)) for key, result in results.items() for name, held in result.items())
+    """Return arrays of results by memory address: the array, which keeps it alive, its result and its variable."""
+    arrays = ((variable.values, key, str(name)) for key, result in results.items() for name, variable in result.items())
     return {_address(array): (array, key, name) for array, key, name in arrays}
 
 

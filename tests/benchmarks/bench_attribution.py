@@ -1,10 +1,10 @@
-"""Conductance of all units of a biLSTM at once, against one NeuronConductance of Captum's a unit.
+"""Speed of conductance for all units of a biLSTM at once, compared with Captum's NeuronConductance per unit.
 
 ``python tests/benchmarks/bench_attribution.py`` prints a Markdown table for one pair of the Armenian network: 200
-samples, one real sentence each as the baseline, 50 nodes. Captum reads ``h`` through the fused kernel (behind a module
-that drops the state), and gates through a loop written out, in which each is a module. Ten units of either are timed in
-the same run and extrapolated to all, sample by sample on the same paths. ``--captum-samples`` has Captum explain fewer
-samples; seconds are then those of as many. Threads are those of torch: set OMP_NUM_THREADS.
+samples, each with one real sentence as baseline, 50 nodes. Captum reads ``h`` through the fused kernel (behind a module
+that drops the state), and gates through an unrolled loop in which each gate is a module. Ten units of each kind are
+timed in the same run and extrapolated to all units, sample by sample on the same paths. With ``--captum-samples``
+Captum explains fewer samples, and seconds refer to that number. Set OMP_NUM_THREADS to choose torch's threads.
 """
 
 import argparse
@@ -23,7 +23,7 @@ COLUMNS = ("", "units", "samples", "seconds", "seconds for all units", "slower b
 
 
 class Only(nn.Module):
-    """An LSTM without its state."""
+    """LSTM that returns its output without the state."""
 
     def __init__(self, lstm):
         super().__init__()
@@ -34,7 +34,7 @@ class Only(nn.Module):
 
 
 class Fused(nn.Module):
-    """The network with the fused kernel; every step's logits."""
+    """Network with the fused kernel; returns the logits of every step."""
 
     def __init__(self, model):
         super().__init__()
@@ -45,7 +45,7 @@ class Fused(nn.Module):
 
 
 class Loop(nn.Module):
-    """The network with its LSTM written out; the gates of one step are modules, which Captum can read."""
+    """Network with an unrolled LSTM; the gates of one step are modules, which Captum can read."""
 
     def __init__(self, model, step):
         super().__init__()
@@ -78,7 +78,7 @@ class Loop(nn.Module):
 
 
 def fused(model, x, reference, step, column, names):
-    """Return conductances of h of some units, by Captum through the fused kernel."""
+    """Return Captum's conductances of h of some units, through the fused kernel."""
     whole = Fused(model)
     found = NeuronConductance(lambda rows: whole(rows)[:, step, column], whole.h)
     places = [int(name.rpartition(".")[2]) + 228 * ("backward" in name) for name in names]
@@ -86,7 +86,7 @@ def fused(model, x, reference, step, column, names):
 
 
 def loop(model, x, reference, step, column, names):
-    """Return conductances of any units, by Captum through a loop written out."""
+    """Return Captum's conductances of any units, through the unrolled loop."""
     whole, values = Loop(model, step), []
     for name in names:
         _, _, side, gate, place = name.split(".")
@@ -100,7 +100,7 @@ def told(found, x, reference, place):
 
 
 def chosen(names, only):
-    """Return ten units, spread over all."""
+    """Return ten units, evenly spaced over all."""
     some = [name for name in names if name.split(".")[3] in only]
     return [some[int(place)] for place in np.linspace(0, len(some) - 1, 10)]
 
@@ -116,10 +116,10 @@ def main():
     given, _, output = options.pair.partition("=>")
     where = {"input": given, "output": output}
     acts = interp.capture(model, batches, quantities=[*GATES], progress=False, modules=["lstm"], where=where)
-    first = np.unique(acts["sample"].values, return_index=True)[1]  # one token a sample
+    first = np.unique(acts["sample"].values, return_index=True)[1]  # one token per sample
     acts = acts.isel(token=first[np.argsort(acts["source"].values[first], kind="stable")][: options.samples])
     settings = {"model": model, "batches": batches, "sentences": 1}
-    interp.measure("unit-attribution", acts.isel(token=slice(2)), **settings)  # compiles what is compiled
+    interp.measure("unit-attribution", acts.isel(token=slice(2)), **settings)  # compile first
     start = time.perf_counter()
     found = interp.measure("unit-attribution", acts, **settings)
     seconds = time.perf_counter() - start
@@ -144,7 +144,7 @@ def main():
 
 
 def timed(title, explain, names, acts, found, settings, ours):
-    """Return the line of one way of asking Captum; ours are the seconds a sample of all units."""
+    """Return the table row of one Captum variant; ``ours`` is our time in seconds per sample for all units."""
     from interp_attribution.baselines import baselines_of
     from interp_attribution.setting import Setting
 

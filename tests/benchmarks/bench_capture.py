@@ -1,13 +1,13 @@
-"""What a capture costs: ratios to the plain forward of the same batches, measured in turns in one run.
+"""Cost of a capture, as ratios to the plain forward of the same batches, measured alternately in one run.
 
 ``python tests/benchmarks/bench_capture.py`` prints the table of the README. Rows: ``interp.capture`` with a fresh
-dataset, all quantities and the default self-check; the same with ``check="all"``; a bare forward hook, which sees only
-the last layer's h; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, where it is installed, on the fused
-module (no gates) and on the cell loop. Peers run on fewer batches where they are slow.
+dataset, all quantities and the default self-check; the same with ``check="all"``; a bare forward hook, which reads only
+h of the last layer; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, if it is installed, on the fused module
+(without gates) and on the cell loop. Slow peers run on fewer batches.
 
-Freed memory is kept in the process, so that fresh arrays lie in memory that was touched before: on a virtual machine
-whose host takes free memory back, touching it anew may cost more than the forward itself, which says nothing of a
-capture. What fresh memory costs here is printed below the table; ``--give-back`` measures with it.
+The process keeps freed memory, so that fresh arrays use memory that was touched before: on a virtual machine whose host
+reclaims free memory, page faults may cost more than the forward itself, and are not part of a capture's cost. The cost
+of fresh memory is printed below the table; ``--give-back`` includes it in the measurement.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def build(kind: str, layers: int) -> nn.Module:
 
 
 def plain(module: nn.Module) -> Run:
-    """Return the forward alone."""
+    """Return a function that runs only the forward."""
 
     def run(batches: list[Tensor]) -> None:
         with torch.no_grad():
@@ -57,12 +57,12 @@ def plain(module: nn.Module) -> Run:
 
 
 def ours(module: nn.Module, batch: int, **options: Any) -> Run:
-    """Return the whole call of `interp.capture`."""
+    """Return a function that runs the whole call of `interp.capture`."""
     return lambda batches: interp.capture(module, batches, batch_size=batch, progress=False, **options)
 
 
 def hooked(module: nn.Module) -> Run:
-    """Return the forward with a hook that keeps the output."""
+    """Return a function that runs the forward with a hook that keeps the output."""
 
     def run(batches: list[Tensor]) -> None:
         kept: list[Tensor] = []
@@ -74,7 +74,7 @@ def hooked(module: nn.Module) -> Run:
 
 
 class Cells(nn.Module):
-    """One layer in both directions as a loop of LSTM cells, written out so that its gates can be kept."""
+    """One layer in both directions as an unrolled loop of LSTM cells, which keeps its gates."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Cells(nn.Module):
         return torch.cat(outs, 2)
 
     def cell(self, suffix: str, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Return one step, and keep its gates."""
+        """Compute one step and keep its gates."""
         part = {name: getattr(self.module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
         a = nn.functional.linear(x, part["weight_ih"], part["bias_ih"])
         i, f, g, o = (a + nn.functional.linear(h, part["weight_hh"], part["bias_hh"])).chunk(4, 1)
@@ -104,14 +104,14 @@ class Cells(nn.Module):
 
 
 def lens(module: nn.Module) -> Run:
-    """Return TorchLens on a module, saving every operation."""
+    """Return a function that runs TorchLens on a module and saves every operation."""
     import torchlens
 
     return lambda batches: [torchlens.trace(module, x) for x in batches]
 
 
 def peers(kind: str, layers: int, batch: int) -> Iterator[tuple[str, Run, int]]:
-    """Yield (name, what to run, on how many batches at most)."""
+    """Yield (name, function to run, maximal number of batches)."""
     module = build(kind, layers)
     yield PEERS[0], ours(module, batch), 10**9
     yield PEERS[1], ours(module, batch, check="all"), 10**9
@@ -125,7 +125,7 @@ def peers(kind: str, layers: int, batch: int) -> Iterator[tuple[str, Run, int]]:
 
 
 def keep_freed_memory() -> None:
-    """Have the allocator give nothing back to the system."""
+    """Prevent the allocator from returning memory to the system."""
     never_map, never_trim = (-4, 0), (-1, 2**31 - 1)  # M_MMAP_MAX, M_TRIM_THRESHOLD
     libc = ctypes.CDLL(None)
     for parameter, value in (never_map, never_trim):
@@ -134,7 +134,7 @@ def keep_freed_memory() -> None:
 
 
 def touching(wait: float) -> float:
-    """Return the seconds that a GB of fresh memory costs to touch, if memory has been free for so long."""
+    """Return the seconds per GB to touch fresh memory that has been free for ``wait`` seconds."""
     code = f"""
 import time, numpy as np
 np.empty(2**28, np.float32)[::1024] = 0
@@ -147,20 +147,20 @@ print(time.perf_counter() - start)
 
 
 def seconds(run: Run, batches: list[Tensor]) -> float:
-    """Return how long a run takes."""
+    """Return the duration of a run in seconds."""
     start = time.perf_counter()
     run(batches)
     return time.perf_counter() - start
 
 
 def ratios(kind: str, layers: int, batch: int, sequences: int, repeat: int) -> dict[str, float]:
-    """Return the median ratio of each peer to the plain forward, taken in turns."""
+    """Return the median ratio of each peer to the plain forward, measured alternately."""
     batches = [torch.randn(batch, STEPS, WIDTH) for _ in range(max(1, sequences // batch))]
     base, found = plain(build(kind, layers)), {}
     for name, run, most in peers(kind, layers, batch):
         some = batches[:most]
         for warm in (base, run):
-            warm(some)  # all of it: memory is touched for the first time here
+            warm(some)  # a full run, which touches all memory first
         found[name] = statistics.median(seconds(run, some) / seconds(base, some) for _ in range(repeat))
     return found
 
@@ -176,7 +176,7 @@ def table(rows: list[tuple[str, dict[str, float]]]) -> str:
 
 
 def insert(path: Path, report: str) -> None:
-    """Put the report between the markers of a document."""
+    """Replace the text between the markers of a document."""
     head, _, rest = path.read_text(encoding="utf-8").partition("<!-- speed:begin -->")
     tail = rest.partition("<!-- speed:end -->")[2]
     path.write_text(f"{head}<!-- speed:begin -->\n{report}\n<!-- speed:end -->{tail}", encoding="utf-8")
@@ -188,10 +188,12 @@ def main() -> None:
     parser.add_argument("--kind", nargs="+", default=["LSTM", "GRU"])
     parser.add_argument("--layers", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8, 64, 256])
-    parser.add_argument("--sequences", type=int, default=1024, help="in one call; a quarter with more layers")
+    parser.add_argument("--sequences", type=int, default=1024, help="sequences per call; a quarter with several layers")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--write", type=Path, help="put the table between the markers <!-- speed:begin --> and end")
-    parser.add_argument("--give-back", action="store_true", help="let freed memory go back to the system")
+    parser.add_argument(
+        "--write", type=Path, help="document in which to replace the table"
+    )
+    parser.add_argument("--give-back", action="store_true", help="return freed memory to the system")
     chosen = parser.parse_args()
     warm, cold = touching(0), touching(8)
     if not chosen.give_back:

@@ -1,8 +1,8 @@
-"""What ablating the ten best units costs, against 999 random groups, on the Armenian network and the demo corpus.
+"""Cost of ablating the ten best units, compared with 999 random groups, on the Armenian network and the demo corpus.
 
 ``python tests/benchmarks/bench_causal.py`` prints a Markdown table for the four pairs of the article: ten units ranked
-by Hellinger distance on one half of the sources, the effect measured on the other. ``state`` is the same ablation
-through the recurrence, for h alone, by running the model. Seconds are those of the effect with its controls.
+by Hellinger distance on one half of the sources, and their effect on the other half. ``state`` is the same ablation
+through the recurrence, for h only, computed by running the model. Seconds include the controls.
 """
 
 import argparse
@@ -22,7 +22,7 @@ COLUMNS = ("pair", "top 10 of", "tokens / sources", "effect [95 %]", "specificit
 
 
 def ranked(even, pair, layer):
-    """Return the names of a layer's units, the best first."""
+    """Return the names of a layer's units, best first."""
     distance = interp.one_pair(interp.measure("hellinger", interp.pick(even, **layer), minimum=50, pairs=[pair]), pair)
     return distance.sortby("distance", ascending=False)["unit"].values.tolist()
 
@@ -66,7 +66,7 @@ def through(odd, batches, shared):
 
 
 def show(lines, p_values):
-    """Print the table, with p against uniform groups adjusted over its lines."""
+    """Print the table, with p against uniform groups adjusted over its rows."""
     from interp_causal.numbers import holm
 
     for line, value in zip(lines, holm([value for value, _ in p_values]), strict=True):

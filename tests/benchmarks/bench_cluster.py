@@ -1,11 +1,11 @@
-"""What work on a cluster costs, and whether two workers are worth two: the table of the README, between its markers.
+"""Cost of distributed work and speed-up from one to two workers: the table of the README, between its markers.
 
 python tests/benchmarks/bench_cluster.py [--samples 1500,15000,150000] [--work hellinger,capture] [--readme README.md]
 
-Every row is one call on fresh workers of one thread each, on spellings of the demo corpus by the Armenian network: a
-reducer over the stream of all units, or a capture of 200 units to a store. The cost of a token is the processor time of
-all processes, the caller's and the scheduler's too, from the moment that the workers have warmed up. Memory is the peak
-of the workers and of the caller, in the first and in the second half of the time: flat is where they are the same.
+Each row is one call on fresh single-threaded workers, on spellings of the demo corpus with the Armenian network: a
+reducer over the stream of all units, or a capture of 200 units into a store. The cost per token is the CPU time of all
+processes, including caller and scheduler, after the workers have warmed up. Memory is the peak of the workers and of
+the caller in the first and in the second half of the time; equal peaks mean that memory does not grow.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from distributed import Client, LocalCluster
 
 import interp
 
-os.environ["OMP_NUM_THREADS"] = "1"  # of each worker
-PIECE = 2**16  # rows
-EVERY = 0.5  # seconds between two looks at memory
+os.environ["OMP_NUM_THREADS"] = "1"  # threads per worker
+PIECE = 2**16  # rows per piece
+EVERY = 0.5  # seconds between memory samples
 FEW = {"modules": ["lstm"], "quantities": ["h", "f"], "units": {"index": [*range(50)]}}  # 200 units
 CALLER = "caller"
 Peaks = dict[str, tuple[float, float]]
@@ -38,29 +38,29 @@ Peaks = dict[str, tuple[float, float]]
 
 @dataclass
 class Watch:
-    """Looks at the processes of a cluster while something runs."""
+    """Monitor of the processes of a cluster."""
 
     processes: dict[str, psutil.Process]
     held: dict[str, list[float]] = field(default_factory=dict)
 
     def look(self) -> None:
-        """Note what each process holds, in MB."""
+        """Record the memory of each process, in MB."""
         for name, process in self.processes.items():
             self.held.setdefault(name, []).append(process.memory_info().rss / 2**20)
 
     def processor(self) -> dict[str, float]:
-        """Return the seconds that each has computed so far."""
+        """Return the CPU seconds of each process so far."""
         return {name: sum(process.cpu_times()[:2]) for name, process in self.processes.items()}
 
     def peaks(self) -> Peaks:
-        """Return the most that each process held in the first and in the second half."""
+        """Return the peak memory of each process in the first and in the second half."""
         halves = ((name, held[: len(held) // 2 + 1], held[len(held) // 2 :]) for name, held in self.held.items())
         return {name: (max(first), max(second)) for name, first, second in halves}
 
 
 @contextmanager
 def watched(client: Client) -> Iterator[Watch]:
-    """Watch the workers of a client and this process, in which the scheduler is."""
+    """Monitor the workers of a client and this process, which runs the scheduler."""
     workers = {f"worker {n}": psutil.Process(pid) for n, pid in enumerate(client.run(os.getpid).values(), 1)}
     watch, ended = Watch(workers | {CALLER: psutil.Process()}), threading.Event()
 
@@ -81,7 +81,7 @@ def watched(client: Client) -> Iterator[Watch]:
 
 @dataclass
 class Row:
-    """What one call has cost."""
+    """Cost of one call."""
 
     work: str
     workers: int
@@ -89,15 +89,15 @@ class Row:
     seconds: float
     processor: dict[str, float]
     peaks: Peaks
-    size: float  # bytes a token on disk
+    size: float  # bytes per token on disk
     digest: str
 
     def cost(self, *names: str) -> float:
-        """Return the seconds of processors that a token takes, of some processes or of all."""
+        """Return the CPU seconds per token of some processes, or of all."""
         return sum(self.processor[name] for name in names or self.processor) / self.tokens
 
     def cells(self) -> list[str]:
-        """Return the cells of a row of the table."""
+        """Return the cells of a table row."""
         workers = [held for name, held in self.peaks.items() if name != CALLER]
         first, second = (max(part) for part in zip(*workers, strict=True))
         return [
@@ -114,7 +114,7 @@ HEAD = [
 
 
 def digest(result: xr.Dataset) -> str:
-    """Return a hash of all values of a result, read a piece at a time."""
+    """Return a hash of all values of a result, read in pieces."""
     found = sha256()
     for name, held in sorted(result.variables.items(), key=lambda item: str(item[0])):
         found.update(f"{name} {held.dims} {held.shape}".encode())
@@ -124,7 +124,7 @@ def digest(result: xr.Dataset) -> str:
 
 
 def call(work: str, samples: int, client: Client, folder: Path) -> xr.Dataset:
-    """Do the work over so many samples."""
+    """Run the work on a number of samples."""
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
     batches = task.batches("demo", limit=samples)
     if work == "capture":
@@ -133,7 +133,7 @@ def call(work: str, samples: int, client: Client, folder: Path) -> xr.Dataset:
 
 
 def warm(work: str) -> None:
-    """Load and compile in a worker what is no cost of a token."""
+    """Load and compile in a worker, so that this time is not counted per token."""
     name = "moments" if work == "capture" else work
     model, batches = interp.load_model("armenian-bilstm"), interp.load_task("transliteration").batches("demo", limit=64)
     few = {"minimum": 1, "minimum_sources": 1} if name == "hellinger" else {}
@@ -168,7 +168,7 @@ def table(rows: list[Row]) -> str:
 
 
 def model_of(rows: list[Row]) -> str:
-    """Return what a thousand million tokens would cost, if they cost what those of the longest run did."""
+    """Return the projected cost of 10^9 tokens, at the cost per token of the longest run."""
     row = rows[-1]
     one, caller = row.cost(*(name for name in row.processor if name != CALLER)), row.cost(CALLER)
     disk = f" and {row.size * 1e9 / 2**30:,.0f} GB" if row.size else ""
@@ -181,7 +181,7 @@ def model_of(rows: list[Row]) -> str:
 
 
 def insert(path: Path, text: str) -> None:
-    """Put a text between the markers of a document."""
+    """Replace the text between the markers of a document."""
     begin, end = "<!-- cluster:begin -->", "<!-- cluster:end -->"
     before, _, rest = path.read_text(encoding="utf-8").partition(begin)
     path.write_text(f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}", encoding="utf-8")
@@ -189,11 +189,11 @@ def insert(path: Path, text: str) -> None:
 
 def main(
     samples: Annotated[str, typer.Option(help="Numbers of samples, 67 tokens each.")] = "1500,15000,150000",
-    work: Annotated[str, typer.Option(help="Reducers, or capture.")] = "hellinger,capture",
-    pair: Annotated[int, typer.Option(help="Samples of the comparison of one worker with two.")] = 16_384,
-    readme: Annotated[Path | None, typer.Option(help="A document with markers.")] = None,
+    work: Annotated[str, typer.Option(help="Names of reducers, or capture.")] = "hellinger,capture",
+    pair: Annotated[int, typer.Option(help="Samples for comparing one worker with two.")] = 16_384,
+    readme: Annotated[Path | None, typer.Option(help="Document with markers to write the table to.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print and write."""
     shown, told = list[Row](), list[str]()
     for kind in work.split(","):
         one, two = measured(kind, pair, 1), measured(kind, pair, 2)

@@ -1,9 +1,9 @@
-"""How quickly the dashboard opens and answers a click, measured in the browser, and what it holds in memory.
+"""Speed and memory of the dashboard: time to open and to answer a click, measured in the browser.
 
-``python tests/benchmarks/bench_dashboard.py ACTS.zarr RESULT.zarr --model armenian-bilstm`` prints a row for a store of
-your own: for the claim, 5,000 real sentences. ``--tokens 10000000`` makes a store of noise with 200 units first, and
-measures that. Wanted: the page within 2 s of opening, a click within 300 ms in the median and 1 s at the worst, 5,000
-nodes and 1.5 MB for all frames; of the long store, opening within 5 s and memory under 1.5 GB.
+``python tests/benchmarks/bench_dashboard.py ACTS.zarr RESULT.zarr --model armenian-bilstm`` prints a row for these
+stores; the published figures use 5,000 real sentences. ``--tokens 10000000`` first writes a store of noise with 200
+units, and measures that. Targets: page within 2 s of opening, clicks within 300 ms (median) and 1 s (worst), 5,000
+nodes and 1.5 MB for all frames; for the long store, opening within 5 s and memory under 1.5 GB.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def long_store(folder: Path, tokens: int, units: int = 200) -> list[str]:
 
 
 class Server:
-    """``interp serve`` in a process of its own."""
+    """``interp serve`` in a separate process."""
 
     def __init__(self, stores: list[str], model: str | None) -> None:
         flags = ["--model", model] if model else []
@@ -72,18 +72,18 @@ class Server:
         self.url = line.split()[0]
 
     def peak(self) -> float:
-        """Return the most memory that the process held, in MB."""
+        """Return the peak memory of the process, in MB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmHWM:\s+(\d+)", status).group(1)) / 1024
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         self.process.terminate()
         self.process.wait(10)
 
 
 def settled(page: Any, act: Any) -> float:
-    """Do something and return the milliseconds until every linked view stood there, by the browser's clock."""
+    """Perform an action and return the milliseconds until all linked views are drawn, by the browser's clock."""
     dash = page.locator(".dash")
     before = dash.get_attribute("data-settled")
     act()
@@ -96,7 +96,7 @@ def settled(page: Any, act: Any) -> float:
 
 
 def clicks(page: Any, n: int) -> dict[str, list[float]]:
-    """Return the milliseconds of choosing pairs, and of clicking units in the graph."""
+    """Return the milliseconds of selecting pairs, and of clicking units in the graph."""
     found: dict[str, list[float]] = {"pair": [], "unit": []}
     pairs = page.locator("select[aria-label=Pair] option").evaluate_all("all => all.map(o => o.value).filter(Boolean)")
     for at in range(n):
@@ -112,7 +112,7 @@ def clicks(page: Any, n: int) -> dict[str, list[float]]:
 
 
 def measured(stores: list[str], model: str | None, n: int) -> dict[str, float]:
-    """Return seconds until the server listens and until the page answers, milliseconds a click, nodes, MB."""
+    """Return seconds until the server listens and until the page answers, milliseconds per click, nodes and MB."""
     from playwright.sync_api import sync_playwright
 
     server = Server(stores, model)
@@ -145,8 +145,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stores", nargs="*")
     parser.add_argument("--model")
-    parser.add_argument("--tokens", type=int, help="Make a store of noise, so long, and measure it.")
-    parser.add_argument("--clicks", type=int, default=20, help="Of pairs, and as many of units.")
+    parser.add_argument("--tokens", type=int, help="Write a store of noise with this number of tokens, and measure it.")
+    parser.add_argument("--clicks", type=int, default=20, help="Number of clicks on pairs, and on units.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         stores = long_store(Path(folder), given.tokens) if given.tokens else given.stores

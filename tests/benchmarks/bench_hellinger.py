@@ -1,9 +1,9 @@
-"""How fast ``hellinger`` counts, beside a loop of ``np.histogram`` and ``np.bincount``, and what it needs of memory.
+"""Speed and memory of ``hellinger``, compared with loops of ``np.histogram`` and ``np.bincount``.
 
-``python tests/benchmarks/bench_hellinger.py`` captures spellings of the demo corpus and prints one table: seconds and
-values (tokens x units) a second. The peers count, as article mode does, each pair and the rest of its input, on some
-units of the same matrix. ``--stream`` measures in honest mode while the network runs, in a process of its own, and
-prints the peak of its memory over what it held before.
+``python tests/benchmarks/bench_hellinger.py`` captures spellings of the demo corpus and prints a table: seconds and
+values (tokens x units) per second. The peers count each pair and the rest of its input, as the raw estimator does, on
+some units of the same matrix. ``--stream`` measures the debiased estimator while the network runs, in a separate
+process, and prints the increase of its peak memory.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from bench_memory import Spellings
 import interp
 
 GATES = ["h", "c", "i", "f", "g", "o", "c_prev"]
-SOME = 24  # units of the peers
+SOME = 24  # units measured by the peers
 
 
 def timed(call: Callable[[], object], times: int) -> float:
-    """Return the least seconds of some calls."""
+    """Return the shortest duration of several calls, in seconds."""
     best = np.inf
     for _ in range(times):
         start = time.perf_counter()
@@ -35,7 +35,7 @@ def timed(call: Callable[[], object], times: int) -> float:
 
 
 def sides(acts: xr.Dataset, dist: xr.Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the tokens of each pair, and those of its input without it."""
+    """Return the tokens of each pair, and those of its input without them."""
     given, becomes = acts.input.values, acts.output.values
     pairs = zip(dist.pair_input.values, dist.pair_output.values, strict=True)
     return [
@@ -44,7 +44,7 @@ def sides(acts: xr.Dataset, dist: xr.Dataset) -> list[tuple[np.ndarray, np.ndarr
 
 
 def by_histogram(values: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Count with ``np.histogram``, a unit, a pair and a side at a time."""
+    """Count with ``np.histogram``, per unit, pair and side."""
     for column in columns(values):
         ends = (column.min(), column.max())
         for pair in parts:
@@ -53,7 +53,7 @@ def by_histogram(values: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]])
 
 
 def by_bincount(values: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    """Count bins with ``np.bincount``, a unit, a pair and a side at a time."""
+    """Count bins with ``np.bincount``, per unit, pair and side."""
     for column in columns(values):
         bins = binned(column)
         for pair in parts:
@@ -62,25 +62,25 @@ def by_bincount(values: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]]) 
 
 
 def by_line(values: np.ndarray, rows: np.ndarray, lines: int) -> None:
-    """Count all lines of a unit with one ``np.bincount`` of line and bin, as who knows how pairs share tokens would."""
+    """Count all lines of a unit with one ``np.bincount`` of line and bin, using that pairs share tokens."""
     for column in columns(values):
         np.bincount(rows * 1000 + binned(column), minlength=lines * 1000)
 
 
 def columns(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield some units of a matrix (token, unit), in float64."""
+    """Yield some units of a matrix (token, unit) in float64."""
     for unit in range(0, values.shape[1], values.shape[1] // SOME):
         yield values[:, unit].astype(float)
 
 
 def binned(column: np.ndarray) -> np.ndarray:
-    """Return the bin of each value, up to rounding at edges, which ``np.histogram`` and we have right."""
+    """Return the bin of each value, up to rounding at edges, where ``np.histogram`` and interp are exact."""
     low, high = column.min(), column.max()
     return np.minimum(((column - low) * (1000 / (high - low or 1))).astype(np.int64), 999)
 
 
 def peers(acts: xr.Dataset, dist: xr.Dataset) -> dict[str, float]:
-    """Return values a second of the peers, on some units of the matrix that ours counts."""
+    """Return values per second of the peers, on some units of the matrix."""
     values, parts = acts.activation.values, sides(acts, dist)
     names = np.char.add(np.char.add(acts.input.values.astype(str), "=>"), acts.output.values.astype(str))
     known, rows = np.unique(names, return_inverse=True)
@@ -119,12 +119,12 @@ def stored(limit: int) -> None:
 
 
 def peak() -> float:
-    """Return the most memory that the process held so far, in MB."""
+    """Return the peak memory of the process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def streamed(limit: int, units: int, store: bool) -> None:
-    """Print seconds and peak memory of a measurement while the network runs; with ``store`` see that a store agrees."""
+    """Print seconds and peak memory of a measurement while the network runs; with ``store`` compare it with a store."""
     model, options = interp.load_model("armenian-bilstm"), {"quantities": GATES, "progress": False}
     few = interp.stream(model, Spellings(64), **options)
     interp.measure("hellinger", few, minimum=20, minimum_sources=5)
@@ -150,9 +150,9 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, default=5000, help="samples")
-    parser.add_argument("--stream", action="store_true", help="while the network runs, instead of in memory")
-    parser.add_argument("--units", type=int, default=0, help="of a stream; by default all")
-    parser.add_argument("--store", action="store_true", help="keep the stream as well, and compare")
+    parser.add_argument("--stream", action="store_true", help="measure while the network runs, instead of in memory")
+    parser.add_argument("--units", type=int, default=0, help="units of a stream; all by default")
+    parser.add_argument("--store", action="store_true", help="also store the stream, and compare")
     chosen = parser.parse_args()
     if chosen.stream:
         streamed(chosen.limit, chosen.units, chosen.store)

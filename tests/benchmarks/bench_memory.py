@@ -1,8 +1,8 @@
-"""What a capture needs of memory, and how fast it is kept: each row is a process of its own.
+"""Memory and speed of a capture, in memory and into a store; each row runs in its own process.
 
 ``python tests/benchmarks/bench_memory.py`` prints two tables for the Armenian network on spellings of the demo corpus.
-In memory, the peak over what the process held before is to stay under 1.15 times the matrix + 100 MB; with ``store=``,
-ten times the tokens are to raise the peak of the process by at most 5 %. Seconds are those of the whole call.
+Targets: in memory, the peak above the initial memory is under 1.15 times the matrix + 100 MB; with ``store=``, ten
+times the tokens raise the peak of the process by at most 5 %. Seconds are those of the whole call.
 """
 
 import argparse
@@ -21,7 +21,7 @@ Row = dict[str, float]
 
 
 def resident() -> float:
-    """Return the memory that the process holds now, in MB."""
+    """Return the current memory of the process, in MB."""
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -29,7 +29,7 @@ def resident() -> float:
 
 
 class Spellings:
-    """So many samples of the demo corpus, a part at a time: what the corpus itself holds does not grow with them."""
+    """Samples of the demo corpus, generated in parts, so that the corpus needs constant memory."""
 
     PART = 600
 
@@ -49,8 +49,8 @@ def measured(limit: int, store: str | None, quantities: list[str] | None) -> Row
 
     model = interp.load_model("armenian-bilstm")
     batches = Spellings(limit)
-    next(iter(batches))  # the corpus is read before
-    interp.capture(model, next(iter(batches)), modules=["output"], progress=False)  # and everything is loaded
+    next(iter(batches))  # reads the corpus
+    interp.capture(model, next(iter(batches)), modules=["output"], progress=False)  # loads everything
     before, start = resident(), time.perf_counter()
     acts = interp.capture(model, batches, quantities=quantities or "all", store=store, progress=False)
     seconds = time.perf_counter() - start
@@ -60,7 +60,7 @@ def measured(limit: int, store: str | None, quantities: list[str] | None) -> Row
 
 
 def fresh(limit: int, store: bool, quantities: list[str]) -> Row:
-    """Return what a process of its own has measured."""
+    """Return the measurements of a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         place = ["--into", f"{folder}/acts.zarr"] if store else []
         named = ["--quantities", *quantities] if quantities else []
@@ -84,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--memory", nargs="*", type=int, default=[2000, 5000], help="samples to keep in memory")
     parser.add_argument("--store", nargs="*", type=int, default=[600, 6000], help="samples to stream to a store")
-    parser.add_argument("--quantities", nargs="*", default=[], help="by default all")
+    parser.add_argument("--quantities", nargs="*", default=[], help="quantities; all by default")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--into", help=argparse.SUPPRESS)
     chosen = parser.parse_args()

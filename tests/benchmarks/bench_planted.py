@@ -1,7 +1,8 @@
-"""How often probes find what is planted, and what is not: ``python tests/benchmarks/bench_planted.py [seeds]``.
+"""Recall and false discoveries of probes on the planted network.
 
-Prints a Markdown table: recall and false discoveries at q < .01 of ``hellinger`` and ``mutual-information``, without
-and with the position given, and the shares of small p among units that know nothing.
+``python tests/benchmarks/bench_planted.py [seeds]`` prints a Markdown table: recall and false discoveries at q < .01 of
+``hellinger`` and ``mutual-information``, without and with conditioning on the position, and the fractions of small p
+among uninformative units.
 """
 
 import sys
@@ -15,7 +16,7 @@ OPTIONS = {"hellinger": {"minimum": 100, "minimum_sources": 50}, "mutual-informa
 
 
 def counted(seed, sources, probe, given):
-    """Return found (test,), whether it is to be found, kinds and p; a test is a unit, and a pair where there are."""
+    """Return detections (test,), expected detections, kinds and p; a test is a unit, or a unit and a pair."""
     planted = interp.testing.planted(seed, sources=sources)
     acts = interp.capture(planted.model, planted.batches, quantities=["h"], progress=False)
     result = interp.measure(probe, interp.pick(acts, module="lstm"), given=given, **OPTIONS[probe])
@@ -29,7 +30,7 @@ def counted(seed, sources, probe, given):
 
 
 def row(seeds, sources, probe, given):
-    """Return one line of the table."""
+    """Return one row of the table."""
     runs = [counted(seed, sources, probe, given) for seed in range(seeds)]
     recall = np.mean([found[wanted].mean() for found, wanted, _, _ in runs])
     false = np.mean([np.mean(~wanted[found]) for found, wanted, _, _ in runs])

@@ -1,8 +1,8 @@
-"""What views and the hypothesis cost on a long store that is opened lazily: each row is a process of its own.
+"""Time and memory of viewers and the probe ``hypothesis`` on a long store that is opened lazily.
 
-``python tests/benchmarks/bench_store.py`` writes a store of noise, 10 million tokens x 200 units, and prints a table.
-Wanted: opening within 5 s, and under 1.5 GB of memory for opening and drawing. The peak is that of the whole process,
-libraries included.
+``python tests/benchmarks/bench_store.py`` writes a store of noise, 10 million tokens x 200 units, and prints a table;
+each row runs in its own process. Targets: opening within 5 s, and less than 1.5 GB of memory for opening and drawing.
+The peak is that of the whole process, including libraries.
 """
 
 import argparse
@@ -23,7 +23,7 @@ NAMES += ["hypothesis, regex"]
 
 
 def work(name: str, acts: Any, dist: Any) -> Callable[[], Any]:
-    """Return what a row does once the store is open."""
+    """Return the function that does the work of a row on an open store."""
     import interp
 
     units, span = acts["unit"].values[:8].tolist(), {"span": (5, 10, 11), "share": 0.3}
@@ -42,7 +42,7 @@ def work(name: str, acts: Any, dist: Any) -> Callable[[], Any]:
 
 
 def measured(name: str, folder: Path) -> dict[str, float]:
-    """Return the seconds to open, the seconds after that, and the peak of this process in MB."""
+    """Return the seconds to open, the seconds of the work, and the peak memory of this process in MB."""
     import interp
 
     start = time.perf_counter()
@@ -55,7 +55,7 @@ def measured(name: str, folder: Path) -> dict[str, float]:
 
 
 def fresh(name: str, folder: Path) -> str:
-    """Return a row of the table, measured in a process of its own."""
+    """Return a row of the table, measured in a separate process."""
     command = [sys.executable, __file__, "--one", name, "--folder", str(folder)]
     found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     return f"| {name} | {found['open']:.2f} | {found['seconds']:.2f} | {found['peak']:,.0f} |"
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=10_000_000)
     parser.add_argument("--units", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help="where a store is, or is written and stays")
+    parser.add_argument("--folder", type=Path, help="folder of the store; written if it is missing, and kept")
     parser.add_argument("--only", nargs="*", default=NAMES, help="rows to measure")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     chosen = parser.parse_args()

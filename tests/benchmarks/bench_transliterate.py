@@ -1,6 +1,6 @@
 """Speed and memory of `interp transliterate`: ``python tests/benchmarks/bench_transliterate.py [MEGABYTES]``.
 
-The peer is the bare network on the same lines. Memory is that of the command on a file of one and of many megabytes.
+The peer is the bare network on the same lines. Memory is that of the command on files of one and of several megabytes.
 """
 
 import resource
@@ -20,13 +20,13 @@ THREADS = 2
 
 
 def typed():
-    """Return the demo sentences as they are typed."""
+    """Return the demo sentences as typed."""
     task = TransliterationTask()
     return [line for batch in task.batches("demo", limit=1000) for line in batch.typed]
 
 
 def speed(name, lines, write):
-    """Print and return characters a second, the best of three."""
+    """Print and return characters per second, the best of three runs."""
     size, best = sum(map(len, lines)), 0.0
     for _ in range(3):
         start = perf_counter()
@@ -37,7 +37,7 @@ def speed(name, lines, write):
 
 
 def bare(writer):
-    """Return what runs the network on lines, one after the other, and nothing else."""
+    """Return a function that only runs the network on lines, one after the other."""
 
     def run(lines):
         with torch.inference_mode():

@@ -1,11 +1,11 @@
-"""Kill a worker, the scheduler or the client at random moments, and give the same command again.
+"""Kill a worker, the scheduler or the client at random moments, and run the same command again.
 
 python tests/benchmarks/kill_cluster.py [--times 20] [--limit 20000] [--seed 0]
 
-Each time a capture (odd numbers) or a measurement of a stored one (even ones) is begun on a cluster of two workers of
-one thread, a random one of the three is killed with SIGKILL after a random time, is started again, and the command is
-given again. The result has to be that of an undisturbed run to the bit; no shard that was recorded may be worked on
-again, and nothing may be left over.
+Each round runs a capture (odd rounds) or a measurement of a stored capture (even rounds) on a cluster of two
+single-threaded workers, kills a random process with SIGKILL after a random time, restarts it, and runs the command
+again. The result must equal that of an undisturbed run bit by bit, finished shards must not be computed again, and no
+files may be left over.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__COMM__TI
 
 
 class Cluster:
-    """A scheduler and two workers, each a process of its own."""
+    """Scheduler and two workers, each in its own process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, 0
@@ -96,18 +96,18 @@ def run(words: list[str]) -> subprocess.Popen[str]:
 
 
 def states(output: Path) -> Path:
-    """Return where a measurement is recorded until it ends."""
+    """Return the state directory of a running measurement."""
     return output.with_name(f".{output.name}.states")
 
 
 def recorded(output: Path) -> set[Path]:
-    """Return the files that say what is done."""
+    """Return the files of finished work."""
     return {*output.glob(".parts/*.json"), *states(output).glob("*/*.npz")}
 
 
 def watched(process: subprocess.Popen[str], output: Path, done: set[Path]) -> set[str]:
-    """Wait for a command, and return what it works on again though it was done."""
-    numbers = {(path.parent.name, path.stem) for path in done}  # each pass has a folder of its own
+    """Wait for a command, and return the finished work that it repeats."""
+    numbers = {(path.parent.name, path.stem) for path in done}  # each pass has its own folder
     again: set[str] = set()
     while process.poll() is None:
         for path in [*output.glob(".parts/*.partial"), *states(output).glob("*/*.partial")]:
@@ -118,11 +118,11 @@ def watched(process: subprocess.Popen[str], output: Path, done: set[Path]) -> se
 
 
 def main(
-    times: Annotated[int, typer.Option(help="How often something is killed.")] = 20,
-    limit: Annotated[int, typer.Option(help="Samples.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="Of what is killed and when.")] = 0,
+    times: Annotated[int, typer.Option(help="Number of rounds.")] = 20,
+    limit: Annotated[int, typer.Option(help="Number of samples.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Random seed of the processes and times.")] = 0,
 ) -> None:
-    """Kill, and compare."""
+    """Kill, resume and compare."""
     draw = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="kill-"))
     wanted: dict[str, tuple[xr.Dataset, float]] = {}
@@ -152,7 +152,7 @@ def main(
             done = recorded(output) if what != "worker" else set()
             first = watched(process, output, done)
             code, text = process.returncode, process.stdout.read()
-            finished = verb == "measure" and output.exists() and not states(output).exists()  # killed while it left
+            finished = verb == "measure" and output.exists() and not states(output).exists()  # killed during cleanup
             if code != 0 and not finished:
                 done = recorded(output)
                 process = run(words)

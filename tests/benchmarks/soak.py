@@ -1,10 +1,10 @@
-"""A long capture and a long look at it, and what they hold in memory all the while.
+"""Memory of a long capture and of a long dashboard session.
 
 python tests/benchmarks/soak.py [--samples 150000] [--clicks 150]
 
-Captures 200 units over so many spellings of the demo corpus to a store (150,000 are 10 million tokens), measures a
-tenth of it, opens the dashboard on both in a browser, and clicks. Memory of the process that does it is printed for ten
-parts of its time: flat is where the last is no more than the first ones, once all is loaded.
+Captures 200 units over spellings of the demo corpus into a store (150,000 samples are 10 million tokens), measures a
+tenth of it, opens the dashboard on both in a browser, and clicks. The memory of each process is printed for ten parts
+of its time; it does not grow if the last part is no larger than the first ones after loading.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ UNITS = {"index": [*range(50)]}  # of four nodes: 200
 
 
 class Memory:
-    """Notes once a second what a process holds, in MB."""
+    """Monitor that records the memory of a process every second, in MB."""
 
     def __init__(self, process: int) -> None:
         self.process, self.held = psutil.Process(process), list[float]()
@@ -33,7 +33,7 @@ class Memory:
         self.thread.start()
 
     def watch(self) -> None:
-        """Note until the process ends."""
+        """Record memory until the process ends."""
         try:
             while self.process.status() != psutil.STATUS_ZOMBIE:
                 self.held.append(self.process.memory_info().rss / 2**20)
@@ -42,13 +42,13 @@ class Memory:
             return
 
     def parts(self, number: int = 10) -> str:
-        """Return the peak of each of some parts of the time."""
+        """Return the peak of each part of the time."""
         size = max(1, len(self.held) // number)
         return ", ".join(f"{max(self.held[at : at + size]):,.0f}" for at in range(0, len(self.held), size))
 
 
 def capture(folder: Path, samples: int) -> None:
-    """Capture, and measure a part; in a process of its own."""
+    """Capture, and measure a part, in a separate process."""
     import interp
 
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
@@ -60,11 +60,11 @@ def capture(folder: Path, samples: int) -> None:
 
 
 def main(
-    samples: Annotated[int, typer.Option(help="67 tokens each.")] = 150_000,
-    number: Annotated[int, typer.Option("--clicks", help="Of pairs, and as many of units.")] = 150,
+    samples: Annotated[int, typer.Option(help="Number of samples, 67 tokens each.")] = 150_000,
+    number: Annotated[int, typer.Option("--clicks", help="Number of clicks on pairs, and on units.")] = 150,
     into: Annotated[Path | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Capture, look, and print what was held."""
+    """Capture, run the dashboard, and print memory."""
     if into is not None:
         capture(into, samples)
         return
@@ -86,7 +86,7 @@ def main(
 
 
 def look(url: str, number: int) -> int:
-    """Open the dashboard and click; return how often."""
+    """Open the dashboard and click; return the number of clicks."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -1,9 +1,9 @@
-"""How honest the intervals of ``hellinger`` are: bias and coverage where the truth is known, as Markdown tables.
+"""Bias and coverage of the intervals of ``hellinger`` where the truth is known, as Markdown tables.
 
-``python tests/benchmarks/table_intervals.py`` prints them; with ``--write`` they go to the plugin's README. A run is a
-unit of its own: normal activations, one side moved by as much as gives the wanted distance of the *binned* law. The
-probe learns its bins, counts and corrects exactly as on a capture. With replicas, a source is five tokens of one side
-whose activations correlate. ``--only 0`` runs one row of sizes, so that a call stays short.
+``python tests/benchmarks/table_intervals.py`` prints them; with ``--write`` they go to the plugin's README. Each run is
+one unit: normal activations, with one side shifted so that the *binned* distributions have the desired distance. The
+probe learns its bins, counts and corrects as on a capture. With replicas, a source is five tokens of one side with
+correlated activations. ``--only 0`` runs one row of sizes, for short calls.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ from scipy.stats import norm
 import interp
 
 README = Path(__file__).parents[2] / "plugins/interp_hellinger/README.md"
-SIZES = ((300, 3_000), (1_000, 10_000), (3_000, 30_000), (100, 1_000))  # sources; the last is under the 200 of the note
+SIZES = (
+    (300, 3_000),
+    (1_000, 10_000),
+    (3_000, 30_000),
+    (100, 1_000),
+)  # sources; the last is below the threshold
 KINDS = ((1, 0.0), (5, 0.5), (5, 0.9))  # replicas, correlation
 TRUTHS = (0.0, 0.1, 0.3, 0.6)
-BLOCK = 125  # runs at once
+BLOCK = 125  # runs per call
 
 
 def binned(shift: float, share: float, bins: int) -> float:
-    """Return the distance of two normal laws in bins of equal mass of their mixture."""
+    """Return the distance of two normal distributions in bins of equal mass of their mixture."""
     mixed = lambda x: share * norm.cdf(x - shift) + (1 - share) * norm.cdf(x)  # noqa: E731
     edges = [brentq(lambda x, k=k: mixed(x) - k / bins, -40, 40) for k in range(1, bins)]
     p, q = (np.diff(np.concatenate([[0], norm.cdf(np.array(edges) - by), [1]])) for by in (shift, 0.0))
@@ -35,12 +40,12 @@ def binned(shift: float, share: float, bins: int) -> float:
 
 
 def shift_for(truth: float, share: float, bins: int) -> float:
-    """Return the shift at which the binned laws have the wanted distance."""
+    """Return the shift at which the binned distributions have the desired distance."""
     return float(brentq(lambda by: binned(by, share, bins) - truth, 1e-6, 5)) if truth else 0.0
 
 
 def drawn(n: int, m: int, kind: tuple[int, float], shift: float, runs: int, seed: int) -> xr.Dataset:
-    """Return a capture of n sources with the pair and m without, one unit a run."""
+    """Return a capture of n sources with the pair and m without, one unit per run."""
     draw, (replicas, rho) = np.random.default_rng(seed), kind
     source = np.repeat(np.arange(n + m), replicas)
     values = draw.standard_normal((source.size, runs), np.float32)
@@ -51,14 +56,14 @@ def drawn(n: int, m: int, kind: tuple[int, float], shift: float, runs: int, seed
     columns = {"module": "m", "layer": 0, "direction": "", "quantity": "h"}
     coords = {name: [value] * runs for name, value in columns.items()} | {"index": range(runs)}
     coords["unit"] = [f"m.h.{run}" for run in range(runs)]
-    scattered = draw.permutation(10 * (n + m))[source]  # groups must not follow from the side
+    scattered = draw.permutation(10 * (n + m))[source]  # groups must be independent of the side
     tokens = {"sample": scattered, "step": np.tile(np.arange(replicas), n + m), "source": scattered}
     tokens |= {"input": ["a"] * source.size, "output": np.where(source < n, "b", "c")}
     return interp.dataset(values, coords, tokens)
 
 
 def measured(n: int, m: int, kind: tuple[int, float], truth: float, runs: int, seed: int) -> dict[str, np.ndarray]:
-    """Return estimates and ends of intervals of many runs."""
+    """Return estimates and interval ends of many runs."""
     many = n * kind[0] >= 3_000 and n >= 300
     shift = shift_for(truth, n / (n + m), 32 if many else 16)
     block = BLOCK if (n + m) * kind[0] < 100_000 else BLOCK // 5
@@ -83,14 +88,14 @@ def line(n: int, m: int, kind: tuple[int, float], runs: int) -> dict[str, float 
 
 
 def curse(distance: np.ndarray, family: int = 200, top: int = 10) -> float:
-    """Return the mean of the ten largest of 200 units that all have the same true distance, over families."""
+    """Return the mean of the ten largest of 200 units with equal true distance, over families."""
     size = min(family, distance.size)
     families = distance[: distance.size // size * size].reshape(-1, size)
     return float(np.sort(families, axis=1)[:, -top:].mean())
 
 
 def table(rows: list[dict[str, float | str]], keys: tuple[str, ...]) -> str:
-    """Return rows as Markdown, columns for each true distance."""
+    """Return rows as Markdown, with columns for each true distance."""
     heads = [f"{name} at {truth:g}".replace("0.", ".") for truth in TRUTHS for name in keys]
     lines = ["| sources with / without | tokens | " + " | ".join(heads) + " |", "|---" * (2 + len(heads)) + "|"]
     for row in rows:
@@ -102,12 +107,12 @@ def table(rows: list[dict[str, float | str]], keys: tuple[str, ...]) -> str:
 
 
 def shown(name: str, value: float) -> str:
-    """Return a coverage in percent, a bias with its sign."""
+    """Return a coverage in percent, or a bias with its sign."""
     return f"{100 * value:.1f} %" if name == "cover" else f"{value:+.3f}".replace("0.", ".").replace("-", "−")
 
 
 def written(name: str, text: str) -> None:
-    """Put text between the markers of the README."""
+    """Replace the text between the markers of the README."""
     whole = README.read_text(encoding="utf-8")
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     before, after = whole[: whole.index(begin) + len(begin)], whole[whole.index(end) :]
@@ -115,11 +120,11 @@ def written(name: str, text: str) -> None:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--only", type=int, nargs="*", help="rows, 0 to 11; by default all")
-    parser.add_argument("--keep", type=Path, help="a JSON file to which rows are added, and from which all are shown")
+    parser.add_argument("--keep", type=Path, help="JSON file that collects rows; all of its rows are printed")
     parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args()
     cases = [(*size, kind) for size in SIZES for kind in KINDS]

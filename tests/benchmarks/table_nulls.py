@@ -1,8 +1,8 @@
-"""Whether p and q of ``hellinger`` keep their word where there is nothing to find, as a Markdown table.
+"""Calibration of p and q of ``hellinger`` under the null, as a Markdown table.
 
-``python tests/benchmarks/table_nulls.py`` permutes the labels of real activations by source (seeds that the probe does
-not use) and measures; and measures units of pure noise with the real labels. One label set, or 200 units of noise, is a
-family. ``--write`` puts the table into the plugin's README, ``--only`` and ``--keep`` run it in pieces.
+``python tests/benchmarks/table_nulls.py`` permutes the labels of real activations by source (with seeds that the probe
+does not use) and measures; and measures units of pure noise with the real labels. One label set, or 200 units of noise,
+is a family. ``--write`` puts the table into the plugin's README; ``--only`` and ``--keep`` run it in pieces.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def permuted(acts: xr.Dataset, seed: int) -> xr.Dataset:
 
 
 def noise(acts: xr.Dataset, seed: int, shared: bool) -> xr.Dataset:
-    """Return noise in place of 200 units: of each token alone, or mostly of its source."""
+    """Return noise in place of 200 units: independent per token, or mostly constant per source."""
     draw, few = np.random.default_rng(seed), acts.isel(unit=slice(NOISE))
-    few = few.assign_coords(quantity=("unit", np.full(few.sizes["unit"], "h")))  # they share a null law
+    few = few.assign_coords(quantity=("unit", np.full(few.sizes["unit"], "h")))  # they share a null distribution
     _, source = np.unique(acts.source.values, return_inverse=True)
     values = draw.standard_normal(few.activation.shape).astype(np.float32)
     if shared:
@@ -54,7 +54,7 @@ def noise(acts: xr.Dataset, seed: int, shared: bool) -> xr.Dataset:
 
 
 def family(case: str, acts: xr.Dataset, seed: int) -> list[float]:
-    """Return tests, those with p < .05, with p < .001, and whether any q is < .01."""
+    """Return the numbers of tests, of p < .05 and of p < .001, and whether any q is < .01."""
     given = noise(acts, seed, case.endswith("sources")) if case.startswith("noise") else permuted(acts, seed)
     found = interp.measure("hellinger", given, seed=seed)
     p = found.p.values
@@ -62,7 +62,7 @@ def family(case: str, acts: xr.Dataset, seed: int) -> list[float]:
 
 
 def table(kept: dict[str, list[list[float]]], n: str) -> str:
-    """Return a row for each case."""
+    """Return one row per case."""
     lines = ["| | families | tests | p < .05 | p < .001 | families with a q < .01 |", "|---" * 6 + "|"]
     for case in (case for case in CASES if case in kept):
         tests, five, one, any_q, _ = np.sum(kept[case], axis=0)
@@ -73,12 +73,12 @@ def table(kept: dict[str, list[list[float]]], n: str) -> str:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, nargs=2, default=[0, 200], help="first and last of the families")
     parser.add_argument("--limit", type=int, default=1000, help="samples")
     parser.add_argument("--only", nargs="*", default=list(CASES), choices=CASES)
-    parser.add_argument("--keep", type=Path, help="a JSON file to which families are added")
+    parser.add_argument("--keep", type=Path, help="JSON file that collects families")
     parser.add_argument("--write", action="store_true")
     chosen = parser.parse_args()
     kept = json.loads(chosen.keep.read_text(encoding="utf-8")) if chosen.keep and chosen.keep.exists() else {}

@@ -1,7 +1,7 @@
-"""Fuzz within a time: python tests/fuzz/fuzz.py [--minutes 8] [--target dump].
+"""Fuzz for a fixed time: python tests/fuzz/fuzz.py [--minutes 8] [--target dump].
 
-Each target gets the time, in a process of its own: with atheris, which is led by what the code has not done yet, where
-it is installed, otherwise with Hypothesis. What fails is written to ``tests/fuzz/found/TARGET``, which the tests read.
+Each target runs for this time in its own process, with coverage-guided atheris if it is installed, else with
+Hypothesis. Failing inputs are written to ``tests/fuzz/found/TARGET``, which the tests run again.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ sys.path.insert(0, str(HERE.parent / "common"))
 
 
 def with_atheris(target: str, seconds: int) -> None:
-    """Fuzz one target, led by coverage; ends the process."""
+    """Fuzz one target, guided by coverage; ends the process."""
     import atheris
 
     with atheris.instrument_imports(include=["interp", "interp_transliteration"]):
         from targets import TARGETS
-    found = HERE / "found" / target
-    found.mkdir(parents=True, exist_ok=True)
-    options = [f"-max_total_time={seconds}", f"-artifact_prefix={found}/", "-max_len=600", "-timeout=60"]
+    folder = HERE / "found" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    options = [f"-max_total_time={seconds}", f"-artifact_prefix={folder}/", "-max_len=600", "-timeout=60"]
     options += ["-rss_limit_mb=4000", "-print_final_stats=1", "-verbosity=0"]
     atheris.Setup([sys.argv[0], *options], TARGETS[target])
     atheris.Fuzz()
 
 
 def with_hypothesis(target: str, seconds: int) -> None:
-    """Fuzz one target with examples that are drawn blindly."""
+    """Fuzz one target with random examples."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
     from targets import TARGETS
@@ -53,19 +53,19 @@ def with_hypothesis(target: str, seconds: int) -> None:
         try:
             fuzzed()
         except BaseException:
-            found = HERE / "found" / target
-            found.mkdir(parents=True, exist_ok=True)
-            (found / f"crash-{sha256(last).hexdigest()[:16]}").write_bytes(last)  # the smallest one comes last
+            folder = HERE / "found" / target
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"crash-{sha256(last).hexdigest()[:16]}").write_bytes(last)  # the last one is the smallest
             raise
-    typer.echo(f"{target}: {runs:,} runs, nothing found")
+    typer.echo(f"{target}: {runs:,} runs, no failures")
 
 
 def main(
-    minutes: Annotated[float, typer.Option(help="For each target.")] = 8,
-    target: Annotated[str, typer.Option(help="One of them; by default all, one after the other.")] = "",
+    minutes: Annotated[float, typer.Option(help="Minutes per target.")] = 8,
+    target: Annotated[str, typer.Option(help="Target: dump, pack, store or text; all by default.")] = "",
     one: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
-    """Fuzz, and say which targets have failed."""
+    """Fuzz the targets and print the failed ones."""
     if one:
         engine = with_atheris if importlib.util.find_spec("atheris") else with_hypothesis
         engine(target, round(60 * minutes))

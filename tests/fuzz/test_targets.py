@@ -1,4 +1,4 @@
-"""Every target with drawn bytes, and with all that a longer search has ever found."""
+"""Fuzz targets on random bytes and on the failing inputs of longer searches."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from targets import TARGETS
 
-FOUND = sorted(path for path in (Path(__file__).parent / "found").glob("*/*") if path.is_file())
+FAILING_INPUTS = sorted(path for path in (Path(__file__).parent / "found").glob("*/*") if path.is_file())
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_whatever_comes_no_other_error(target):
+def test_random_input_raises_only_expected_errors(target):
     @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
     @given(st.binary(max_size=300))
     def fuzzed(data):
@@ -20,6 +20,6 @@ def test_whatever_comes_no_other_error(target):
     fuzzed()
 
 
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}-{path.name[-8:]}")
-def test_what_was_found_stays_right(path):
+@pytest.mark.parametrize("path", FAILING_INPUTS, ids=lambda path: f"{path.parent.name}-{path.name[-8:]}")
+def test_earlier_failures_stay_fixed(path):
     TARGETS[path.parent.name](path.read_bytes())

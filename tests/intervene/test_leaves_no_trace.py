@@ -210,5 +210,5 @@ def test_the_engine_is_compared_with_the_module():
     model = net()
     original = model.rnn.forward
     model.rnn.forward = lambda x, hx=None: (original(x, hx)[0] * 1.01, original(x, hx)[1])
-    with pytest.raises(interp.CaptureError, match="'rnn' differs from what the module itself computes"):
+    with pytest.raises(interp.CaptureError, match="from 'rnn' differ from those that the module itself computes"):
         run(model, batch(False), [])

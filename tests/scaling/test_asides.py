@@ -1,4 +1,4 @@
-"""A record that waits on disk: as it was, seen by nobody, gone with its holder."""
+"""Spilled states: lossless, in unnamed files, deleted with their owner."""
 
 import os
 import pickle
@@ -20,46 +20,46 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def told(record):
-    return {name: (held.dtype, held.shape, held.tolist()) for name, held in record.items()}
+def contents(record):
+    return {name: (array.dtype, array.shape, array.tolist()) for name, array in record.items()}
 
 
 def read(aside):
     with aside.opened() as record:
-        return told(record)
+        return contents(record)
 
 
-def test_it_comes_back_as_it_was_also_elsewhere(here):
-    held = Aside.of(RECORD.items())
+def test_round_trip_here_and_in_another_process(here):
+    spilled = Aside.of(RECORD.items())
     for _ in range(2):
-        assert read(held) == told(RECORD)
+        assert read(spilled) == contents(RECORD)
     buffers = []
-    data = pickle.dumps(held, protocol=5, buffer_callback=buffers.append)
-    assert len(data) < 200 < buffers[0].raw().nbytes <= sizeof(held), "no copy is made, and the size is known"
-    assert not buffers[0].raw().readonly, "or a copy is made where it arrives"
-    for elsewhere in (pickle.loads(data, buffers=buffers), pickle.loads(pickle.dumps(held))):
-        assert read(elsewhere) == told(RECORD)
-        assert os.fstat(elsewhere.stream.fileno()).st_ino != os.fstat(held.stream.fileno()).st_ino
+    data = pickle.dumps(spilled, protocol=5, buffer_callback=buffers.append)
+    assert len(data) < 200 < buffers[0].raw().nbytes <= sizeof(spilled), "no copy is made, and Dask knows the size"
+    assert not buffers[0].raw().readonly, "a read-only buffer would be copied on arrival"
+    for copy in (pickle.loads(data, buffers=buffers), pickle.loads(pickle.dumps(spilled))):
+        assert read(copy) == contents(RECORD)
+        assert os.fstat(copy.stream.fileno()).st_ino != os.fstat(spilled.stream.fileno()).st_ino
 
 
-def test_its_file_has_no_name_and_goes_with_it(here):
-    held = Aside.of(RECORD.items())
+def test_file_is_unnamed_and_deleted_with_the_object(here):
+    spilled = Aside.of(RECORD.items())
     assert list(here.iterdir()) == []
-    number = held.stream.fileno()
+    number = spilled.stream.fileno()
     assert os.fstat(number).st_nlink == 0
-    del held
+    del spilled
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(number)
 
 
-def test_only_large_records_wait_there():
+def test_only_large_states_are_spilled():
     half = np.zeros(LARGE // 2, np.uint8)
     assert not asides.is_large({"a": half, "b": half})
     assert asides.is_large({"a": half, "b": half, "c": np.zeros(1)})
 
 
-def test_a_full_disk_is_an_error_that_names_it(small_disk, monkeypatch):
+def test_full_disk_raises_storage_error(small_disk, monkeypatch):
     monkeypatch.setattr(asides, "scratch", lambda: small_disk)
-    with pytest.raises(StorageError, match=r"disk.* can't be written: no space left on device\. Free some room"):
+    with pytest.raises(StorageError, match=r"Can't write .*disk.*: no space left on device\. Free some space"):
         Aside.of({"a": np.ones(2**18)}.items())
     assert list(small_disk.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What a pass tells of itself: in columns of units, each read by itself, without what all shards share."""
+"""Serialised pass states: blocks of units that are read one by one, without the arrays that all shards share."""
 
 import pickle
 import threading
@@ -31,7 +31,7 @@ def source(monkeypatch):
 
 
 def last_pass(source):
-    """Return the last of the passes of hellinger."""
+    """Return the last pass of hellinger."""
     reducer = registry().get("probe", "hellinger")(**OPTIONS)
     *before, last = planned(reducer, source)
     results = {}
@@ -40,14 +40,14 @@ def last_pass(source):
     return Work(last, results)
 
 
-class Watched(Mapping):
-    """A record that remembers which arrays were asked for, and gives each as a copy."""
+class AccessLog(Mapping):
+    """State that logs array accesses and returns copies."""
 
     def __init__(self, record):
-        self.record, self.asked = record, []
+        self.record, self.accessed = record, []
 
     def __getitem__(self, name):
-        self.asked.append(name)
+        self.accessed.append(name)
         return self.record[name].copy()
 
     def __iter__(self):
@@ -58,50 +58,50 @@ class Watched(Mapping):
 
 
 @pytest.mark.parametrize("wide", [2, 3, 1024])
-def test_columns_of_units_add_up_to_all(wide, source, monkeypatch):
+def test_blocks_of_units_give_the_whole_result(wide, source, monkeypatch):
     monkeypatch.setattr(work, "WIDE", wide)
     counting = last_pass(source)
-    told = [dict(counting.count(source.of(shard))) for shard in source.shards()]
-    assert len(told) > 2
+    states = [dict(counting.count(source.of(shard))) for shard in source.shards()]
+    assert len(states) > 2
     units = next(iter(source)).sizes["unit"]
-    assert work.width(told[0]) == -(-units // wide)
-    total = reduce(lambda a, b: dict(counting.merge(Watched(a), Watched(b))), told)
-    found, tally = counting.finish(total)
-    (result,) = found.values()
-    wanted = interp.measure("hellinger", source, **OPTIONS)
-    alike(result, wanted)
-    assert tally.attrs() == {name: wanted.attrs[name] for name in ("n_tokens", "n_sources")}
+    assert work.width(states[0]) == -(-units // wide)
+    total = reduce(lambda a, b: dict(counting.merge(AccessLog(a), AccessLog(b))), states)
+    results, tally = counting.finish(total)
+    (result,) = results.values()
+    expected = interp.measure("hellinger", source, **OPTIONS)
+    alike(result, expected)
+    assert tally.attrs() == {name: expected.attrs[name] for name in ("n_tokens", "n_sources")}
 
 
-def test_a_merge_reads_one_column_after_the_other(source, monkeypatch):
+def test_merging_reads_one_block_at_a_time(source, monkeypatch):
     monkeypatch.setattr(work, "WIDE", 2)
     counting = last_pass(source)
-    a, b = (Watched(dict(counting.count(source.of(shard)))) for shard, _ in zip(source.shards(), "ab", strict=False))
-    done = []
+    a, b = (AccessLog(dict(counting.count(source.of(shard)))) for shard, _ in zip(source.shards(), "ab", strict=False))
+    merged = []
     for name, _ in counting.merge(a, b):
         if name.endswith("/own/counts"):
-            done.append(name)
+            merged.append(name)
             for record in (a, b):
-                assert [one for one in record.asked if one.endswith("/own/counts")] == done
-    assert len(done) == work.width(a) > 1
+                assert [one for one in record.accessed if one.endswith("/own/counts")] == merged
+    assert len(merged) == work.width(a) > 1
 
 
-def test_what_all_shards_share_is_told_by_name(source):
+def test_shared_arrays_are_stored_as_references(source):
     counting = last_pass(source)
-    told = dict(counting.count(source.of(next(source.shards()))))
-    shared = {name.rpartition("/")[2]: array.tolist() for name, array in told.items() if "/needed/" in name}
+    state = dict(counting.count(source.of(next(source.shards()))))
+    shared = {name.rpartition("/")[2]: array.tolist() for name, array in state.items() if "/needed/" in name}
     assert {"key", "place", "line_of", "group", "shuffled", "plan", "edge"} <= set(shared)
     results = list(counting.results.values())
     assert all(results[int(number)][name].size for number, name in shared.values())
-    own = {name.rpartition("/")[2] for name in told if "/own/" in name}
+    own = {name.rpartition("/")[2] for name in state if "/own/" in name}
     assert {"counts", "null", "seen"} <= own
 
 
-def test_a_part_without_tokens_changes_nothing(source):
+def test_empty_shards_change_nothing(source):
     counting = last_pass(source)
     one, none = (dict(counting.count(part)) for part in (source.of(next(source.shards())), []))
     for a, b in ((one, none), (none, one)):
-        merged = dict(counting.merge(Watched(a), Watched(b)))
+        merged = dict(counting.merge(AccessLog(a), AccessLog(b)))
         assert list(merged) == list(one)
         for name, array in merged.items():
             np.testing.assert_array_equal(array, one[name])
@@ -109,15 +109,15 @@ def test_a_part_without_tokens_changes_nothing(source):
         counting.finish(dict(counting.merge(none, none)))
 
 
-def test_records_are_those_of_a_call_whatever_its_options_are_called_elsewhere(source, tmp_path):
-    """The name of a function in ``where=`` has an address in it, which is another one in another process."""
+def test_states_are_recognised_in_another_process(source, tmp_path):
+    """The repr of a function in ``where=`` contains an address, which differs between processes."""
     first, second = ({"where": {"input": lambda values: values == "a"}} for _ in range(2))
-    wanted = interp.measure("hellinger", source, **OPTIONS, **first)
+    expected = interp.measure("hellinger", source, **OPTIONS, **first)
     for options in (first, second):
-        alike(interp.measure("hellinger", source, states=tmp_path / "states", **OPTIONS, **options), wanted)
+        alike(interp.measure("hellinger", source, states=tmp_path / "states", **OPTIONS, **options), expected)
 
 
-def test_units_that_differ_between_chunks_are_refused(source, monkeypatch):
+def test_chunks_with_different_units_are_rejected(source, monkeypatch):
     monkeypatch.setattr("interp.reducers.CHUNK", 1)
     counting = last_pass(source)
     chunk = next(iter(source))
@@ -126,10 +126,10 @@ def test_units_that_differ_between_chunks_are_refused(source, monkeypatch):
             dict(counting.count([chunk, other]))
 
 
-class Careless(Reducer):
-    """Writes what it needs."""
+class ModifyingReducer(Reducer):
+    """Modifies a required result."""
 
-    name = "careless"
+    name = "modifying"
     needs = ("range",)
     unitwise = True
 
@@ -147,31 +147,31 @@ class Careless(Reducer):
         return xr.Dataset()
 
 
-def test_what_a_reducer_needs_cannot_be_written(source, tmp_path):
+def test_required_results_are_read_only(source, tmp_path):
     for options in ({}, {"states": tmp_path / "states"}):
         with pytest.raises(ValueError, match="read-only"):
-            interp.measure(Careless(), source, **options)
+            interp.measure(ModifyingReducer(), source, **options)
 
 
-def test_a_result_can_be_written_also_where_it_comes_from_an_earlier_pass(source, tmp_path):
+def test_results_of_earlier_passes_are_writable(source, tmp_path):
     for options in ({}, {"states": tmp_path / "states"}):
         result = interp.measure("hellinger", source, **OPTIONS, **options)
-        for held in result.data_vars.values():
-            held[...] = 0
+        for variable in result.data_vars.values():
+            variable[...] = 0
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_threads_share_the_arrays_of_what_is_only_read(read_only):
+def test_threads_share_read_only_arrays(read_only):
     value = {"a": np.arange(1000.0), "b": "ծ", "c": np.zeros((3, 0))}
     shipped = Shipped.of(value, read_only=read_only)
-    again = pickle.loads(pickle.dumps(shipped, protocol=5)), pickle.loads(pickle.dumps(shipped, protocol=4))
-    assert {one.digest() for one in again} == {shipped.digest()}
-    for one in (shipped, *again):
-        made = [one.value()]
-        thread = threading.Thread(target=lambda one=one, made=made: made.append(one.value()))
+    copies = pickle.loads(pickle.dumps(shipped, protocol=5)), pickle.loads(pickle.dumps(shipped, protocol=4))
+    assert {one.digest() for one in copies} == {shipped.digest()}
+    for one in (shipped, *copies):
+        values = [one.value()]
+        thread = threading.Thread(target=lambda one=one, values=values: values.append(one.value()))
         thread.start()
         thread.join()
-        first, second = made
+        first, second = values
         assert first is one.value() is not second
         np.testing.assert_array_equal(first["a"], value["a"])
         assert np.shares_memory(first["a"], second["a"]) == read_only
