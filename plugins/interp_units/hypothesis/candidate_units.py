@@ -1,4 +1,4 @@
-"""Which units keep one state through a span of text, and how often they do elsewhere."""
+"""Units with a constant state throughout a span of text, and the rate of their patterns in other text."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp_units.patterns import Stretches, shown, states, steady, stretches
-from interp_units.reading import spread
+from interp_units.correlation import spread
+from interp_units.hypothesis.patterns import TextRuns, constant_states, pattern_starts, text_runs, unit_states
 
 if TYPE_CHECKING:
     import xarray as xr
 
-BLOCK = 256  # units that are read at once
+BLOCK = 256  # units read at once
 
 
 @dataclass(frozen=True)
 class Span:
-    """A span of text and what is asked of units: positions of its tokens, and those just around it."""
+    """A span of text.
+
+    Attributes
+    ----------
+    inside, around : array (token,) of int
+        Positions of its tokens, and of the captured tokens just before and after it.
+    before, after : int
+        Number of tokens just before and after it at which units must leave their state.
+    """
 
     inside: np.ndarray
     around: np.ndarray
@@ -27,8 +35,20 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Of each unit: its state through the span, thresholds, and how often it has its pattern in other text."""
+class CandidateUnits:
+    """States, thresholds and rates of all units, for one span.
+
+    Attributes
+    ----------
+    state : array (unit,) of int8
+        State throughout the span, 1 or -1; 0 for units without a pattern.
+    low, high : array (unit,)
+        Thresholds.
+    rate : array (unit,)
+        Share of the spans of other text that show the unit's pattern.
+    expected : float
+        Mean number of units with a pattern at a span of other text.
+    """
 
     state: np.ndarray
     low: np.ndarray
@@ -37,47 +57,71 @@ class Found:
     expected: float
 
     def rarest(self, n: int) -> np.ndarray:
-        """Return the units with a pattern, rarest first, at most ``n``."""
-        having = np.flatnonzero(self.state)
-        return np.asarray(having[np.argsort(self.rate[having], kind="stable")[:n]])
+        """Return the positions of at most ``n`` units with a pattern, rarest patterns first."""
+        units = np.flatnonzero(self.state)
+        return np.asarray(units[np.argsort(self.rate[units], kind="stable")[:n]])
 
 
-def with_pattern(acts: xr.Dataset, where: Span, share: float, low: float | None, high: float | None) -> Found:
-    """Return which units have the pattern, by blocks of units, with their rates on a sample of tokens."""
+def candidate_units(
+    acts: xr.Dataset, span: Span, quantile: float, low: float | None, high: float | None
+) -> CandidateUnits:
+    """Return the units with a pattern, and their rates on a sample of tokens; units are read in blocks.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Activations, dims ``(token, unit)``.
+    span : Span
+        Span of text in these activations.
+    quantile, low, high
+        Options of the probe.
+    """
     rows = spread(acts.sizes["token"])
-    some = acts.isel(token=rows)
-    text = stretches(some["sample"].values, some["step"].values)
-    length, own = where.inside.size, acts["source"].values[where.inside[0]]
-    full = (np.arange(rows.size) + length <= text.end) & (some["source"].values[text.order] != own)
-    parts, any_pattern = [], 0.0
+    sampled = acts.isel(token=rows)
+    runs = text_runs(sampled["sample"].values, sampled["step"].values)
+    length, own_source = span.inside.size, acts["source"].values[span.inside[0]]
+    full = (np.arange(rows.size) + length <= runs.end) & (sampled["source"].values[runs.order] != own_source)
+    parts, expected = [], 0.0
     for at in range(0, acts.sizes["unit"], BLOCK):
-        values = some["activation"].isel(unit=slice(at, at + BLOCK)).values
-        ends = _thresholds(values, share, low, high)
-        near = acts["activation"].isel(unit=slice(at, at + BLOCK))
-        inside, around = (states(near.isel(token=held).values, *ends) for held in (where.inside, where.around))
-        state, every = steady(inside, around), states(values[text.order], *ends)
-        rates = _rates(every, text, full, where, length)
-        own_rate = np.where(state > 0, rates[0], rates[1])
-        parts.append((state, *ends, own_rate))
-        any_pattern += float(rates.sum())
-    state, lows, highs, rate = (np.concatenate(held) for held in zip(*parts, strict=True))
-    return Found(state, lows, highs, rate, any_pattern)
+        values = sampled["activation"].isel(unit=slice(at, at + BLOCK)).values
+        ends = _thresholds(values, quantile, low, high)
+        block = acts["activation"].isel(unit=slice(at, at + BLOCK))
+        inside, around = (unit_states(block.isel(token=tokens).values, *ends) for tokens in (span.inside, span.around))
+        state = constant_states(inside, around)
+        rates = _pattern_rates(unit_states(values[runs.order], *ends), runs, full, span)
+        parts.append((state, *ends, np.where(state > 0, rates[0], rates[1])))
+        expected += float(rates.sum())
+    state, lows, highs, rate = (np.concatenate(blocks) for blocks in zip(*parts, strict=True))
+    return CandidateUnits(state, lows, highs, rate, expected)
 
 
-def _thresholds(values: np.ndarray, share: float, low: float | None, high: float | None) -> list[np.ndarray]:
-    """Return both thresholds of each unit: two arrays (unit,); its own quantiles where none is given."""
-    given = (low, high)
-    own = np.quantile(np.ascontiguousarray(values.T), (share, 1 - share), axis=1) if None in given else given
+def _thresholds(values: np.ndarray, quantile: float, low: float | None, high: float | None) -> list[np.ndarray]:
+    """Return both thresholds of each unit: two arrays (unit,); by default its own quantiles."""
+    ends = (low, high)
+    levels = (quantile, 1 - quantile)
+    own = np.quantile(np.ascontiguousarray(values.T), levels, axis=1) if None in ends else ends
     return [np.full(values.shape[1], part) if end is None else np.full(values.shape[1], end)
-            for end, part in zip(given, own, strict=True)]  # fmt: skip
+            for end, part in zip(ends, own, strict=True)]  # fmt: skip
 
 
-def _rates(every: np.ndarray, text: Stretches, full: np.ndarray, where: Span, length: int) -> np.ndarray:
-    """Return the share of spans that are on+, and on-: array (2, unit)."""
-    spans = max(int(full.sum()), 1)
-    around = (where.before, where.after)
-    counted = [
-        [np.count_nonzero(shown(column == sign, text, length, *around) & full) for column in every.T]
+def _pattern_rates(states: np.ndarray, runs: TextRuns, full: np.ndarray, span: Span) -> np.ndarray:
+    """Return the share of full spans with state 1 throughout, and with state -1: array (2, unit).
+
+    Parameters
+    ----------
+    states : array (token, unit)
+        States in the order of ``runs``.
+    runs : TextRuns
+        Runs of text of the sampled tokens.
+    full : boolean array (token,)
+        Mask of the tokens where a span of other text starts.
+    span : Span
+        Span that sets the length and the surroundings of a pattern.
+    """
+    n_spans = max(int(full.sum()), 1)
+    options = (span.inside.size, span.before, span.after)
+    counts = [
+        [np.count_nonzero(pattern_starts(column == sign, runs, *options) & full) for column in states.T]
         for sign in (1, -1)
     ]
-    return np.array(counted) / spans
+    return np.array(counts) / n_spans

@@ -1,4 +1,4 @@
-"""The viewer ``unit-card``: all about one unit."""
+"""The viewer ``unit-card``: activations, pairs, gates, text, connections and correlations of one unit."""
 
 from __future__ import annotations
 
@@ -10,94 +10,106 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, SceneView, captions, lettering, one_unit, render, scene, viewer
-from interp_units import cardparts, cardtables
+from interp_units.correlation import MAX_SAMPLE
 from interp_units.overview import check_distances
-from interp_units.reading import SAMPLE
+from interp_units.unit_card import data
+from interp_units.unit_card import scene as parts
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
     import xarray as xr
 
-SIDES = (("distribution", "pairs", "gates", "pushes"), ("contexts", "correlated"))
-APART = 60.0  # pixels between the two columns
-BELOW = 26.0  # and between two parts of a column
-COVERED = 99.5  # % of |x| that a colour scale reaches
+COLUMNS = (("distribution", "pairs", "gates", "connections"), ("contexts", "correlated"))
+BETWEEN_COLUMNS, BETWEEN_PARTS = 60.0, 26.0  # pixels
+SCALE_PERCENTILE = 99.5  # percentile of |activation| at the end of the colour scale
 HEADINGS = {
     "distribution": "Activations",
-    "pairs": "Pairs it tells apart best",
-    "gates": "Gates of its neuron",
-    "pushes": "What it pushes up and down",
-    "contexts": "Text, from its highest to its lowest activations",
-    "correlated": "Units that go with it",
+    "pairs": "Pairs with the largest distance",
+    "gates": "Gates of the same neuron",
+    "connections": "Units that read it, by scaled weight",
+    "contexts": "Text, from the highest to the lowest activations",
+    "correlated": "Most correlated units",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCard(SceneView):
-    """Parts in two columns, below each other where a page is narrow; one that can't be drawn says what is missing."""
+    """Parts in two columns, stacked on a narrow page; an empty part gives the reason.
+
+    Attributes
+    ----------
+    names : mapping of str to str
+        Names of the two sides of the pair in the histogram.
+    reasons : mapping of str to str
+        Text of each part that is empty.
+    scale : float
+        Absolute activation at the ends of the colour scale.
+    gate : bool
+        Whether the unit is a gate, with values in 0..1.
+    """
 
     names: Mapping[str, str]
-    missing: Mapping[str, str]
-    full: float
+    reasons: Mapping[str, str]
+    scale: float
     gate: bool
 
     def compose(self) -> scene.Scene:
-        """Return distribution, pairs, gates and pushes, and beside them text and correlated units."""
+        """Return distribution, pairs, gates and connections on the left, text and correlated units on the right."""
         left, right = self._columns()
-        beside = right.shifted(left.width + APART, 0)
-        wide, tall = left.width + APART + right.width, max(left.height, right.height)
-        return scene.Scene(wide, tall, (*left.shapes, *beside))
+        shapes = (*left.shapes, *right.shifted(left.width + BETWEEN_COLUMNS, 0))
+        return scene.Scene(left.width + BETWEEN_COLUMNS + right.width, max(left.height, right.height), shapes)
 
     def picture(self) -> str:
-        """Return each column as an ``<svg>`` element: side by side where there is room."""
-        drawn = (render.svg(column, self.summary) for column in self._columns())
-        return f'<div class="columns">{"".join(drawn)}</div>'
+        """Return each column as an ``<svg>`` element, side by side if the page is wide enough."""
+        columns = (render.svg(column, self.summary) for column in self._columns())
+        return f'<div class="columns">{"".join(columns)}</div>'
 
     def _columns(self) -> list[scene.Scene]:
-        frames: Any = self.data
-        parts = {
-            "distribution": cardparts.distribution(frames["distribution"], self.names),
-            "pairs": cardparts.pairs(frames["pairs"]),
-            "gates": cardparts.gates(frames["gates"]),
-            "contexts": cardparts.contexts(frames["contexts"], self.full, self.gate),
-            "pushes": cardparts.signed(frames["pushes"], "push", labels(frames["pushes"])),
-            "correlated": cardparts.signed(frames["correlated"], "r", labels(frames["correlated"])),
+        tables: Any = self.data
+        connections, correlated = tables["connections"], tables["correlated"]
+        drawn = {
+            "distribution": parts.distribution(tables["distribution"], self.names),
+            "pairs": parts.pairs(tables["pairs"]),
+            "gates": parts.gates(tables["gates"]),
+            "contexts": parts.contexts(tables["contexts"], self.scale, self.gate),
+            "connections": parts.signed_bars(connections, "scaled_weight", unit_labels(connections)),
+            "correlated": parts.signed_bars(correlated, "r", unit_labels(correlated)),
         }
-        return [self._column({name: parts[name] for name in names}) for names in SIDES]
+        return [self._column({name: drawn[name] for name in names}) for names in COLUMNS]
 
-    def _column(self, parts: Mapping[str, cardparts.Part]) -> scene.Scene:
+    def _column(self, column: Mapping[str, parts.Part]) -> scene.Scene:
         shapes: list[scene.Shape] = []
         y = 0.0
-        for name, part in parts.items():
-            drawn, height = cardparts.headed(HEADINGS[name], part, self.missing.get(name, ""))
-            shapes += scene.Scene(cardparts.WIDTH, height, tuple(drawn)).shifted(0, y)
-            y += height + BELOW
-        return scene.Scene(cardparts.WIDTH, y, tuple(shapes))
+        for name, part in column.items():
+            block, height = parts.with_heading(HEADINGS[name], part, self.reasons.get(name, ""))
+            shapes += scene.Scene(parts.WIDTH, height, tuple(block)).shifted(0, y)
+            y += height + BETWEEN_PARTS
+        return scene.Scene(parts.WIDTH, y, tuple(shapes))
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """Return the numbers of each part that has any."""
+        """Return the numbers of each part that is not empty."""
         return {name: frame for name, frame in super().tables().items() if len(frame)}
 
     def style(self) -> str:
-        """Return how columns stand beside each other, no narrower than can be read."""
+        """Return CSS that puts the columns side by side, with a minimum width at which they stay readable."""
         return f"""
-.columns {{ display: flex; flex-wrap: wrap; gap: 0 {APART:g}px; overflow-x: auto; }}
+.columns {{ display: flex; flex-wrap: wrap; gap: 0 {BETWEEN_COLUMNS:g}px; overflow-x: auto; }}
 .columns .scene {{ flex: 1 1 430px; min-width: 430px; }}"""
 
     def holoviews(self) -> Any:
         """Return the distribution and the pairs as a layout of HoloViews ``Histogram`` and ``Bars``."""
         import holoviews as hv
 
-        frames: Any = self.data
-        bins = frames["distribution"]
+        tables: Any = self.data
+        bins = tables["distribution"]
         edges = np.append(bins["low"].to_numpy(), bins["high"].iloc[-1])
         drawn = hv.Histogram((edges, bins["all"].to_numpy()), kdims="activation", vdims="tokens", label=self.title)
-        return hv.Layout([drawn, hv.Bars(frames["pairs"], "pair", "distance")]) if len(frames["pairs"]) else drawn
+        return hv.Layout([drawn, hv.Bars(tables["pairs"], "pair", "distance")]) if len(tables["pairs"]) else drawn
 
 
-def labels(table: pd.DataFrame) -> list[str]:
-    """Return how units are called: an output with its symbol."""
+def unit_labels(table: pd.DataFrame) -> list[str]:
+    """Return the label of each unit: its name, after the symbol of an output unit."""
     rows = zip(table["symbol"].tolist(), table["unit"].tolist(), strict=True)
     return [f"{lettering.visible(symbol)}  {unit}" if symbol else unit for symbol, unit in rows]
 
@@ -114,130 +126,147 @@ def unit_card(
     wiring: xr.Dataset | None = None,
     examples: int = 2,
 ) -> UnitCard:
-    """Draw all about one unit: activations, pairs, gates of its neuron, text, what it pushes, what goes with it.
+    """Draw one unit: its activations, pairs, gates, text examples, connections and correlated units.
 
     Parameters
     ----------
     acts : Dataset
-        Dims ``(token, unit)``; text is of the label ``input``.
+        Activations, dims ``(token, unit)``; the text is the label ``input``.
     dist : Dataset, optional
-        What the probe ``hellinger`` returned; without it there are no pairs.
+        Result of the probe ``hellinger``, for the pairs.
     contexts : Dataset, optional
-        What the probe ``top-contexts`` returned; where it is not given it is measured here, over a million tokens at
-        most.
+        Result of the probe ``top-contexts``; by default it is measured here, on at most a million tokens.
     unit : str
-        ``lstm.0.backward.h.55``.
+        Name of the unit, such as ``lstm.0.backward.h.55``.
     pair : str or (str, str)
-        Whose two histograms are drawn; by default the best pair of ``dist``.
+        Pair whose two histograms are drawn; by default the best pair of ``dist``.
     model : Module, optional
-        The captured network, for what the unit pushes.
+        The captured network, for the weights of the connections.
     wiring : Dataset, optional
-        ``weight (lower_unit, upper_unit)`` instead of a model.
+        ``weight (lower_unit, upper_unit)`` from `interp.wiring`, instead of a model.
     examples : int
-        Lines of text for each tenth of the unit's activations, 1 to 4.
+        Number of lines of text for each tenth of the unit's activations, 1 to 4.
 
     Raises
     ------
     UnknownNameError
         No such unit or pair.
     OptionError
-        No token, or ``examples`` out of range.
+        No tokens, or ``examples`` out of range.
     SchemaError
         Distances of another kind.
     """
     if not 1 <= examples <= 4:
-        raise OptionError(f"examples= is 1 to 4; got {examples}.")
+        raise OptionError(f"examples= must be 1 to 4; got {examples}.")
     column = one_unit(acts, unit).load()
     if not column.sizes["token"]:
         raise OptionError("These activations have no token: capture more, or select less with interp.pick.")
     if dist is not None:
         check_distances(dist)
         dist = one_unit(dist, unit)
-    frames, missing, one = _frames(acts, column, dist, contexts, pair, model, wiring, examples)
+    contrast = data.contrast_of(column, dist, pair, _labels(dist))
+    tables, reasons = _tables(acts, column, dist, contrast, contexts, model, wiring, examples)
     size = np.abs(column["activation"].values.astype(float))
-    full = np.nanpercentile(size, COVERED) if np.isfinite(size).any() else 1.0
-    method = [f"colours of text reach {full:.3g}", f"correlations over {min(column.sizes['token'], SAMPLE):,} tokens"]
-    if contexts is None and column.sizes["token"] > cardtables.TEXT:
-        method.append(f"text from {cardtables.TEXT:,} tokens: pass interp.measure('top-contexts', acts) for all")
-    method += ["a push is weight x standard deviation"] * bool(len(frames["pushes"]))
-    method += ["n with : without, tokens / sources", captions.GREY] * bool(len(frames["pairs"]))
+    scale = float(np.nanpercentile(size, SCALE_PERCENTILE)) if np.isfinite(size).any() else 1.0
+    method = _method(column, tables, scale, measured_here=contexts is None)
     return UnitCard(
         title=lettering.short(unit),
         caption=captions.caption(acts, *method, unit=lettering.short(unit), examples=examples),
-        summary=_summary(column, frames),
-        data=frames,
-        names=_names(one),
-        missing=missing,
-        full=float(full or 1.0),
-        gate=str(column["quantity"].values) in cardtables.GATES,
+        summary=_summary(column, tables),
+        data=tables,
+        names=_side_names(contrast),
+        reasons=reasons,
+        scale=scale or 1.0,
+        gate=_is_gate(column),
     )
 
 
-def _frames(
+def _labels(dist: xr.Dataset | None) -> tuple[str, str]:
+    """Return the names of the labels that distances were measured with."""
+    options = json.loads(str(dist.attrs.get("options") or "{}")) if dist is not None else {}
+    letter, output = options.get("labels") or ("input", "output")
+    return letter, output
+
+
+def _tables(
     acts: xr.Dataset,
     column: xr.Dataset,
     dist: xr.Dataset | None,
+    contrast: xr.Dataset | None,
     contexts: xr.Dataset | None,
-    pair: str | Sequence[str],
     model: torch.nn.Module | None,
     wiring: xr.Dataset | None,
     examples: int,
-) -> tuple[dict[str, pd.DataFrame], dict[str, str], xr.Dataset | None]:
-    """Return the tables of the card, what is missing for empty ones, and the pair that is contrasted."""
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Return the tables of the card, and the reasons for empty ones."""
     import pandas as pd
 
-    options = json.loads(str(dist.attrs.get("options") or "{}")) if dist is not None else {}
-    given, becomes = options.get("labels") or ("input", "output")
-    one = cardtables.contrasted(column, dist, pair, (given, becomes))
-    pushed, why = cardtables.pushes(acts, column, model, wiring)
-    text = "input" in column.coords
-    frames = {
-        "distribution": cardtables.distribution(column, one),
-        "pairs": pd.DataFrame({"pair": []}) if dist is None else cardtables.top_pairs(dist),
-        "gates": cardtables.gates(acts, column),
-        "contexts": cardtables.quantile_rows(column, contexts, examples)
-        if text or contexts is not None
-        else pd.DataFrame(),
-        "pushes": pushed,
-        "correlated": cardtables.correlated(acts, column),
+    connections, no_connections = data.connections(acts, column, model, wiring)
+    has_text = "input" in column.coords
+    draw_text = has_text or contexts is not None
+    tables = {
+        "distribution": data.distribution(column, contrast),
+        "pairs": pd.DataFrame({"pair": []}) if dist is None else data.top_pairs(dist),
+        "gates": data.gates(acts, column),
+        "contexts": data.text_examples(column, contexts, examples) if draw_text else pd.DataFrame(),
+        "connections": connections,
+        "correlated": data.correlated(acts, column),
     }
-    missing = {
-        "pairs": cardtables.NO_DISTANCES
-        if dist is None
-        else "No pair has enough tokens: measure with a lower minimum=.",
-        "gates": f"No gate ({', '.join(cardtables.GATES)}) of this neuron was captured: capture with quantities=.",
-        "contexts": "There is no label 'input' to show." if not text else "No text: this unit was NaN somewhere.",
-        "pushes": why,
+    few = "No pair has enough tokens: measure with a lower min_tokens=."
+    names = ", ".join(data.SIGMOID_GATES)
+    reasons = {
+        "pairs": data.NO_DISTANCES if dist is None else few,
+        "gates": f"No gate ({names}) of this neuron was captured: capture with quantities=.",
+        "contexts": "No text: this unit has a NaN." if has_text else "There is no label 'input' to show.",
+        "connections": no_connections,
         "correlated": "No other neuron was captured, or none varies.",
     }
-    return frames, missing, one
+    return tables, reasons
 
 
-def _names(one: xr.Dataset | None) -> dict[str, str]:
-    if one is None:
+def _method(column: xr.Dataset, tables: Mapping[str, pd.DataFrame], scale: float, *, measured_here: bool) -> list[str]:
+    tokens = column.sizes["token"]
+    colors = "text colours from 0 to 1" if _is_gate(column) else f"text colours end at ±{scale:.3g}"
+    sentences = [colors, f"correlations over {min(tokens, MAX_SAMPLE):,} tokens"]
+    if measured_here and tokens > data.MAX_TEXT_TOKENS:
+        limit = f"{data.MAX_TEXT_TOKENS:,}"
+        sentences.append(f"text from {limit} tokens: pass interp.measure('top-contexts', acts) to use all")
+    if len(tables["connections"]):
+        sentences.append("scaled weight: weight x standard deviation of the unit")
+    if len(tables["pairs"]):
+        sentences += ["n of target : rest, tokens / sources", captions.GREY]
+    return sentences
+
+
+def _is_gate(column: xr.Dataset) -> bool:
+    return str(column["quantity"].values) in data.SIGMOID_GATES
+
+
+def _side_names(contrast: xr.Dataset | None) -> dict[str, str]:
+    """Return the names of both sides of a pair, for the legend of the histogram."""
+    if contrast is None:
         return {}
     letter, output = (
-        lettering.short(lettering.visible(str(one[f"pair_{end}"].values)), 8) for end in ("input", "output")
+        lettering.short(lettering.visible(str(contrast[f"pair_{end}"].values)), 8) for end in ("input", "output")
     )
-    return {"with": f"{letter} ⇒ {output}", "without": f"{letter}, other outputs"}
+    return {"target": f"{letter} ⇒ {output}", "rest": f"{letter}, other outputs"}
 
 
-def _summary(column: xr.Dataset, frames: Mapping[str, pd.DataFrame]) -> str:
+def _summary(column: xr.Dataset, tables: Mapping[str, pd.DataFrame]) -> str:
     values = column["activation"].values.astype(float)
     if not np.isfinite(values).any():
-        return "No activation of this unit is a finite number."
-    said = f"Mean {_number(np.nanmean(values))}, standard deviation {np.nanstd(values):.2f}"
-    best = [
-        f"{lettering.short(str(row['pair']))} ({row['distance']:.2f})"
-        for row in frames["pairs"].head(3).to_dict("records")
-    ]
-    told = [f"tells apart best {', '.join(best)}"] if best else []
-    near = frames["correlated"]
-    told += (
-        [f"goes with {lettering.short(near['unit'].iloc[0])} (r = {_number(near['r'].iloc[0])})"] if len(near) else []
-    )
-    return "; ".join([said, *told]) + "."
+        return data.NOT_FINITE
+    parts_of_text = [f"Mean {_format(np.nanmean(values))}, standard deviation {np.nanstd(values):.2f}"]
+    records = tables["pairs"].head(3).to_dict("records")
+    best = [f"{lettering.short(str(row['pair']))} ({row['distance']:.2f})" for row in records]
+    if best:
+        parts_of_text.append(f"largest distances {', '.join(best)}")
+    correlated = tables["correlated"]
+    if len(correlated):
+        name, r = lettering.short(correlated["unit"].iloc[0]), _format(correlated["r"].iloc[0])
+        parts_of_text.append(f"most correlated with {name} (r = {r})")
+    return "; ".join(parts_of_text) + "."
 
 
-def _number(value: float) -> str:
+def _format(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
