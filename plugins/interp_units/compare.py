@@ -293,7 +293,7 @@ def _groups(
         groups.append(
             (
                 heatmap.ColumnGroup(str(group), size, labels[0]),
-                heatmap.ColumnGroup(other, "the matching units", labels[1]),
+                heatmap.ColumnGroup(other, "matching units", labels[1]),
             )
         )
     return tuple(groups)

@@ -147,7 +147,7 @@ def _count_columns(pairs: pd.DataFrame, enough: np.ndarray, x: float, y: float, 
         scene.Text(x + 96, y - 10, "n target", 12.5, "end", "muted"),
         scene.Text(x + 196, y - 10, "n rest", 12.5, "end", "muted"),
     ]
-    shapes += [scene.Text(x + 252, y - 10, "selective", 12.5, "end", "muted")] * tested
+    shapes += [scene.Text(x + 252, y - 10, "• units", 12.5, "end", "muted")] * tested
     for at, (row, ok) in enumerate(zip(pairs.to_dict("records"), enough.tolist(), strict=True)):
         color, middle = "ink" if ok else "muted", y + (at + 0.5) * heatmap.CELL
         for column, side in enumerate(SIDES):

@@ -6,7 +6,7 @@ from interp_units import heatmap
 
 def test_cells_and_names_have_their_positions():
     groups = [
-        heatmap.ColumnGroup("lstm.0 h →", "2 of 9", ("3", "5")),
+        heatmap.ColumnGroup("lstm.0 h →", "2/9", ("3", "5")),
         heatmap.ColumnGroup("hidden out", "1 of 2", ("0",)),
     ]
     cells = [[heatmap.Cell("s1", dot=True), heatmap.Cell("s2"), heatmap.Cell("missing", "note")]]
@@ -18,7 +18,7 @@ def test_cells_and_names_have_their_positions():
     assert boxes["0 1"].x - boxes["0 0"].x == heatmap.CELL
     assert boxes["0 2"].x - boxes["0 1"].x == heatmap.CELL + heatmap.GAP
     assert boxes["0 2"].x + heatmap.CELL - 0.5 == heatmap.width(groups)
-    assert {"t ⇒ ծ", "2 of 9", "5"} <= {shape.text for shape in shapes if isinstance(shape, scene.Text)}
+    assert {"t ⇒ ծ", "2/9", "5"} <= {shape.text for shape in shapes if isinstance(shape, scene.Text)}
 
 
 def test_legends_have_every_colour():

@@ -216,7 +216,7 @@ def _method(result: xr.Dataset) -> list[str]:
     n_units, n_with_pattern = result.sizes["unit"], int(result["n_with_pattern"])
     return [
         *searched,
-        f"{n_units} of {n_with_pattern:,} units with a pattern, the rarest elsewhere",
+        f"{n_units} of {n_with_pattern:,} units with a pattern, the rarest in other text",
         "places / sources without the span's own source",
         f"fuzzy: at least {int(result['n_required'])} units",
     ]
@@ -237,4 +237,6 @@ def _summary(result: xr.Dataset, text: str, regex: str) -> str:
     if "precision" not in result:
         return sentence
     precision, recall = (format_share(float(result[name].sel(level="fuzzy")), np.nan, np.nan) for name in SCORES)
-    return f"{sentence} Against {lettering.short(regex)}, the latter have precision {precision} and recall {recall}."
+    return (
+        f"{sentence} The fuzzy places have precision {precision} and recall {recall} against {lettering.short(regex)}."
+    )
