@@ -1,15 +1,15 @@
-"""Summaries: range, moments, histogram, saturation and contexts of units, counts of labels, edges, agreement."""
+"""Summaries of units and labels, contributions between units, and agreement of results."""
 
 from collections.abc import Callable
 from typing import Any
 
 from interp import hookimpl
-from interp_summaries.agree import agreement
-from interp_summaries.contexts import TopContexts
-from interp_summaries.edges import Contributions, contributions
+from interp_summaries.agreement import agreement
+from interp_summaries.contributions import Contributions, contributions
 from interp_summaries.labels import Labels
 from interp_summaries.saturation import Saturation
-from interp_summaries.units import Histogram, Moments, Range
+from interp_summaries.top_contexts import TopContexts
+from interp_summaries.unit_summaries import Histogram, Moments, Range
 
 __all__ = [
     "Contributions",

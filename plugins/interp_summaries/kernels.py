@@ -1,4 +1,4 @@
-"""Compiled loops. Numba comes with this module, which is therefore imported where they run."""
+"""Compiled loops for `TopContexts`. Importing this module imports numba, so import it where the loops run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from interp import compiled
 
 
 @compiled
-def insert(value: Any, key: Any, source: Any, values: Any, keys: Any, sources: Any) -> None:
-    """Put a token among the best ones of a unit, best first, if it is one: the larger value, then the smaller key.
+def insert_extreme(value: Any, key: Any, source: Any, values: Any, keys: Any, sources: Any) -> None:
+    """Insert a token into the extremes of a unit if it ranks among them: larger values first, then smaller keys.
 
-    A source has one place, that of its best token. NaN is never put.
+    The extremes hold at most one token per source, the best one. NaN is never inserted.
     """
     last = values.size - 1
     if not (value > values[last] or (value == values[last] and key < keys[last])):
@@ -32,23 +32,23 @@ def insert(value: Any, key: Any, source: Any, values: Any, keys: Any, sources: A
 
 
 @compiled
-def best(
+def update_extremes(
     first: int, last: int, activation: Any, sign: Any, key: Any, source: Any, values: Any, keys: Any, sources: Any
 ) -> None:
-    """Put every token among the best of the units ``first`` to ``last``: by ``sign * activation (token, unit)``."""
+    """Update the extremes of units ``first`` to ``last`` with every token, by ``sign * activation (token, unit)``."""
     for token in range(activation.shape[0]):
         for unit in range(first, last):
             value = sign * np.float64(activation[token, unit])
             if value >= values[unit, -1]:
-                insert(value, key[token], source[token], values[unit], keys[unit], sources[unit])
+                insert_extreme(value, key[token], source[token], values[unit], keys[unit], sources[unit])
 
 
 @compiled
-def join(values: Any, keys: Any, sources: Any, values_b: Any, keys_b: Any, sources_b: Any) -> None:
-    """Put the best of other tokens, ``(unit, place)``, among the best."""
+def merge_extremes(values: Any, keys: Any, sources: Any, values_b: Any, keys_b: Any, sources_b: Any) -> None:
+    """Insert the extremes of other tokens, ``(unit, place)``, into the extremes."""
     for unit in range(values.shape[0]):
         for place in range(values_b.shape[1]):
-            insert(
+            insert_extreme(
                 values_b[unit, place], keys_b[unit, place], sources_b[unit, place],
                 values[unit], keys[unit], sources[unit],
             )  # fmt: skip

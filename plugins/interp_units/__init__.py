@@ -1,4 +1,4 @@
-"""All units at once and each by itself: overview, gate saturation, unit card, two models, hypotheses."""
+"""Views of all units and of single units, comparison of two models, and search for units with a given pattern."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from interp import hookimpl
 @hookimpl
 def register_probes(register: Callable[[Any], None]) -> None:
     """Register ``hypothesis``."""
-    from interp_units.hypothesis import hypothesis
+    from interp_units.hypothesis.probe import hypothesis
 
     register(hypothesis)
 
@@ -19,11 +19,11 @@ def register_probes(register: Callable[[Any], None]) -> None:
 @hookimpl
 def register_viewers(register: Callable[[Any], None]) -> None:
     """Register the views of units."""
-    from interp_units.card import unit_card
     from interp_units.compare import compare
-    from interp_units.found import hypothesis_view
+    from interp_units.hypothesis.viewer import hypothesis_view
     from interp_units.overview import overview
-    from interp_units.saturation import saturation_map
+    from interp_units.saturation_map import saturation_map
+    from interp_units.unit_card.viewer import unit_card
 
-    for drawn in (overview, saturation_map, hypothesis_view, unit_card, compare):
-        register(drawn)
+    for view in (overview, saturation_map, hypothesis_view, unit_card, compare):
+        register(view)

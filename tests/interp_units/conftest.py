@@ -1,4 +1,4 @@
-"""What the views of units are drawn from: a made-up capture, and results over it."""
+"""Fixtures for the views of units: a made-up capture, and results measured on it."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ import interp
 
 
 @pytest.fixture(scope="session")
-def honest(drawn_acts):
-    """Distances of the honest mode, some of pairs with few tokens."""
-    return interp.measure("hellinger", drawn_acts, minimum=60, minimum_sources=20, draws=20)
+def debiased(drawn_acts):
+    """Distances of the debiased estimator, some of pairs with few tokens."""
+    return interp.measure("hellinger", drawn_acts, min_tokens=60, min_sources=20, n_permutations=20)
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,7 @@ def saturated(drawn_acts):
 
 @pytest.fixture(scope="session")
 def demo():
-    """The shipped network on some of the shipped text."""
+    """Activations of the shipped network on some of the shipped text."""
     batches = interp.load_task("transliteration").batches("demo", limit=200, seed=0)
     acts = interp.capture(interp.load_model("armenian-bilstm"), batches, quantities=["h", "c"], progress=False)
     return interp.pick(acts, module="lstm")
@@ -27,7 +27,7 @@ def demo():
 
 @pytest.fixture(scope="session")
 def searched(demo):
-    """A hypothesis about ``tyun``, from the first place where it stands."""
+    """A hypothesis about ``tyun``, from its first occurrence."""
     letters, samples, steps = (demo[name].values for name in ("input", "sample", "step"))
     at = next(at for at in range(len(letters)) if "".join(letters[at : at + 4]) == "tyun")
     span = (int(samples[at]), int(steps[at]), int(steps[at]) + 3)
@@ -36,7 +36,7 @@ def searched(demo):
 
 @pytest.fixture(scope="session")
 def other(drawn_acts):
-    """A second model: the first one's units in another order within each kind, some turned, with noise."""
+    """A second model: the units of the first one permuted within each group, some with the other sign, with noise."""
     draw = np.random.default_rng(3)
     keys = list(zip(*(drawn_acts[name].values for name in ("module", "direction", "quantity")), strict=True))
     order = np.arange(len(keys))
@@ -51,12 +51,12 @@ def other(drawn_acts):
 
 
 @pytest.fixture(scope="session")
-def views(drawn_acts, drawn_links, drawn_dist, honest, saturated, searched, other):
-    """Each view, by its name."""
+def views(drawn_acts, drawn_links, drawn_dist, debiased, saturated, searched, other):
+    """Each view by name."""
     return {
-        "overview": interp.draw("overview", honest),
+        "overview": interp.draw("overview", debiased),
         "saturation-map": interp.draw("saturation-map", saturated),
-        "unit-card": interp.draw("unit-card", drawn_acts, honest, unit="lstm.0.backward.h.11", wiring=drawn_links),
-        "compare": interp.draw("compare", drawn_acts, other[0], honest, honest),
+        "unit-card": interp.draw("unit-card", drawn_acts, debiased, unit="lstm.0.backward.h.11", wiring=drawn_links),
+        "compare": interp.draw("compare", drawn_acts, other[0], debiased, debiased),
         "hypothesis": interp.draw("hypothesis", searched),
     }

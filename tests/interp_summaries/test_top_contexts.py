@@ -1,9 +1,11 @@
+"""Examples of each unit and their text, against the tokens of the capture."""
+
 import numpy as np
 import pytest
 from laws import small
 
 import interp
-from interp_summaries.windows import windows
+from interp_summaries.top_contexts import text_windows
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +37,15 @@ def test_every_example_is_a_token_with_its_text(contexts, drawn_acts):
                 assert str(cell.after.values) == text_of(drawn_acts, sample, range(step + 1, step + 5))
 
 
-def test_the_extremes_are_those_of_all_tokens_one_a_source(contexts, drawn_acts):
+def test_extremes_are_over_all_tokens_with_one_per_source(contexts, drawn_acts):
     values = drawn_acts.activation.values
     sources = drawn_acts.source.values
     for unit in range(0, contexts.sizes["unit"], 11):
         for row, sign in (("highest", 1), ("lowest", -1)):
             each = [(sign * values[sources == source, unit]).max() for source in np.unique(sources)]
-            wanted = sign * np.sort(each)[::-1][:3].astype(float)
+            expected = sign * np.sort(each)[::-1][:3].astype(float)
             cell = contexts.isel(unit=unit).sel(row=row)
-            np.testing.assert_array_equal(cell.value, wanted)
+            np.testing.assert_array_equal(cell.value, expected)
             assert np.unique(cell.source).size == 3
 
 
@@ -54,25 +56,26 @@ def test_rows_are_tenths_of_the_distribution(contexts, drawn_acts):
     for unit in range(0, contexts.sizes["unit"], 29):
         for row in range(1, 11):
             share = [(values[:, unit] < value).mean() for value in contexts.value.isel(unit=unit, row=row).values]
-            # 500 tokens place a quantile to within .067 three times in a thousand
+            # with 500 tokens, a quantile is off by more than .067 with probability 0.003
             assert all((10 - row) / 10 - 0.09 < one < (11 - row) / 10 + 0.09 for one in share), (unit, row, share)
             assert (np.diff(contexts.value.isel(unit=unit, row=row)) <= 0).all()
 
 
-def test_the_sample_is_all_tokens_where_there_are_fewer():
+def test_the_sample_is_all_tokens_if_there_are_fewer():
     acts = small(1)
     result = interp.measure("top-contexts", acts, examples=200, quantiles=1, window=0)
     for unit in range(1, 5):
-        found = result.value.isel(unit=unit).sel(row="0-100 %").values
-        found = found[~np.isnan(found)]
-        np.testing.assert_array_equal(found, np.sort(acts.activation.values[:, unit].astype(float))[::-1][:200])
+        values = result.value.isel(unit=unit).sel(row="0-100 %").values
+        values = values[~np.isnan(values)]
+        expected = np.sort(acts.activation.values[:, unit].astype(float))[::-1][:200]
+        np.testing.assert_array_equal(values, expected)
     assert (result.before == "").all()
 
 
-def test_another_seed_draws_other_examples_and_the_same_extremes(drawn_acts):
-    few = interp.pick(drawn_acts, module="hidden")
-    one, other = (interp.measure("top-contexts", few, seed=seed, sample=300) for seed in (0, 1))
-    assert one.identical(interp.measure("top-contexts", few, seed=0, sample=300))
+def test_another_seed_draws_other_examples_but_the_same_extremes(drawn_acts):
+    hidden = interp.pick(drawn_acts, module="hidden")
+    one, other = (interp.measure("top-contexts", hidden, seed=seed, sample=300) for seed in (0, 1))
+    assert one.identical(interp.measure("top-contexts", hidden, seed=0, sample=300))
     np.testing.assert_array_equal(one.value.sel(row="highest"), other.value.sel(row="highest"))
     assert (one.value.sel(row="40-50 %") != other.value.sel(row="40-50 %")).any()
 
@@ -85,15 +88,15 @@ def test_nan_units_and_no_tokens_have_no_examples():
     assert (result.here.isel(unit=1) == "").all()
     assert (result.step.isel(unit=1) == -1).all()
     assert np.isnan(result.value.isel(unit=2).sel(row="highest")).values.tolist() == 4 * [False] + [True]  # 4 sources
-    none = interp.measure("top-contexts", acts.isel(token=[]))
-    assert np.isnan(none.value).all()
-    assert (none.before == "").all()
+    empty = interp.measure("top-contexts", acts.isel(token=[]))
+    assert np.isnan(empty.value).all()
+    assert (empty.before == "").all()
 
 
-def test_tokens_that_were_not_captured_are_a_gap():
+def test_tokens_not_captured_are_a_gap():
     samples, steps = np.array([0, 0, 0, 1, 1]), np.array([1, 4, 5, 0, 1])
     symbols = np.array(["b", "e", "ու", "x", "y"])
-    before, after = windows(samples, steps, symbols, np.arange(5), 3)
+    before, after = text_windows(samples, steps, symbols, np.arange(5), 3)
     assert before.tolist() == ["…", "b…", "…e", "", "x"]
     assert after.tolist() == ["…e", "ու", "", "y", ""]
 

@@ -1,4 +1,4 @@
-"""Summaries of each unit by itself: range, moments, histogram."""
+"""Summaries of single units: range, moments and histogram."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from interp import OptionError, Reducer, SchemaError, bin_edges, count_bins
+from interp import OptionError, Reducer, SchemaError, bin_edges, captions, count_bins
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,8 +17,8 @@ State = dict[str, np.ndarray]
 class Range(Reducer):
     """Smallest and largest activation of each unit over all tokens.
 
-    The result has ``minimum`` and ``maximum`` (unit), float64: exactly values that occurred. Both are NaN for a unit
-    that was NaN anywhere, and where there are no tokens.
+    The result has ``minimum`` and ``maximum`` (unit), float64: values that occurred exactly. Both are NaN for a unit
+    with a NaN in any token, and if there are no tokens.
     """
 
     name: ClassVar[str] = "range"
@@ -30,7 +30,7 @@ class Range(Reducer):
         return {"minimum": np.full(size, np.inf), "maximum": np.full(size, -np.inf), "tokens": np.zeros(1, np.int64)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
-        """Widen the ranges to hold the chunk."""
+        """Widen the ranges to include a chunk."""
         values = chunk.activation.values
         if not len(values):
             return state
@@ -38,7 +38,7 @@ class Range(Reducer):
         return self.merge(state, ends | {"tokens": np.array([len(values)])})
 
     def merge(self, a: State, b: State) -> State:
-        """Return the ranges that hold both."""
+        """Return the ranges that include both states."""
         return {
             "minimum": np.minimum(a["minimum"], b["minimum"]),
             "maximum": np.maximum(a["maximum"], b["maximum"]),
@@ -49,27 +49,29 @@ class Range(Reducer):
         """Return ``minimum`` and ``maximum`` (unit)."""
         import xarray as xr
 
-        known = state["tokens"][0] > 0
-        return xr.Dataset({name: ("unit", np.where(known, state[name], np.nan)) for name in ("minimum", "maximum")})
+        any_tokens = state["tokens"][0] > 0
+        ends = {name: np.where(any_tokens, state[name], np.nan) for name in ("minimum", "maximum")}
+        return xr.Dataset({name: ("unit", values) for name, values in ends.items()})
 
 
 class Moments(Reducer):
     """Mean and variance of each unit over all tokens.
 
-    Merged by the update of Chan, Golub and LeVeque (1983), in float64. The result has ``n`` (tokens), ``mean`` and
-    ``variance`` (unit; divided by n).
+    States are merged in float64 with the update of Chan, Golub and LeVeque, "Algorithms for computing the sample
+    variance" (1983). The result has ``n`` (), the number of tokens, and ``mean`` and ``variance`` (unit); the variance
+    is divided by n.
     """
 
     name: ClassVar[str] = "moments"
     unitwise: ClassVar[bool] = True
 
     def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
-        """Return zeros."""
+        """Return a state of zeros."""
         size = units.sizes["unit"]
         return {"n": np.zeros(1, np.int64), "mean": np.zeros(size), "squares": np.zeros(size)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
-        """Add the moments of the chunk."""
+        """Add the moments of a chunk."""
         values = chunk.activation.values.astype(np.float64)
         if not len(values):
             return state
@@ -79,40 +81,40 @@ class Moments(Reducer):
         return self.merge(state, {"n": np.array([len(values)]), "mean": mean, "squares": squares})
 
     def merge(self, a: State, b: State) -> State:
-        """Return the moments of both together."""
+        """Return the moments of the tokens of both states."""
         n = a["n"] + b["n"]
-        share = b["n"] / np.maximum(n, 1)
-        gap = b["mean"] - a["mean"]
-        squares = a["squares"] + b["squares"] + gap**2 * (a["n"] * share)
-        return {"n": n, "mean": a["mean"] + gap * share, "squares": squares}
+        fraction = b["n"] / np.maximum(n, 1)
+        difference = b["mean"] - a["mean"]
+        squares = a["squares"] + b["squares"] + difference**2 * (a["n"] * fraction)
+        return {"n": n, "mean": a["mean"] + difference * fraction, "squares": squares}
 
     def finish(self, state: State) -> xr.Dataset:
-        """Return ``n`` (), ``mean`` and ``variance`` (unit); NaN where there are no tokens."""
+        """Return ``n`` (), ``mean`` and ``variance`` (unit); NaN if there are no tokens."""
         import xarray as xr
 
         n = int(state["n"][0])
-        known = 1.0 if n else np.nan
-        variance = state["squares"] / max(n, 1)
-        return xr.Dataset({"n": n, "mean": ("unit", state["mean"] * known), "variance": ("unit", variance * known)})
+        one_or_nan = 1.0 if n else np.nan
+        mean, variance = state["mean"] * one_or_nan, state["squares"] / max(n, 1) * one_or_nan
+        return xr.Dataset({"n": n, "mean": ("unit", mean), "variance": ("unit", variance)})
 
 
 class Histogram(Reducer):
     """Histogram of each unit over all tokens, in equal bins from its minimum to its maximum.
 
-    Counts are those of ``numpy.histogram`` over float64 values: half-open bins, the last one closed; a constant unit
-    has a range of one around its value.
+    Counts are those of ``numpy.histogram`` over float64 values: half-open bins, the last one closed; the range of a
+    constant unit is widened to one, centred on its value.
 
     Parameters
     ----------
     bins : int
-        How many, 1 at least.
+        Number of bins, at least 1.
 
     Raises
     ------
     OptionError
-        For fewer bins.
+        Fewer than one bin.
     SchemaError
-        From `start`, where a unit has NaN or infinite values.
+        A unit with NaN or infinite values; raised by `start`.
     """
 
     name: ClassVar[str] = "histogram"
@@ -121,26 +123,29 @@ class Histogram(Reducer):
 
     def __init__(self, *, bins: int = 50) -> None:
         if bins < 1:
-            raise OptionError(f"bins= must be 1 at least; got {bins}.")
+            raise OptionError(f"bins= must be at least 1; got {bins}.")
         self.bins = bins
 
     def start(self, units: xr.Dataset, *, range: xr.Dataset) -> State:  # noqa: A002
-        """Return zeros."""
+        """Return a state with zero counts."""
         low, high = range.minimum.values, range.maximum.values
-        odd = units["unit"].values[~(np.isfinite(low) & np.isfinite(high))]
-        if odd.size:
-            listed = ", ".join(odd[:3]) + (", …" if odd.size > 3 else "")
-            raise SchemaError(f"Histograms need finite activations; {odd.size} units have none or NaN: {listed}.")
+        not_finite = units["unit"].values[~(np.isfinite(low) & np.isfinite(high))]
+        if not_finite.size:
+            names = ", ".join(not_finite[:3]) + (", …" if not_finite.size > 3 else "")
+            raise SchemaError(
+                f"Histograms need finite activations; got {captions.some(not_finite.size, 'unit')} with NaN, "
+                f"infinite or no values: {names}. Leave them out with interp.pick, or capture tokens."
+            )
         return {"low": low, "high": high, "counts": np.zeros((1, low.size, self.bins), np.int64)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
-        """Count the values of the chunk."""
+        """Count the values of a chunk."""
         values = chunk.activation.values
         count_bins(values, np.zeros(len(values), np.int64), state["low"], state["high"], state["counts"])
         return state
 
     def merge(self, a: State, b: State) -> State:
-        """Return the sum of the counts."""
+        """Return the sums of the counts."""
         return a | {"counts": a["counts"] + b["counts"]}
 
     def finish(self, state: State) -> xr.Dataset:
