@@ -67,20 +67,20 @@ def test_text_can_be_read_on_the_page(theme, ground):
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("vision", VISION)
 def test_signs_are_told_apart(theme, vision):
-    colors, steps = THEMES[theme], palette.DIVERGING_STEPS
-    assert difference(colors["positive"], colors["negative"], vision) >= 40
+    theme_colors, steps = THEMES[theme], palette.DIVERGING_STEPS
+    assert difference(theme_colors["positive"], theme_colors["negative"], vision) >= 40
     for step in range(steps // 2, steps + 1):  # from half strength on
-        assert difference(colors[f"d{step}"], colors[f"d-{step}"], vision) >= 40, step
+        assert difference(theme_colors[f"d{step}"], theme_colors[f"d-{step}"], vision) >= 40, step
     for step in range(palette.UNDER_STEPS // 2, palette.UNDER_STEPS + 1):
-        assert difference(colors[f"u{step}"], colors[f"u-{step}"], vision) >= 40, step
+        assert difference(theme_colors[f"u{step}"], theme_colors[f"u-{step}"], vision) >= 40, step
 
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_an_underline_is_of_other_hues_than_a_background(theme):
-    colors = THEMES[theme]
-    ends = [colors[f"u{sign * palette.UNDER_STEPS}"] for sign in (-1, 1)]
+    theme_colors = THEMES[theme]
+    ends = [theme_colors[f"u{sign * palette.UNDER_STEPS}"] for sign in (-1, 1)]
     for name in (f"d{palette.DIVERGING_STEPS}", f"d-{palette.DIVERGING_STEPS}", f"s{palette.SEQUENTIAL_STEPS}"):
-        assert min(difference(end, colors[name], "normal") for end in ends) >= 40, name
+        assert min(difference(end, theme_colors[name], "normal") for end in ends) >= 40, name
 
 
 def test_the_edges_have_the_colours_of_the_specification():

@@ -105,7 +105,7 @@ def sequential_legend(x: float, y: float, name: str) -> list[scene.Shape]:
 def diverging_legend(x: float, y: float, name: str) -> list[scene.Shape]:
     """Return the legend of the diverging colour scale from -1 to 1, after its name."""
     shapes: list[scene.Shape] = [scene.Text(x, y, name, 13), scene.Text(x + 40, y, "− 1", 13, "end", "muted")]
-    colors = range(-palette.DIVERGING_STEPS, palette.DIVERGING_STEPS + 1)
-    step = BAR / len(colors)
-    shapes += [scene.Box(x + 48 + at * step, y - 7, step + 0.5, 14, f"d{color}") for at, color in enumerate(colors)]
+    steps = range(-palette.DIVERGING_STEPS, palette.DIVERGING_STEPS + 1)
+    step = BAR / len(steps)
+    shapes += [scene.Box(x + 48 + at * step, y - 7, step + 0.5, 14, f"d{color}") for at, color in enumerate(steps)]
     return [*shapes, scene.Text(x + 56 + BAR, y, "+ 1", 13, color="muted")]

@@ -40,7 +40,7 @@ class Overview(SceneView):
     def compose(self) -> scene.Scene:
         """Return the heatmap, n and the number of selective units on its right, and the legend above it."""
         data, names = self._cells, [format_pair(*ends) for ends in self._pair_ends()]
-        enough = has_enough_data(data)
+        enough = pairs_with_enough_data(data)
         rows = [(name, "ink" if ok else "muted") for name, ok in zip(names, enough.tolist(), strict=True)]
         right = heatmap.width(self.groups) + 18
         shapes = heatmap.sequential_legend(heatmap.LEFT, 12, "distance")
@@ -91,7 +91,7 @@ class Overview(SceneView):
         return {"pairs": pairs, "cells": cells[columns]}
 
 
-def has_enough_data(data: xr.Dataset) -> np.ndarray:
+def pairs_with_enough_data(data: xr.Dataset) -> np.ndarray:
     """Return a mask of the pairs with at least 300 tokens and 50 sources on each side: boolean (pair,)."""
     counts = (data[name].values.tolist() for name in COUNTS)
     return np.array([captions.enough(*row[:2]) and captions.enough(*row[2:]) for row in zip(*counts, strict=True)])
@@ -249,12 +249,12 @@ def _strongest_pairs(dist: xr.Dataset, n: int) -> xr.Dataset:
     if "selective" in dist:
         dist = dist.assign(n_selective=("pair", dist["selective"].values.sum(axis=1)))
     largest = np.nan_to_num(dist["distance"].values, nan=LOWEST).max(axis=1, initial=LOWEST)
-    return dist.isel(pair=np.argsort(-(largest + 4.0 * has_enough_data(dist)), kind="stable")[:n])
+    return dist.isel(pair=np.argsort(-(largest + 4.0 * pairs_with_enough_data(dist)), kind="stable")[:n])
 
 
 def pair_order(data: xr.Dataset) -> np.ndarray:
     """Return the order of the pairs in which similar ones are neighbours, those with few tokens last."""
-    parts = (np.flatnonzero(mask) for mask in (has_enough_data(data), ~has_enough_data(data)))
+    parts = (np.flatnonzero(mask) for mask in (pairs_with_enough_data(data), ~pairs_with_enough_data(data)))
     return np.concatenate([part[seriated(data["distance"].values[part].clip(0))] for part in parts])
 
 
@@ -262,7 +262,7 @@ def _strongest_units(dist: xr.Dataset, n: int) -> tuple[xr.Dataset, tuple[heatma
     """Return the units with the largest distance of each group, seriated, and the groups' headings."""
     keys = list(zip(*(dist[name].values.tolist() for name in GROUP), strict=True))
     group_keys = list(dict.fromkeys(keys))[:n]
-    enough = has_enough_data(dist) | ~has_enough_data(dist).any()
+    enough = pairs_with_enough_data(dist) | ~pairs_with_enough_data(dist).any()
     distance = np.nan_to_num(dist["distance"].values[enough], nan=LOWEST)
     largest = distance.max(axis=0)
     columns, headings = [], []
@@ -330,7 +330,7 @@ def _method(data: xr.Dataset, candidates: xr.Dataset) -> list[str]:
         sentences.append(selective_rule(candidates))
     else:
         sentences.append("no test in this result; interp.measure('hellinger', acts) tests which units are selective")
-    return [*sentences, *[captions.GREY] * (not has_enough_data(data).all())]
+    return [*sentences, *[captions.GREY] * (not pairs_with_enough_data(data).all())]
 
 
 def _summary(data: xr.Dataset, candidates: xr.Dataset) -> str:
@@ -342,7 +342,7 @@ def _summary(data: xr.Dataset, candidates: xr.Dataset) -> str:
     largest = f"The largest distance is {float(distance[row, column]):.2f}, of {unit} for {pair}."
     if "selective" not in data:
         return largest
-    selective = candidates.transpose("pair", ...)["selective"].values[has_enough_data(candidates)]
+    selective = candidates.transpose("pair", ...)["selective"].values[pairs_with_enough_data(candidates)]
     if not len(selective):
         tokens, sources = captions.FEWEST_TOKENS, captions.FEWEST_SOURCES
         return f"No pair has {tokens} tokens and {sources} sources on each side. {largest}"
