@@ -22,11 +22,11 @@ from laws import small
 import interp
 from interp import InterpError
 from interp.doctor import examine
-from interp_transliteration.corpora import read_documents
-from interp_transliteration.pack import FOLDER, Pack, load_pack
-from interp_transliteration.romanise import Romaniser, restore, split_samples
-from interp_transliteration.sentences import split_sentences
-from interp_transliteration.transliterator import Transliterator
+from interp_transliteration.corpora.corpus import read_documents
+from interp_transliteration.corpora.sentences import split_sentences
+from interp_transliteration.decoding.transliterator import Transliterator
+from interp_transliteration.languages.pack import DATA_FOLDER, Pack, load_pack
+from interp_transliteration.languages.romaniser import Romaniser, restore, split_samples
 
 PAGE = """<mediawiki xml:lang="hy"><siteinfo><sitename>Ա</sitename><namespaces><namespace key="0" />
 <namespace key="6">Պատկեր</namespace></namespaces></siteinfo><page><title>Ա</title><ns>0</ns><id>1</id><revision>
@@ -183,7 +183,7 @@ def _transliterator() -> Transliterator:
 
 @cache
 def _armenian() -> Pack:
-    return load_pack(str(FOLDER / "hy.toml"))
+    return load_pack(str(DATA_FOLDER / "hy.toml"))
 
 
 def text(data: bytes) -> None:
