@@ -177,6 +177,7 @@ def interval(
     Returns
     -------
     low, high : array (...) of float64
+        Lower and upper end, in the shape of the estimates.
     """
     from scipy.stats import t
 
