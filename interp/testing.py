@@ -50,7 +50,7 @@ class Planted:
         Kind of each unit ``lstm.0.….h.…``; other units (gates, cells, dense layers) are not listed.
     expectations : mapping of str to mapping
         ``expectations[probe][kind]``: whether a probe must detect units of this kind for pairs of ``s`` and ``t``.
-        ``"given"``: detected, but not with ``given=("position",)``. ``"together"``: only two units jointly. For
+        ``"given"``: detected, but not conditionally on ``position``. ``"together"``: only two units jointly. For
         classifiers, use code length: accuracy can be above chance on ``spread`` and ``xor`` units because of where the
         decision threshold falls.
     """

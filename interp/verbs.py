@@ -136,8 +136,8 @@ def measure(
 
     With a scheduler, partial states are written beside the output, and an interrupted measurement resumes.
 
-    Options of the probe are flags of the same names: `--minimum 100 --labels input,output`. An unknown flag is an error
-    that lists all flags. Every probe also takes `--basis rotated`.
+    Options of the probe are flags of the same names: `--min-tokens 100 --labels input,output`. An unknown flag is an
+    error that lists all flags. Every probe also takes `--basis rotated`.
     """
     import interp
     from interp.errors import OptionError

@@ -127,10 +127,10 @@ def test_capture_accepts_a_corpus_random_weights_and_a_batch_size(tmp_path):
 
 
 def test_measure_equals_the_python_call(stored, tmp_path):
-    flags = ("--mode", "article", "--minimum", "10", "--pairs", "t=>տ", "--bins=40")
+    flags = ("--estimator", "raw", "--min-tokens", "10", "--pairs", "t=>տ", "--bins=40")
     result = run("measure", "hellinger", str(stored), *flags, "--output", str(tmp_path / "r.zarr"))
     assert result.returncode == 0, result.stderr
-    expected = interp.measure("hellinger", interp.open(stored), mode="article", minimum=10, pairs=["t=>տ"], bins=40)
+    expected = interp.measure("hellinger", interp.open(stored), estimator="raw", min_tokens=10, pairs=["t=>տ"], bins=40)
     xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), expected)
     assert interp.methods(expected) in result.stdout
 
@@ -150,9 +150,13 @@ def test_several_stores_give_a_dim_model(stored, tmp_path):
     ("words", "error", "sentence"),
     [
         (["rnage", "ACTS"], interp.UnknownNameError, "Did you mean.*'range'"),
-        (["hellinger", "ACTS", "--minium", "3"], interp.OptionError, "Did you mean 'minimum'.*draws=100"),
-        (["hellinger", "ACTS", "--minimum", "x"], interp.OptionError, "--minimum takes int"),
-        (["hellinger", "--minimum", "3"], interp.OptionError, "a store of activations: interp measure hellinger"),
+        (
+            ["hellinger", "ACTS", "--min-token", "3"],
+            interp.OptionError,
+            "Did you mean 'min_tokens'.*n_permutations=100",
+        ),
+        (["hellinger", "ACTS", "--min-tokens", "x"], interp.OptionError, "--min-tokens takes int"),
+        (["hellinger", "--min-tokens", "3"], interp.OptionError, "a store of activations: interp measure hellinger"),
         (["range", "nowhere.zarr"], interp.SchemaError, "nowhere.zarr does not exist"),
     ],
 )

@@ -8,7 +8,7 @@ from interp.registry import registry
 from interp.testing import check, conformance, toy
 from interp.testing import host as host_of
 
-CHEAP = {"sentences": 2, "against": ["d", "z"], "toy_sources": 2}
+CHEAP = {"n_baselines": 2, "contrast_with": ["d", "z"], "toy_sources": 2}
 
 
 def ablation_curve(data):
@@ -17,7 +17,7 @@ def ablation_curve(data):
 
 def attribution_of(data):
     few = data.acts.isel(token=slice(40))
-    options = {"options": {"n_steps": 4}, "sentences": 2, "against": ["d", "z"]}
+    options = {"method_options": {"n_steps": 4}, "n_baselines": 2, "contrast_with": ["d", "z"]}
     return interp.measure("attribution", few, model=data.model, batches=data.batches, **options)
 
 
@@ -27,20 +27,23 @@ def edited_capture(data):
 
 
 GIVEN = {
-    "attribution": {"attribution": CHEAP | {"options": {"n_steps": 3}}, "unit-attribution": CHEAP | {"n_steps": 3}},
+    "attribution": {
+        "attribution": CHEAP | {"method_options": {"n_steps": 3}},
+        "unit-attribution": CHEAP | {"n_steps": 3},
+    },
     "causal": {
-        "ablation-effect": lambda data: {"groups": {"t=>d": data.ranking[:2]}, "controls": 9, "draws": 1},
+        "ablation-effect": lambda data: {"groups": {"t=>d": data.ranking[:2]}, "n_controls": 9, "n_draws": 1},
         "ablation-curve": lambda data: {
             "ranking": data.ranking,
             "pair": data.pair,
-            "orders": 0,
-            "draws": 1,
+            "n_random_orders": 0,
+            "n_draws": 1,
         },
         "activation-patching": lambda data: {"groups": {"all": data.ranking}, "pair": data.pair},
         "ablation-curves": lambda data: {"curve": ablation_curve(data)},
         "context-reach": lambda data: {"attribution": attribution_of(data)},
     },
-    "classifier": {"classifier": {"controls": 0}},  # fits to random control labels depend on rounding
+    "classifier": {"classifier": {"n_controls": 0}},  # fits to random control labels depend on rounding
     "cell-strips": {
         "attribution-strip": lambda data: {"attribution": attribution_of(data)},
         "before-after": lambda data: {"edited": edited_capture(data)},
@@ -48,8 +51,10 @@ GIVEN = {
     "information": {"infogan": {"codes": 3}, "label-code": {"codes": 3}},
     "transliteration": {"transliteration": {"model": "armenian-bilstm"}},
     "units": {
-        "probe hypothesis": {"span": (0, 2, 3), "share": 0.3},
-        "viewer hypothesis": lambda data: {"found": interp.measure("hypothesis", data.acts, span=(0, 2, 3), share=0.3)},
+        "probe hypothesis": {"span": (0, 2, 3), "quantile": 0.3},
+        "viewer hypothesis": lambda data: {
+            "hypothesis": interp.measure("hypothesis", data.acts, span=(0, 2, 3), quantile=0.3)
+        },
     },
 }
 

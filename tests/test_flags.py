@@ -14,23 +14,23 @@ from interp.flags import labels_from, split_flags
 def probe(
     acts,
     *,
-    minimum: int = 300,
-    share: float = 0.5,
-    mode: str = "honest",
-    article: bool = False,
+    min_tokens: int = 300,
+    quantile: float = 0.5,
+    estimator: str = "debiased",
+    contrast: bool = False,
     labels: Sequence[str] = ("input", "output"),
     pairs: Sequence[str] | None = None,
-    sizes: tuple[int, ...] = (),
+    k_values: tuple[int, ...] = (),
     where: Mapping[str, object] | None = None,
     seed: int | None = None,
-    given: str | Sequence[str] = (),
+    strata: str | Sequence[str] = (),
     plain=3,
     free=None,
 ):
     """Probe with an option of every type."""
 
 
-def unannotated_probe(acts, *, minimum=300, pairs=("a",), on=False):
+def unannotated_probe(acts, *, min_tokens=300, pairs=("a",), on=False):
     """Probe without annotations."""
 
 
@@ -41,24 +41,24 @@ def read(*words, called=probe):
 @pytest.mark.parametrize(
     ("words", "options"),
     [
-        (["--minimum", "20"], {"minimum": 20}),
-        (["--minimum=20"], {"minimum": 20}),
-        (["--share", ".25"], {"share": 0.25}),
-        (["--mode", "article"], {"mode": "article"}),
-        (["--article"], {"article": True}),
-        (["--no-article"], {"article": False}),
-        (["--article=false"], {"article": False}),
+        (["--min-tokens", "20"], {"min_tokens": 20}),
+        (["--min-tokens=20"], {"min_tokens": 20}),
+        (["--quantile", ".25"], {"quantile": 0.25}),
+        (["--estimator", "raw"], {"estimator": "raw"}),
+        (["--contrast"], {"contrast": True}),
+        (["--no-contrast"], {"contrast": False}),
+        (["--contrast=false"], {"contrast": False}),
         (["--labels", "input,predicted"], {"labels": ["input", "predicted"]}),
         (["--labels", "input", "--labels", "output"], {"labels": ["input", "output"]}),
         (["--pairs", "t=>ծ"], {"pairs": ["t=>ծ"]}),
         (["--pairs", '[",=>,"]'], {"pairs": [",=>,"]}),
         (["--pairs", ",=>,", "--pairs", "t=>ծ"], {"pairs": [",=>,", "t=>ծ"]}),
-        (["--sizes", "3,4"], {"sizes": [3, 4]}),
+        (["--k-values", "3,4"], {"k_values": [3, 4]}),
         (["--where", "input=t", "--where", "step=0:3"], {"where": {"input": "t", "step": slice(0, 3)}}),
         (["--seed", "none"], {"seed": None}),
         (["--seed", "-7"], {"seed": -7}),
-        (["--given", "input"], {"given": "input"}),
-        (["--given", "input,step"], {"given": ["input", "step"]}),
+        (["--strata", "input"], {"strata": "input"}),
+        (["--strata", "input,step"], {"strata": ["input", "step"]}),
         (["--plain", "4"], {"plain": 4}),
         (["--free", "4"], {"free": "4"}),
         (["--unknown", "4"], {"unknown": "4"}),
@@ -71,8 +71,8 @@ def test_words_are_parsed_to_options(words, options):
 
 
 def test_defaults_replace_missing_annotations():
-    assert read("--minimum", "5", "--pairs", "a,b", "--on", called=unannotated_probe) == {
-        "minimum": 5,
+    assert read("--min-tokens", "5", "--pairs", "a,b", "--on", called=unannotated_probe) == {
+        "min_tokens": 5,
         "pairs": ["a", "b"],
         "on": True,
     }
@@ -88,22 +88,22 @@ def test_annotations_that_are_types():
 
 def test_positional_words_keep_their_order():
     rest, options = split_flags(
-        ["a.zarr", "--article", "b.zarr", "--minimum", "3", "c.zarr"], signature(probe).parameters
+        ["a.zarr", "--contrast", "b.zarr", "--min-tokens", "3", "c.zarr"], signature(probe).parameters
     )
     assert rest == ["a.zarr", "b.zarr", "c.zarr"]
-    assert options == {"article": True, "minimum": 3}
+    assert options == {"contrast": True, "min_tokens": 3}
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--minimum", "many"], "--minimum takes int; got 'many'"),
-        (["--minimum"], "--minimum needs a value"),
-        (["--minimum", "1", "--minimum", "2"], "takes one value; got 1, 2"),
-        (["--sizes", "3,x"], "--sizes takes int; got 'x'"),
+        (["--min-tokens", "many"], "--min-tokens takes int; got 'many'"),
+        (["--min-tokens"], "--min-tokens needs a value"),
+        (["--min-tokens", "1", "--min-tokens", "2"], "takes one value; got 1, 2"),
+        (["--k-values", "3,x"], "--k-values takes int; got 'x'"),
         (["--where", "t"], "--where takes LABEL=VALUE"),
         (["--pairs", "[t"], "JSON list"),
-        (["--article=maybe"], "--article takes bool; got 'maybe'"),
+        (["--contrast=maybe"], "--contrast takes bool; got 'maybe'"),
     ],
 )
 def test_unparsable_values_are_errors(words, sentence):

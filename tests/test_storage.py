@@ -14,7 +14,7 @@ from interp import integrity, storage
 @pytest.fixture(scope="module")
 def results(drawn_acts):
     return {name: interp.measure(name, drawn_acts) for name in ("range", "moments", "histogram", "labels")} | {
-        "hellinger": interp.measure("hellinger", drawn_acts, minimum=50),
+        "hellinger": interp.measure("hellinger", drawn_acts, min_tokens=50),
         "several": interp.measure("range", [drawn_acts, drawn_acts]),
     }
 
@@ -49,10 +49,10 @@ def test_opened_stores_can_be_measured(drawn_acts, tmp_path, monkeypatch):
     reopened = interp.open(interp.save(drawn_acts, tmp_path / "acts.zarr"))
     monkeypatch.setattr("interp.reducers.CHUNK", 100_000)
     monkeypatch.setattr("interp.reducers.BLOCK", 100)
-    result = interp.measure("hellinger", reopened, minimum=50)
+    result = interp.measure("hellinger", reopened, min_tokens=50)
     assert not reopened.variables["activation"]._in_memory, "the data is read in chunks"
     monkeypatch.undo()
-    assert result.identical(interp.measure("hellinger", drawn_acts, minimum=50))
+    assert result.identical(interp.measure("hellinger", drawn_acts, min_tokens=50))
     assert reopened.identical(drawn_acts)
 
 

@@ -118,7 +118,7 @@ def main():
     acts = interp.capture(model, batches, quantities=[*GATES], progress=False, modules=["lstm"], where=where)
     first = np.unique(acts["sample"].values, return_index=True)[1]  # one token per sample
     acts = acts.isel(token=first[np.argsort(acts["source"].values[first], kind="stable")][: options.samples])
-    settings = {"model": model, "batches": batches, "sentences": 1}
+    settings = {"model": model, "batches": batches, "n_baselines": 1}
     interp.measure("unit-attribution", acts.isel(token=slice(2)), **settings)  # compile first
     start = time.perf_counter()
     found = interp.measure("unit-attribution", acts, **settings)
@@ -149,7 +149,7 @@ def timed(title, explain, names, acts, found, settings, ours):
     from interp_attribution.setting import Setting
 
     setting = Setting(acts, settings["model"], settings["batches"], "output", None, None, "")
-    baselines = baselines_of(setting, "sentences", 1, None, "", 0)
+    baselines = baselines_of(setting, "samples", 1, None, "", 0)
     wanted, seconds = np.full((acts.sizes["token"], len(names)), np.nan), 0.0
     for rows in setting.rows(baselines, 1):
         token, n, step = int(rows.token[0]), int(rows.lengths[0]), int(rows.at[0])

@@ -190,9 +190,7 @@ def main() -> None:
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8, 64, 256])
     parser.add_argument("--sequences", type=int, default=1024, help="sequences per call; a quarter with several layers")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument(
-        "--write", type=Path, help="document in which to replace the table"
-    )
+    parser.add_argument("--write", type=Path, help="document in which to replace the table")
     parser.add_argument("--give-back", action="store_true", help="return freed memory to the system")
     chosen = parser.parse_args()
     warm, cold = touching(0), touching(8)

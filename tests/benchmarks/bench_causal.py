@@ -23,7 +23,9 @@ COLUMNS = ("pair", "top 10 of", "tokens / sources", "effect [95 %]", "specificit
 
 def ranked(even, pair, layer):
     """Return the names of a layer's units, best first."""
-    distance = interp.one_pair(interp.measure("hellinger", interp.pick(even, **layer), minimum=50, pairs=[pair]), pair)
+    distance = interp.one_pair(
+        interp.measure("hellinger", interp.pick(even, **layer), min_tokens=50, pairs=[pair]), pair
+    )
     return distance.sortby("distance", ascending=False)["unit"].values.tolist()
 
 
@@ -44,14 +46,14 @@ def main():
             order = ranked(even, pair, picked)
             start = time.perf_counter()
             shared = {"model": model, "groups": {pair: order[:10]}}
-            found = interp.measure("ablation-effect", odd, controls=options.controls, **shared).isel(case=0)
+            found = interp.measure("ablation-effect", odd, n_controls=options.controls, **shared).isel(case=0)
             seconds = time.perf_counter() - start
             state = "" if layer == "hidden" else through(odd, batches, shared)
-            curve = interp.measure("ablation-curve", odd, model=model, ranking=order, pair=pair, orders=0)
+            curve = interp.measure("ablation-curve", odd, model=model, ranking=order, pair=pair, n_random_orders=0)
             p_values.append(found.p.values.tolist())
             lines.append([pair, layer, f"{int(found.tokens):,} / {int(found.sources)}",
-                          f"{float(found.effect):.3f} [{float(found.low):.3f}, {float(found.high):.3f}]",
-                          f"{float(found.specificity):.3f}", f"{float(found.elsewhere):.3f}",
+                          f"{float(found.effect):.3f} [{float(found.ci_low):.3f}, {float(found.ci_high):.3f}]",
+                          f"{float(found.specificity):.3f}", f"{float(found.effect_other_inputs):.3f}",
                           f"{float(found.accuracy):.3f} to {float(found.accuracy_ablated):.3f}",
                           *(f"{value:.3f}" for value in found.p.values), "", state,
                           f"{int(curve.k80)} of {len(order)}", f"{seconds:.0f}"])  # fmt: skip
@@ -61,8 +63,8 @@ def main():
 
 def through(odd, batches, shared):
     """Return the effect through the recurrence."""
-    found = interp.measure("ablation-effect", odd, batches=batches, seen_by="state", **shared).isel(case=0)
-    return f"{float(found.effect):.3f} [{float(found.low):.3f}, {float(found.high):.3f}]"
+    found = interp.measure("ablation-effect", odd, batches=batches, scope="recurrence", **shared).isel(case=0)
+    return f"{float(found.effect):.3f} [{float(found.ci_low):.3f}, {float(found.ci_high):.3f}]"
 
 
 def show(lines, p_values):

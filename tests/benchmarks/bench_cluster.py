@@ -136,7 +136,7 @@ def warm(work: str) -> None:
     """Load and compile in a worker, so that this time is not counted per token."""
     name = "moments" if work == "capture" else work
     model, batches = interp.load_model("armenian-bilstm"), interp.load_task("transliteration").batches("demo", limit=64)
-    few = {"minimum": 1, "minimum_sources": 1} if name == "hellinger" else {}
+    few = {"min_tokens": 1, "min_sources": 1} if name == "hellinger" else {}
     interp.measure(name, interp.stream(model, batches, progress=False), **few)
 
 

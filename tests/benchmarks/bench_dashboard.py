@@ -53,7 +53,7 @@ def long_store(folder: Path, tokens: int, units: int = 200) -> list[str]:
     )
     interp.save(acts, folder / "acts.zarr")
     part = interp.open(folder / "acts.zarr").isel(token=slice(200_000)).load()
-    interp.save(interp.measure("hellinger", part, mode="article", bins=20, minimum=300), folder / "dist.zarr")
+    interp.save(interp.measure("hellinger", part, estimator="raw", bins=20, min_tokens=300), folder / "dist.zarr")
     return [str(folder / "acts.zarr"), str(folder / "dist.zarr")]
 
 

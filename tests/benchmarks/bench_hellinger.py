@@ -99,11 +99,11 @@ def stored(limit: int) -> None:
     batches = interp.load_task("transliteration").batches("demo", limit=limit, seed=0)
     acts = interp.capture(model, batches, quantities=GATES, progress=False)
     warm = interp.pick(acts, sample=slice(0, 40))
-    for mode in ("article", "honest"):
-        interp.measure("hellinger", warm, mode=mode, minimum=20, minimum_sources=5)
+    for estimator in ("raw", "debiased"):
+        interp.measure("hellinger", warm, estimator=estimator, min_tokens=20, min_sources=5)
     size, before = acts.activation.size, peak()
     calls = {
-        "article, all": lambda: interp.measure("hellinger", acts, mode="article"),
+        "article, all": lambda: interp.measure("hellinger", acts, estimator="raw"),
         "honest, all": lambda: interp.measure("hellinger", acts),
         "honest, t=>ծ": lambda: interp.measure("hellinger", acts, pairs=["t=>ծ"]),
     }
@@ -127,7 +127,7 @@ def streamed(limit: int, units: int, store: bool) -> None:
     """Print seconds and peak memory of a measurement while the network runs; with ``store`` compare it with a store."""
     model, options = interp.load_model("armenian-bilstm"), {"quantities": GATES, "progress": False}
     few = interp.stream(model, Spellings(64), **options)
-    interp.measure("hellinger", few, minimum=20, minimum_sources=5)
+    interp.measure("hellinger", few, min_tokens=20, min_sources=5)
     if units:
         names = next(iter(few))["unit"].values
         options["units"] = names[:: -(-len(names) // units)].tolist()

@@ -12,14 +12,14 @@ import numpy as np
 import interp
 
 SOURCES = (100, 200, 400)
-OPTIONS = {"hellinger": {"minimum": 100, "minimum_sources": 50}, "mutual-information": {}}
+OPTIONS = {"hellinger": {"min_tokens": 100, "min_sources": 50}, "mutual-information": {}}
 
 
 def counted(seed, sources, probe, given):
     """Return detections (test,), expected detections, kinds and p; a test is a unit, or a unit and a pair."""
     planted = interp.testing.planted(seed, sources=sources)
     acts = interp.capture(planted.model, planted.batches, quantities=["h"], progress=False)
-    result = interp.measure(probe, interp.pick(acts, module="lstm"), given=given, **OPTIONS[probe])
+    result = interp.measure(probe, interp.pick(acts, module="lstm"), strata=given, **OPTIONS[probe])
     kinds = np.array([planted.kinds[name] for name in result.unit.values])
     expected = planted.expectations[probe]
     wanted = np.array([expected[kind] is True or (expected[kind] == "given" and not given) for kind in kinds])

@@ -26,7 +26,7 @@ def work(name: str, acts: Any, dist: Any) -> Callable[[], Any]:
     """Return the function that does the work of a row on an open store."""
     import interp
 
-    units, span = acts["unit"].values[:8].tolist(), {"span": (5, 10, 11), "share": 0.3}
+    units, span = acts["unit"].values[:8].tolist(), {"span": (5, 10, 11), "quantile": 0.3}
     pair = str(dist["pair"].values[0])
     done: dict[str, Callable[[], Any]] = {
         "open": lambda: None,

@@ -85,7 +85,7 @@ def kill(process: subprocess.Popen) -> None:
 
 def command(verb: str, folder: Path, output: Path, limit: int, scheduler: str | None) -> list[str]:
     capture = ["capture", "armenian-bilstm", "--limit", str(limit), "--modules", "lstm", "--quantities", "h,f"]
-    measure = ["measure", "hellinger", str(folder / "acts.zarr"), "--minimum", "50"]
+    measure = ["measure", "hellinger", str(folder / "acts.zarr"), "--min-tokens", "50"]
     words = capture if verb == "capture" else measure
     more = ["--scheduler", scheduler] if scheduler else []
     return [sys.executable, "-W", "ignore", "-c", MAIN, *words, "--output", str(output), *more]

@@ -56,7 +56,9 @@ def capture(folder: Path, samples: int) -> None:
     acts = interp.capture(model, task.batches("demo", limit=samples), store=folder / "acts.zarr", **asked)
     typer.echo(f"{acts.sizes['token']:,} tokens of {acts.sizes['unit']} units")
     part = acts.isel(token=slice(acts.sizes["token"] // 10))
-    interp.save(interp.measure("hellinger", part, minimum=max(20, part.sizes["token"] // 3000)), folder / "dist.zarr")
+    interp.save(
+        interp.measure("hellinger", part, min_tokens=max(20, part.sizes["token"] // 3000)), folder / "dist.zarr"
+    )
 
 
 def main(

@@ -68,7 +68,7 @@ class Mortal(Reducer):
 @pytest.mark.parametrize("with_states", [False, True])
 @pytest.mark.parametrize("name", ["moments", "hellinger"])
 def test_workers_give_the_result_of_one_process_bit_by_bit(name, with_states, client, tmp_path):
-    options = {"minimum": 1, "minimum_sources": 1} if name == "hellinger" else {}
+    options = {"min_tokens": 1, "min_sources": 1} if name == "hellinger" else {}
     states = tmp_path / "states" if with_states else None
     actual = interp.measure(name, ACTS, client=client, states=states, **options)
     here = interp.measure(name, ACTS, states=tmp_path / "here", **options)
@@ -109,7 +109,7 @@ def test_reducers_may_modify_their_own_arrays_on_workers(client):
 
 
 def test_inputs_without_bin_edges_are_sent(client, tmp_path):
-    options = {"minimum": 1, "minimum_sources": 1, "bins": 1}
+    options = {"min_tokens": 1, "min_sources": 1, "bins": 1}
     actual = interp.measure("hellinger", ACTS, client=client, **options)
     xr.testing.assert_identical(actual, interp.measure("hellinger", ACTS, states=tmp_path / "here", **options))
 
@@ -128,7 +128,7 @@ def spill_all(folder):
 
 @pytest.mark.parametrize("name", ["moments", "hellinger"])
 def test_states_spilled_to_worker_disks_give_the_same_result(name, tmp_path):
-    options = {"minimum": 1, "minimum_sources": 1} if name == "hellinger" else {}
+    options = {"min_tokens": 1, "min_sources": 1} if name == "hellinger" else {}
     with cluster(2) as local_cluster, Client(local_cluster) as client:
         client.run(spill_all, tmp_path)
         actual = interp.measure(name, ACTS, client=client, **options)

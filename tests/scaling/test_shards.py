@@ -37,7 +37,7 @@ def runs_on_synthetic_activations(name):
 
 @pytest.mark.parametrize("name", [name for name in REDUCERS if runs_on_synthetic_activations(name)])
 def test_reducers_give_the_same_result_in_shards_and_from_states(name, tmp_path):
-    options = {key: 1 for key in ("minimum", "minimum_sources") if key in signature(TABLE[name].value).parameters}
+    options = {key: 1 for key in ("min_tokens", "min_sources") if key in signature(TABLE[name].value).parameters}
     expected = interp.measure(name, ACTS, **options)
     actual = interp.measure(name, ACTS, states=tmp_path / "states", **options)
     alike(actual, expected)
@@ -63,8 +63,8 @@ def test_sharded_streams_have_the_same_tokens_and_results(basis, where, tmp_path
     for name in ("sample", "step", "source", "input", "activation"):
         one, two = (np.concatenate([chunk[name].values for chunk in chunks]) for chunks in (whole, sharded))
         np.testing.assert_array_equal(one, two, err_msg=name)
-    expected = interp.measure("hellinger", source, minimum=3, minimum_sources=1, basis=basis)
-    actual = interp.measure("hellinger", source, minimum=3, minimum_sources=1, basis=basis, states=tmp_path / "states")
+    expected = interp.measure("hellinger", source, min_tokens=3, min_sources=1, basis=basis)
+    actual = interp.measure("hellinger", source, min_tokens=3, min_sources=1, basis=basis, states=tmp_path / "states")
     alike(actual, expected)
     assert actual.attrs == expected.attrs
 
@@ -77,7 +77,7 @@ def test_pickled_streams_contain_no_batches():
 
 
 def test_interrupted_reductions_resume_without_repeating_calls(tmp_path):
-    reducer = TABLE["hellinger"].value(minimum=1, minimum_sources=1)
+    reducer = TABLE["hellinger"].value(min_tokens=1, min_sources=1)
     expected = interp.measure(reducer, ACTS)
     complete = Failing(None)
     reduction.reduce_in_shards(reducer, ACTS, complete, tmp_path / "whole", list)

@@ -21,7 +21,7 @@ from interp.scaling import work
 from interp.scaling.engines import Shipped
 from interp.scaling.work import Work
 
-OPTIONS = {"minimum": 3, "minimum_sources": 1}
+OPTIONS = {"min_tokens": 3, "min_sources": 1}
 
 
 @pytest.fixture
