@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from interp import hookimpl
-from interp_hellinger.contrasts import pairs
-from interp_hellinger.differences import difference, knowledge, learned
-from interp_hellinger.distance import hellinger
-from interp_hellinger.edges import Edges
-from interp_hellinger.reducer import Hellinger
-from interp_hellinger.tokens import Tokens
+from interp_hellinger.bin_edges_pass import Edges
+from interp_hellinger.comparison import difference, knowledge, learned
+from interp_hellinger.hellinger import Hellinger
+from interp_hellinger.pairs import pairs
+from interp_hellinger.significance import hellinger
+from interp_hellinger.token_pass import Tokens
 
 __all__ = ["Hellinger", "difference", "hellinger", "knowledge", "learned", "pairs"]
 
@@ -24,8 +24,8 @@ def register_probes(register: Callable[[Any], None]) -> None:
 @hookimpl
 def register_viewers(register: Callable[[Any], None]) -> None:
     """Register ``histogram-pair`` and ``top-pairs``."""
-    from interp_hellinger.best import top_pairs
-    from interp_hellinger.viewers import histogram_pair
+    from interp_hellinger.histogram_pair_viewer import histogram_pair
+    from interp_hellinger.top_pairs_viewer import top_pairs
 
     register(histogram_pair)
     register(top_pairs)

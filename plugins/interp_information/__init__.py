@@ -4,17 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 from interp import hookimpl
-from interp_information.codes import InfoGAN, LabelCode
-from interp_information.correlation import chance, correlation, total_correlation
-from interp_information.dci import completeness, dci, disentanglement, learn
-from interp_information.estimates import miller_madow, mutual_information, plug_in
+from interp_information.dci import completeness, dci, disentanglement, learn, sparse_regression
+from interp_information.estimators import miller_madow, mutual_information, nearest_neighbours, plug_in
 from interp_information.mig import mig, mutual_information_gap, participation
-from interp_information.nearest import nearest_neighbours
-from interp_information.noise import InformationDropout, VariationalBottleneck
-from interp_information.penalties import L1, Dropout, TotalCorrelation
-from interp_information.probe import information
+from interp_information.mutual_information import information
+from interp_information.penalties import (
+    L1,
+    Dropout,
+    InfoGAN,
+    InformationDropout,
+    LabelCode,
+    TotalCorrelation,
+    VariationalBottleneck,
+)
 from interp_information.readability import readability
-from interp_information.sparse import sparse_regression
+from interp_information.total_correlation import chance, correlation, total_correlation
 
 PROBES = (information, mig, dci, correlation, readability)
 PENALTIES = (InfoGAN, VariationalBottleneck, TotalCorrelation, InformationDropout, LabelCode, L1, Dropout)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, SchemaError
-from interp_information.groups import ORDER, Group, group
+from interp_information.token_groups import ORDER, Group, group
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, probe
-from interp_information.blocks import FINE, blocks
-from interp_information.estimates import check, informations
+from interp_information.estimators import check, informations
 from interp_information.factors import coords, counts, described, found_factors
-from interp_information.groups import Group
+from interp_information.token_groups import Group
+from interp_information.unit_blocks import FINE, blocks
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -110,3 +110,221 @@ class TotalCorrelation(Penalty):
         average = gaussian_total_correlation(square - mean[:, None] * mean[None], self.shrink)
         own = gaussian_total_correlation(covariance, self.shrink)
         return average + own - own.detach()
+
+
+class VariationalBottleneck(Penalty):
+    """KL of units with Gaussian noise to N(0, I), in nats a token: a bound on what they tell of the input.
+
+    Readers get ``value + scale x noise``; the scale of each unit is trained along. Alemi et al., "Deep variational
+    information bottleneck", 2017, with one scale a unit instead of one a token.
+
+    Parameters
+    ----------
+    units : str, sequence of str or mapping, optional
+        As of `interp.Penalty`; all in one place.
+    scale : float
+        Of the noise at the start, above 0.
+    """
+
+    name = "vib"
+
+    def __init__(self, *, units: Any = None, scale: float = 0.1) -> None:
+        if not scale > 0:
+            raise OptionError(f"vib: scale must be above 0; got {scale!r}.")
+        self.units, self.scale = units, scale
+        self.log_scale: torch.nn.Parameter | None = None
+
+    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+        """Make the scales."""
+        import torch
+
+        self.log_scale = torch.nn.Parameter(torch.full_like(live.values[0], self.scale).log())
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """Return the logarithm of the scales ``(unit,)``."""
+        return () if self.log_scale is None else (self.log_scale,)
+
+    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Return the values with noise."""
+        import torch
+
+        assert self.log_scale is not None  # noqa: S101 (prepare comes first)
+        noise = torch.randn(values.shape, generator=generator).to(values)
+        return values + self.log_scale.exp().to(values) * noise
+
+    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+        """Return the divergence: summed over units, mean over tokens."""
+        assert self.log_scale is not None  # noqa: S101
+        return gaussian_divergence(live.values, self.log_scale).sum(1).mean()
+
+
+class InformationDropout(Penalty):
+    """Multiplies units by log-normal noise whose scale the layer itself sets, and prices little noise, in nats a token.
+
+    ``z = x exp(alpha e)``, ``alpha = most x sigmoid(W x + b)`` for each unit; the price is ``-ln(alpha / most)`` summed
+    over units, the divergence from a log-uniform prior but for a constant, which is chosen such that the most noise
+    costs nothing. Achille & Soatto, "Information dropout", 2018, section 5.
+
+    Parameters
+    ----------
+    units : str, sequence of str or mapping, optional
+        As of `interp.Penalty`; all in one place.
+    most : float
+        The largest alpha, above 0; .7 in the article.
+    """
+
+    name = "information-dropout"
+
+    def __init__(self, *, units: Any = None, most: float = 0.7) -> None:
+        if not most > 0:
+            raise OptionError(f"information-dropout: most must be above 0; got {most!r}.")
+        self.units, self.most = units, most
+        self.scale: torch.nn.Linear | None = None
+
+    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+        """Make W and b."""
+        import torch
+
+        width = live.values.shape[1]
+        self.scale = torch.nn.Linear(width, width, dtype=live.values.dtype)
+        torch.nn.init.constant_(self.scale.bias, -2.0)  # little noise at the start: the task is learnt first
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """Return W and b."""
+        return () if self.scale is None else self.scale.parameters()
+
+    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Return the values times noise."""
+        import torch
+
+        assert self.scale is not None  # noqa: S101 (prepare comes first)
+        alpha = self.most * self.scale(values.to(self.scale.weight.dtype)).sigmoid()
+        noise = torch.randn(values.shape, generator=generator).to(alpha)
+        noisy: torch.Tensor = values * (alpha * noise).exp().to(values)
+        return noisy
+
+    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+        """Return the price."""
+        from torch.nn.functional import logsigmoid
+
+        assert self.scale is not None  # noqa: S101
+        return -logsigmoid(self.scale(live.values)).sum(1).mean()
+
+
+WIDTH = 128  # of the hidden layer of Q
+
+
+class InfoGAN(Penalty):
+    """Minus the information, in nats a code, that the outputs keep of codes put into units: at least -ln 2.
+
+    In a forward of its own, the first units get random codes of -1 and +1, do(h = c), the others and the input stay;
+    Q, which is trained along and then dropped, reads the codes off the model's log-probabilities and the input. The
+    loss of the task takes the place of the discriminator. After Chen et al., "InfoGAN", 2016.
+
+    Parameters
+    ----------
+    units : str, sequence of str or mapping, optional
+        As of `interp.Penalty`; all in one place.
+    codes : int
+        How many of the units, from the first on, are codes.
+    """
+
+    name = "infogan"
+    branch = "own"
+
+    def __init__(self, *, units: Any = None, codes: int = 16) -> None:
+        self.units, self.codes = units, at_least_one("infogan", codes)
+        self.reader: torch.nn.Sequential | None = None
+
+    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+        """Make Q."""
+        from torch import nn
+
+        check_codes(self.name, self.codes, live)
+        width = live.outputs.shape[1] + live.inputs.shape[1]
+        layers = nn.Linear(width, WIDTH), nn.ReLU(), nn.Linear(WIDTH, self.codes)
+        self.reader = nn.Sequential(*layers).to(live.outputs.dtype)
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """Return those of Q."""
+        return () if self.reader is None else self.reader.parameters()
+
+    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Return the values with codes in the first units."""
+        import torch
+
+        codes = torch.randint(2, (len(values), self.codes), generator=generator).to(values) * 2 - 1
+        return torch.cat([codes, values[:, self.codes :]], 1)
+
+    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+        """Return minus the information."""
+        import torch
+
+        assert self.reader is not None  # noqa: S101
+        read = torch.cat([live.outputs.log_softmax(-1), live.inputs.to(live.outputs)], 1)
+        return -code_information(self.reader(read), live.edited[:, : self.codes].detach())
+
+
+class LabelCode(Penalty):
+    """Minus what single units tell of a label, in nats, mean over the units: supervised, an oracle.
+
+    ``H(Y) + E ln q(y | h_k)`` for each of the first units, q quadratic in ``h_k`` and trained along; at most the mean
+    of ``I(Y; h_k)``. Tokens whose label the first batch of training does not have are left out.
+
+    Parameters
+    ----------
+    units : str, sequence of str or mapping, optional
+        As of `interp.Penalty`.
+    codes : int
+        How many of the units, from the first on, are to tell the label.
+    label : str
+        Of the batches.
+    """
+
+    name = "label-code"
+
+    def __init__(self, *, units: Any = None, codes: int = 16, label: str = "output") -> None:
+        self.units, self.codes, self.label = units, at_least_one("label-code", codes), label
+        self.known: dict[Any, int] = {}
+        self.weights: tuple[torch.nn.Parameter, ...] = ()
+
+    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:
+        """Make q, for the labels of the first batch."""
+        import torch
+
+        check_codes(self.name, self.codes, live)
+        self.known = {symbol: at for at, symbol in enumerate(sorted(set(self._values(labels).tolist())))}
+        shape = (self.codes, len(self.known))
+        self.weights = tuple(torch.nn.Parameter(0.01 * torch.randn(shape).to(live.values)) for _ in range(3))
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """Return those of q: constant, linear, quadratic ``(unit, label)``."""
+        return self.weights
+
+    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
+        """Return minus the information."""
+        import torch
+
+        found = torch.tensor([self.known.get(symbol, -1) for symbol in self._values(labels).tolist()])
+        value, found = live.values[found >= 0, : self.codes, None], found[found >= 0]
+        constant, linear, quadratic = self.weights
+        entropy = entropy_of(found, len(self.known)).to(value)
+        return -label_information(constant + value * linear + value**2 * quadratic, found, entropy)
+
+    def _values(self, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+        if self.label not in labels:
+            raise SchemaError(f"label-code needs the label {self.label!r}; the batches have {', '.join(labels)}.")
+        return labels[self.label]
+
+
+def at_least_one(name: str, codes: int) -> int:
+    """Return a number of codes, or raise `OptionError`."""
+    if isinstance(codes, bool) or not isinstance(codes, int) or codes < 1:
+        raise OptionError(f"{name}: codes must be at least 1; got {codes!r}.")
+    return codes
+
+
+def check_codes(name: str, codes: int, live: Live) -> None:
+    """Raise `OptionError` where there are fewer units than codes."""
+    if live.values.shape[1] < codes:
+        raise OptionError(f"{name}: codes={codes}, and units= are {live.values.shape[1]}; name more units.")

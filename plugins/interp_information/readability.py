@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, probe, rotate
-from interp_information.correlation import DEAD, correlation, living
 from interp_information.dci import dci
 from interp_information.mig import mig
+from interp_information.total_correlation import DEAD, correlation, living
 
 if TYPE_CHECKING:
     import xarray as xr

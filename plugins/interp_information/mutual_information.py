@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interp import OptionError, SchemaError, one_unit, pick, probe
-from interp_information.blocks import FINE, binned, nearest
-from interp_information.estimates import check
-from interp_information.groups import Group, groups, joined
-from interp_information.nearest import MOST, few_sources
-from interp_information.null import resolution
+from interp_information.estimators import MOST, check, few_sources
+from interp_information.permutation_test import resolution
+from interp_information.token_groups import Group, groups, joined
+from interp_information.unit_blocks import FINE, binned, nearest
 
 if TYPE_CHECKING:
     import xarray as xr

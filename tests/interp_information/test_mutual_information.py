@@ -69,7 +69,7 @@ def test_equals_the_plain_function(made):
 def test_blocks_and_stores_change_nothing(made, monkeypatch, tmp_path):
     _, acts = made
     whole = interp.measure("mutual-information", acts, draws=10)
-    monkeypatch.setattr("interp_information.blocks.VALUES", 1)
+    monkeypatch.setattr("interp_information.unit_blocks.VALUES", 1)
     stored = interp.open(interp.save(acts, tmp_path / "acts.zarr"))
     assert interp.measure("mutual-information", stored, draws=10).drop_attrs().identical(whole.drop_attrs())
 

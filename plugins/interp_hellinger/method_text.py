@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp_hellinger.reducer import Hellinger
+    from interp_hellinger.hellinger import Hellinger
 
 BIASED = 200  # sources on a side, below which the estimate is known to be off: see the table of intervals
 

@@ -208,7 +208,7 @@ def test_a_changed_source_is_noticed(drawn_acts):
 
 
 def test_wide_counts(drawn_acts, result, monkeypatch):
-    monkeypatch.setattr("interp_hellinger.honest.NARROW", 2)
+    monkeypatch.setattr("interp_hellinger.debiased_estimator.NARROW", 2)
     assert interp.measure("hellinger", drawn_acts, keep_groups=True, **OPTIONS).identical(result)
 
 

@@ -72,7 +72,7 @@ def test_a_null_over_tokens_would_be_wrong(scripts, drawn_acts):
 
 def test_z_of_draws_has_the_law_of_z():
     """With few draws, standardising a draw by itself as well would make its z too small, and p with it."""
-    from interp_hellinger.nulls import standardised
+    from interp_hellinger.significance import standardised
 
     draw = np.random.default_rng(0).normal(size=(20_000, 13))
     z, drawn_z, spread = standardised(draw[:, 0], draw[:, 1:])

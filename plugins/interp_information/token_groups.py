@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, source_hash
-from interp_information.estimates import drawn
+from interp_information.estimators import drawn
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp import OptionError, Reducer, SchemaError, pick
-from interp_hellinger.contrasts import choose, sides
-from interp_hellinger.layout import lay_out
+from interp_hellinger.count_layout import lay_out
+from interp_hellinger.pairs import choose, sides
 
 if TYPE_CHECKING:
     import xarray as xr

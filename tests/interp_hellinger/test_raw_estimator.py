@@ -146,7 +146,7 @@ def test_a_source_that_changes_is_noticed(drawn_acts):
 
 
 def test_wide_counts(drawn_acts, monkeypatch):
-    monkeypatch.setattr("interp_hellinger.article.NARROW", 2)
+    monkeypatch.setattr("interp_hellinger.raw_estimator.NARROW", 2)
     wide = interp.measure("hellinger", drawn_acts, mode="article", minimum=50)
     monkeypatch.undo()
     assert wide.identical(interp.measure("hellinger", drawn_acts, mode="article", minimum=50))

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import InterpError, false_discovery, interval, jackknife, over_units
-from interp_hellinger.article import CHANGED, COUNTS, NARROW, check_finite
-from interp_hellinger.distance import signed_root
-from interp_hellinger.edges import places_of
-from interp_hellinger.layout import GROUPS, cells, token_keys, width
-from interp_hellinger.nulls import largest, pooled, standardised
-from interp_hellinger.wording import method, resolution
+from interp_hellinger.bin_edges_pass import places_of
+from interp_hellinger.count_layout import GROUPS, cells, token_keys, width
+from interp_hellinger.method_text import method, resolution
+from interp_hellinger.raw_estimator import CHANGED, COUNTS, NARROW, check_finite
+from interp_hellinger.significance import largest, pooled, signed_root, standardised
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp_hellinger.reducer import Hellinger
+    from interp_hellinger.hellinger import Hellinger
 
 State = dict[str, np.ndarray]
 PAIR = ("pair", "pair_input", "pair_output", *COUNTS, "bins")
@@ -45,7 +44,7 @@ def start(probe: Hellinger, units: xr.Dataset, tokens: xr.Dataset, edges: xr.Dat
 
 def update(probe: Hellinger, state: State, chunk: xr.Dataset) -> State:
     """Count the tokens of the chunk."""
-    from interp_hellinger.tallies import tally
+    from interp_hellinger.compiled import tally
 
     keys = token_keys(chunk["sample"].values, chunk["step"].values)
     rows, places = places_of(state["key"], state["place"], keys)
@@ -88,7 +87,7 @@ def finish(probe: Hellinger, state: State) -> xr.Dataset:
 
 def _weighed(probe: Hellinger, state: State, span: slice) -> tuple[np.ndarray, ...]:
     """Return D, AUC and D without each group, then z, z of each draw and the spread, of a block of units."""
-    from interp_hellinger.tallies import weigh
+    from interp_hellinger.compiled import weigh
 
     counts, null = state["counts"][span], state["null"][span]
     shape = len(counts), state["pair"].size

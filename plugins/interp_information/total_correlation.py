@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, block_shuffles, probe
-from interp_information.blocks import check_finite
+from interp_information.estimators import few_sources
 from interp_information.factors import check_units
-from interp_information.groups import ORDER
-from interp_information.nearest import few_sources
+from interp_information.token_groups import ORDER
+from interp_information.unit_blocks import check_finite
 
 if TYPE_CHECKING:
     import xarray as xr

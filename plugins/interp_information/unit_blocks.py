@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError
-from interp_information.estimates import corrected, informations
-from interp_information.groups import Group
-from interp_information.nearest import TIED, check_ties, nearest_neighbours, ties
-from interp_information.null import p_values, q_values
+from interp_information.estimators import TIED, check_ties, corrected, informations, nearest_neighbours, ties
+from interp_information.permutation_test import p_values, q_values
+from interp_information.token_groups import Group
 
 if TYPE_CHECKING:
     import xarray as xr

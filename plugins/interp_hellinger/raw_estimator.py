@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interp import InterpError, SchemaError, count_bins, over_units
-from interp_hellinger.contrasts import choose, sides
+from interp_hellinger.pairs import choose, sides
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp_hellinger.reducer import Hellinger
+    from interp_hellinger.hellinger import Hellinger
 
 State = dict[str, np.ndarray]
 COUNTS = ("n_with", "n_without", "sources_with", "sources_without")
@@ -53,7 +53,7 @@ def finish(probe: Hellinger, state: State) -> xr.Dataset:
     """Return ``distance`` (unit, pair) and what stands on the two sides (pair)."""
     import xarray as xr
 
-    from interp_hellinger.kernels import distances
+    from interp_hellinger.compiled import distances
 
     distance = np.empty((state["low"].size, state["pair"].size))
     sizes = state["ends"], state["line"], state["n_with"], state["n_without"]

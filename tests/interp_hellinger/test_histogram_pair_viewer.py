@@ -7,8 +7,8 @@ import pytest
 
 import interp
 from interp import OptionError, UnknownNameError, scene
-from interp_hellinger.best import top_pairs
-from interp_hellinger.viewers import histogram_pair, histograms
+from interp_hellinger.top_pairs_viewer import top_pairs
+from interp_hellinger.histogram_pair_viewer import histogram_pair, histograms
 
 UNIT = "lstm.0.backward.h.11"
 

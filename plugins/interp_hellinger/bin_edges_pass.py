@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from interp_hellinger.layout import BINS, EDGE, SAMPLE, SIZE, cells, token_keys
-from interp_hellinger.tokens import Choosing
+from interp_hellinger.count_layout import BINS, EDGE, SAMPLE, SIZE, cells, token_keys
+from interp_hellinger.token_pass import Choosing
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError, interval
-from interp_hellinger.distance import signed_root
+from interp_hellinger.significance import signed_root
 
 if TYPE_CHECKING:
     import xarray as xr
