@@ -1,23 +1,25 @@
-"""How well each unit tells apart what an input may become: the Hellinger distance of its two histograms."""
+"""Selectivity of units for the outputs of an input: the Hellinger distance between two histograms of activations."""
 
 from collections.abc import Callable
 from typing import Any
 
 from interp import hookimpl
-from interp_hellinger.bin_edges_pass import Edges
-from interp_hellinger.comparison import difference, knowledge, learned
+from interp_hellinger.bin_edges_pass import BinEdgesPass
+from interp_hellinger.comparison import difference, learned_units, selectivity_summary
 from interp_hellinger.hellinger import Hellinger
-from interp_hellinger.pairs import pairs
-from interp_hellinger.significance import hellinger
-from interp_hellinger.token_pass import Tokens
+from interp_hellinger.pairs import candidate_pairs
+from interp_hellinger.significance import hellinger_distance
+from interp_hellinger.token_pass import TokenPass
 
-__all__ = ["Hellinger", "difference", "hellinger", "knowledge", "learned", "pairs"]
+__all__ = [
+    "Hellinger", "candidate_pairs", "difference", "hellinger_distance", "learned_units", "selectivity_summary",
+]  # fmt: skip
 
 
 @hookimpl
 def register_probes(register: Callable[[Any], None]) -> None:
     """Register ``hellinger`` and the two passes that it needs."""
-    for reducer in (Hellinger, Tokens, Edges):
+    for reducer in (Hellinger, TokenPass, BinEdgesPass):
         register(reducer)
 
 

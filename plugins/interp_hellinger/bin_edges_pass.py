@@ -1,4 +1,4 @@
-"""The second pass of the honest mode: bins of equal mass for each unit and letter, from a sample fixed by hash."""
+"""Second pass of the debiased estimator: bins of equal mass for each unit and input, from a sample of tokens."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from interp_hellinger.count_layout import BINS, EDGE, SAMPLE, SIZE, cells, token_keys
-from interp_hellinger.token_pass import Choosing
+from interp_hellinger.count_layout import BINS, EDGE, EDGE_SAMPLE, SIZE, table_sizes, token_keys
+from interp_hellinger.token_pass import PairReducer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 State = dict[str, np.ndarray]
 
 
-def equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
-    """Return inner edges that part values into bins of equal mass; equal edges enclose bins that stay empty.
+def equal_mass_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Return the inner edges of bins of equal mass; bins between equal edges stay empty.
 
     Parameters
     ----------
     values : array (unit, n)
-        1 at least. Sorted along n, edge j is the value of rank ceil(j n / bins).
+        At least one value per unit. Sorted along n, edge j is the value of rank ceil(j n / bins).
     bins : int
-        How many. A value belongs to the bin whose number is how many edges it reaches.
+        Number of bins. The bin of a value is the number of edges that are not above it.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
 
     Examples
     --------
-    >>> equal_mass(np.array([[4.0, 1.0, 3.0, 2.0]]), 2)
+    >>> equal_mass_edges(np.array([[4.0, 1.0, 3.0, 2.0]]), 2)
     array([[3.]])
     """
     n = values.shape[1]
@@ -39,26 +39,38 @@ def equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
     return np.asarray(np.sort(values, axis=1)[:, ranks])
 
 
-def places_of(known: np.ndarray, place: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which keys are known, and their places, in order of place."""
-    index = np.minimum(np.searchsorted(known, keys), known.size - 1)
-    rows = np.flatnonzero(known[index] == keys)
-    places = place[index[rows]]
-    order = np.argsort(places)
-    return rows[order], places[order]
-
-
-class Edges(Choosing):
-    """Bins of equal mass of each unit, over the tokens of each input that ``hellinger`` counts.
-
-    They are learned from the 2,000 tokens of an input whose seeded hash of (source, sample, step) is smallest, so
-    that any order of chunks and merges gives the same. The result has ``edge`` (unit, inner): for each letter the
-    inner edges, filled up with infinity to one less than a power of two.
+def match_tokens(sorted_keys: np.ndarray, positions: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the keys that occur among the sorted ones, and their positions, by position.
 
     Parameters
     ----------
-    labels, pairs, where, given, minimum, minimum_sources, bins, draws, seed
-        As in `Choosing`.
+    sorted_keys, positions : array (key,) of int
+        Keys to look for, and the position of each.
+    keys : array (token,) of int
+        Keys of the tokens of a chunk.
+
+    Returns
+    -------
+    rows, positions : array (match,) of int
+    """
+    index = np.minimum(np.searchsorted(sorted_keys, keys), sorted_keys.size - 1)
+    rows = np.flatnonzero(sorted_keys[index] == keys)
+    matched = positions[index[rows]]
+    order = np.argsort(matched)
+    return rows[order], matched[order]
+
+
+class BinEdgesPass(PairReducer):
+    """Bins of equal mass of each unit, over the tokens of each input that ``hellinger`` counts.
+
+    Edges are computed from the 2,000 tokens of an input with the smallest seeded hash of (source, sample, step), so
+    they do not depend on the order of chunks and merges. The result has ``edge`` (unit, inner): for each input the
+    inner edges, padded with infinity to one less than a power of two.
+
+    Parameters
+    ----------
+    labels, pairs, where, strata, min_tokens, min_sources, bins, n_permutations, seed
+        As in `PairReducer`.
     """
 
     name: ClassVar[str] = "hellinger-edges"
@@ -66,26 +78,26 @@ class Edges(Choosing):
     unitwise: ClassVar[bool] = True
 
     def start(self, units: xr.Dataset, *, hellinger_tokens: xr.Dataset) -> State:
-        """Return room for the values of the sampled tokens."""
-        held = {"key": "sampled_key", "row": "sampled_row", "plan": "plan"}
-        state = {name: hellinger_tokens[origin].values for name, origin in held.items()}
-        size = np.array([state["key"].size, units.sizes["unit"]])
+        """Return a state without values."""
+        names = {"token_key": "sampled_key", "row": "sampled_row", "plan": "plan"}
+        state = {name: hellinger_tokens[source].values for name, source in names.items()}
+        size = np.array([state["token_key"].size, units.sizes["unit"]])
         return state | {"size": size, "values": np.zeros((0, 0), np.float32)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
-        """Put aside the sampled tokens of the chunk."""
+        """Store the values of the sampled tokens of the chunk."""
         keys = token_keys(chunk["sample"].values, chunk["step"].values)
-        rows, places = places_of(state["key"], state["row"], keys)
+        rows, sampled_rows = match_tokens(state["token_key"], state["row"], keys)
         if not rows.size:
             return state
         values = state["values"]
         if not values.size:
             values = np.zeros(state["size"], chunk.activation.dtype)
-        values[places] = chunk.activation.isel(token=rows).values
+        values[sampled_rows] = chunk.activation.isel(token=rows).values
         return state | {"values": values}
 
     def merge(self, a: State, b: State) -> State:
-        """Return the values of both; where one has a token the other has zeros."""
+        """Return the values of both; each token has values in one state and zeros in the other."""
         if not a["values"].size or not b["values"].size:
             return a if a["values"].size else b
         a["values"] += b["values"]
@@ -96,11 +108,11 @@ class Edges(Choosing):
         import xarray as xr
 
         plan, values = state["plan"], state["values"]
-        edges = np.full((state["size"][1], cells(plan, self.draws)[0]), np.inf, values.dtype)
+        edges = np.full((state["size"][1], table_sizes(plan, self.n_permutations)[0]), np.inf, values.dtype)
         start = 0
         for row in plan if values.size else ():
-            size, k = min(int(row[SIZE]), SAMPLE), int(row[BINS])
+            size, bins = min(int(row[SIZE]), EDGE_SAMPLE), int(row[BINS])
             sample = np.ascontiguousarray(values[start : start + size].T)
-            edges[:, row[EDGE] : row[EDGE] + k - 1] = equal_mass(sample, k)
+            edges[:, row[EDGE] : row[EDGE] + bins - 1] = equal_mass_edges(sample, bins)
             start += size
         return xr.Dataset({"edge": (("unit", "inner"), edges)})

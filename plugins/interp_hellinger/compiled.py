@@ -1,4 +1,4 @@
-"""Compiled loops of the honest mode. Numba comes with this module, which is therefore imported where they run."""
+"""Compiled loops of both estimators. This module imports numba, so it is imported only where the loops run."""
 
 from __future__ import annotations
 
@@ -9,212 +9,225 @@ import numpy as np
 from interp import compiled
 from interp_hellinger.count_layout import (
     BINS,
+    BITS,
+    CLASSES,
     COUNT,
     EDGE,
     FIRST,
     GROUPS,
-    LINES,
-    MASK,
     NULL,
     OMITTED,
     POWER,
     SIZE,
 )
 
-LANES = 2**14  # words of shuffled labels at once: they stay in the second-level cache
-FULL = 255  # tokens of a bin after which its bytes are emptied
+TILE_WORDS = 2**14  # words of permuted labels per tile, which stay in the second-level cache
+MIN_TILE = 16  # tokens
+MAX_BYTE = 255  # tokens of a bin after which its byte counters are flushed
 
 
 @compiled
-def tally(
+def count_tokens(
     first: int,
     last: int,
     values: Any,
     rows: Any,
-    places: Any,
+    positions: Any,
     plan: Any,
     edges: Any,
-    lines: Any,
+    classes: Any,
     groups: Any,
-    masks: Any,
-    spread: Any,
-    wide: int,
+    permuted_bits: Any,
+    spread_bits: Any,
+    n_bytes: int,
     counts: Any,
     null: Any,
-    odd: Any,
+    not_finite: Any,
 ) -> None:
-    """Add tokens to ``counts`` and ``null`` for the units ``first`` to ``last``; mark units with odd values.
+    """Add tokens to ``counts`` and ``null`` for the units ``first`` to ``last``; mark units that are not finite.
 
     Parameters
     ----------
     values : array (row, unit)
-    rows, places : array (n,)
-        Rows of ``values`` and the places of their tokens, in order of place.
-    plan : array (letter, column)
-        See `layout`.
+    rows, positions : array (n,)
+        Rows of ``values`` and the positions of their tokens, sorted by position.
+    plan : array (input, column)
+        See `count_layout`.
     edges : array (unit, inner)
-    lines, groups : array (place,)
-    masks : array (byte,) of uint8
-        Shuffled labels, one bit a draw.
-    spread : array (256,) of uint64
-        The bits of a byte, each in a byte of its own.
-    wide : int
-        Bytes for the draws of one line of a token.
+    classes, groups : array (position,)
+        Output class and source group of each token.
+    permuted_bits : array (byte,) of uint8
+        Permuted labels, one bit per permutation.
+    spread_bits : array (256,) of uint64
+        The eight bits of each byte, each in a byte of its own.
+    n_bytes : int
+        Number of bytes for the permutations of one class of a token.
     counts : array (unit, cell)
-        For each letter (group, line, bin).
+        For each input (group, class, bin).
     null : array (unit, cell)
-        For each letter (bin, line that is not omitted, draw).
-    odd : array (unit,) of bool
+        For each input (bin, class that is not omitted, permutation).
+    not_finite : array (unit,) of bool
     """
     start = 0
-    for letter in range(plan.shape[0]):
-        end = plan[letter, FIRST] + plan[letter, SIZE]
+    for index in range(plan.shape[0]):
+        end = plan[index, FIRST] + plan[index, SIZE]
         stop = start
-        while stop < places.size and places[stop] < end:
+        while stop < positions.size and positions[stop] < end:
             stop += 1
         if stop > start:
-            words = (plan[letter, LINES] - 1) * wide
-            room = max(LANES // words, 16)
-            for left in range(start, stop, room):
-                tile = slice(left, min(left + room, stop))
-                here = places[tile]
-                found = place_tile(first, last, values, rows[tile], plan[letter], edges, odd)
-                count_tile(first, found, here, plan[letter], lines, groups, counts)
-                shuffle_tile(first, found, here, plan[letter], masks, spread, words, null)
+            words = (plan[index, CLASSES] - 1) * n_bytes
+            tile_size = max(TILE_WORDS // words, MIN_TILE)
+            for left in range(start, stop, tile_size):
+                tile = slice(left, min(left + tile_size, stop))
+                own = positions[tile]
+                bins = bin_tile(first, last, values, rows[tile], plan[index], edges, not_finite)
+                count_tile(first, bins, own, plan[index], classes, groups, counts)
+                count_permuted_tile(first, bins, own, plan[index], permuted_bits, spread_bits, words, null)
         start = stop
 
 
 @compiled
-def place_tile(first: int, last: int, values: Any, rows: Any, plan: Any, edges: Any, odd: Any) -> Any:
-    """Return the bin of each value, (unit, token): how many edges it reaches, by a search without branches."""
-    found = np.empty((last - first, rows.size), np.uint8)
+def bin_tile(first: int, last: int, values: Any, rows: Any, plan: Any, edges: Any, not_finite: Any) -> Any:
+    """Return the bin of each value, (unit, token): the number of edges not above it, by a branch-free search."""
+    bins = np.empty((last - first, rows.size), np.uint8)
     for token in range(rows.size):
         row = values[rows[token]]
         for unit in range(first, last):
             value = row[unit]
-            odd[unit] |= not np.isfinite(value)
-            place, step = plan[EDGE] - 1, plan[POWER] >> 1
+            not_finite[unit] |= not np.isfinite(value)
+            edge, step = plan[EDGE] - 1, plan[POWER] >> 1
             while step > 0:
-                place += step * (value >= edges[unit, place + step])
+                edge += step * (value >= edges[unit, edge + step])
                 step >>= 1
-            found[unit - first, token] = place + 1 - plan[EDGE]
-    return found
+            bins[unit - first, token] = edge + 1 - plan[EDGE]
+    return bins
 
 
 @compiled
-def count_tile(first: int, found: Any, places: Any, plan: Any, lines: Any, groups: Any, counts: Any) -> None:
-    """Count each token for its group, its line and its bin."""
-    offset = np.empty(places.size, np.int64)
-    for token in range(places.size):
-        row = groups[places[token]] * plan[LINES] + lines[places[token]]
+def count_tile(first: int, bins: Any, positions: Any, plan: Any, classes: Any, groups: Any, counts: Any) -> None:
+    """Count each token in the cell of its source group, output class and bin."""
+    offset = np.empty(positions.size, np.int64)
+    for token in range(positions.size):
+        row = groups[positions[token]] * plan[CLASSES] + classes[positions[token]]
         offset[token] = plan[COUNT] + row * plan[BINS]
-    for unit in range(found.shape[0]):
-        here = counts[first + unit]
-        for token in range(places.size):
-            here[offset[token] + found[unit, token]] += 1
+    for unit in range(bins.shape[0]):
+        own = counts[first + unit]
+        for token in range(positions.size):
+            own[offset[token] + bins[unit, token]] += 1
 
 
 @compiled
-def shuffle_tile(
-    first: int, found: Any, places: Any, plan: Any, masks: Any, spread: Any, words: int, null: Any
+def count_permuted_tile(
+    first: int, bins: Any, positions: Any, plan: Any, permuted_bits: Any, spread_bits: Any, words: int, null: Any
 ) -> None:
-    """Count the shuffled lines of each token for its bin, eight draws to a word, one byte each."""
-    lanes = np.empty((places.size, words), np.uint64)
-    for token in range(places.size):
-        base = plan[MASK] + (places[token] - plan[FIRST]) * words
+    """Count the permuted classes of each token in its bin: eight permutations per word, one byte each."""
+    token_words = np.empty((positions.size, words), np.uint64)
+    for token in range(positions.size):
+        base = plan[BITS] + (positions[token] - plan[FIRST]) * words
         for word in range(words):
-            lanes[token, word] = spread[masks[base + word]]
+            token_words[token, word] = spread_bits[permuted_bits[base + word]]
     sums = np.zeros((plan[BINS], words), np.uint64)
-    held = np.zeros(plan[BINS], np.int64)
-    for unit in range(found.shape[0]):
-        here = null[first + unit, plan[NULL] : plan[NULL] + plan[BINS] * words * 8].reshape(plan[BINS], words * 8)
-        for token in range(places.size):
-            k = found[unit, token]
-            if held[k] == FULL:
-                empty(sums[k], here[k])
-                held[k] = 0
-            held[k] += 1
-            total, more = sums[k], lanes[token]
+    n_summed = np.zeros(plan[BINS], np.int64)
+    for unit in range(bins.shape[0]):
+        own = null[first + unit, plan[NULL] : plan[NULL] + plan[BINS] * words * 8].reshape(plan[BINS], words * 8)
+        for token in range(positions.size):
+            k = bins[unit, token]
+            if n_summed[k] == MAX_BYTE:
+                flush_bytes(sums[k], own[k])
+                n_summed[k] = 0
+            n_summed[k] += 1
+            total, added = sums[k], token_words[token]
             for word in range(words):
-                total[word] += more[word]
-        for k in range(held.size):
-            if held[k]:
-                empty(sums[k], here[k])
-                held[k] = 0
+                total[word] += added[word]
+        for k in range(n_summed.size):
+            if n_summed[k]:
+                flush_bytes(sums[k], own[k])
+                n_summed[k] = 0
 
 
 @compiled
-def empty(words: Any, cells: Any) -> None:
-    """Add the bytes of some words to counts, and set them to 0."""
-    parts = words.view(np.uint8)
-    for place in range(cells.size):
-        cells[place] += parts[place]
+def flush_bytes(words: Any, cells: Any) -> None:
+    """Add the byte counters in some words to counts, and reset them to 0."""
+    byte_counts = words.view(np.uint8)
+    for cell in range(cells.size):
+        cells[cell] += byte_counts[cell]
     words[:] = 0
 
 
 @compiled
-def weigh(
-    first: int, last: int, plan: Any, pairs: Any, counts: Any, null: Any, wide: int, draws: int, out: Any, star: Any
+def compare_pairs(
+    first: int,
+    last: int,
+    plan: Any,
+    pairs: Any,
+    counts: Any,
+    null: Any,
+    n_bytes: int,
+    n_permutations: int,
+    out: Any,
+    permuted: Any,
 ) -> None:
-    """Write what the counts of each unit say of each pair.
+    """Write the estimates of each unit and pair from its counts.
 
     Parameters
     ----------
-    plan : array (letter, column)
+    plan : array (input, column)
     pairs : array (pair, 3)
-        Letter, line and bins.
+        Index of the input, output class and number of bins.
     counts, null : array (unit, cell)
-        Of `tally`.
-    wide, draws : int
-        Bytes for the draws of a line; how many draws.
+        Counts of `count_tokens`.
+    n_bytes, n_permutations : int
+        Number of bytes for the permutations of a class, and number of permutations.
     out : array (unit, pair, 2 + GROUPS) of float64
         D, AUC, then D without each group; NaN without a group that is empty.
-    star : array (unit, pair, draw) of float64
+    permuted : array (unit, pair, permutation) of float64
         D under the null.
     """
     for unit in range(first, last):
         for pair in range(pairs.shape[0]):
-            row, line, bins = plan[pairs[pair, 0]], pairs[pair, 1], pairs[pair, 2]
-            size = GROUPS * row[LINES] * row[BINS]
-            table = counts[unit, row[COUNT] : row[COUNT] + size].reshape(GROUPS, row[LINES], row[BINS])
-            inside, every = np.zeros((GROUPS, bins)), np.zeros((GROUPS, bins))
-            join(table, line, inside, every)
-            compare(inside, every, out[unit, pair])
-            cells = row[BINS] * (row[LINES] - 1) * wide * 8
-            drawn = null[unit, row[NULL] : row[NULL] + cells].reshape(row[BINS], row[LINES] - 1, wide * 8)
-            shuffled(drawn, line, row[OMITTED], every.sum(axis=0), inside.sum(), draws, star[unit, pair])
+            row, target, bins = plan[pairs[pair, 0]], pairs[pair, 1], pairs[pair, 2]
+            size = GROUPS * row[CLASSES] * row[BINS]
+            table = counts[unit, row[COUNT] : row[COUNT] + size].reshape(GROUPS, row[CLASSES], row[BINS])
+            inside, total = np.zeros((GROUPS, bins)), np.zeros((GROUPS, bins))
+            sum_classes(table, target, inside, total)
+            write_estimates(inside, total, out[unit, pair])
+            n_cells = row[BINS] * (row[CLASSES] - 1) * n_bytes * 8
+            own_null = null[unit, row[NULL] : row[NULL] + n_cells].reshape(row[BINS], row[CLASSES] - 1, n_bytes * 8)
+            n_target, by_bin = inside.sum(), total.sum(axis=0)
+            permuted_distances(own_null, target, row[OMITTED], by_bin, n_target, n_permutations, permuted[unit, pair])
 
 
 @compiled
-def join(table: Any, line: int, inside: Any, every: Any) -> None:
-    """Add up the counts (group, bin) of a line, and of all lines; neighbouring bins together where fewer are asked."""
+def sum_classes(table: Any, target: int, inside: Any, total: Any) -> None:
+    """Add up the counts (group, bin) of the target class and of all classes, merging bins if fewer are requested."""
     factor = table.shape[2] // inside.shape[1]
     for group in range(table.shape[0]):
         for k in range(table.shape[2]):
-            inside[group, k // factor] += table[group, line, k]
+            inside[group, k // factor] += table[group, target, k]
             for other in range(table.shape[1]):
-                every[group, k // factor] += table[group, other, k]
+                total[group, k // factor] += table[group, other, k]
 
 
 @compiled
-def compare(inside: Any, every: Any, out: Any) -> None:
-    """Write D, AUC and D without each group."""
-    p, total = inside.sum(axis=0), every.sum(axis=0)
-    q = total - p
-    out[0] = divergence(p, q)
+def write_estimates(inside: Any, total: Any, out: Any) -> None:
+    """Write D, AUC and D without each group from counts (group, bin) of the target and of all tokens."""
+    p, by_bin = inside.sum(axis=0), total.sum(axis=0)
+    q = by_bin - p
+    out[0] = squared_distance(p, q)
     below = wins = 0.0
     for k in range(p.size):
         wins += p[k] * (below + 0.5 * q[k])
         below += q[k]
     out[1] = wins / (p.sum() * q.sum())
     for group in range(inside.shape[0]):
-        there = every[group].sum() > 0
-        out[2 + group] = divergence(p - inside[group], q - every[group] + inside[group]) if there else np.nan
+        present = total[group].sum() > 0
+        left_p, left_q = p - inside[group], q - total[group] + inside[group]
+        out[2 + group] = squared_distance(left_p, left_q) if present else np.nan
 
 
 @compiled
-def divergence(p: Any, q: Any) -> float:
-    """Return 1 - sum sqrt(p q) of two rows of counts, 0 where rounding passes it; NaN where a side is empty."""
+def squared_distance(p: Any, q: Any) -> float:
+    """Return ``1 - sum sqrt(p q)`` of two histograms of counts, at least 0; NaN if a side is empty."""
     n, m, overlap = p.sum(), q.sum(), 0.0
     if n == 0 or m == 0:
         return np.nan
@@ -224,56 +237,58 @@ def divergence(p: Any, q: Any) -> float:
 
 
 @compiled
-def shuffled(drawn: Any, line: int, omitted: int, total: Any, n: float, draws: int, star: Any) -> None:
-    """Write D of each draw, from the counts (bin, line, draw) of all lines but one."""
-    factor = drawn.shape[0] // total.size
-    overlap, inside = np.zeros(draws), np.zeros(draws)
+def permuted_distances(
+    null: Any, target: int, omitted: int, total: Any, n_target: float, n_permutations: int, out: Any
+) -> None:
+    """Write D of each permutation from the counts (bin, class, permutation) of all classes but the omitted one."""
+    factor = null.shape[0] // total.size
+    overlap, inside = np.zeros(n_permutations), np.zeros(n_permutations)
     for k in range(total.size):
-        inside[:] = 0 if line != omitted else total[k]
+        inside[:] = 0 if target != omitted else total[k]
         for fine in range(k * factor, (k + 1) * factor):
-            for row in range(drawn.shape[1]):
-                if line == omitted:
-                    for draw in range(draws):
-                        inside[draw] -= drawn[fine, row, draw]
-                elif row + (row >= omitted) == line:
-                    for draw in range(draws):
-                        inside[draw] += drawn[fine, row, draw]
-        for draw in range(draws):
-            overlap[draw] += np.sqrt(inside[draw] * (total[k] - inside[draw]))
-    scale = np.sqrt(n * (total.sum() - n))
-    for draw in range(draws):
-        star[draw] = max(1.0 - overlap[draw] / scale, 0.0)
+            for row in range(null.shape[1]):
+                if target == omitted:
+                    for number in range(n_permutations):
+                        inside[number] -= null[fine, row, number]
+                elif row + (row >= omitted) == target:
+                    for number in range(n_permutations):
+                        inside[number] += null[fine, row, number]
+        for number in range(n_permutations):
+            overlap[number] += np.sqrt(inside[number] * (total[k] - inside[number]))
+    scale = np.sqrt(n_target * (total.sum() - n_target))
+    for number in range(n_permutations):
+        out[number] = max(1.0 - overlap[number] / scale, 0.0)
 
 
 @compiled
-def distances(
-    first: int, last: int, counts: Any, ends: Any, line: Any, n_with: Any, n_without: Any, distance: Any
+def raw_distances(
+    first: int, last: int, counts: Any, input_span: Any, target_row: Any, n_target: Any, n_rest: Any, distance: Any
 ) -> None:
-    """Write ``distance[unit, pair]`` for a span of units, NaN where counts are not those of all tokens.
+    """Write ``distance[unit, pair]`` for a span of units, NaN if the counts do not cover all tokens.
 
     Parameters
     ----------
-    counts : array (line, unit, bin)
-        Lines with one input stand together.
-    ends : array (pair, 2)
-        First line of the pair's input, and the one after its last; pairs with one input stand together.
-    line, n_with, n_without : array (pair,)
-        The pair's own line, its tokens, and the tokens of the other lines with its input.
+    counts : array (row, unit, bin)
+        Rows of one input are contiguous.
+    input_span : array (pair, 2)
+        First row of the pair's input, and the row after its last; pairs of one input are contiguous.
+    target_row, n_target, n_rest : array (pair,)
+        The pair's own row, its tokens, and the tokens of the other rows of its input.
     """
     total = np.zeros(counts.shape[2], np.int64)
     for unit in range(first, last):
-        known = -1
-        for pair in range(line.shape[0]):
-            if ends[pair, 0] != known:
-                known = ends[pair, 0]
+        summed = -1
+        for pair in range(target_row.shape[0]):
+            if input_span[pair, 0] != summed:
+                summed = input_span[pair, 0]
                 total[:] = 0
-                for other in range(ends[pair, 0], ends[pair, 1]):
+                for other in range(input_span[pair, 0], input_span[pair, 1]):
                     total += counts[other, unit]
-            here, there, gaps = np.int64(0), np.int64(0), 0.0
+            here, rest, gaps = np.int64(0), np.int64(0), 0.0
             for k in range(total.size):
                 if total[k] > 0:
-                    n = np.int64(counts[line[pair], unit, k])
-                    here, there = here + n, there + total[k] - n
-                    gaps += (np.sqrt(n / n_with[pair]) - np.sqrt((total[k] - n) / n_without[pair])) ** 2
-            whole = here == n_with[pair] and there == n_without[pair]
-            distance[unit, pair] = min(np.sqrt(0.5 * gaps), 1.0) if whole else np.nan
+                    n = np.int64(counts[target_row[pair], unit, k])
+                    here, rest = here + n, rest + total[k] - n
+                    gaps += (np.sqrt(n / n_target[pair]) - np.sqrt((total[k] - n) / n_rest[pair])) ** 2
+            complete = here == n_target[pair] and rest == n_rest[pair]
+            distance[unit, pair] = min(np.sqrt(0.5 * gaps), 1.0) if complete else np.nan

@@ -1,4 +1,4 @@
-"""The honest mode: counts for each group of sources and under each shuffle, and what they say."""
+"""The debiased estimator: counts per source group and permutation, and the distances, intervals and tests from them."""
 
 from __future__ import annotations
 
@@ -7,152 +7,185 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import InterpError, false_discovery, interval, jackknife, over_units
-from interp_hellinger.bin_edges_pass import places_of
-from interp_hellinger.count_layout import GROUPS, cells, token_keys, width
-from interp_hellinger.method_text import method, resolution
-from interp_hellinger.raw_estimator import CHANGED, COUNTS, NARROW, check_finite
-from interp_hellinger.significance import largest, pooled, signed_root, standardised
+from interp_hellinger.bin_edges_pass import match_tokens
+from interp_hellinger.count_layout import GROUPS, bytes_per_token, table_sizes, token_keys
+from interp_hellinger.counters import SOURCE_CHANGED, check_finite, count_dtype
+from interp_hellinger.method_text import method_text, resolution_text
+from interp_hellinger.options import HellingerOptions
+from interp_hellinger.pairs import SIDE_COUNTS
+from interp_hellinger.significance import max_statistic_pvalues, pooled_pvalues, signed_root, standardise
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp_hellinger.hellinger import Hellinger
-
 State = dict[str, np.ndarray]
-PAIR = ("pair", "pair_input", "pair_output", *COUNTS, "bins")
-TABLES = ("key", "place", "line_of", "group", "shuffled", "plan")
-POOLED = {"across": "unit"}  # these hang on all units that were measured
-BLOCK = 256  # units whose draws are held in float64 at once
-ENOUGH = 0.999  # of the null law that `smallest` has to exceed
+PAIR_COORDS = ("pair", "pair_input", "pair_output")
+PAIR_VARIABLES = (*SIDE_COUNTS, "bins")
+TABLES = ("token_key", "position", "class_of", "group", "permuted_bits", "plan")
+OVER_ALL_UNITS = {"depends_on_all": "unit"}
+UNIT_BLOCK = 256  # units whose permutations are held in float64 at once
+DETECTION_QUANTILE = 0.999  # of the null distribution, which `detectable_distance` exceeds
 
 
-def start(probe: Hellinger, units: xr.Dataset, tokens: xr.Dataset, edges: xr.Dataset) -> State:
-    """Return zeros for each unit: letters x (group, line, bin), and letters x (bin, line, draw)."""
-    state = {name: tokens[name].values for name in (*PAIR, *TABLES)} | {"edge": edges["edge"].values}
-    state["pairs"] = np.stack([tokens[name].values for name in ("letter", "line", "bins")], axis=1)
-    _, counted, drawn = cells(state["plan"], probe.draws)
-    tokens_of = tokens["tokens"].values
-    most = int(tokens_of.max()), int(np.sort(tokens_of.sum(axis=2), axis=1)[:, -2].max())
-    state["there"] = tokens_of.sum(axis=1)[state["pairs"][:, 0]].T > 0
-    number = units.sizes["unit"]
-    state["counts"] = np.zeros((number, counted), np.uint16 if most[0] < NARROW else np.uint32)
-    state["null"] = np.zeros((number, drawn), np.uint16 if most[1] < NARROW else np.uint32)
-    state |= {"odd": np.zeros(number, bool), "seen": np.zeros(1, np.int64)}
+def init_counts(options: HellingerOptions, units: xr.Dataset, tokens: xr.Dataset, edges: xr.Dataset) -> State:
+    """Return zero counts for each unit: inputs x (group, class, bin), and inputs x (bin, class, permutation).
+
+    Parameters
+    ----------
+    options : HellingerOptions
+    units : Dataset
+        Coords of the units.
+    tokens, edges : Dataset
+        Results of the reducers ``hellinger-tokens`` and ``hellinger-edges``.
+    """
+    names = (*PAIR_COORDS, *PAIR_VARIABLES, *TABLES)
+    state = {name: tokens[name].values for name in names} | {"edge": edges["edge"].values}
+    state["pairs"] = np.stack([tokens[name].values for name in ("input_index", "class_index", "bins")], axis=1)
+    _, n_counts, n_null = table_sizes(state["plan"], options.n_permutations)
+    by_group = tokens["tokens"].values
+    max_count = int(by_group.max())
+    max_null = int(np.sort(by_group.sum(axis=2), axis=1)[:, -2].max())  # the largest class is not counted
+    state["group_present"] = by_group.sum(axis=1)[state["pairs"][:, 0]].T > 0
+    n_units = units.sizes["unit"]
+    state["counts"] = np.zeros((n_units, n_counts), count_dtype(max_count))
+    state["null"] = np.zeros((n_units, n_null), count_dtype(max_null))
+    state |= {"not_finite": np.zeros(n_units, bool), "seen": np.zeros(1, np.int64)}
     state |= {"unit": units["unit"].values, "quantity": units["quantity"].values}
     return state | {"skipped": np.array(tokens.attrs["skipped"])}
 
 
-def update(probe: Hellinger, state: State, chunk: xr.Dataset) -> State:
+def count_chunk(options: HellingerOptions, state: State, chunk: xr.Dataset) -> State:
     """Count the tokens of the chunk."""
-    from interp_hellinger.compiled import tally
+    from interp_hellinger.compiled import count_tokens
 
     keys = token_keys(chunk["sample"].values, chunk["step"].values)
-    rows, places = places_of(state["key"], state["place"], keys)
+    rows, positions = match_tokens(state["token_key"], state["position"], keys)
     if rows.size:
-        spread = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").view(np.uint64)
-        tables = (state[name] for name in ("plan", "edge", "line_of", "group", "shuffled"))
-        sums = (state[name] for name in ("counts", "null", "odd"))
-        values = chunk.activation.values
-        over_units(tally, values.shape[1], values, rows, places, *tables, spread[:, 0], width(probe.draws), *sums)
-        check_finite(state["unit"], state["odd"])
+        bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").view(np.uint64)
+        tables = (state[name] for name in ("plan", "edge", "class_of", "group", "permuted_bits"))
+        sums = (state[name] for name in ("counts", "null", "not_finite"))
+        values, n_bytes = chunk.activation.values, bytes_per_token(options.n_permutations)
+        over_units(count_tokens, values.shape[1], values, rows, positions, *tables, bits[:, 0], n_bytes, *sums)
+        check_finite(state["unit"], state["not_finite"])
     state["seen"] += rows.size
     return state
 
 
-def merge(a: State, b: State) -> State:
-    """Return the sum of the counts, in the arrays of the first."""
-    for name in ("counts", "null", "odd", "seen"):
+def merge_counts(a: State, b: State) -> State:
+    """Return the sum of the counts; the arrays of ``a`` are reused."""
+    for name in ("counts", "null", "not_finite", "seen"):
         a[name] += b[name]
     return a
 
 
-def finish(probe: Hellinger, state: State) -> xr.Dataset:
-    """Return for each unit and pair D, its jackknife and its draws, before anything is said over all units."""
+def estimates_from_counts(options: HellingerOptions, state: State) -> xr.Dataset:
+    """Return D, AUC, the leave-one-group-out values of D and the permutation z-scores of each unit and pair."""
     import xarray as xr
 
-    if state["seen"][0] != state["place"].size:
-        raise InterpError(CHANGED)
-    parts = [_weighed(probe, state, slice(at, at + BLOCK)) for at in range(0, len(state["counts"]), BLOCK)]
-    out, z, drawn_z, spread = (np.concatenate(held) for held in zip(*parts, strict=True))
-    cell, each = ("unit", "pair"), {"whole": out[..., 0], "auc": out[..., 1], "z": z, "spread": spread}
-    data: dict[str, Any] = {name: (cell, held) for name, held in each.items()}
-    data |= {name: ("pair", state[name]) for name in PAIR[3:]}
-    data |= {"without": (("group", *cell), np.moveaxis(out[..., 2:], -1, 0))}
-    data |= {"there": (("group", "pair"), state["there"])}
-    data |= {"drawn_z": ((*cell, "draw"), drawn_z)}
-    coords: dict[str, Any] = {name: ("pair", state[name]) for name in PAIR[:3]}
+    if state["seen"][0] != state["position"].size:
+        raise InterpError(SOURCE_CHANGED)
+    starts = range(0, len(state["counts"]), UNIT_BLOCK)
+    blocks = [_block_estimates(options, state, slice(start, start + UNIT_BLOCK)) for start in starts]
+    out, z, null_z, null_sd = (np.concatenate(arrays) for arrays in zip(*blocks, strict=True))
+    cell = ("unit", "pair")
+    by_cell = {"estimate_full": out[..., 0], "auc": out[..., 1], "z": z, "null_sd": null_sd}
+    data: dict[str, Any] = {name: (cell, values) for name, values in by_cell.items()}
+    data |= {name: ("pair", state[name]) for name in PAIR_VARIABLES}
+    data |= {"estimate_leave_out": (("group", *cell), np.moveaxis(out[..., 2:], -1, 0))}
+    data |= {"group_present": (("group", "pair"), state["group_present"])}
+    data |= {"null_z": ((*cell, "permutation"), null_z)}
+    coords: dict[str, Any] = {name: ("pair", state[name]) for name in PAIR_COORDS}
     coords |= {"unit": state["unit"], "quantity": ("unit", state["quantity"])}
     return xr.Dataset(data, coords, {"skipped": str(state["skipped"])})
 
 
-def _weighed(probe: Hellinger, state: State, span: slice) -> tuple[np.ndarray, ...]:
-    """Return D, AUC and D without each group, then z, z of each draw and the spread, of a block of units."""
-    from interp_hellinger.compiled import weigh
+def _block_estimates(options: HellingerOptions, state: State, span: slice) -> tuple[np.ndarray, ...]:
+    """Return for a block of units: D, AUC and D without each group; z; z of each permutation; their sd."""
+    from interp_hellinger.compiled import compare_pairs
 
     counts, null = state["counts"][span], state["null"][span]
     shape = len(counts), state["pair"].size
-    out, drawn = np.empty((*shape, 2 + GROUPS)), np.empty((*shape, probe.draws))
-    sizes = width(probe.draws), probe.draws
-    over_units(weigh, shape[0], state["plan"], state["pairs"], counts, null, *sizes, out, drawn)
-    z, drawn_z, spread = standardised(out[..., 0], drawn)
-    return out, z, drawn_z.astype(np.float32), spread
+    out, permuted = np.empty((*shape, 2 + GROUPS)), np.empty((*shape, options.n_permutations))
+    sizes = bytes_per_token(options.n_permutations), options.n_permutations
+    over_units(compare_pairs, shape[0], state["plan"], state["pairs"], counts, null, *sizes, out, permuted)
+    z, null_z, null_sd = standardise(out[..., 0], permuted)
+    return out, z, null_z.astype(np.float32), null_sd
 
 
-def conclude(probe: Hellinger, found: xr.Dataset) -> xr.Dataset:
-    """Return distances with their intervals, p, q and verdicts over all units and pairs."""
+def add_significance(options: HellingerOptions, estimates: xr.Dataset) -> xr.Dataset:
+    """Return distances with confidence intervals, and p, q and ``selective`` over all units and pairs.
+
+    Parameters
+    ----------
+    options : HellingerOptions
+    estimates : Dataset
+        Result of `estimates_from_counts`, with the units of all blocks.
+    """
     import xarray as xr
 
     cell = ("unit", "pair")
-    there = found["there"].values
-    estimate, low, high = estimates(found["whole"].values, found["without"].values, there)
-    z, drawn_z = found["z"].values, found["drawn_z"].values
-    p, size = pooled(z, drawn_z, found["quantity"].values)
-    q = false_discovery(p, probe.correction)
-    knows = (q < probe.level) & (signed_root(low) >= probe.least)
-    roots = {"distance": estimate, "low": low, "high": high}
-    data: dict[str, Any] = {name: (cell, signed_root(held)) for name, held in roots.items()}
-    data |= {"auc": found["auc"].variable, "p": (cell, p, POOLED), "q": (cell, q, POOLED)}
-    data |= {"knows": (cell, knows, POOLED)}
-    data |= {"p_max": ("pair", largest(z, drawn_z)), "smallest": ("pair", _smallest(found["spread"].values, drawn_z))}
-    data |= {name: found[name].variable for name in PAIR[3:]} | {"groups": ("pair", there.sum(axis=0))}
-    if probe.keep_groups:
-        data |= {name: found[name].variable for name in ("whole", "without")}
-    said = resolution(p, size, found["quantity"].values, probe.level)
-    result = xr.Dataset(data).assign_coords(found.coords)
-    return result.assign_attrs(found.attrs | {"method": method(probe, result, said), "resolution": said})
+    group_present, quantities = estimates["group_present"].values, estimates["quantity"].values
+    full, leave_out = estimates["estimate_full"].values, estimates["estimate_leave_out"].values
+    z, null_z = estimates["z"].values, estimates["null_z"].values
+    squared, ci_low, ci_high = debiased_estimates(full, leave_out, group_present)
+    p, null_size = pooled_pvalues(z, null_z, quantities)
+    q = false_discovery(p, options.correction)
+    selective = (q < options.alpha) & (signed_root(ci_low) >= options.min_distance)
+    roots = {"distance": squared, "ci_low": ci_low, "ci_high": ci_high}
+    data: dict[str, Any] = {name: (cell, signed_root(values)) for name, values in roots.items()}
+    data |= {"auc": estimates["auc"].variable, "p": (cell, p, OVER_ALL_UNITS), "q": (cell, q, OVER_ALL_UNITS)}
+    data |= {"selective": (cell, selective, OVER_ALL_UNITS), "p_maxstat": ("pair", max_statistic_pvalues(z, null_z))}
+    data |= {"detectable_distance": ("pair", _detectable_distance(estimates["null_sd"].values, null_z))}
+    data |= {name: estimates[name].variable for name in PAIR_VARIABLES} | {"groups": ("pair", group_present.sum(0))}
+    if options.return_jackknife:
+        data |= {name: estimates[name].variable for name in ("estimate_full", "estimate_leave_out")}
+    resolution = resolution_text(p, null_size, quantities, options.alpha)
+    result = xr.Dataset(data).assign_coords(estimates.coords)
+    attrs = {"method": method_text(options, result, resolution), "resolution": resolution}
+    return result.assign_attrs(estimates.attrs | attrs)
 
 
-def estimates(whole: np.ndarray, without: np.ndarray, there: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def debiased_estimates(
+    full: np.ndarray, leave_out: np.ndarray, group_present: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return D corrected for bias by the delete-a-group jackknife, and the two ends of its interval.
 
     Parameters
     ----------
-    whole : array (..., pair)
-        D, 0 to 1.
-    without : array (group, ..., pair)
-        D without each group; NaN where nothing is left of a side.
-    there : array (group, pair) of bool
-        Which groups have tokens at all.
+    full : array (..., pair)
+        D of all tokens, 0 to 1.
+    leave_out : array (group, ..., pair)
+        D without each group; NaN if a side has no tokens left.
+    group_present : array (group, pair) of bool
+        Groups that have tokens of the pair's input.
 
     Returns
     -------
-    estimate, low, high : array (..., pair)
-        At most 1. NaN where a group holds all of a side; the ends also with under 10 groups.
+    estimate, ci_low, ci_high : array (..., pair)
+        At most 1. NaN if one group contains all tokens of a side; the ends also with fewer than 10 groups.
     """
-    estimate, error = np.full(whole.shape, np.nan), np.full(whole.shape, np.nan)
-    for pair in range(whole.shape[-1]):
-        held = without[there[:, pair], ..., pair]
-        if len(held) > 1:
-            estimate[..., pair], error[..., pair] = jackknife(whole[..., pair], held)
-    low, high = interval(estimate, error, there.sum(axis=0))
-    return np.minimum(estimate, 1.0), np.minimum(low, 1.0), np.minimum(high, 1.0)
+    estimate, error = np.full(full.shape, np.nan), np.full(full.shape, np.nan)
+    for pair in range(full.shape[-1]):
+        present = leave_out[group_present[:, pair], ..., pair]
+        if len(present) > 1:
+            estimate[..., pair], error[..., pair] = jackknife(full[..., pair], present)
+    ci_low, ci_high = interval(estimate, error, group_present.sum(axis=0))
+    return np.minimum(estimate, 1.0), np.minimum(ci_low, 1.0), np.minimum(ci_high, 1.0)
 
 
-def _smallest(spread: np.ndarray, drawn_z: np.ndarray) -> np.ndarray:
-    """Return for each pair the distance whose D exceeds what 999 of 1,000 shuffles give to the median unit."""
-    result = np.full(spread.shape[1], np.nan)
+def _detectable_distance(null_sd: np.ndarray, null_z: np.ndarray) -> np.ndarray:
+    """Return for each pair the distance whose D exceeds 999 of 1,000 permutations in the median unit.
+
+    Parameters
+    ----------
+    null_sd : array (unit, pair)
+        Standard deviation of D under permutation; 0 for constant units, which are left out.
+    null_z : array (unit, pair, permutation)
+    """
+    result = np.full(null_sd.shape[1], np.nan)
     for pair in range(result.size):
-        law = drawn_z[:, pair][np.isfinite(drawn_z[:, pair])]
-        if law.size:
-            result[pair] = np.sqrt(np.quantile(law, ENOUGH) * np.median(spread[spread[:, pair] > 0, pair]))
+        null = null_z[:, pair][np.isfinite(null_z[:, pair])]
+        if null.size:
+            median_sd = np.median(null_sd[null_sd[:, pair] > 0, pair])
+            result[pair] = np.sqrt(np.quantile(null, DETECTION_QUANTILE) * median_sd)
     return np.asarray(np.minimum(result, 1.0))

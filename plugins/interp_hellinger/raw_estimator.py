@@ -1,4 +1,4 @@
-"""The article's mode: counts in one pass over ranges and labels that are known by then."""
+"""The raw estimator of the article of 2017: one counting pass over known ranges and labels."""
 
 from __future__ import annotations
 
@@ -7,111 +7,113 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import InterpError, SchemaError, count_bins, over_units
-from interp_hellinger.pairs import choose, sides
+from interp import InterpError, count_bins, over_units
+from interp_hellinger.counters import SOURCE_CHANGED, check_finite, count_dtype
+from interp_hellinger.options import RAW_BINS, HellingerOptions
+from interp_hellinger.pairs import SIDE_COUNTS, count_sides, select_pairs
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp_hellinger.hellinger import Hellinger
-
 State = dict[str, np.ndarray]
-COUNTS = ("n_with", "n_without", "sources_with", "sources_without")
-CHANGED = "The source gave other tokens than in the pass before: its chunks must always be the same."
-NARROW = 2**16  # tokens of a line: no bin can hold more than its line
 
 
-def start(probe: Hellinger, units: xr.Dataset, ranges: xr.Dataset, labels: xr.Dataset) -> State:
-    """Return zeros for each line (an output of an input, or its other outputs), unit and bin."""
-    known = sides(labels, tuple(probe.labels), probe.minimum)
-    kept, skipped = choose(known, probe.pairs, probe.minimum)
-    state = _layout(known, kept)
+def init_counts(options: HellingerOptions, units: xr.Dataset, ranges: xr.Dataset, labels: xr.Dataset) -> State:
+    """Return zero counts (row, unit, bin).
+
+    A row stands for one measured output of an input, or for all its other outputs together.
+
+    Parameters
+    ----------
+    options : HellingerOptions
+    units : Dataset
+        Coords of the units.
+    ranges, labels : Dataset
+        Results of the reducers ``range`` and ``labels``.
+    """
+    sides = count_sides(labels, tuple(options.labels), options.min_tokens)
+    measured, skipped = select_pairs(sides, options.pairs, options.min_tokens)
+    state = _row_layout(sides, measured)
     state |= {"low": ranges.minimum.values, "high": ranges.maximum.values}
     check_finite(units["unit"].values, ~(np.isfinite(state["low"]) & np.isfinite(state["high"])))
-    narrow = np.uint16 if state["expected"].max() < NARROW else np.uint32
-    shape = (state["expected"].size, units.sizes["unit"], probe.bins)
-    state |= {"counts": np.zeros(shape, narrow), "tokens": np.zeros_like(state["expected"])}
+    shape = (state["expected"].size, units.sizes["unit"], options.bins or RAW_BINS)
+    counts = np.zeros(shape, count_dtype(int(state["expected"].max())))
+    state |= {"counts": counts, "tokens": np.zeros_like(state["expected"])}
     return state | {"skipped": np.array(json.dumps(skipped, ensure_ascii=False))}
 
 
-def update(probe: Hellinger, state: State, chunk: xr.Dataset) -> State:
+def count_chunk(options: HellingerOptions, state: State, chunk: xr.Dataset) -> State:
     """Count the tokens of the chunk."""
-    lines = _lines(state, *(chunk[name].values for name in probe.labels))
-    count_bins(chunk.activation.values, lines, state["low"], state["high"], state["counts"])
-    state["tokens"] += np.bincount(lines[lines >= 0], minlength=state["tokens"].size)
+    rows = _rows_of_tokens(state, *(chunk[name].values for name in options.labels))
+    count_bins(chunk.activation.values, rows, state["low"], state["high"], state["counts"])
+    state["tokens"] += np.bincount(rows[rows >= 0], minlength=state["tokens"].size)
     return state
 
 
-def merge(a: State, b: State) -> State:
-    """Return the sum of the counts, in the arrays of the first."""
+def merge_counts(a: State, b: State) -> State:
+    """Return the sum of the counts; the arrays of ``a`` are reused."""
     for name in ("counts", "tokens"):
         a[name] += b[name]
     return a
 
 
-def finish(probe: Hellinger, state: State) -> xr.Dataset:
-    """Return ``distance`` (unit, pair) and what stands on the two sides (pair)."""
+def distances_from_counts(options: HellingerOptions, state: State) -> xr.Dataset:
+    """Return ``distance`` (unit, pair), and the tokens and sources on each side (pair)."""
     import xarray as xr
 
-    from interp_hellinger.compiled import distances
+    from interp_hellinger.compiled import raw_distances
 
     distance = np.empty((state["low"].size, state["pair"].size))
-    sizes = state["ends"], state["line"], state["n_with"], state["n_without"]
-    over_units(distances, len(distance), state["counts"], *sizes, distance)
+    sides = state["input_span"], state["target_row"], state["n_target"], state["n_rest"]
+    over_units(raw_distances, len(distance), state["counts"], *sides, distance)
     if np.isnan(distance).any() or not np.array_equal(state["tokens"], state["expected"]):
-        raise InterpError(CHANGED)
-    data = {"distance": (("unit", "pair"), distance)} | {name: ("pair", state[name]) for name in COUNTS}
+        raise InterpError(SOURCE_CHANGED)
+    data = {"distance": (("unit", "pair"), distance)} | {name: ("pair", state[name]) for name in SIDE_COUNTS}
     coords = {name: ("pair", state[name]) for name in ("pair", "pair_input", "pair_output")}
-    return xr.Dataset(data, coords, {"method": _method(probe), "skipped": str(state["skipped"])})
+    return xr.Dataset(data, coords, {"method": _method_text(options), "skipped": str(state["skipped"])})
 
 
-def _method(probe: Hellinger) -> str:
-    given, becomes = probe.labels
+def _method_text(options: HellingerOptions) -> str:
+    input_label, output_label = options.labels
     return (
         "Hellinger distance H = sqrt(1/2 sum_k (sqrt p_k - sqrt q_k)^2) between two histograms of a unit's "
-        f"activation: tokens of one {given} with one {becomes}, and all other tokens of that {given}. {probe.bins} "
-        "equal bins from the unit's minimum to its maximum over all tokens; pairs with at least "
-        f"{probe.minimum} tokens on each side. Few tokens against bins bias H upwards; no null is applied."
+        f"activation: tokens of one {input_label} with one {output_label}, and all other tokens of that {input_label}. "
+        f"{options.bins} equal bins from the unit's minimum to its maximum over all tokens; pairs with at least "
+        f"{options.min_tokens} tokens on each side. Few tokens relative to the number of bins bias H upwards; it was "
+        "not compared with a null distribution."
     )
 
 
-def _layout(known: xr.Dataset, kept: xr.Dataset) -> State:
-    """Return which line of counts a pair of labels belongs to: one for each kept pair, one for the rest of an input."""
-    kept = kept.sortby(["pair_input", "pair_output"])
-    state = {name: kept[name].values for name in (*COUNTS, "pair", "pair_input", "pair_output")}
-    given, of_given, size = np.unique(state["pair_input"], return_inverse=True, return_counts=True)
-    becomes, of_becomes = np.unique(state["pair_output"], return_inverse=True)
-    rest = state["n_without"] > np.bincount(of_given, state["n_with"])[of_given] - state["n_with"]
-    ends = np.append(0, np.cumsum(size + rest[np.cumsum(size) - 1]))
-    own = np.arange(of_given.size) + (ends[:-1] - np.cumsum(size) + size)[of_given]
-    table = np.full((given.size, becomes.size + 1), -1)  # the last column is for all other outputs
-    table[of_given[rest]] = ends[of_given[rest] + 1, None] - 1
-    table[of_given, of_becomes] = own
-    state |= {"given": given, "becomes": becomes, "table": table, "line": own}
-    state["ends"] = np.stack([ends[:-1], ends[1:]], axis=1)[of_given]
-    lines, state["expected"] = _lines(state, known.pair_input.values, known.pair_output.values), np.zeros(ends[-1], int)
-    np.add.at(state["expected"], lines[lines >= 0], known.n_with.values[lines >= 0])
+def _row_layout(sides: xr.Dataset, measured: xr.Dataset) -> State:
+    """Return which row of counts each combination of labels belongs to.
+
+    Each measured pair has one row, and each input one more for its other outputs, if it has any.
+    """
+    measured = measured.sortby(["pair_input", "pair_output"])
+    state = {name: measured[name].values for name in (*SIDE_COUNTS, "pair", "pair_input", "pair_output")}
+    inputs, input_of, n_pairs = np.unique(state["pair_input"], return_inverse=True, return_counts=True)
+    outputs, output_of = np.unique(state["pair_output"], return_inverse=True)
+    has_others = state["n_rest"] > np.bincount(input_of, state["n_target"])[input_of] - state["n_target"]
+    bounds = np.append(0, np.cumsum(n_pairs + has_others[np.cumsum(n_pairs) - 1]))
+    target_row = np.arange(input_of.size) + (bounds[:-1] - np.cumsum(n_pairs) + n_pairs)[input_of]
+    row_table = np.full((inputs.size, outputs.size + 1), -1)  # the last column is for all other outputs
+    row_table[input_of[has_others]] = bounds[input_of[has_others] + 1, None] - 1
+    row_table[input_of, output_of] = target_row
+    state |= {"inputs": inputs, "outputs": outputs, "row_table": row_table, "target_row": target_row}
+    state["input_span"] = np.stack([bounds[:-1], bounds[1:]], axis=1)[input_of]
+    rows = _rows_of_tokens(state, sides.pair_input.values, sides.pair_output.values)
+    state["expected"] = np.zeros(bounds[-1], int)
+    np.add.at(state["expected"], rows[rows >= 0], sides.n_target.values[rows >= 0])
     return state
 
 
-def _lines(state: State, given: np.ndarray, becomes: np.ndarray) -> np.ndarray:
-    """Return the line of each token, -1 where its input is in no kept pair."""
-    first, second = _codes(given, state["given"]), _codes(becomes, state["becomes"])
-    return np.where(first < 0, -1, state["table"][first, second])
+def _rows_of_tokens(state: State, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """Return the row of counts of each token, -1 if its input is in no measured pair."""
+    first, second = _index_in(state["inputs"], inputs), _index_in(state["outputs"], outputs)
+    return np.where(first < 0, -1, state["row_table"][first, second])
 
 
-def _codes(values: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return the index of each value among the sorted known ones, -1 where it is none of them."""
-    index = np.minimum(np.searchsorted(known, values), known.size - 1)
-    return np.where(known[index] == values, index, -1)
-
-
-def check_finite(units: np.ndarray, mask: np.ndarray) -> None:
-    """Raise `SchemaError` where a unit had NaN or infinite values."""
-    odd = units[mask]
-    if odd.size:
-        listed = ", ".join(odd[:3]) + (", …" if odd.size > 3 else "")
-        raise SchemaError(
-            f"Probe 'hellinger' needs finite activations; {odd.size} units have NaN or infinite ones: {listed}. "
-            f"Keep the others: interp.pick(acts, unit=lambda unit: ~np.isin(unit, {odd[:3].tolist()}))."
-        )
+def _index_in(vocabulary: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the index of each value in a sorted vocabulary, -1 if it is not there."""
+    index = np.minimum(np.searchsorted(vocabulary, values), vocabulary.size - 1)
+    return np.where(vocabulary[index] == values, index, -1)

@@ -1,4 +1,4 @@
-"""The first pass of the honest mode: which token is on which side, how labels are shuffled, where bins are learned."""
+"""First pass of the debiased estimator: the pairs to measure, permuted labels, and the sample for bin edges."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp import OptionError, Reducer, SchemaError, pick
-from interp_hellinger.count_layout import lay_out
-from interp_hellinger.pairs import choose, sides
+from interp_hellinger.count_layout import build_layout
+from interp_hellinger.pairs import count_sides, select_pairs
 
 if TYPE_CHECKING:
     import xarray as xr
 
 State = dict[str, np.ndarray]
-PLACE = ("source", "sample", "step")  # the order of tokens that shuffles rely on
+ORDER_KEYS = ("source", "sample", "step")  # permutations rely on tokens being sorted by these
 
 
-class Choosing(Reducer):
-    """What the passes before the counting have in common: which tokens and pairs are asked for.
+class PairReducer(Reducer):
+    """Base of the passes before the counting pass: the options that select tokens and pairs.
 
     Parameters
     ----------
     labels : sequence of two str
-        Coords of ``token``: the input and what it becomes.
+        Coords of ``token``: the input and its output.
     pairs : sequence of str, optional
-        By default all that have enough.
+        Pairs to measure; by default all pairs with enough tokens and sources.
     where : mapping, optional
-        Tokens to keep, by label, as for `interp.pick`.
-    given : sequence of str
-        Labels that a shuffle keeps: it moves outputs only among tokens that share them.
-    minimum, minimum_sources : int
-        On each side of a pair.
+        Tokens to include, by label, as in `interp.pick`.
+    strata : sequence of str
+        Labels within which outputs are permuted.
+    min_tokens, min_sources : int
+        Minimum number of tokens and sources on each side of a pair.
     bins : int, optional
-        By default 16, and 32 for pairs with 3,000 tokens and 300 sources on each side.
-    draws, seed : int
-        Of the shuffles.
+        Number of bins. By default 16, and 32 for pairs with 3,000 tokens and 300 sources on each side.
+    n_permutations, seed : int
+        Number of permutations, and their seed.
     """
 
     def __init__(
@@ -46,127 +46,146 @@ class Choosing(Reducer):
         labels: Sequence[str] = ("input", "output"),
         pairs: Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
-        given: Sequence[str] = (),
-        minimum: int = 300,
-        minimum_sources: int = 50,
+        strata: Sequence[str] = (),
+        min_tokens: int = 300,
+        min_sources: int = 50,
         bins: int | None = None,
-        draws: int = 100,
+        n_permutations: int = 100,
         seed: int = 0,
     ) -> None:
-        self.labels, self.given = tuple(labels), tuple(given)
+        self.labels, self.strata = tuple(labels), tuple(strata)
         self.pairs, self.where = None if pairs is None else tuple(pairs), where
-        self.minimum, self.minimum_sources = minimum, minimum_sources
-        self.bins, self.draws, self.seed = bins, draws, seed
-        self.requires = tuple(dict.fromkeys([*self.labels, *self.given, *(where or {}), *PLACE]))
+        self.min_tokens, self.min_sources = min_tokens, min_sources
+        self.bins, self.n_permutations, self.seed = bins, n_permutations, seed
+        self.requires = tuple(dict.fromkeys([*self.labels, *self.strata, *(where or {}), *ORDER_KEYS]))
 
     @property
-    def _names(self) -> tuple[str, ...]:
-        return (*self.labels, *self.given)
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels that are read: input, output, and the strata."""
+        return (*self.labels, *self.strata)
 
 
-class Tokens(Choosing):
-    """The labels of all tokens of the pairs that have enough, in the order of the sources, and shuffles of them.
+class TokenPass(PairReducer):
+    """Labels of all tokens of the measured pairs, sorted by source, and permutations of them.
 
-    What ``hellinger`` needs to know of labels before it counts activations; see `lay_out` for what the result holds.
-    A token is kept as numbers of 4 bytes, one for each label and three for its place.
+    ``hellinger`` needs them before it counts activations; see `build_layout` for the result. Each token is stored as
+    integers of 4 bytes: one per label, and three for its source, sample and step.
 
     Parameters
     ----------
-    labels, pairs, where, given, minimum, minimum_sources, bins, draws, seed
-        As in `Choosing`.
+    labels, pairs, where, strata, min_tokens, min_sources, bins, n_permutations, seed
+        As in `PairReducer`.
     """
 
     name: ClassVar[str] = "hellinger-tokens"
 
     def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state without tokens."""
-        state = {f"known_{at}": np.zeros(0, "<U1") for at in range(len(self._names))}
-        return state | {"n": np.zeros(1, np.int64), "row": np.zeros((0, len(PLACE) + len(self._names)), np.int32)}
+        state = {f"vocabulary_{index}": np.zeros(0, "<U1") for index in range(len(self.label_names))}
+        rows = np.zeros((0, len(ORDER_KEYS) + len(self.label_names)), np.int32)
+        return state | {"n": np.zeros(1, np.int64), "row": rows}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
         """Add the labels of the chunk; activations are not read."""
-        bare = pick(chunk.drop_vars("activation"), **(self.where or {}))
-        rows: list[np.ndarray] = [bare[name].values.astype(np.int32) for name in PLACE]
+        labels_only = pick(chunk.drop_vars("activation"), **(self.where or {}))
+        rows: list[np.ndarray] = [labels_only[name].values.astype(np.int32) for name in ORDER_KEYS]
         added: State = {}
-        for at, name in enumerate(self._names):
-            values = bare[name].values
-            known, codes = np.unique(values.astype(str) if values.dtype == object else values, return_inverse=True)
-            added[f"known_{at}"] = known
+        for index, name in enumerate(self.label_names):
+            values = labels_only[name].values
+            values = values.astype(str) if values.dtype == object else values
+            added[f"vocabulary_{index}"], codes = np.unique(values, return_inverse=True)
             rows.append(codes)
-        return self.merge(
-            state, added | {"n": np.array([rows[0].size]), "row": np.stack(rows, axis=1).astype(np.int32)}
-        )
+        added |= {"n": np.array([rows[0].size]), "row": np.stack(rows, axis=1).astype(np.int32)}
+        return self.merge(state, added)
 
     def merge(self, a: State, b: State) -> State:
-        """Return the tokens of both: those of b after those of a, which has room for more at its end."""
-        n, more = int(a["n"][0]), int(b["n"][0])
-        if not n or not more:
+        """Return the tokens of both, those of ``b`` last; the buffer of ``a`` is reused."""
+        n, n_more = int(a["n"][0]), int(b["n"][0])
+        if not n or not n_more:
             return a if n else b
-        rows = b["row"][:more].copy()
-        merged: State = {"n": np.array([n + more])}
-        for at in range(len(self._names)):
-            known, others = a[f"known_{at}"], b[f"known_{at}"]
-            merged[f"known_{at}"] = np.concatenate([known, others[~np.isin(others, known)]])
-            place = {value: code for code, value in enumerate(merged[f"known_{at}"].tolist())}
-            recoded = np.array([place[value] for value in others.tolist()], np.int32)
-            rows[:, len(PLACE) + at] = recoded[rows[:, len(PLACE) + at]]
-        return merged | {"row": _appended(a["row"], n, rows)}
+        rows = b["row"][:n_more].copy()
+        merged: State = {"n": np.array([n + n_more])}
+        for index in range(len(self.label_names)):
+            own, other = a[f"vocabulary_{index}"], b[f"vocabulary_{index}"]
+            vocabulary = np.concatenate([own, other[~np.isin(other, own)]])
+            code_of = {value: code for code, value in enumerate(vocabulary.tolist())}
+            recoded = np.array([code_of[value] for value in other.tolist()], np.int32)
+            column = len(ORDER_KEYS) + index
+            rows[:, column] = recoded[rows[:, column]]
+            merged[f"vocabulary_{index}"] = vocabulary
+        return merged | {"row": _append_rows(a["row"], n, rows)}
 
     def finish(self, state: State) -> xr.Dataset:
-        """Return what `lay_out` says of these tokens."""
-        n, width = int(state["n"][0]), len(PLACE)
+        """Return the layout of these tokens."""
+        n, width = int(state["n"][0]), len(ORDER_KEYS)
         rows = state["row"][:n]
         rows = rows[np.lexsort(rows[:, width - 1 :: -1].T)]
         if n and (np.diff(rows[:, 1:width], axis=0) == 0).all(axis=1).any():
-            raise SchemaError("Two tokens of one sample share a step: which comes first can't be told.")
-        known: list[np.ndarray] = []
+            raise SchemaError(
+                "Two tokens of one sample have the same step, so their order is undefined: make the coord 'step' "
+                "unique within each sample."
+            )
+        vocabularies: list[np.ndarray] = []
         codes: list[np.ndarray] = []
-        for at in range(len(self._names)):
-            order = np.argsort(state[f"known_{at}"])
-            known.append(state[f"known_{at}"][order])
-            codes.append(np.argsort(order).astype(np.int32)[rows[:, width + at]])
-        return self._laid(rows[:, :width], known, codes)
+        for index in range(len(self.label_names)):
+            order = np.argsort(state[f"vocabulary_{index}"])
+            vocabularies.append(state[f"vocabulary_{index}"][order])
+            codes.append(np.argsort(order).astype(np.int32)[rows[:, width + index]])
+        return self._layout(rows[:, :width], vocabularies, codes)
 
-    def _laid(self, places: np.ndarray, known: list[np.ndarray], codes: list[np.ndarray]) -> xr.Dataset:
-        if not len(places):
-            raise OptionError(f"No token is left to contrast: where={self.where!r} keeps none.")
-        counted = _counted(self.labels, known[:2], codes[:2], places[:, 0])
-        there = sides(counted, self.labels, self.minimum, self.minimum_sources)
-        kept, skipped = choose(there, self.pairs, self.minimum, self.minimum_sources)
-        strata = _strata(known[2:], codes[2:])
-        laid = lay_out(kept, places, known[:2], codes[:2], strata, bins=self.bins, draws=self.draws, seed=self.seed)
-        return laid.assign_attrs(skipped=json.dumps(skipped, ensure_ascii=False))
+    def _layout(self, order_keys: np.ndarray, vocabularies: list[np.ndarray], codes: list[np.ndarray]) -> xr.Dataset:
+        if not len(order_keys):
+            raise OptionError(f"There are no tokens to contrast: where={self.where!r} matches no token.")
+        counted = _count_labels(self.labels, vocabularies[:2], codes[:2], order_keys[:, 0])
+        sides = count_sides(counted, self.labels, self.min_tokens, self.min_sources)
+        measured, skipped = select_pairs(sides, self.pairs, self.min_tokens, self.min_sources)
+        strata = _combined_strata(vocabularies[2:], codes[2:])
+        layout = build_layout(
+            measured,
+            order_keys,
+            vocabularies[:2],
+            codes[:2],
+            strata,
+            bins=self.bins,
+            n_permutations=self.n_permutations,
+            seed=self.seed,
+        )
+        return layout.assign_attrs(skipped=json.dumps(skipped, ensure_ascii=False))
 
 
-def _appended(rows: np.ndarray, n: int, more: np.ndarray) -> np.ndarray:
-    """Write rows after the first n of a buffer, which is doubled where it is full."""
-    if n + len(more) > len(rows):
-        larger = np.empty((max(2 * len(rows), n + len(more)), rows.shape[1]), np.int32)
-        larger[:n] = rows[:n]
-        rows = larger
-    rows[n : n + len(more)] = more
-    return rows
+def _append_rows(buffer: np.ndarray, n: int, rows: np.ndarray) -> np.ndarray:
+    """Write rows after the first n rows of a buffer, which doubles in size when it is full; return the buffer."""
+    if n + len(rows) > len(buffer):
+        larger = np.empty((max(2 * len(buffer), n + len(rows)), buffer.shape[1]), np.int32)
+        larger[:n] = buffer[:n]
+        buffer = larger
+    buffer[n : n + len(rows)] = rows
+    return buffer
 
 
-def _counted(
-    labels: tuple[str, ...], known: list[np.ndarray], codes: list[np.ndarray], sources: np.ndarray
+def _count_labels(
+    labels: tuple[str, ...], vocabularies: list[np.ndarray], codes: list[np.ndarray], sources: np.ndarray
 ) -> xr.Dataset:
-    """Return what the reducer ``labels`` returns of these tokens."""
+    """Return the result of the reducer ``labels`` for these tokens."""
     import xarray as xr
 
-    both = codes[0].astype(np.int64) * known[1].size + codes[1]
-    tokens = np.bincount(both, minlength=known[0].size * known[1].size)
-    row_of, there = np.cumsum(tokens > 0) - 1, np.flatnonzero(tokens)
-    low, span = int(sources.min()), int(sources.max()) - int(sources.min()) + 1
-    seen = np.unique(row_of[both] * span + (sources - low))
-    data = {"tokens": ("row", tokens[there]), "sources": ("row", np.bincount(seen // span))}
-    data |= {"seen_row": ("seen", seen // span), "seen_source": ("seen", seen % span + low)}
-    rows = there // known[1].size, there % known[1].size
-    return xr.Dataset(data, {name: ("row", held[row]) for name, held, row in zip(labels, known, rows, strict=True)})
+    n_outputs = vocabularies[1].size
+    combined = codes[0].astype(np.int64) * n_outputs + codes[1]
+    tokens = np.bincount(combined, minlength=vocabularies[0].size * n_outputs)
+    row_of, occurring = np.cumsum(tokens > 0) - 1, np.flatnonzero(tokens)
+    first_source, span = int(sources.min()), int(sources.max()) - int(sources.min()) + 1
+    occurrences = np.unique(row_of[combined] * span + (sources - first_source))
+    data = {"tokens": ("row", tokens[occurring]), "sources": ("row", np.bincount(occurrences // span))}
+    data |= {"occurrence_row": ("occurrence", occurrences // span)}
+    data |= {"occurrence_source": ("occurrence", occurrences % span + first_source)}
+    indices = occurring // n_outputs, occurring % n_outputs
+    columns = zip(labels, vocabularies, indices, strict=True)
+    return xr.Dataset(data, {name: ("row", vocabulary[index]) for name, vocabulary, index in columns})
 
 
-def _strata(known: list[np.ndarray], codes: list[np.ndarray]) -> np.ndarray | None:
-    strata: np.ndarray | None = None
-    for held, code in zip(known, codes, strict=True):
-        strata = code.astype(np.int64) if strata is None else strata * held.size + code
-    return strata
+def _combined_strata(vocabularies: list[np.ndarray], codes: list[np.ndarray]) -> np.ndarray | None:
+    """Return one code per token for the combination of its strata, or None without strata."""
+    combined: np.ndarray | None = None
+    for vocabulary, code in zip(vocabularies, codes, strict=True):
+        combined = code.astype(np.int64) if combined is None else combined * vocabulary.size + code
+    return combined
