@@ -1,4 +1,4 @@
-"""Units in blocks over groups of tokens, so that memory does not grow with the number of units."""
+"""Information of blocks of units over groups of tokens, so that memory does not grow with the number of units."""
 
 from __future__ import annotations
 
@@ -8,76 +8,108 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError
-from interp_information.estimators import TIED, check_ties, corrected, informations, nearest_neighbours, ties
-from interp_information.permutation_test import p_values, q_values
-from interp_information.token_groups import Group
+from interp_information.estimators import (
+    MAX_TIED,
+    check_ties,
+    correct_bias,
+    nearest_neighbour_information,
+    plug_in_by_column,
+    tied_fraction,
+)
+from interp_information.permutation_test import pooled_pvalues, q_values
+from interp_information.token_groups import TokenGroup
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
-VALUES = 2**25  # of a block of units, at once: 128 MiB of float32
-LINE = 16  # units that are stored together
-FINE = (16, 32, 3000, 300)  # bins, and how many from so many tokens of so many sources
+BLOCK_VALUES = 2**25  # values of a block of units: 128 MiB of float32
+UNIT_MULTIPLE = 16  # units that are stored together
+COARSE_BINS, FINE_BINS = 16, 32
+FINE_MIN_TOKENS, FINE_MIN_SOURCES = 3000, 300  # of a group, for FINE_BINS
+OVER_ALL_UNITS = {"depends_on_all": "unit"}
+MAX_EXAMPLES = 3  # units that an error message names
 
 
-def binned(acts: xr.Dataset, whole: Group, told: Sequence[Group], correction: str, bins: int | None) -> xr.Dataset:
-    """Return ``information``, ``total``, ``p``, ``q`` (unit) and ``by_input`` (unit, group) over bins of equal mass."""
+def binned_information(
+    acts: xr.Dataset, whole: TokenGroup, groups: Sequence[TokenGroup], correction: str, bins: int | None
+) -> xr.Dataset:
+    """Return ``information``, ``total``, ``p``, ``q`` (unit) and ``by_input`` (unit, group) over bins of equal mass.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Dims ``(token, unit)``.
+    whole : TokenGroup
+        All tokens.
+    groups : sequence of TokenGroup
+        Groups with at least two labels.
+    correction : {"permutation", "miller-madow"}
+        Bias correction.
+    bins : int, optional
+        Number of bins; by default 16 or 32, by the size of the group.
+    """
     units, tokens = acts.sizes["unit"], whole.rows.size
-    total, by_input = np.zeros(units), np.zeros((units, len(told)))
-    bits = np.zeros((units, told[0].columns.shape[1]))
-    for block, values in blocks(acts):
-        for at, one in enumerate((whole, *told)):
-            found, freedom = informations(np.ascontiguousarray(values[:, one.rows]), one.columns, bins or _fine(one))
-            less = corrected(found, freedom, correction, one.rows.size)
-            if one is whole:
-                total[block] = less
+    total, by_input = np.zeros(units), np.zeros((units, len(groups)))
+    conditional = np.zeros((units, groups[0].columns.shape[1]))
+    for block, values in unit_blocks(acts):
+        for index, group in enumerate((whole, *groups)):
+            own = np.ascontiguousarray(values[:, group.rows])
+            bits, freedom = plug_in_by_column(own, group.columns, bins or _default_bins(group))
+            corrected = correct_bias(bits, freedom, correction, group.rows.size)
+            if group is whole:
+                total[block] = corrected
             else:
-                by_input[block, at - 1] = less
-                bits[block] += found * (one.rows.size / tokens)
-    p = p_values(bits, acts["quantity"].values)
-    return _dataset(total, by_input, whole, told).assign(p=("unit", p), q=("unit", q_values(p)))
+                by_input[block, index - 1] = corrected
+                conditional[block] += bits * (group.rows.size / tokens)
+    p = pooled_pvalues(conditional, acts["quantity"].values)
+    result = _to_dataset(total, by_input, whole, groups)
+    return result.assign(p=("unit", p, OVER_ALL_UNITS), q=("unit", q_values(p), OVER_ALL_UNITS))
 
 
-def nearest(acts: xr.Dataset, whole: Group, told: Sequence[Group], neighbours: int, seed: int) -> xr.Dataset:
+def nearest_neighbour_dataset(
+    acts: xr.Dataset, whole: TokenGroup, groups: Sequence[TokenGroup], n_neighbors: int, seed: int
+) -> xr.Dataset:
     """Return ``information``, ``total`` (unit) and ``by_input`` (unit, group) by nearest neighbours.
 
-    ``total`` is NaN where values repeat too often over all inputs, as those of a unit do that keeps what it has read.
+    ``total`` is NaN if values repeat too often over all inputs, as those of a unit that copies its input do.
     """
     values = acts.activation.values
     check_finite(values.T, acts["unit"].values)
-    for one in told:
-        check_ties(values[one.rows], acts["unit"].values)
+    for group in groups:
+        check_ties(values[group.rows], acts["unit"].values)
     total, *by_input = (
-        nearest_neighbours(values[one.rows], one.columns[:, 0], neighbours=neighbours, seed=seed)
-        for one in (whole, *told)
+        nearest_neighbour_information(values[group.rows], group.columns[:, 0], n_neighbors=n_neighbors, seed=seed)
+        for group in (whole, *groups)
     )
-    total[ties(values[whole.rows]) > TIED] = np.nan
-    return _dataset(total, np.stack(by_input, axis=1), whole, told)
+    total[tied_fraction(values[whole.rows]) > MAX_TIED] = np.nan
+    return _to_dataset(total, np.stack(by_input, axis=1), whole, groups)
 
 
-def _fine(one: Group) -> int:
-    few, many, tokens, sources = FINE
-    return many if one.rows.size >= tokens and one.sources >= sources else few
+def _default_bins(group: TokenGroup) -> int:
+    is_large = group.rows.size >= FINE_MIN_TOKENS and group.n_sources >= FINE_MIN_SOURCES
+    return FINE_BINS if is_large else COARSE_BINS
 
 
-def _dataset(total: NDArray[Any], by_input: NDArray[Any], whole: Group, told: Sequence[Group]) -> xr.Dataset:
+def _to_dataset(
+    total: NDArray[Any], by_input: NDArray[Any], whole: TokenGroup, groups: Sequence[TokenGroup]
+) -> xr.Dataset:
     import xarray as xr
 
-    share = np.array([one.rows.size for one in told]) / whole.rows.size
-    data = {"information": ("unit", by_input @ share), "total": ("unit", total)}
+    weights = np.array([group.rows.size for group in groups]) / whole.rows.size
+    data = {"information": ("unit", by_input @ weights), "total": ("unit", total)}
     return xr.Dataset({**data, "by_input": (("unit", "group"), by_input)})
 
 
-def blocks(acts: xr.Dataset) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Yield blocks of units and their values (unit, token), which are read when it is their turn.
+def unit_blocks(acts: xr.Dataset) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Yield blocks of units and their values (unit, token), read one block at a time.
 
     Raises
     ------
     SchemaError
         For NaN or infinite values.
     """
-    width = max(VALUES // max(acts.sizes["token"], 1) // LINE, 1) * LINE
+    width = max(BLOCK_VALUES // max(acts.sizes["token"], 1) // UNIT_MULTIPLE, 1) * UNIT_MULTIPLE
     for first in range(0, acts.sizes["unit"], width):
         block = slice(first, first + width)
         values = np.ascontiguousarray(acts.activation[:, block].values.T)
@@ -87,9 +119,11 @@ def blocks(acts: xr.Dataset) -> Iterator[tuple[slice, NDArray[Any]]]:
 
 def check_finite(values: NDArray[Any], names: NDArray[Any]) -> None:
     """Raise `SchemaError` with the names of units (unit, token) that have NaN or infinite values."""
-    odd = names[~np.isfinite(values).all(axis=1)]
-    if odd.size:
-        listed = ", ".join(odd[:3]) + (", …" if odd.size > 3 else "")
+    not_finite = names[~np.isfinite(values).all(axis=1)]
+    if not_finite.size:
+        examples = not_finite[:MAX_EXAMPLES].tolist()
+        listed = ", ".join(examples) + (", …" if not_finite.size > MAX_EXAMPLES else "")
         raise SchemaError(
-            f"Information needs finite activations; {odd.size} units have NaN or infinite ones: {listed}."
+            f"Information needs finite activations; {not_finite.size} units have NaN or infinite ones: {listed}. To "
+            f"leave them out, type interp.pick(acts, unit=lambda unit: ~np.isin(unit, {examples}))."
         )
