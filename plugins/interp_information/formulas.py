@@ -1,4 +1,4 @@
-"""What penalties compute, as functions of plain tensors; differentiable, in nats."""
+"""Formulas of the penalties as differentiable functions of plain tensors, in nats."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-LEAST = 1e-12  # variance of a unit that counts as constant
+MIN_VARIANCE = 1e-12  # a unit with a smaller variance counts as constant
 
 
 def moments(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean ``(unit,)`` and covariance ``(unit, unit)`` of values ``(token, unit)``, by n."""
+    """Return mean ``(unit,)`` and covariance ``(unit, unit)`` of values ``(token, unit)``, normalised by n."""
     mean = values.mean(0)
     centred = values - mean
     return mean, centred.T @ centred / len(values)
 
 
-def gaussian_total_correlation(covariance: Tensor, shrink: float = 0.0) -> Tensor:
-    """Return the total correlation of a Gaussian, in nats: -1/2 ln det R, from 0 on.
+def gaussian_total_correlation(covariance: Tensor, shrinkage: float = 0.0) -> Tensor:
+    """Return the total correlation of a Gaussian in nats: -1/2 ln det R, 0 or more.
 
-    Watanabe, "Information theoretical analysis of multivariate correlation", 1960. A constant unit depends on nothing.
+    Watanabe, "Information theoretical analysis of multivariate correlation", 1960. A constant unit is independent of
+    all others.
 
     Parameters
     ----------
     covariance : Tensor (unit, unit)
-    shrink : float
-        How far R goes towards the identity, 0 to 1; without it units that are functions of others give infinity.
+    shrinkage : float
+        Shrinkage of R towards the identity, 0 to 1; with 0, units that are linear functions of others give infinity.
     """
     import torch
 
-    size = covariance.diagonal().clamp(min=LEAST).sqrt()
-    correlation = covariance / (size[:, None] * size[None])
-    eye = torch.eye(len(size), dtype=covariance.dtype, device=covariance.device)
-    off = correlation * (1 - eye) * (1 - shrink)
-    found: Tensor = torch.linalg.slogdet(off + eye).logabsdet
-    return -0.5 * found
+    std = covariance.diagonal().clamp(min=MIN_VARIANCE).sqrt()
+    correlation = covariance / (std[:, None] * std[None])
+    eye = torch.eye(len(std), dtype=covariance.dtype, device=covariance.device)
+    off_diagonal = correlation * (1 - eye) * (1 - shrinkage)
+    log_determinant: Tensor = torch.linalg.slogdet(off_diagonal + eye).logabsdet
+    return -0.5 * log_determinant
 
 
 def gaussian_divergence(mean: Tensor, log_scale: Tensor) -> Tensor:
@@ -51,14 +52,14 @@ def gaussian_divergence(mean: Tensor, log_scale: Tensor) -> Tensor:
 
 
 def code_information(logits: Tensor, codes: Tensor) -> Tensor:
-    """Return ln 2 + E[ln Q(c | .)], in nats a code: at most ln 2, and at most what there is to know (InfoGAN's L_I).
+    """Return ln 2 + E[ln Q(c | .)] in nats per code, InfoGAN's L_I: a lower bound of the information, at most ln 2.
 
-    Chen et al., "InfoGAN", 2016, eq. 5, for independent fair codes of two values.
+    Chen et al., "InfoGAN", 2016, eq. 5, for independent fair binary codes.
 
     Parameters
     ----------
     logits : Tensor (token, code)
-        Of c = +1.
+        Logits of c = +1.
     codes : Tensor (token, code)
         -1 or +1.
     """
@@ -68,24 +69,24 @@ def code_information(logits: Tensor, codes: Tensor) -> Tensor:
 
 
 def label_information(logits: Tensor, labels: Tensor, entropy: Tensor) -> Tensor:
-    """Return H(Y) + E[ln q(y | h_k)], in nats, mean over the units: at most the mean of I(Y; h_k).
+    """Return H(Y) + E[ln q(y | h_k)] in nats, mean over units: at most the mean of I(Y; h_k).
 
     Parameters
     ----------
     logits : Tensor (token, unit, label)
-        Of q, for each unit on its own.
+        Logits of q for each unit separately.
     labels : LongTensor (token,)
     entropy : Tensor ()
-        Of the labels.
+        Entropy of the labels.
     """
-    told = logits.log_softmax(-1).gather(-1, labels[:, None, None].expand(-1, logits.shape[1], 1))
-    return entropy + told.mean()
+    log_likelihood = logits.log_softmax(-1).gather(-1, labels[:, None, None].expand(-1, logits.shape[1], 1))
+    return entropy + log_likelihood.mean()
 
 
-def entropy_of(labels: Tensor, count: int) -> Tensor:
-    """Return the entropy of labels ``(token,)`` among ``count``, in nats."""
+def label_entropy(labels: Tensor, n_classes: int) -> Tensor:
+    """Return the entropy of labels ``(token,)`` in ``n_classes`` classes, in nats."""
     import torch
 
-    share = torch.bincount(labels, minlength=count).double() / len(labels)
-    found: Tensor = torch.special.entr(share).sum()
-    return found
+    shares = torch.bincount(labels, minlength=n_classes).double() / len(labels)
+    entropy: Tensor = torch.special.entr(shares).sum()
+    return entropy

@@ -1,4 +1,4 @@
-"""Compiled loops. Numba comes with this module, which is therefore imported where they run."""
+"""Compiled loops. This module imports numba, so it is imported only where the loops run."""
 
 from __future__ import annotations
 
@@ -8,41 +8,51 @@ import numpy as np
 
 from interp import compiled
 
-TILE = 256  # tokens side by side: their labels stay in cache while some units are counted
-TOGETHER = 4  # units counted over one tile
+TILE_TOKENS = 256  # tokens per tile: their labels stay in cache while some units are counted
+TILE_UNITS = 4  # units counted over one tile
 
 
 @compiled
-def place(first: int, last: int, values: Any, edges: Any, found: Any) -> None:
-    """Write to ``found[unit, token]`` how many edges (unit, edge) are at or below a value; equal edges leave gaps."""
+def assign_bins(first: int, last: int, values: Any, edges: Any, bin_of: Any) -> None:
+    """Write to ``bin_of[unit, token]`` the number of edges (unit, edge) not above a value; equal edges leave gaps."""
     for unit in range(first, last):
-        here = found[unit]
-        here[:] = 0
+        own = bin_of[unit]
+        own[:] = 0
         for k in range(edges.shape[1]):
             edge = edges[unit, k]
-            for token in range(here.size):
-                here[token] += np.uint8(values[unit, token] >= edge)
+            for token in range(own.size):
+                own[token] += np.uint8(values[unit, token] >= edge)
 
 
 @compiled
-def tally(first: int, last: int, found: Any, labels: Any, classes: int, counts: Any) -> None:
-    """Write ``counts[unit - first, bin, draw * classes + label]`` for some units."""
-    tokens, draws = labels.shape
+def count_cells(first: int, last: int, bin_of: Any, labels: Any, classes: int, counts: Any) -> None:
+    """Write ``counts[unit - first, bin, column * classes + label]`` for some units."""
+    tokens, columns = labels.shape
     counts[:] = 0
-    for start in range(0, tokens, TILE):
+    for start in range(0, tokens, TILE_TOKENS):
         for unit in range(first, last):
-            here = counts[unit - first]
-            for token in range(start, min(start + TILE, tokens)):
-                cells = here[found[unit, token]]
+            own = counts[unit - first]
+            for token in range(start, min(start + TILE_TOKENS, tokens)):
+                cells = own[bin_of[unit, token]]
                 base = 0
-                for draw in range(draws):
-                    cells[base + labels[token, draw]] += 1
+                for column in range(columns):
+                    cells[base + labels[token, column]] += 1
                     base += classes
 
 
 @compiled
-def summed(counts: Any, classes: int, table: Any, total: Any) -> Any:
-    """Write each draw's sum of ``table[cell]``; return that of the bins, and filled cells less filled bins."""
+def sum_over_cells(counts: Any, classes: int, table: Any, total: Any) -> Any:
+    """Write the sum of ``table[count]`` over cells for each column; return that over bins, and filled cells minus bins.
+
+    Parameters
+    ----------
+    counts : array (bin, column * classes)
+    classes : int
+        Number of distinct labels.
+    table : array (token + 1,)
+        ``n log2 n``.
+    total : array (column,)
+    """
     used, margin = 0, 0.0
     total[:] = 0.0
     for k in range(counts.shape[0]):
@@ -52,41 +62,50 @@ def summed(counts: Any, classes: int, table: Any, total: Any) -> Any:
             used += counts[k, label] > 0
         used -= mass > 0
         margin += table[mass]
-        for draw in range(total.size):
-            for cell in range(draw * classes, (draw + 1) * classes):
-                total[draw] += table[counts[k, cell]]
+        for column in range(total.size):
+            for cell in range(column * classes, (column + 1) * classes):
+                total[column] += table[counts[k, cell]]
     return margin, used
 
 
 @compiled
-def measure(
-    first: int, last: int, found: Any, labels: Any, known: Any, bins: int, table: Any, bits: Any, freedom: Any
+def information_by_column(
+    first: int,
+    last: int,
+    bin_of: Any,
+    labels: Any,
+    label_counts: Any,
+    bins: int,
+    table: Any,
+    bits: Any,
+    freedom: Any,
 ) -> None:
-    """Write the plug-in information of bins and each column of labels to ``bits[unit, draw]``.
+    """Write the plug-in information of bins and each column of labels to ``bits[unit, column]``.
 
     Parameters
     ----------
-    found : array (unit, token) of uint8
-        Bins.
-    labels : array (token, draw) of uint16
+    bin_of : array (unit, token) of uint8
+        Bins of the tokens.
+    labels : array (token, column) of uint16
         The same labels in each column, in another order.
-    known : array (label,) of int
-        How often each label occurs, once at least.
+    label_counts : array (label,) of int
+        Number of tokens of each label, at least one.
     table : array (token + 1,)
         ``n log2 n``.
     freedom : array (unit,)
-        Becomes filled cells of the first column, less filled bins, less labels, plus one.
+        Output: filled cells of the first column, minus filled bins, minus labels, plus one.
     """
-    tokens, classes = labels.shape[0], known.size
+    tokens, classes = labels.shape[0], label_counts.size
     fixed = table[tokens]
-    for n in known:
+    for n in label_counts:
         fixed -= table[n]
-    counts, total = np.empty((TOGETHER, bins, labels.shape[1] * classes), np.int32), np.empty(labels.shape[1])
-    for left in range(first, last, TOGETHER):
-        right = min(left + TOGETHER, last)
-        tally(left, right, found, labels, classes, counts)
+    shape = TILE_UNITS, bins, labels.shape[1] * classes
+    counts, total = np.empty(shape, np.int32), np.empty(labels.shape[1])
+    for left in range(first, last, TILE_UNITS):
+        right = min(left + TILE_UNITS, last)
+        count_cells(left, right, bin_of, labels, classes, counts)
         for unit in range(left, right):
-            margin, used = summed(counts[unit - left], classes, table, total)
+            margin, used = sum_over_cells(counts[unit - left], classes, table, total)
             freedom[unit] = used - classes + 1
-            for draw in range(total.size):
-                bits[unit, draw] = max((fixed - margin + total[draw]) / tokens, 0.0)
+            for column in range(total.size):
+                bits[unit, column] = max((fixed - margin + total[column]) / tokens, 0.0)
