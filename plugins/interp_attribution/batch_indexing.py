@@ -1,4 +1,4 @@
-"""Samples of whatever a model takes, again and in any order: what Captum multiplies, a batch can be asked for."""
+"""Selection of samples from batches of any structure, in any order and number, as Captum's methods require."""
 
 from __future__ import annotations
 
@@ -6,145 +6,199 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from interp import OptionError
+import numpy as np
+
+from interp import Batch, OptionError
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn.utils.rnn import PackedSequence
 
 
-def leading(inputs: Any) -> Any:
-    """Return the first tensor or ``PackedSequence`` of some inputs, or None."""
+def as_batch_list(batches: Any) -> list[Any]:
+    """Return one batch or an iterable of batches as a list.
+
+    Parameters
+    ----------
+    batches : Batch, Tensor, PackedSequence or iterable of those
+        Value of the option ``batches`` or ``baseline_pool``.
+
+    Raises
+    ------
+    OptionError
+        For items of any other type.
+    """
+    from torch import Tensor
+    from torch.nn.utils.rnn import PackedSequence
+
+    items = [batches] if isinstance(batches, Batch | Tensor | PackedSequence) else list(batches)
+    for batch in items:
+        if not isinstance(batch, Batch | Tensor | PackedSequence):
+            raise OptionError(f"batches= takes interp.Batch, tensors or PackedSequences; got {type(batch).__name__}.")
+    return items
+
+
+def labels_by_sample(values: Any, lengths: np.ndarray) -> list[list[Any]]:
+    """Return a label of a batch as one list per sample.
+
+    Parameters
+    ----------
+    values : sequence
+        One value per token (flat, sample after sample), one sequence per sample, or one value per sample.
+    lengths : array (sample,) of int
+        Number of steps of each sample.
+
+    Returns
+    -------
+    list of list
+        One list per sample, with one value per step.
+    """
+    if len(values) == lengths.sum() and (len(values) != len(lengths) or np.ndim(values[0]) == 0):
+        return [part.tolist() for part in np.split(np.asarray(values), np.cumsum(lengths)[:-1])]
+    return [
+        list(value) if hasattr(value, "__len__") else [value] * int(n) for value, n in zip(values, lengths, strict=True)
+    ]
+
+
+def first_tensor(inputs: Any) -> Any:
+    """Return the first tensor or ``PackedSequence`` in nested inputs, or None."""
     from torch import Tensor
     from torch.nn.utils.rnn import PackedSequence
 
     if isinstance(inputs, Tensor | PackedSequence):
         return inputs
     parts = inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, list | tuple) else ()
-    return next((found for part in parts if (found := leading(part)) is not None), None)
+    return next((tensor for part in parts if (tensor := first_tensor(part)) is not None), None)
 
 
-def padded(data: PackedSequence) -> tuple[Tensor, Tensor]:
-    """Return ``(sample, step, …)`` in the caller's order, and the lengths ``(sample,)``."""
+def unpack_samples(data: PackedSequence) -> tuple[Tensor, Tensor]:
+    """Return padded samples ``(sample, step, ...)`` in the caller's order, and their lengths ``(sample,)``."""
     from torch.nn.utils.rnn import pad_packed_sequence
 
-    rows, lengths = pad_packed_sequence(data, batch_first=True)
-    return rows, lengths
+    samples, lengths = pad_packed_sequence(data, batch_first=True)
+    return samples, lengths
 
 
-def packed(rows: Tensor, lengths: Tensor, in_order: bool = True) -> PackedSequence:
-    """Return rows ``(sample, step, …)`` as a ``PackedSequence``.
+def pack_samples(samples: Tensor, lengths: Tensor, enforce_sorted: bool = True) -> PackedSequence:
+    """Return padded samples as a ``PackedSequence``.
 
     Parameters
     ----------
-    rows, lengths : Tensor (sample, step, …), (sample,)
-        The samples.
-    in_order : bool
-        Whether they come longest first, and the result says nothing of their order; else it does.
+    samples : Tensor (sample, step, ...)
+        Padded samples.
+    lengths : Tensor (sample,)
+        Number of steps of each sample.
+    enforce_sorted : bool
+        Require the longest sample first and store no ``sorted_indices``; False sorts the samples and stores them.
+
+    Raises
+    ------
+    OptionError
+        If ``enforce_sorted`` and a longer sample follows a shorter one.
     """
     from torch.nn.utils.rnn import pack_padded_sequence
 
-    if in_order and bool((lengths.diff() > 0).any()):
+    if enforce_sorted and bool((lengths.diff() > 0).any()):
         raise OptionError(
-            "A batch has two PackedSequences, of which the second says nothing of the order of its samples: make it "
-            "with enforce_sorted=False."
+            "A batch has two PackedSequences, and the second one stores no order of its samples: create it with "
+            "enforce_sorted=False."
         )
-    return pack_padded_sequence(rows, lengths.cpu(), batch_first=True, enforce_sorted=in_order)
+    return pack_padded_sequence(samples, lengths.cpu(), batch_first=True, enforce_sorted=enforce_sorted)
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The samples of a batch's inputs.
+class BatchSamples:
+    """The samples in the inputs of one batch.
 
     Attributes
     ----------
     inputs : Any
-        A nest of tuples, lists and dicts.
+        Tensors, packed sequences and lists of int, nested in tuples, lists and dicts.
     first : Tensor or PackedSequence
-        The leading one; it gives the count and where the samples are.
+        First tensor of ``inputs``; it defines the number of samples.
     count : int
-        How many.
-    axis : int
-        Where the leading tensor has them.
+        Number of samples.
+    sample_dim : int
+        Sample dim of ``first``.
     """
 
     inputs: Any
     first: Any
     count: int
-    axis: int
+    sample_dim: int
 
-    def taken(self, index: Tensor, replacement: Any) -> Any:
-        """Return inputs of the samples ``index``, with a replacement for the leading one."""
-        return self._taken(self.inputs, index, replacement)
+    def select(self, index: Tensor, replacement: Any) -> Any:
+        """Return the inputs of the samples ``index``, with ``replacement`` in place of the first tensor."""
+        return self._select(self.inputs, index, replacement)
 
-    def _taken(self, value: Any, index: Tensor, replacement: Any) -> Any:
+    def _select(self, value: Any, index: Tensor, replacement: Any) -> Any:
         from torch import Tensor
         from torch.nn.utils.rnn import PackedSequence
 
         if value is self.first:
             return replacement
         if isinstance(value, PackedSequence):
-            rows, lengths = padded(value)
-            return packed(rows[index], lengths[index.cpu()], value.sorted_indices is None)
+            samples, lengths = unpack_samples(value)
+            return pack_samples(samples[index], lengths[index.cpu()], value.sorted_indices is None)
         if isinstance(value, Tensor):
-            dim = self._dim(value)
+            dim = self._find_sample_dim(value)
             return value if dim is None else value.index_select(dim, index.to(value.device))
         if isinstance(value, Mapping):
-            return {key: self._taken(part, index, replacement) for key, part in value.items()}
+            return {key: self._select(part, index, replacement) for key, part in value.items()}
         if isinstance(value, list | tuple):
             if len(value) == self.count and all(isinstance(part, int) for part in value):
-                return [value[place] for place in index.tolist()]
-            return tuple(self._taken(part, index, replacement) for part in value)
+                return [value[sample] for sample in index.tolist()]
+            return tuple(self._select(part, index, replacement) for part in value)
         return value
 
-    def _dim(self, value: Tensor) -> int | None:
-        """Return where an input has the samples; None where it has none."""
+    def _find_sample_dim(self, value: Tensor) -> int | None:
+        """Return the sample dim of an input, or None if no dim has the number of samples as its size."""
         from torch.nn.utils.rnn import PackedSequence
 
-        found = [dim for dim, size in enumerate(value.shape) if size == self.count]
-        alike = not isinstance(self.first, PackedSequence) and value.shape[:2] == self.first.shape[:2]
-        if alike and self.axis in found:
-            return self.axis
-        if len(found) > 1:
+        dims = [dim for dim, size in enumerate(value.shape) if size == self.count]
+        same_shape = not isinstance(self.first, PackedSequence) and value.shape[:2] == self.first.shape[:2]
+        if same_shape and self.sample_dim in dims:
+            return self.sample_dim
+        if len(dims) > 1:
             raise OptionError(
-                f"Which dim of an input of shape {tuple(value.shape)} are the {self.count} samples is not clear. "
-                "Give a batch with another number of samples."
+                f"Cannot tell which dim of an input of shape {tuple(value.shape)} holds the {self.count} samples. "
+                "Pass a batch with a different number of samples."
             )
-        return found[0] if found else None
+        return dims[0] if dims else None
 
 
-def codes_of(data: Tensor, letters: Tensor, lengths: Tensor, step: int) -> tuple[str, int] | None:
-    """Return how some letters are laid out in what a layer is asked for.
+def lookup_layout(data: Tensor, codes: Tensor, lengths: Tensor, step: int) -> tuple[str, int] | None:
+    """Return how the codes that a layer looks up are laid out.
 
     Parameters
     ----------
     data : Tensor of int
-        What it is asked for.
-    letters : Tensor (sample, step) of int
-        What the model was given, longest sample first.
+        Input of the layer.
+    codes : Tensor (sample, step) of int
+        Codes that the model received, longest sample first.
     lengths : Tensor (sample,)
-        Of the samples.
+        Number of steps of each sample.
     step : int
-        The next step, where it is asked for one after the other.
+        Next step, for models that look up one step at a time.
 
     Returns
     -------
     tuple or None
-        ``batch`` or ``time`` with the number of steps, ``packed`` with whether in order (see `packed`), ``step`` with
-        which one; None for other letters.
+        ``"batch"`` or ``"time"`` (first dim) with the number of steps, ``"packed"`` with ``enforce_sorted`` of
+        `pack_samples`, or ``"step"`` with the step; None if ``data`` contains other codes.
     """
     import torch
 
     steps = int(lengths.max())
-    for size in {letters.shape[1], steps}:
-        if torch.equal(data, letters[:, :size]):
+    for size in {codes.shape[1], steps}:
+        if torch.equal(data, codes[:, :size]):
             return "batch", size
-        if torch.equal(data, letters[:, :size].t()):
+        if torch.equal(data, codes[:, :size].t()):
             return "time", size
     if data.dim() == 1 and data.numel() == int(lengths.sum()):
-        for in_order in (True, False):  # of equal lengths torch sorts some before others
-            if torch.equal(data, packed(letters, lengths, in_order).data):
-                return "packed", in_order
-    if step < letters.shape[1] and torch.equal(data.reshape(-1), letters[:, step]):
+        for enforce_sorted in (True, False):  # torch may reorder samples of equal length
+            if torch.equal(data, pack_samples(codes, lengths, enforce_sorted).data):
+                return "packed", enforce_sorted
+    if step < codes.shape[1] and torch.equal(data.reshape(-1), codes[:, step]):
         return "step", step
     return None

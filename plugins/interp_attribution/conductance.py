@@ -1,4 +1,4 @@
-"""Units along a straight line from a baseline to the input: their values, their gradients, and what they carry."""
+"""Conductance of units along a straight line from a baseline to the input."""
 
 from __future__ import annotations
 
@@ -8,161 +8,180 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp_attribution.numbers import conductance, nodes
-from interp_attribution.readout import Readout
-from interp_attribution.setting import Rows, Setting
+from interp import OptionError
+from interp_attribution.dataset import AttributionData, TokenBatch
+from interp_attribution.quadrature import gauss_legendre, integrate_conductance
+from interp_attribution.target import TargetReadout
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Labels = Mapping[str, np.ndarray]
 
+SEEN_BY = {"recurrence": "state", "readout": "output"}  # the option seen_by= of interp's edits, for each scope
+
+
+def edit_scope(scope: str) -> str:
+    """Return the scope as interp's edits take it; `OptionError` for an unknown one."""
+    if scope not in SEEN_BY:
+        raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
+    return SEEN_BY[scope]
+
 
 @dataclass
-class Path:
-    """What is followed.
+class StraightLinePath:
+    """Settings of a path integral.
 
     Attributes
     ----------
+    data : AttributionData
+        Tokens to explain.
     units : Any
-        As of `interp.Leaves`.
+        Units, as `interp.Leaves` takes them.
     offsets : array (offset,) of int
-        Steps of the units, from the token's own.
-    seen_by : str
-        As of `interp.Leaves`.
-    nodes : int
-        Of the rule.
+        Steps of the units, relative to the token's own.
+    scope : str
+        Scope as interp's edits take it, see `edit_scope`.
+    n_steps : int
+        Number of quadrature nodes.
     names : list of str
-        The units in the order of the columns; known after the first forward.
+        Names of the units in the order of the columns; set by the first forward pass.
     """
 
-    setting: Setting
+    data: AttributionData
     units: Any
     offsets: np.ndarray
-    seen_by: str
-    nodes: int
+    scope: str
+    n_steps: int
     names: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class Line:
-    """Some rows at all nodes: each row's nodes one after the other, the longest rows first.
+class PathBatch:
+    """Rows of a `TokenBatch` at all nodes: the nodes of a row follow each other, the longest samples come first.
 
     Attributes
     ----------
+    tokens : TokenBatch
+        Tokens with their baselines.
     x : Tensor (row x node, step, feature)
-        What the model gets.
-    index, at, column, lengths : Tensor (row x node,)
-        As of `Rows`.
+        Inputs of the model.
+    sample, step, column : Tensor (row x node,)
+        See `TokenBatch`.
     weights : Tensor (row x node,)
-        Of the rule.
+        Quadrature weights.
     """
 
-    rows: Rows
+    tokens: TokenBatch
     x: Tensor
-    index: Tensor
-    at: Tensor
+    sample: Tensor
+    step: Tensor
     column: Tensor
     weights: Tensor
 
     @property
     def lengths(self) -> Tensor:
-        """Steps of each row's sample."""
-        return self.rows.feed.lengths[self.index.cpu()]
+        """Number of steps of each sample, ``(row x node,)``."""
+        return self.tokens.inputs.lengths[self.sample.cpu()]
 
-    def number(self, readout: Readout, x: Tensor) -> Tensor:
-        """Return the number at each node."""
-        return readout(self.rows.feed(x, self.index), self.at, self.column, self.lengths)
+    def target_value(self, readout: TargetReadout, x: Tensor) -> Tensor:
+        """Return the target value at each node, ``(row x node,)``."""
+        return readout(self.tokens.inputs(x, self.sample), self.step, self.column, self.lengths)
 
 
-def line(rows: Rows, number: int) -> Line:
-    """Return the nodes of some rows."""
+def make_path_batch(tokens: TokenBatch, n_steps: int) -> PathBatch:
+    """Return the inputs at all nodes between baseline and input."""
     import torch
 
-    places, weights = (torch.from_numpy(part).to(rows.x) for part in nodes(number))
-    x = rows.reference[:, None] + places[None, :, None, None] * (rows.x - rows.reference)[:, None]
-    index, at, column = (part.repeat_interleave(number) for part in (rows.index, rows.at, rows.column))
-    return Line(rows, x.flatten(0, 1), index, at, column, weights.repeat(len(rows.token)))
+    nodes, weights = (torch.from_numpy(part).to(tokens.x) for part in gauss_legendre(n_steps))
+    x = tokens.baseline[:, None] + nodes[None, :, None, None] * (tokens.x - tokens.baseline)[:, None]
+    parts = (tokens.sample, tokens.step, tokens.column)
+    sample, step, column = (part.repeat_interleave(n_steps) for part in parts)
+    return PathBatch(tokens, x.flatten(0, 1), sample, step, column, weights.repeat(len(tokens.token)))
 
 
-def carried(path: Path, rows: Rows) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Return what units carry, what they are at the nodes, and the number at both ends.
+def unit_conductance(
+    path: StraightLinePath, tokens: TokenBatch
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return the conductance of units, their values at the nodes, and the target values at both ends.
 
     Returns
     -------
     conductance : array (row, offset, unit)
-        NaN where a sample has no such step.
+        Conductance, NaN where a sample has no such step.
     values : array (row, offset, node, unit)
-        Of the units.
+        Activations at the nodes.
     ends : dict of str to array (row,)
-        ``value`` and ``baseline_value``.
+        ``target_value`` and ``baseline_value``.
     """
     import torch
 
     from interp import Leaves, intervene
 
-    points, leaves = line(rows, path.nodes), Leaves(path.units, seen_by=path.seen_by)
-    batch = rows.feed.inputs(points.x, points.index)
-    with intervene(path.setting.model, leaves, batch=batch, check="none"):
-        number = points.number(path.setting.readout, points.x)
-        place = places_of(leaves.labels, points, path.offsets)
-        tokens = place.clamp(min=0).reshape(-1)
-        parts = leaves.value(tokens), leaves.gradient(number.sum(), tokens=tokens)
+    points, leaves = make_path_batch(tokens, path.n_steps), Leaves(path.units, seen_by=path.scope)
+    batch = tokens.inputs.make_batch(points.x, points.sample)
+    with intervene(path.data.model, leaves, batch=batch, check="none"):
+        target = points.target_value(path.data.readout, points.x)
+        positions = token_positions(leaves.labels, points, path.offsets)
+        index = positions.clamp(min=0).reshape(-1)
+        parts = leaves.value(index), leaves.gradient(target.sum(), tokens=index)
         path.names = leaves.names
-    with intervene(path.setting.model, [], check="none"), torch.no_grad():
-        ends = {
-            name: path.setting.number(rows, x) for name, x in (("value", rows.x), ("baseline_value", rows.reference))
-        }
-    shape = (len(rows.token), path.nodes, len(path.offsets), len(path.names))
-    values, ways = (part.double().cpu().numpy().reshape(shape).transpose(0, 2, 1, 3) for part in parts)
-    found = conductance(values, ways)
-    found[(place < 0).numpy().reshape(shape[:3])[:, 0]] = np.nan
-    return found, values, {name: held.double().cpu().numpy() for name, held in ends.items()}
+    both_ends = {"target_value": tokens.x, "baseline_value": tokens.baseline}
+    with intervene(path.data.model, [], check="none"), torch.no_grad():
+        ends = {name: path.data.target_value(tokens, x) for name, x in both_ends.items()}
+    shape = (len(tokens.token), path.n_steps, len(path.offsets), len(path.names))
+    values, gradients = (part.double().cpu().numpy().reshape(shape).transpose(0, 2, 1, 3) for part in parts)
+    conductance = integrate_conductance(values, gradients)
+    conductance[(positions < 0).numpy().reshape(shape[:3])[:, 0]] = np.nan
+    return conductance, values, {name: value.double().cpu().numpy() for name, value in ends.items()}
 
 
-def places_of(labels: Labels, points: Line, offsets: np.ndarray) -> Tensor:
-    """Return which token of a forward each row and offset is, ``(row x node, offset)``; -1 where there is none."""
+def token_positions(labels: Labels, points: PathBatch, offsets: np.ndarray) -> Tensor:
+    """Return the token of a forward pass at each row and offset, ``(row x node, offset)``; -1 where there is none."""
     import torch
 
-    samples = np.arange(len(points.index))
+    samples = np.arange(len(points.sample))
     first = np.searchsorted(labels["sample"], samples)
     count = np.searchsorted(labels["sample"], samples, side="right") - first
-    step = points.at.cpu().numpy()[:, None] + offsets
-    there = (step >= 0) & (step < count[:, None])
-    return torch.from_numpy(np.where(there, first[:, None] + step, -1))
+    step = points.step.cpu().numpy()[:, None] + offsets
+    exists = (step >= 0) & (step < count[:, None])
+    return torch.from_numpy(np.where(exists, first[:, None] + step, -1))
 
 
-def around(path: Path, rows: Rows, values: np.ndarray) -> np.ndarray:
-    """Return what the input gives to the number while units are held at what they are along the path, ``(row,)``."""
+def residual_attribution(path: StraightLinePath, tokens: TokenBatch, values: np.ndarray) -> np.ndarray:
+    """Return the attribution of the input that bypasses the units, ``(row,)``.
+
+    The units are clamped to their values along the path, ``values (row, offset, node, unit)``.
+    """
     import torch
 
     from interp import Clamp, intervene
 
-    points, edits = line(rows, path.nodes), []
-    at, lengths = points.at.cpu().numpy(), points.lengths.numpy()
-    for place, offset in enumerate(path.offsets.tolist()):
-        step = at + offset
+    points, edits = make_path_batch(tokens, path.n_steps), []
+    own_step, lengths = points.step.cpu().numpy(), points.lengths.numpy()
+    for position, offset in enumerate(path.offsets.tolist()):
+        step = own_step + offset
         if ((step >= 0) & (step < lengths)).any():
-            held = torch.from_numpy(values[:, place].reshape(len(at), 1, -1))
-            edits.append(Clamp(path.names, held, At(step), seen_by=path.seen_by))
+            clamped = torch.from_numpy(values[:, position].reshape(len(own_step), 1, -1))
+            edits.append(Clamp(path.names, clamped, StepMask(step), seen_by=path.scope))
     x = points.x.requires_grad_()
-    batch = rows.feed.inputs(points.x.detach(), points.index)
-    with intervene(path.setting.model, edits, batch=batch, check="none"):
-        number = points.number(path.setting.readout, x)
-        if not number.requires_grad:  # nothing goes around
-            return np.zeros(len(rows.token))
-        (slope,) = torch.autograd.grad(number.sum(), x)
-    moved = (rows.x - rows.reference).repeat_interleave(path.nodes, 0)
-    given = ((slope * moved).sum((1, 2)) * points.weights).reshape(len(rows.token), path.nodes).sum(1)
-    return np.asarray(given.double().cpu().numpy())
+    batch = tokens.inputs.make_batch(points.x.detach(), points.sample)
+    with intervene(path.data.model, edits, batch=batch, check="none"):
+        target = points.target_value(path.data.readout, x)
+        if not target.requires_grad:  # nothing bypasses the units
+            return np.zeros(len(tokens.token))
+        (gradient,) = torch.autograd.grad(target.sum(), x)
+    change = (tokens.x - tokens.baseline).repeat_interleave(path.n_steps, 0)
+    weighted = (gradient * change).sum((1, 2)) * points.weights
+    return np.asarray(weighted.reshape(len(tokens.token), path.n_steps).sum(1).double().cpu().numpy())
 
 
 @dataclass(frozen=True)
-class At:
-    """Says of each token whether it is at the step of its sample, where units are held."""
+class StepMask:
+    """Selects one token per sample, by its step ``(sample,)``, as the option ``at=`` of an edit."""
 
     step: np.ndarray
 
     def __call__(self, labels: Labels) -> np.ndarray:
-        """Return a boolean a token."""
+        """Return the mask of the selected tokens, ``(token,)`` of bool."""
         return np.asarray(labels["step"] == self.step[labels["sample"]])

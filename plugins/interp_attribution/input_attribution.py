@@ -1,4 +1,4 @@
-"""The probe ``attribution``: what each letter of a text gives to an output at a token."""
+"""The probe ``attribution``: contribution of each input step to an output at a token."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import probe
-from interp_attribution import checks
-from interp_attribution.baselines import baselines_of
-from interp_attribution.means import Means
-from interp_attribution.methods import MANY, Method
-from interp_attribution.setting import Rows, Setting, read
+from interp_attribution.baselines import make_baselines
+from interp_attribution.captum_methods import BASELINE_SET_METHODS, CaptumMethod, infidelity, sensitivity
+from interp_attribution.dataset import AttributionData, TokenBatch, read_target
+from interp_attribution.quadrature import RunningMean
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
     from torch import Tensor
 
-STEPS = 1 << 12  # of all rows that Captum gets at once
+MAX_STEPS = 1 << 12  # of all rows that Captum gets at once
 
 
 @probe(requires=("source",))
@@ -30,13 +29,13 @@ def attribution(
     model: torch.nn.Module | None = None,
     batches: Any = None,
     method: str = "IntegratedGradients",
-    options: Mapping[str, Any] | None = None,
+    method_options: Mapping[str, Any] | None = None,
     target: str | int = "output",
-    against: Sequence[str | int] | None = None,
+    contrast_with: Sequence[str | int] | None = None,
     output: Callable[[Any], Any] | None = None,
-    baseline: str = "sentences",
-    sentences: int = 20,
-    pool: Any = None,
+    baseline: str = "samples",
+    n_baselines: int = 20,
+    baseline_pool: Any = None,
     embedding: str = "",
     infidelity: int = 0,
     sensitivity: int = 0,
@@ -44,141 +43,156 @@ def attribution(
 ) -> xr.Dataset:
     """Attribute an output at each token to the steps of its input, by one of Captum's methods.
 
-    The engine stands in for the recurrent modules, so gradients flow in eval mode and on every device.
+    The engine replaces the recurrent modules, so gradients are available in eval mode and on every device.
 
     Parameters
     ----------
     acts : Dataset (token, unit)
-        The tokens to explain: any part of a capture, such as ``interp.pick(acts, input="t", output="ծ")``.
+        Tokens to explain: any part of a capture, such as ``interp.pick(acts, input="t", output="ծ")``.
     model : Module
-        The captured one.
+        Captured model.
     batches : Batch, tensor, PackedSequence or iterable of those
-        All of the capture, in the same order. The leading input is attributed to: numbers ``(sample, step, feature)``,
-        or letters, as rows of the embedding or one-hot rows.
+        All batches of the capture, in the same order. The first input is attributed to: numbers ``(sample, step,
+        feature)``, or integer codes, as rows of the embedding or one-hot rows.
     method : str
-        A name of Captum's: ``IntegratedGradients``, ``InputXGradient``, ``FeatureAblation``, ….
-    options : mapping, optional
-        Of the method, by name: ``{"n_steps": 100}``.
+        Name of a Captum method: ``IntegratedGradients``, ``InputXGradient``, ``FeatureAblation``, ….
+    method_options : mapping, optional
+        Options of the method by name: ``{"n_steps": 100}``.
     target : str or int
-        Which output: a label whose value is its symbol, a symbol, or a column.
-    against : sequence of str or int, optional
-        Outputs that it is held against: the number is then ``z_y - logsumexp`` of these without y, else ``z_y``.
+        Output to explain: a label whose value is its symbol, a symbol, or a column.
+    contrast_with : sequence of str or int, optional
+        Outputs of the contrast set: the target value is then ``z_y - logsumexp`` of these without y, else ``z_y``.
     output : callable, optional
-        Takes the part of the model's output that is read: by default its first tensor.
-    baseline : {"sentences", "zero", "space"}
-        What the input is compared with.
-    sentences : int
-        How many samples of other sources a sample is compared with; the attribution is the mean.
-    pool : Batch or iterable of those, optional
-        Where those samples are taken from, by default ``batches``.
+        Function that selects a part of the model's output; by default its first tensor.
+    baseline : {"samples", "zero", "space"}
+        Baseline that the input is compared with.
+    n_baselines : int
+        Number of samples of other sources that a sample is compared with; attributions are means over them.
+    baseline_pool : Batch or iterable of those, optional
+        Batches that those samples are taken from, by default ``batches``.
     embedding : str
-        The layer that looks letters up; by default the only ``nn.Embedding``.
+        Name of the layer that embeds codes; by default the only ``nn.Embedding``.
     infidelity, sensitivity : int
-        Measure those too, with so many random changes of the input: see `infidelity` and `sensitivity` in ``checks``.
+        Number of random changes of the input to measure infidelity and sensitivity with; 0 skips the measurement. See
+        the functions of these names in ``interp_attribution.captum_methods``.
     seed : int
-        Of the choice of sentences, and of methods that draw.
+        Random seed for the choice of samples and for methods that draw random numbers.
 
     Returns
     -------
     Dataset
-        Dims ``token`` (with its labels) and ``source_step`` (0 …; NaN behind a sample's end): ``attribution``, summed
-        over the features of a step, in the unit of the number; coords ``offset (token, source_step)``, the source step
-        minus the token's own, and ``source_input (token, source_step)``, the letter there. ``value (token)``, the
-        number; ``baseline_value (token)``, its mean over the baselines; ``delta (token)``, the sum of attributions
-        minus ``value - baseline_value``, 0 where they are complete; ``baselines (token)``, how many. On request
-        ``infidelity`` and ``sensitivity (token)``. Methods without a baseline have no ``baseline_value`` and ``delta``.
+        Dims ``token`` (with its labels) and ``source_step`` (from 0). ``attribution (token, source_step)``, summed over
+        the features of a step, in the unit of the target value; NaN beyond a sample's end. Coords ``offset (token,
+        source_step)``, the source step minus the token's own, and ``source_input (token, source_step)``, the input
+        symbol there. ``target_value (token)``; ``baseline_value (token)``, its mean over the baselines;
+        ``convergence_delta (token)``, the sum of attributions minus ``target_value - baseline_value``, 0 for complete
+        attributions; ``n_baselines (token)``. On request ``infidelity`` and ``sensitivity (token)``. Methods without a
+        baseline have no ``baseline_value``, ``convergence_delta`` and ``n_baselines``.
 
     Raises
     ------
     OptionError, UnknownNameError
-        For options, tokens and shapes that do not fit.
+        For invalid options, tokens and shapes.
     """
     from interp import intervene
 
-    asked = Method(method, options or {})
-    setting = Setting(acts, model, batches, target, against, output, embedding)
-    baselines = baselines_of(setting, baseline if asked.compares else "zero", sentences, pool, embedding, seed)
-    found = Means(acts.sizes["token"])
-    with intervene(setting.model, [], check="none"), seeded(seed):
-        for rows in setting.rows(baselines, STEPS, together=asked.name in MANY):
-            with rows.feed.looked_up():
-                explain(setting, asked, rows, found, (infidelity, sensitivity))
-    return dataset(setting, found, asked.compares)
+    captum_method = CaptumMethod(method, method_options or {})
+    data = AttributionData(acts, model, batches, target, contrast_with, output, embedding)
+    kind = baseline if captum_method.uses_baselines else "zero"
+    baselines = make_baselines(
+        data.model, data.inputs, kind=kind, count=n_baselines, pool=baseline_pool, embedding=embedding, seed=seed
+    )
+    means = RunningMean(acts.sizes["token"])
+    one_token = captum_method.name in BASELINE_SET_METHODS
+    with intervene(data.model, [], check="none"), seeded_generators(seed):
+        for tokens in data.token_batches(baselines, MAX_STEPS, one_token):
+            with tokens.inputs.replacing_embedding():
+                add_attributions(means, data, captum_method, tokens, infidelity, sensitivity)
+    return make_result(data, means, captum_method.uses_baselines)
 
 
-def dataset(setting: Setting, found: Means, compares: bool) -> xr.Dataset:
-    """Return the result."""
+def make_result(data: AttributionData, means: RunningMean, uses_baselines: bool) -> xr.Dataset:
+    """Return the result of the probe."""
     import xarray as xr
 
-    lengths = setting.lengths
+    lengths = data.lengths
     steps = int(lengths.max())
-    table = np.where(np.arange(steps) < lengths[:, None], found.of("attribution")[:, :steps], np.nan)
-    single: dict[str, Any] = {name: found.of(name) for name in found if name != "attribution"}
-    if compares:
-        single["delta"] = np.nansum(table, 1) - (single["value"] - single["baseline_value"])
-        single["baselines"] = found.counts["baseline_value"]
-    both = ("token", "source_step")
-    coords: dict[str, Any] = {str(n): held for n, held in setting.acts.coords.items() if held.dims == ("token",)}
-    coords |= {"source_step": np.arange(steps), "offset": (both, np.arange(steps)[None] - setting.step[:, None])}
-    letters = setting.source_letters("input", steps)
-    if letters is not None:
-        coords["source_input"] = (both, letters)
-    return xr.Dataset({"attribution": (both, table)} | {name: ("token", held) for name, held in single.items()}, coords)
+    table = np.where(np.arange(steps) < lengths[:, None], means.mean("attribution")[:, :steps], np.nan)
+    per_token: dict[str, Any] = {name: means.mean(name) for name in means if name != "attribution"}
+    if uses_baselines:
+        change = per_token["target_value"] - per_token["baseline_value"]
+        per_token["convergence_delta"] = np.nansum(table, 1) - change
+        per_token["n_baselines"] = means.counts["baseline_value"]
+    dims = ("token", "source_step")
+    coords: dict[str, Any] = {str(n): coord for n, coord in data.acts.coords.items() if coord.dims == ("token",)}
+    coords |= {"source_step": np.arange(steps), "offset": (dims, np.arange(steps)[None] - data.step[:, None])}
+    symbols = data.source_labels("input", steps)
+    if symbols is not None:
+        coords["source_input"] = (dims, symbols)
+    variables = {name: ("token", values) for name, values in per_token.items()}
+    return xr.Dataset({"attribution": (dims, table)} | variables, coords)
 
 
-def explain(setting: Setting, method: Method, rows: Rows, found: Means, draws: tuple[int, int]) -> None:
-    """Explain some rows, and keep what comes out."""
-    number, rest = number_of(setting, rows), (rows.index, rows.at, rows.column)
-    steps = int(rows.lengths.max())
-    values = method.explain(number, rows.x, rows.reference, rest, steps)
-    wide = np.zeros((len(values), setting.steps))
-    wide[:, : values.shape[1]] = values.double().cpu().numpy()
-    found.add("attribution", rows.token[: len(values)], wide)
-    if draws[0]:
-        every = values.expand(len(rows.x), -1)
-        lost = checks.infidelity(number, rows.x, rows.reference, rest, every, draws[0])
-        found.add("infidelity", rows.token, lost)
-    if draws[1]:
-        again = checks.sensitivity(method, number, rows.x, rows.reference, rest, steps, draws[1])
-        found.add("sensitivity", rows.token, again)
-    ends(setting, method, rows, found)
+def add_attributions(
+    means: RunningMean,
+    data: AttributionData,
+    method: CaptumMethod,
+    tokens: TokenBatch,
+    n_infidelity: int,
+    n_sensitivity: int,
+) -> None:
+    """Explain a batch of tokens, and add attributions, their checks and the target values to the means."""
+    target, extra = target_module(data, tokens), (tokens.sample, tokens.step, tokens.column)
+    steps = int(tokens.lengths.max())
+    values = method.explain(target, tokens.x, tokens.baseline, extra, steps)
+    padded = np.zeros((len(values), data.max_steps))
+    padded[:, : values.shape[1]] = values.double().cpu().numpy()
+    means.add("attribution", tokens.token[: len(values)], padded)
+    if n_infidelity:
+        by_row = values.expand(len(tokens.x), -1)
+        measured = infidelity(target, tokens.x, tokens.baseline, extra, by_row, n_infidelity)
+        means.add("infidelity", tokens.token, measured)
+    if n_sensitivity:
+        measured = sensitivity(method, target, tokens.x, tokens.baseline, extra, steps, n_sensitivity)
+        means.add("sensitivity", tokens.token, measured)
+    add_target_values(means, data, method, tokens)
 
 
-def ends(setting: Setting, method: Method, rows: Rows, found: Means) -> None:
-    """Keep the number of inputs and baselines."""
+def add_target_values(means: RunningMean, data: AttributionData, method: CaptumMethod, tokens: TokenBatch) -> None:
+    """Add the target values of inputs and baselines to the means."""
     import torch
 
     with torch.no_grad():
-        found.add("value", rows.token, setting.number(rows, rows.x))
-        if method.compares:
-            found.add("baseline_value", rows.token, setting.number(rows, rows.reference))
+        means.add("target_value", tokens.token, data.target_value(tokens, tokens.x))
+        if method.uses_baselines:
+            means.add("baseline_value", tokens.token, data.target_value(tokens, tokens.baseline))
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Seed the two generators that Captum draws from, and leave both as they were."""
+def seeded_generators(seed: int) -> Iterator[None]:
+    """Seed the generators of torch and NumPy, which Captum draws from, and restore their states afterwards."""
     import torch
 
-    held = np.random.get_state()  # noqa: NPY002
+    state = np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         try:
             yield
         finally:
-            np.random.set_state(held)  # noqa: NPY002
+            np.random.set_state(state)  # noqa: NPY002
 
 
-def number_of(setting: Setting, rows: Rows) -> torch.nn.Module:
-    """Return the number of some rows as a module, which is what Captum asks for."""
+def target_module(data: AttributionData, tokens: TokenBatch) -> torch.nn.Module:
+    """Return a module that computes the target values of a batch of tokens, as Captum requires."""
     import torch
 
-    class Number(torch.nn.Module):
+    class Target(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = setting.model
+            self.model = data.model
 
-        def forward(self, x: Tensor, index: Tensor, at: Tensor, column: Tensor) -> Tensor:
-            return read(setting.readout, rows.feed, x, index, at, column)
+        def forward(self, x: Tensor, sample: Tensor, step: Tensor, column: Tensor) -> Tensor:
+            return read_target(data.readout, tokens.inputs, x, sample, step, column)
 
-    return Number()
+    return Target()

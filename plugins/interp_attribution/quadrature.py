@@ -1,7 +1,8 @@
-"""The integral along a path as plain arrays: nodes, derivatives at them, conductance, and means over sources."""
+"""Integrals along a path as plain arrays: quadrature nodes, derivatives at the nodes, conductance, and means."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,29 +13,31 @@ from interp import interval, jackknife, source_groups
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Array = "NDArray[np.float64]"
+
+@lru_cache
+def gauss_legendre(n_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the nodes and weights ``(step,)`` of the Gauss-Legendre rule on [0, 1].
+
+    The rule is exact for polynomials of degree below ``2 * n_steps``.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(n_steps)
+    return (nodes + 1) / 2, weights / 2
 
 
 @lru_cache
-def nodes(steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return places in 0..1 and their weights, of the Gauss-Legendre rule: exact for polynomials below 2 x steps."""
-    places, weights = np.polynomial.legendre.leggauss(steps)
-    return (places + 1) / 2, weights / 2
+def derivative_matrix(n_steps: int) -> NDArray[np.float64]:
+    """Return the matrix that maps values at the nodes to derivatives there.
 
-
-@lru_cache
-def derivative(steps: int) -> NDArray[np.float64]:
-    """Return the matrix that turns values at the nodes into derivatives there: exact for polynomials below ``steps``.
-
-    ``D_jk = (w_k / w_j) / (x_j - x_k)`` off the diagonal, rows add up to 0, ``w_k = 1 / prod (x_k - x_l)``
-    (Berrut and Trefethen, "Barycentric Lagrange interpolation", 2004).
+    The matrix is exact for polynomials of degree below ``n_steps``: ``D_jk = (w_k / w_j) / (x_j - x_k)`` off the
+    diagonal, rows add up to 0, ``w_k = 1 / prod (x_k - x_l)`` (Berrut and Trefethen, "Barycentric Lagrange
+    interpolation", 2004).
 
     Returns
     -------
     array (step, step)
     """
-    places = nodes(steps)[0]
-    gaps = places[:, None] - places[None]
+    nodes = gauss_legendre(n_steps)[0]
+    gaps = nodes[:, None] - nodes[None]
     np.fill_diagonal(gaps, 1)
     logs, signs = -np.log(np.abs(gaps)).sum(1), np.sign(gaps).prod(1)
     matrix = np.asarray(np.exp(logs[None] - logs[:, None]) * signs[None] * signs[:, None] / gaps)
@@ -43,57 +46,94 @@ def derivative(steps: int) -> NDArray[np.float64]:
     return matrix
 
 
-def conductance(values: NDArray[Any], gradients: NDArray[Any]) -> NDArray[np.float64]:
-    """Return what units carry along a path: the integral of the gradient with respect to a unit times its derivative.
+def integrate_conductance(values: NDArray[Any], gradients: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the conductance of units along a path: the integral of gradient times derivative.
 
     ``sum_k w_k dF/dy(a_k) dy/da(a_k)`` (Dhamdhere, Sundararajan and Yan, "How important is a neuron?", 2018, summed
-    over the inputs), where the derivative is that of the polynomial through the values at the nodes.
+    over the inputs), with the derivative of the polynomial through the values at the nodes.
 
     Parameters
     ----------
-    values, gradients : array (..., step, unit)
-        Of units, and of the number with respect to them, at the nodes of `nodes`.
+    values : array (..., step, unit)
+        Activations at the nodes of `gauss_legendre`.
+    gradients : array (..., step, unit)
+        Gradients of the target value with respect to the units, at the same nodes.
 
     Returns
     -------
     array (..., unit) of float64
-        In the unit of the number.
+        In the unit of the target value.
     """
-    steps = values.shape[-2]
-    weighted = derivative(steps).T @ (np.asarray(gradients, np.float64) * nodes(steps)[1][:, None])
+    n_steps = values.shape[-2]
+    weighted = derivative_matrix(n_steps).T @ (np.asarray(gradients, np.float64) * gauss_legendre(n_steps)[1][:, None])
     return np.asarray(np.einsum("...ku,...ku->...u", weighted, np.asarray(values, np.float64)))
 
 
 def source_means(
     values: NDArray[Any], sources: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean over sources of the mean over tokens, and the ends of its 95 % interval by the jackknife.
+    """Return the mean over sources of the mean over tokens, with its 95 % jackknife interval.
 
     Parameters
     ----------
     values : array (token, ...)
-        NaN where a token has none.
+        Values, NaN where a token has none.
     sources : array (token,)
-        Groups of them are left out in turn; the ends are NaN where there are under 10 groups.
+        Source of each token. The interval comes from leaving out groups of sources; it is NaN with fewer than 10
+        groups.
 
     Returns
     -------
-    mean, low, high : array (...) of float64
+    mean, ci_low, ci_high : array (...) of float64
     """
-    known, inverse = np.unique(sources, return_inverse=True)
-    there = ~np.isnan(values)
-    sums, counts = (np.zeros((len(known), *values.shape[1:])) for _ in range(2))
-    np.add.at(sums, inverse, np.where(there, values, 0))
-    np.add.at(counts, inverse, there)
-    groups = source_groups(known)
-    own = np.where(counts > 0, sums / np.maximum(counts, 1), 0)
+    unique, inverse = np.unique(sources, return_inverse=True)
+    valid = ~np.isnan(values)
+    sums, counts = (np.zeros((len(unique), *values.shape[1:])) for _ in range(2))
+    np.add.at(sums, inverse, np.where(valid, values, 0))
+    np.add.at(counts, inverse, valid)
+    groups = source_groups(unique)
+    by_source = np.where(counts > 0, sums / np.maximum(counts, 1), 0)
 
-    def mean(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-        number = (counts[kept] > 0).sum(0)
-        return np.where(number > 0, own[kept].sum(0) / np.maximum(number, 1), np.nan)
+    def mean(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+        number = (counts[mask] > 0).sum(0)
+        return np.where(number > 0, by_source[mask].sum(0) / np.maximum(number, 1), np.nan)
 
-    whole, present = mean(np.ones(len(known), bool)), np.unique(groups)
+    estimate, present = mean(np.ones(len(unique), bool)), np.unique(groups)
     if present.size < 2:
-        return whole, np.full_like(whole, np.nan), np.full_like(whole, np.nan)
-    corrected, error = jackknife(whole, np.stack([mean(groups != group) for group in present]))
-    return whole, *interval(corrected, error, present.size)
+        return estimate, np.full_like(estimate, np.nan), np.full_like(estimate, np.nan)
+    corrected, error = jackknife(estimate, np.stack([mean(groups != group) for group in present]))
+    return estimate, *interval(corrected, error, present.size)
+
+
+class RunningMean:
+    """Means per token over rows that arrive in parts, under several names.
+
+    Parameters
+    ----------
+    tokens : int
+        Number of tokens.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self.sums: dict[str, NDArray[np.float64]] = {}
+        self.counts: dict[str, NDArray[np.int64]] = {}
+
+    def add(self, name: str, token: NDArray[np.int64], rows: Any) -> None:
+        """Add rows ``(row, ...)``, an array or a tensor, to the means of the tokens ``token (row,)``."""
+        values = np.asarray(rows if isinstance(rows, np.ndarray) else rows.detach().double().cpu().numpy(), np.float64)
+        if name not in self.sums:
+            self.sums[name] = np.zeros((self.tokens, *values.shape[1:]))
+            self.counts[name] = np.zeros(self.tokens, np.int64)
+        np.add.at(self.sums[name], token, values)
+        np.add.at(self.counts[name], token, 1)
+
+    def mean(self, name: str) -> NDArray[np.float64]:
+        """Return the means, ``(token, ...)``; NaN for a token without rows."""
+        sums, counts = self.sums[name], self.counts[name].astype(float)
+        counts[counts == 0] = np.nan
+        return np.asarray(sums / counts.reshape(-1, *(1,) * (sums.ndim - 1)))
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self.sums)

@@ -1,4 +1,4 @@
-"""The one number that is attributed: an output of the model at a token, alone or against others."""
+"""Target of an attribution: one output of the model per token, as it is or as log-odds against other outputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, UnknownNameError
-from interp_attribution.selecting import leading, padded
+from interp_attribution.batch_indexing import first_tensor, unpack_samples
 
 if TYPE_CHECKING:
     import torch
@@ -20,114 +20,122 @@ Target = str | int
 
 
 @dataclass(frozen=True)
-class Readout:
-    """How the number is read.
+class TargetReadout:
+    """Reads target values from a model's output.
 
     Attributes
     ----------
-    pick : callable, optional
-        Takes the part of the model's output that is read; by default its first tensor.
-    against : Tensor (output,) of int, optional
-        Columns against which the target is held: ``z_y - logsumexp`` of these, without y.
-    steps_first : bool
-        Which way an output is laid out whose shape does not tell.
+    select_output : callable, optional
+        Function that selects a part of the model's output; by default its first tensor.
+    contrast : Tensor (output,) of int, optional
+        Columns of the contrast set: the target value is then ``z_y - logsumexp`` of these without y.
+    time_first : bool
+        Layout of outputs whose shape is ambiguous.
     """
 
-    pick: Callable[[Any], Any] | None = None
-    against: Any = None
-    steps_first: bool = False
+    select_output: Callable[[Any], Any] | None = None
+    contrast: Any = None
+    time_first: bool = False
 
-    def __call__(self, output: Any, at: Tensor, column: Tensor, lengths: Tensor) -> Tensor:
-        """Return the numbers ``(row,)`` at steps ``at (row,)`` of columns ``column (row,)``."""
+    def __call__(self, output: Any, step: Tensor, column: Tensor, lengths: Tensor) -> Tensor:
+        """Return the target values ``(row,)`` at ``step (row,)`` of ``column (row,)``."""
         import torch
 
-        logits = self.logits(output, at, lengths)
+        logits = self.logits(output, step, lengths)
         if int(column.max()) >= logits.shape[1] or int(column.min()) < 0:
             raise OptionError(f"target= names output {int(column.max())}; the model has {logits.shape[1]}, from 0.")
-        mine = logits.gather(1, column[:, None])[:, 0]
-        if self.against is None:
-            return mine
-        others = logits[:, self.against].masked_fill(self.against[None] == column[:, None], -torch.inf)
-        return mine - others.logsumexp(1)
+        own = logits.gather(1, column[:, None])[:, 0]
+        if self.contrast is None:
+            return own
+        others = logits[:, self.contrast].masked_fill(self.contrast[None] == column[:, None], -torch.inf)
+        return own - others.logsumexp(1)
 
-    def logits(self, output: Any, at: Tensor, lengths: Tensor) -> Tensor:
-        """Return the outputs at some steps: ``(row, output)``."""
+    def logits(self, output: Any, step: Tensor, lengths: Tensor) -> Tensor:
+        """Return the outputs at ``step (row,)``, ``(row, output)``; `OptionError` for other shapes."""
         import torch
         from torch.nn.utils.rnn import PackedSequence
 
-        found = leading(output if self.pick is None else self.pick(output))
-        if isinstance(found, PackedSequence):
-            found = padded(found)[0]
-        rows = torch.arange(len(at), device=at.device)
-        if found is not None and found.dim() in (1, 2) and found.shape[0] == len(at):
-            return found.reshape(len(at), -1)  # type: ignore[no-any-return]
-        if found is None or found.dim() != 3 or len(at) not in found.shape[:2]:
-            shape = None if found is None else tuple(found.shape)
+        tensor = first_tensor(output if self.select_output is None else self.select_output(output))
+        if isinstance(tensor, PackedSequence):
+            tensor = unpack_samples(tensor)[0]
+        rows = torch.arange(len(step), device=step.device)
+        if tensor is not None and tensor.dim() in (1, 2) and tensor.shape[0] == len(step):
+            return tensor.reshape(len(step), -1)  # type: ignore[no-any-return]
+        if tensor is None or tensor.dim() != 3 or len(step) not in tensor.shape[:2]:
+            shape = None if tensor is None else tuple(tensor.shape)
             raise OptionError(
-                f"The model's output has shape {shape} for {len(at)} samples of up to {int(lengths.max())} steps: "
+                f"The model's output has shape {shape} for {len(step)} samples of up to {int(lengths.max())} steps: "
                 "expected (sample, step, output), (step, sample, output), (sample, output) or a PackedSequence. "
-                "Give output=, a function that returns one of those."
+                "Pass output=, a function that returns one of those."
             )
-        by_time = found.shape[0] != len(at) or (found.shape[1] == len(at) and self.steps_first)
-        if int(at.max()) >= found.shape[0 if by_time else 1]:
+        by_time = tensor.shape[0] != len(step) or (tensor.shape[1] == len(step) and self.time_first)
+        if int(step.max()) >= tensor.shape[0 if by_time else 1]:
             raise OptionError(
-                f"Step {int(at.max())} is asked for, and the output has {found.shape[1 - by_time]} steps."
+                f"The target is at step {int(step.max())}, and the output has {tensor.shape[1 - by_time]} steps. "
+                "Pass output=, a function that returns all steps."
             )
-        return found[at, rows] if by_time else found[rows, at]  # type: ignore[no-any-return]
+        return tensor[step, rows] if by_time else tensor[rows, step]  # type: ignore[no-any-return]
 
 
-def columns_of(acts: xr.Dataset, model: torch.nn.Module, target: Target) -> np.ndarray:
-    """Return the output whose number is attributed at each token, ``(token,)`` of int64.
+def target_columns(acts: xr.Dataset, model: torch.nn.Module, target: Target) -> np.ndarray:
+    """Return the target column of each token, ``(token,)`` of int64.
 
     Parameters
     ----------
-    acts : Dataset
-        With the tokens' labels.
+    acts : Dataset (token, unit)
+        Activations with the tokens' labels.
     model : Module
-        Its ``symbols`` say what outputs stand for.
+        Model whose ``symbols`` name its outputs.
     target : str or int
-        A column, a symbol, or a label whose value is the symbol.
+        Column, symbol, or label whose value is the symbol.
+
+    Raises
+    ------
+    OptionError
+        For a negative column, and for symbols of a model without ``symbols``.
+    UnknownNameError
+        For a symbol that no output stands for.
     """
     count = acts.sizes["token"]
     if isinstance(target, int | np.integer) and not isinstance(target, bool):
         if target < 0:
             raise OptionError(f"target= counts outputs from 0; got {target}.")
         return np.full(count, int(target))
-    known = symbols_of(model)
+    columns = symbol_columns(model)
     if target not in acts.coords or acts[target].dims != ("token",):
-        return np.full(count, column_of(known, str(target)))
-    wanted, inverse = np.unique(acts[target].values.astype(str), return_inverse=True)
-    return np.asarray([column_of(known, symbol) for symbol in wanted.tolist()])[inverse]
+        return np.full(count, symbol_column(columns, str(target)))
+    symbols, inverse = np.unique(acts[target].values.astype(str), return_inverse=True)
+    return np.asarray([symbol_column(columns, symbol) for symbol in symbols.tolist()])[inverse]
 
 
-def against_of(model: torch.nn.Module, against: Sequence[Target] | None) -> Tensor | None:
-    """Return the columns of outputs that a target is held against, or None."""
+def contrast_columns(model: torch.nn.Module, contrast_with: Sequence[Target] | None) -> Tensor | None:
+    """Return the columns ``(output,)`` of the contrast set, or None."""
     import torch
 
-    if against is None:
+    if contrast_with is None:
         return None
-    if isinstance(against, str) or len(set(against)) < 2:
-        raise OptionError(f"against= takes two outputs at least, such as ['թ', 'տ', 'ծ']; got {against!r}.")
-    known = symbols_of(model) if any(isinstance(one, str) for one in against) else {}
-    return torch.tensor([column_of(known, one) if isinstance(one, str) else int(one) for one in against])
+    if isinstance(contrast_with, str) or len(set(contrast_with)) < 2:
+        raise OptionError(f"contrast_with= takes at least two outputs, such as ['թ', 'տ', 'ծ']; got {contrast_with!r}.")
+    columns = symbol_columns(model) if any(isinstance(name, str) for name in contrast_with) else {}
+    return torch.tensor([symbol_column(columns, n) if isinstance(n, str) else int(n) for n in contrast_with])
 
 
-def symbols_of(model: torch.nn.Module) -> Mapping[str, int]:
-    """Return the column of each symbol, as ``model.symbols`` has them."""
+def symbol_columns(model: torch.nn.Module) -> Mapping[str, int]:
+    """Return the output column of each symbol in ``model.symbols``."""
     tables = getattr(getattr(model, "_orig_mod", model), "symbols", None) or {}
     if len(tables) != 1:
         raise OptionError(
-            f"What the outputs stand for is not known: model.symbols has {len(tables)} tables. Set "
-            "model.symbols = {'output': [...]}, or give a column: target=3."
+            f"The model's outputs have no unique names: model.symbols has {len(tables)} tables. Set "
+            "model.symbols = {'output': [...]}, or pass a column: target=3."
         )
-    return {str(symbol): place for place, symbol in enumerate(next(iter(tables.values())))}
+    return {str(symbol): column for column, symbol in enumerate(next(iter(tables.values())))}
 
 
-def column_of(known: Mapping[str, int], symbol: str) -> int:
-    """Return the column of a symbol."""
-    if symbol not in known:
+def symbol_column(columns: Mapping[str, int], symbol: str) -> int:
+    """Return the column of a symbol; `UnknownNameError` if there is none."""
+    if symbol not in columns:
         raise UnknownNameError(
-            f"target= or against= names {symbol!r}: no label of these tokens, and no output. Outputs: "
-            f"{', '.join(list(known)[:40])}."
+            f"target= or contrast_with= names {symbol!r}, which is neither a label of these tokens nor an output. "
+            f"Outputs: {', '.join(list(columns)[:40])}."
         )
-    return known[symbol]
+    return columns[symbol]
