@@ -1,4 +1,4 @@
-"""The probe ``ablation-curve``: remove the first k units of a ranking, or keep only them; how many do the work."""
+"""The probe ``ablation-curve``: effect of ablating the first k units of a ranking, and all but them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, probe
-from interp_causal.effect import Setting, begun, columns_of
-from interp_causal.numbers import interval, source_weights
-from interp_causal.tokens import Measured, in_order
-from interp_causal.turned import Turned
-from interp_causal.worlds import How, effects
+from interp_causal.ablation_backends import AblationOptions, RotatedBackend, token_effects
+from interp_causal.ablation_effect import AblationSetup, make_setup, unit_columns
+from interp_causal.estimators import mean_with_interval, source_weights
+from interp_causal.evaluation_tokens import EvaluationTokens, sort_tokens
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-SHARE = 0.8
-ENOUGH = 60  # units up to which every k is measured
-POINTS = 24
+EFFECT_FRACTION = 0.8  # of the effect of all units, for k80
+MAX_UNITS_FOR_EVERY_K = 60
+N_K_VALUES = 24
 
 
 @probe(requires=("source",))
@@ -31,13 +30,13 @@ def ablation_curve(
     ranking: Sequence[str] | None = None,
     pair: str = "",
     batches: Any = None,
-    to: str = "resample",
-    given: Sequence[str] = ("input",),
-    draws: int = 8,
+    replace_with: str = "resample",
+    match_on: Sequence[str] = ("input",),
+    n_draws: int = 8,
     seed: int = 0,
-    seen_by: str = "output",
-    orders: int = 50,
-    sizes: Sequence[int] | None = None,
+    scope: str = "readout",
+    n_random_orders: int = 50,
+    k_values: Sequence[int] | None = None,
     rotated: int | None = None,
     labels: Sequence[str] = ("input", "output"),
 ) -> xr.Dataset:
@@ -46,130 +45,144 @@ def ablation_curve(
     Parameters
     ----------
     acts : Dataset (token, unit)
-        As of ``ablation-effect``; not the tokens on which the ranking was made.
-    model, batches, to, given, draws, seed, seen_by, labels
-        As of ``ablation-effect``.
+        A capture as for ``ablation-effect``; not the tokens on which the ranking was made.
+    model, batches, replace_with, match_on, n_draws, seed, scope, labels
+        See ``ablation-effect``.
     ranking : sequence of str
         Names of all units of a layer, best first.
     pair : str
-        Such as ``t=>ծ``.
-    orders : int
-        Random orders to compare with.
-    sizes : sequence of int, optional
-        Which k; by default every one up to 60 units, else 24, close together at the beginning.
+        Pair such as ``t=>ծ``.
+    n_random_orders : int
+        Number of random orders to compare with.
+    k_values : sequence of int, optional
+        Values of k; by default every k for up to 60 units, else 24 values that are denser for small k.
     rotated : int, optional
-        Seed of `interp.rotate`: the names of the ranking are then those of its directions, as a probe with
-        ``basis="rotated"`` has ranked them, and they are ablated instead of units. Not where the model runs.
+        Seed of `interp.rotate`: the names in the ranking then stand for directions of the rotated layer, as ranked by a
+        probe with ``basis="rotated"``, and directions are ablated instead of units. Not available with ``batches``.
 
     Returns
     -------
     Dataset
         Dim ``k``: ``removed`` and ``kept``, the effects (nats of log-odds) of ablating the first k and all but the
-        first k, with ``_low`` and ``_high``; ``removed_random`` and ``kept_random (k)`` the means over random orders,
-        ``removed_order`` and ``kept_order (k, order)`` each of them. ``whole ()``: the effect of ablating all.
-        ``area_removed ()``, ``area_kept ()``: the area between the curve and the random mean over k / n, in shares of
-        ``whole``, positive where the ranking beats chance. ``k80 ()``: the fewest units, in this order, whose joint
-        ablation has 80 % of ``whole``; -1 where ``whole`` is not above 0. ``tokens ()`` and ``sources ()`` of the pair.
+        first k units, with ``removed_ci_low``, ``removed_ci_high``, ``kept_ci_low`` and ``kept_ci_high``;
+        ``removed_random`` and ``kept_random (k)`` the means over random orders, ``removed_order`` and ``kept_order (k,
+        order)`` the single orders. ``whole ()``: the effect of ablating all units. ``area_removed ()``, ``area_kept
+        ()``: the area between the curve and the random mean over k / n, relative to ``whole``, positive if the ranking
+        beats chance. ``k80 ()``: the smallest k whose first units have 80 % of ``whole`` when ablated together; -1
+        unless ``whole`` is above 0. ``tokens ()`` and ``sources ()``: the numbers of both for the pair.
 
     Raises
     ------
     OptionError, UnknownNameError, CaptureError
-        As of ``ablation-effect``.
+        See ``ablation-effect``.
     """
-    acts = in_order(acts)
-    setting = begun(acts, model, batches, How(to, tuple(given), draws, seed, seen_by), labels)
+    acts = sort_tokens(acts)
+    options = AblationOptions(replace_with, tuple(match_on), n_draws, seed, scope)
+    setup = make_setup(acts, model, batches, options, labels)
     if ranking is None or isinstance(ranking, str) or len(ranking) < 2:
         raise OptionError("ranking= takes the names of all units of a layer, best first.")
-    source, arrow, output = pair.partition("=>")
+    symbol, arrow, output = pair.partition("=>")
     if not arrow:
         raise OptionError(f"pair= takes a pair such as 't=>ծ'; got {pair!r}.")
-    units = columns_of(acts, ranking)
-    tokens, world = setting.world(source, output)
+    units = unit_columns(acts, ranking)
+    tokens, backend = setup.backend(symbol, output)
     if rotated is not None:
-        world = turned(setting, tokens, rotated)
-    mine = tokens.of(output)
-    weights, ks = source_weights(tokens.source, mine), checked(sizes, units.size)
+        backend = rotated_backend(setup, tokens, rotated)
+    mask, ks = tokens.has_output(output), check_k_values(k_values, units.size)
+    weights = source_weights(tokens.source, mask)
 
-    def lost(group: np.ndarray) -> np.ndarray:
-        return effects(world, tokens, group) if group.size else np.zeros(mine.size)
+    def effects(group: np.ndarray) -> np.ndarray:
+        return token_effects(backend, tokens, group) if group.size else np.zeros(mask.size)
 
     def mean(group: np.ndarray) -> float:
-        return float(weights @ lost(group))
+        return float(weights @ effects(group))
 
-    def told(group: np.ndarray) -> tuple[float, float, float]:
-        return interval(lost(group)[mine], tokens.source[mine])
+    def interval(group: np.ndarray) -> tuple[float, float, float]:
+        return mean_with_interval(effects(group)[mask], tokens.source[mask])
 
     generator = np.random.default_rng([seed, 3])
-    shuffled = [generator.permutation(units) for _ in range(orders)]
-    n = {"tokens": int(mine.sum()), "sources": np.unique(tokens.source[mine]).size}
-    return result(units, ks, told, mean, shuffled).assign(n)
+    orders = [generator.permutation(units) for _ in range(n_random_orders)]
+    counts = {"tokens": int(mask.sum()), "sources": np.unique(tokens.source[mask]).size}
+    return make_result(units, ks, interval, mean, orders).assign(counts)
 
 
-def turned(setting: Setting, tokens: Measured, seed: int) -> Turned:
-    """Return the world of the directions of a rotation."""
-    if setting.batches is not None:
-        raise OptionError("rotated= works out the logits from the dense layers: leave batches= out.")
-    return Turned(setting.acts, setting.model, tokens, setting.how, seed)
+def rotated_backend(setup: AblationSetup, tokens: EvaluationTokens, seed: int) -> RotatedBackend:
+    """Return the backend for the directions of a rotation."""
+    if setup.batches is not None:
+        raise OptionError("rotated= computes the logits from the dense layers: leave batches= out.")
+    return RotatedBackend(setup.acts, setup.model, tokens, setup.options, seed)
 
 
-def checked(sizes: Sequence[int] | None, n: int) -> list[int]:
-    """Return the k that are measured, 0 and n among them."""
-    if sizes is not None:
-        if any(k < 0 or k > n for k in sizes):
-            raise OptionError(f"sizes= are 0 to {n}, the units of the ranking; got {list(sizes)!r}.")
-        return sorted({0, n, *map(int, sizes)})
-    if n <= ENOUGH:
+def check_k_values(k_values: Sequence[int] | None, n: int) -> list[int]:
+    """Return the values of k to measure, 0 and n among them; `OptionError` for values outside 0 to n."""
+    if k_values is not None:
+        if any(k < 0 or k > n for k in k_values):
+            raise OptionError(f"k_values= are 0 to {n}, the number of units in the ranking; got {list(k_values)!r}.")
+        return sorted({0, n, *map(int, k_values)})
+    if n <= MAX_UNITS_FOR_EVERY_K:
         return list(range(n + 1))
-    return sorted({0, *np.unique(np.round(np.geomspace(1, n, POINTS)).astype(int)).tolist()})
+    return sorted({0, *np.unique(np.round(np.geomspace(1, n, N_K_VALUES)).astype(int)).tolist()})
 
 
-def result(
+def make_result(
     units: np.ndarray,
     ks: list[int],
-    told: Callable[[np.ndarray], tuple[float, float, float]],
+    interval: Callable[[np.ndarray], tuple[float, float, float]],
     mean: Callable[[np.ndarray], float],
-    shuffled: Sequence[np.ndarray],
+    orders: Sequence[np.ndarray],
 ) -> xr.Dataset:
-    """Return the curves as a result."""
+    """Return the curves as a result.
+
+    Parameters
+    ----------
+    units : array (unit,) of int
+        Columns of the ranking.
+    ks : list of int
+        Values of k.
+    interval, mean : callable
+        Functions that return the mean effect of ablating a group of units, with and without its interval.
+    orders : sequence of array (unit,) of int
+        Random orders of the units.
+    """
     import xarray as xr
 
-    ends: dict[str, Any] = {}
-    for name, part in (("removed", slice_first), ("kept", slice_rest)):
-        values = np.array([told(part(units, k)) for k in ks])
-        ends |= {f"{name}{end}": ("k", column) for end, column in zip(("", "_low", "_high"), values.T, strict=True)}
-        orders = np.array([[mean(part(order, k)) for order in shuffled] for k in ks]).reshape(len(ks), len(shuffled))
-        ends |= {f"{name}_order": (("k", "order"), orders)}
-        if len(shuffled):
-            ends |= {f"{name}_random": ("k", orders.mean(1))}
-    whole, share = float(ends["removed"][1][-1]), np.array(ks) / units.size
+    data: dict[str, Any] = {}
+    for name, part in (("removed", first_units), ("kept", remaining_units)):
+        values = np.array([interval(part(units, k)) for k in ks])
+        suffixes = ("", "_ci_low", "_ci_high")
+        data |= {f"{name}{suffix}": ("k", column) for suffix, column in zip(suffixes, values.T, strict=True)}
+        by_order = np.array([[mean(part(order, k)) for order in orders] for k in ks]).reshape(len(ks), len(orders))
+        data |= {f"{name}_order": (("k", "order"), by_order)}
+        if len(orders):
+            data |= {f"{name}_random": ("k", by_order.mean(1))}
+    whole, fraction = float(data["removed"][1][-1]), np.array(ks) / units.size
     for name, sign in (("removed", 1), ("kept", -1)):
-        if len(shuffled) and whole > 0:
-            ends[f"area_{name}"] = sign * np.trapezoid(ends[name][1] - ends[f"{name}_random"][1], share) / whole
-    ends |= {"whole": whole, "k80": fewest(units, ks, ends["removed"][1], whole, mean)}
-    return xr.Dataset(ends, {"k": ks})
+        if len(orders) and whole > 0:
+            data[f"area_{name}"] = sign * np.trapezoid(data[name][1] - data[f"{name}_random"][1], fraction) / whole
+    data |= {"whole": whole, "k80": smallest_sufficient_k(units, ks, data["removed"][1], whole, mean)}
+    return xr.Dataset(data, {"k": ks})
 
 
-def slice_first(order: np.ndarray, k: int) -> np.ndarray:
-    """Return the first k units."""
+def first_units(order: np.ndarray, k: int) -> np.ndarray:
+    """Return the first k units, ``(unit,)``."""
     return order[:k]
 
 
-def slice_rest(order: np.ndarray, k: int) -> np.ndarray:
-    """Return all but the first k units."""
+def remaining_units(order: np.ndarray, k: int) -> np.ndarray:
+    """Return all but the first k units, ``(unit,)``."""
     return order[k:]
 
 
-def fewest(
+def smallest_sufficient_k(
     units: np.ndarray, ks: Sequence[int], removed: np.ndarray, whole: float, mean: Callable[[np.ndarray], float]
 ) -> int:
-    """Return the smallest k whose removal has 80 % of the whole effect; every k before the first measured one is tried.
+    """Return the smallest k whose ablation has 80 % of the effect of all units; -1 if that is not above 0.
 
-    Between two measured k below the level none is looked for: a curve that rises above it and falls back there would
-    be missed.
+    Every k between the first sufficient measured value and the measured value before it is tried. Earlier intervals are
+    not searched: a curve that rises above 80 % and falls again between two measured values is missed.
     """
     if not whole > 0:
         return -1
-    enough = np.flatnonzero(removed >= SHARE * whole)
-    place = int(enough[0])
-    below = ks[place - 1] if place else 0
-    return next((k for k in range(below + 1, ks[place]) if mean(units[:k]) >= SHARE * whole), ks[place])
+    first = int(np.flatnonzero(removed >= EFFECT_FRACTION * whole)[0])
+    below = ks[first - 1] if first else 0
+    return next((k for k in range(below + 1, ks[first]) if mean(units[:k]) >= EFFECT_FRACTION * whole), ks[first])

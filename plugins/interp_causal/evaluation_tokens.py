@@ -1,4 +1,4 @@
-"""The tokens on which an effect is measured, and what lends its values to each."""
+"""Tokens at which an effect is evaluated, and the donor values that replace their activations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, SchemaError, UnknownNameError, donor_tokens
-from interp_causal.readout import symbol_columns
+from interp_causal.linear_readout import symbol_columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,103 +18,117 @@ Labels = dict[str, np.ndarray]
 
 
 @dataclass
-class Measured:
+class EvaluationTokens:
     """Tokens with one input.
 
     Attributes
     ----------
     rows : array (token,) of int
-        Where they are in the activations.
+        Positions in the activations.
     outputs : list of str
-        What the input can become.
+        Possible outputs of the input.
     logits : array (output,) of int
-        The columns that stand for them.
-    right : array (token,) of int
-        Which of them is right.
+        Columns of their logits.
+    correct : array (token,) of int
+        Position of the correct output in ``outputs``.
     source : array (token,)
-        Where each token comes from.
+        Source of each token.
     """
 
     rows: np.ndarray
     outputs: list[str]
     logits: np.ndarray
-    right: np.ndarray
+    correct: np.ndarray
     source: np.ndarray
 
-    def of(self, output: str) -> np.ndarray:
-        """Return which tokens have an output, ``(token,)`` of bool."""
+    def has_output(self, output: str) -> np.ndarray:
+        """Return the mask of tokens with an output, ``(token,)`` of bool; `UnknownNameError` if no token has it."""
         if output not in self.outputs:
             raise UnknownNameError(f"This input never becomes {output!r}; it becomes {', '.join(self.outputs)}.")
-        return np.asarray(self.right == self.outputs.index(output))
+        return np.asarray(self.correct == self.outputs.index(output))
 
-    def part(self, mask: np.ndarray) -> Measured:
-        """Return some of the tokens, with all that their input can become."""
-        return Measured(self.rows[mask], self.outputs, self.logits, self.right[mask], self.source[mask])
+    def subset(self, mask: np.ndarray) -> EvaluationTokens:
+        """Return the tokens in a mask ``(token,)``, with all possible outputs of their input."""
+        return EvaluationTokens(self.rows[mask], self.outputs, self.logits, self.correct[mask], self.source[mask])
 
 
-def labels_of(acts: xr.Dataset) -> Labels:
-    """Return all labels of tokens."""
+def token_labels(acts: xr.Dataset) -> Labels:
+    """Return all labels of tokens, ``(token,)`` each."""
     return {str(name): coord.values for name, coord in acts.coords.items() if coord.dims == ("token",)}
 
 
-def lendable(labels: Labels, given: Sequence[str]) -> np.ndarray:
-    """Return which tokens have a donor: a token of another source with the same labels. ``(token,)`` of bool."""
-    mixed = np.zeros(len(labels["source"]), np.int64)
-    for name in given:
+def has_donor(labels: Labels, match_on: Sequence[str]) -> np.ndarray:
+    """Return the mask of tokens with a donor, ``(token,)`` of bool.
+
+    A donor is a token of another source with equal labels ``match_on``.
+    """
+    stratum = np.zeros(len(labels["source"]), np.int64)
+    for name in match_on:
         if name not in labels:
-            raise SchemaError(f"given= names the label {name!r}, which these activations lack.")
+            raise SchemaError(
+                f"match_on= names the label {name!r}, which these activations lack. Labels: {', '.join(labels)}."
+            )
         _, codes = np.unique(labels[name], return_inverse=True)
-        _, mixed = np.unique(mixed * (codes.max(initial=0) + 1) + codes, return_inverse=True)
+        _, stratum = np.unique(stratum * (codes.max(initial=0) + 1) + codes, return_inverse=True)
     _, source = np.unique(labels["source"], return_inverse=True)
-    pairs = np.unique(np.stack([mixed, source]), axis=1)
-    return np.asarray(np.bincount(pairs[0], minlength=mixed.max(initial=0) + 1)[mixed] > 1)
+    pairs = np.unique(np.stack([stratum, source]), axis=1)
+    return np.asarray(np.bincount(pairs[0], minlength=stratum.max(initial=0) + 1)[stratum] > 1)
 
 
-def measured(acts: xr.Dataset, given: str, names: tuple[str, str], fit: np.ndarray) -> Measured:
-    """Return the tokens with one input that are fit to be edited.
+def select_tokens(acts: xr.Dataset, symbol: str, labels: tuple[str, str], mask: np.ndarray) -> EvaluationTokens:
+    """Return the tokens with one input, among those in a mask.
 
     Parameters
     ----------
     acts : Dataset (token, unit)
-        With the logits.
-    given : str
-        The input.
-    names : (str, str)
-        The labels of input and output.
-    fit : array (token,) of bool
-        See `lendable`.
+        Activations with the logits.
+    symbol : str
+        Value of the input label.
+    labels : (str, str)
+        Names of the labels of input and output.
+    mask : array (token,) of bool
+        Tokens with a donor, see `has_donor`.
 
     Raises
     ------
     OptionError
-        Where the input becomes only one thing, or has no token.
+        If the input has only one output, or no token.
     """
-    every = acts[names[0]].values == given
-    outputs = [str(output) for output in np.unique(acts[names[1]].values[every])]
+    has_symbol = acts[labels[0]].values == symbol
+    outputs = [str(output) for output in np.unique(acts[labels[1]].values[has_symbol])]
     if len(outputs) < 2:
-        raise OptionError(f"{given!r} becomes {outputs or 'nothing'} in these activations: there are no odds of that.")
-    rows = np.flatnonzero(every & fit)
+        raise OptionError(
+            f"{symbol!r} becomes {outputs or 'nothing'} in these activations: log-odds require at least two outputs. "
+            "Choose another input."
+        )
+    rows = np.flatnonzero(has_symbol & mask)
     if not rows.size:
-        raise OptionError(f"No token with {names[0]} {given!r} has a donor of another source; give more activations.")
-    right = np.searchsorted(np.array(outputs), acts[names[1]].values[rows].astype(str))
-    return Measured(rows, outputs, symbol_columns(acts, outputs), right, acts["source"].values[rows])
+        raise OptionError(f"No token with {labels[0]} {symbol!r} has a donor of another source; pass more activations.")
+    correct = np.searchsorted(np.array(outputs), acts[labels[1]].values[rows].astype(str))
+    return EvaluationTokens(rows, outputs, symbol_columns(acts, outputs), correct, acts["source"].values[rows])
 
 
-class Lent:
-    """The values that tokens get instead of their own, for whatever units.
+class DonorValues:
+    """Replacement values of tokens, for any units.
 
     Parameters
     ----------
     values : array (token, unit)
         Activations.
     labels : mapping of str to array (token,)
-        Their labels.
+        Labels of the activations.
     rows : array (token,) of int
-        The tokens that get others' values.
-    to, given, draws, seed
-        As of `interp.Ablate`.
-    kept : bool
-        Keep what was found for each unit, for many groups of the same units.
+        Tokens whose values are replaced.
+    replace_with : {"resample", "mean", "zero"}
+        Replacement, see `interp.Ablate`.
+    match_on : sequence of str
+        Labels that donors share with the token.
+    n_draws : int
+        Number of donors per token, for ``"resample"``.
+    seed : int
+        Random seed for the donors.
+    cache : bool
+        Keep the values of each unit, for many groups of the same units.
     """
 
     def __init__(
@@ -122,46 +136,47 @@ class Lent:
         values: Any,
         labels: Labels,
         rows: np.ndarray,
-        to: str,
-        given: Sequence[str],
-        draws: int,
+        replace_with: str,
+        match_on: Sequence[str],
+        n_draws: int,
         seed: int,
-        kept: bool = False,
+        cache: bool = False,
     ) -> None:
-        self.values, self.rows, self.to, self.kept = values, rows, to, kept
-        self.known: dict[int, np.ndarray] = {}
-        self.draws = draws if to == "resample" else 1
-        mine = {name: held[rows] for name, held in labels.items()}
-        if to == "resample":
-            self.chosen = donor_tokens(labels, mine, given, draws=draws, seed=seed).reshape(-1)
-        elif to == "mean":
-            table = [np.unique(labels[name], return_inverse=True)[1] for name in given]
-            _, self.group = np.unique(np.stack(table or [np.zeros(len(values), np.int64)]), axis=1, return_inverse=True)
-        elif to != "zero":
-            raise OptionError(f"to= must be 'resample', 'mean' or 'zero'; got {to!r}.")
+        self.values, self.rows, self.replace_with, self.cache = values, rows, replace_with, cache
+        self._cached: dict[int, np.ndarray] = {}
+        self.draws = n_draws if replace_with == "resample" else 1
+        own = {name: column[rows] for name, column in labels.items()}
+        if replace_with == "resample":
+            self.donors = donor_tokens(labels, own, match_on, draws=n_draws, seed=seed).reshape(-1)
+        elif replace_with == "mean":
+            table = [np.unique(labels[name], return_inverse=True)[1] for name in match_on]
+            table = table or [np.zeros(len(values), np.int64)]
+            _, self.stratum = np.unique(np.stack(table), axis=1, return_inverse=True)
+        elif replace_with != "zero":
+            raise OptionError(f"replace_with= must be 'resample', 'mean' or 'zero'; got {replace_with!r}.")
 
-    def moved(self, units: np.ndarray) -> np.ndarray:
-        """Return by how much units move: ``(draw x token, unit)``, draw after draw."""
-        if not self.kept:
-            return self._moved(units)
-        fresh = np.array([unit for unit in units.tolist() if unit not in self.known], np.int64)
-        if fresh.size:
-            self.known |= dict(zip(fresh.tolist(), np.ascontiguousarray(self._moved(fresh).T), strict=True))
-        return np.stack([self.known[unit] for unit in units.tolist()]).T
+    def change(self, units: np.ndarray) -> np.ndarray:
+        """Return replacement minus captured value, ``(draw x token, unit)``, draw after draw."""
+        if not self.cache:
+            return self._change(units)
+        missing = np.array([unit for unit in units.tolist() if unit not in self._cached], np.int64)
+        if missing.size:
+            self._cached |= dict(zip(missing.tolist(), np.ascontiguousarray(self._change(missing).T), strict=True))
+        return np.stack([self._cached[unit] for unit in units.tolist()]).T
 
-    def _moved(self, units: np.ndarray) -> np.ndarray:
+    def _change(self, units: np.ndarray) -> np.ndarray:
         own = self.values[np.ix_(self.rows, units)]
-        if self.to == "zero":
+        if self.replace_with == "zero":
             return np.asarray(-own)
-        if self.to == "resample":
-            return np.asarray(self.values[np.ix_(self.chosen, units)] - np.tile(own, (self.draws, 1)))
-        sums = np.zeros((self.group.max() + 1, units.size))
-        np.add.at(sums, self.group, self.values[:, units])
-        means = sums / np.bincount(self.group)[:, None]
-        return np.asarray((means[self.group[self.rows]] - own).astype(own.dtype))
+        if self.replace_with == "resample":
+            return np.asarray(self.values[np.ix_(self.donors, units)] - np.tile(own, (self.draws, 1)))
+        sums = np.zeros((self.stratum.max() + 1, units.size))
+        np.add.at(sums, self.stratum, self.values[:, units])
+        means = sums / np.bincount(self.stratum)[:, None]
+        return np.asarray((means[self.stratum[self.rows]] - own).astype(own.dtype))
 
 
-def in_order(acts: xr.Dataset) -> xr.Dataset:
-    """Return the tokens sample by sample, step by step: donors are drawn by their place, which is to be the same."""
+def sort_tokens(acts: xr.Dataset) -> xr.Dataset:
+    """Return the tokens sorted by sample and step: donors are drawn by position, which must not depend on the order."""
     order = np.lexsort((acts["step"].values, acts["sample"].values))
     return acts if np.array_equal(order, np.arange(order.size)) else acts.isel(token=order)

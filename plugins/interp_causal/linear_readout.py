@@ -1,4 +1,7 @@
-"""From units to logits without running the model: the dense layers above, as the wiring of a capture knows them."""
+"""Logits computed from units without running the model, through the dense layers above them.
+
+The connectivity of a capture tells the units that each dense layer reads.
+"""
 
 from __future__ import annotations
 
@@ -16,140 +19,147 @@ if TYPE_CHECKING:
     import xarray as xr
     from torch import Tensor
 
-Column = dict[str, int]
+RUN_MODEL_HINT = "Pass batches=, so that the model runs."
 
 
 @dataclass
-class Layer:
+class DenseLayer:
     """One dense layer.
 
     Attributes
     ----------
+    name : str
+        Name of the module.
     weight : Tensor (output, input)
-        Of the layer.
-    reads : array (input,) of int
-        The unit that each input column is, -1 for model inputs.
-    out : array (output,) of int
-        Its own units.
-    after : callable, optional
-        What follows the linear map; None for nothing.
-    before, intact : Tensor (row, output), optional
-        The linear map of the intact values, and what follows it, where something does.
+        Weights of the layer.
+    inputs : array (input,) of int
+        Column of the unit that each input reads, -1 for model inputs.
+    outputs : array (output,) of int
+        Columns of the layer's own units.
+    activation : callable, optional
+        Function applied to the linear map; None for none.
+    intact_linear, intact_output : Tensor (row, output), optional
+        Linear map and output for the captured values, if there is an activation.
     """
 
     name: str
     weight: Tensor
-    reads: np.ndarray
-    out: np.ndarray
-    after: Callable[[Tensor], Tensor] | None = None
-    before: Tensor | None = None
-    intact: Tensor | None = None
+    inputs: np.ndarray
+    outputs: np.ndarray
+    activation: Callable[[Tensor], Tensor] | None = None
+    intact_linear: Tensor | None = None
+    intact_output: Tensor | None = None
 
 
-class Readout:
-    """What logits become when units are given other values, for readers of those units alone.
+class LinearReadout:
+    """Changes of logits caused by changes of units, through the layers that read those units.
 
     Parameters
     ----------
     acts : Dataset (token, unit)
-        A capture with its wiring; the logits are the units that stand for symbols.
+        A capture with its connectivity; the logits are the units with a symbol.
     model : Module
-        The captured one.
+        Captured model.
     values : Tensor (token, unit)
-        Activations at the tokens that matter.
+        Activations at the evaluated tokens.
     draws : int
-        How many rows there are for each token: all tokens come once for each draw.
+        Number of draws; rows are all tokens, draw after draw.
 
     Raises
     ------
     CaptureError
-        Where a way from units to logits is not known exactly; the text says what to do.
+        If a path from units to logits is not known exactly; the message says how to proceed.
     """
 
     def __init__(self, acts: xr.Dataset, model: torch.nn.Module, values: Tensor, draws: int = 1) -> None:
         self.draws = draws
         self.values, self.columns = values, {str(name): k for k, name in enumerate(acts["unit"].values)}
         self.logits = logit_units(acts)
-        found = json.loads(str(acts.attrs.get("wiring", "[]")))
-        names = list(dict.fromkeys(part["module"] for part in found))
-        self.layers = [self._layer(name, [part for part in found if part["module"] == name], model) for name in names]
+        segments = json.loads(str(acts.attrs.get("wiring", "[]")))
+        names = list(dict.fromkeys(part["module"] for part in segments))
+        by_module = {name: [part for part in segments if part["module"] == name] for name in names}
+        self.layers = [self._layer(name, parts, model) for name, parts in by_module.items()]
         module = str(acts["module"].values[self.logits[0]])
         if module not in names:
-            raise CaptureError(f"The wiring of these activations does not reach {module!r}. {ELSE}")
+            raise CaptureError(f"The connectivity of these activations does not reach {module!r}. {RUN_MODEL_HINT}")
         self.layers = self.layers[: names.index(module) + 1]
 
-    def _layer(self, name: str, parts: list[dict[str, Any]], model: torch.nn.Module) -> Layer:
+    def _layer(self, name: str, segments: list[dict[str, Any]], model: torch.nn.Module) -> DenseLayer:
+        """Return a dense layer from the segments of its input; `CaptureError` for inputs of unknown origin."""
         import torch
 
         module: Any = model.get_submodule(name)
-        weight, reads = module.weight.detach().to(self.values), np.full(int(module.in_features), -1)
-        for part in parts:
-            where = f"{name}[{part['start']}:{part['stop']}]"
+        weight, inputs = module.weight.detach().to(self.values), np.full(int(module.in_features), -1)
+        for part in segments:
+            span = f"{name}[{part['start']}:{part['stop']}]"
             if part["kind"] not in ("unit", "input"):
-                raise CaptureError(f"What feeds {where} is {part['kind']} in the wiring of these activations. {ELSE}")
+                raise CaptureError(
+                    f"The input of {span} is {part['kind']} in the connectivity of these activations. {RUN_MODEL_HINT}"
+                )
             for k in range(part["stop"] - part["start"] if part["kind"] == "unit" else 0):
-                reads[part["start"] + k] = self._column(f"{part['lower']}.{part['first'] + k}", where)
-        out = np.array([self._column(f"{name}.out.{k}", name) for k in range(len(weight))])
-        layer = Layer(name, weight, reads, out)
+                inputs[part["start"] + k] = self._column(f"{part['lower']}.{part['first'] + k}", span)
+        outputs = np.array([self._column(f"{name}.out.{k}", name) for k in range(len(weight))])
+        layer = DenseLayer(name, weight, inputs, outputs)
         if type(module).forward is not torch.nn.Linear.forward:
-            self._follow(layer, module)
+            self._find_activation(layer, module)
         return layer
 
     def _column(self, unit: str, reader: str) -> int:
+        """Return the column of a unit that ``reader`` needs."""
         if unit not in self.columns:
-            raise CaptureError(f"These activations lack the unit {unit!r} of {reader}. Capture it too. {ELSE}")
+            raise CaptureError(
+                f"These activations lack the unit {unit!r}, which {reader} reads. Capture it too. {RUN_MODEL_HINT}"
+            )
         return self.columns[unit]
 
-    def _follow(self, layer: Layer, module: Any) -> None:
-        """Find out what follows the linear map, by what it gives on the captured values."""
+    def _find_activation(self, layer: DenseLayer, module: Any) -> None:
+        """Set the activation function of a layer, found by comparison with the captured values."""
         import torch
 
-        if (layer.reads < 0).any():
-            raise CaptureError(f"{layer.name!r} is no plain nn.Linear and reads model inputs. {ELSE}")
+        if (layer.inputs < 0).any():
+            raise CaptureError(f"{layer.name!r} is not a plain nn.Linear and reads model inputs. {RUN_MODEL_HINT}")
         bias = None if module.bias is None else module.bias.detach().to(self.values)
-        before = torch.nn.functional.linear(self.values[:, layer.reads], layer.weight, bias)
-        for after in (torch.tanh, torch.relu, torch.sigmoid, torch.nn.functional.gelu):
-            if torch.allclose(after(before), self.values[:, layer.out], rtol=1e-4, atol=1e-5):
-                layer.after, layer.before = after, before.repeat(self.draws, 1)
-                layer.intact = after(layer.before)
+        linear = torch.nn.functional.linear(self.values[:, layer.inputs], layer.weight, bias)
+        for activation in (torch.tanh, torch.relu, torch.sigmoid, torch.nn.functional.gelu):
+            if torch.allclose(activation(linear), self.values[:, layer.outputs], rtol=1e-4, atol=1e-5):
+                layer.activation, layer.intact_linear = activation, linear.repeat(self.draws, 1)
+                layer.intact_output = activation(layer.intact_linear)
                 return
-        raise CaptureError(f"What follows the linear map of {layer.name!r} is not known. {ELSE}")
+        raise CaptureError(
+            f"The activation function of {layer.name!r} is not tanh, relu, sigmoid or gelu. {RUN_MODEL_HINT}"
+        )
 
-    def readers(self, unit: int) -> list[Layer]:
-        """Return the layers that read a unit."""
-        return [layer for layer in self.layers if (layer.reads == unit).any()]
-
-    def strength(self, units: np.ndarray) -> np.ndarray:
-        """Return the norm of all weights with which each unit is read, ``(unit,)``; 0 where it is not."""
+    def outgoing_norm(self, units: np.ndarray) -> np.ndarray:
+        """Return the norm of all weights that read each unit, ``(unit,)``; 0 for units that no layer reads."""
         total = np.zeros(len(units))
         for layer in self.layers:
             squares = (layer.weight**2).sum(0).cpu().numpy()
-            for column, unit in enumerate(layer.reads):
+            for column, unit in enumerate(layer.inputs):
                 if unit >= 0:
                     total[units == unit] += squares[column]
         return np.asarray(np.sqrt(total))
 
-    def check(self, units: np.ndarray, names: np.ndarray) -> None:
-        """Raise `OptionError` for a unit that no layer reads, and that is no logit: an edit would do nothing."""
-        read = {int(unit) for layer in self.layers for unit in layer.reads} | set(self.logits.tolist())
-        lost = [str(names[unit]) for unit in units.tolist() if unit not in read]
-        if lost:
+    def check_units_are_read(self, units: np.ndarray, names: np.ndarray) -> None:
+        """Raise `OptionError` for units that no layer reads and that are not logits: an edit would have no effect."""
+        used = {int(unit) for layer in self.layers for unit in layer.inputs} | set(self.logits.tolist())
+        unused = [str(names[unit]) for unit in units.tolist() if unit not in used]
+        if unused:
             raise OptionError(
-                f"No dense layer reads {lost[0]!r} ({len(lost)} such units): for lower layers, and for the gates of "
-                "other cells than the LSTM, give batches=, so that the model runs."
+                f"No dense layer reads {unused[0]!r} ({len(unused)} such units): for lower layers, and for gates of "
+                "cells other than the LSTM, pass batches=, so that the model runs."
             )
 
-    def change(self, units: np.ndarray, moved: Tensor, wanted: np.ndarray) -> Tensor:
-        """Return how some logits change when units move.
+    def logit_change(self, units: np.ndarray, change: Tensor, columns: np.ndarray) -> Tensor:
+        """Return the change of logits for a change of units.
 
         Parameters
         ----------
         units : array (unit,) of int
-            Columns of the activations.
-        moved : Tensor (row, unit)
-            By how much; rows are the tokens, draw after draw.
-        wanted : array (output,) of int
-            Columns of the logits that are asked for.
+            Columns of the changed units.
+        change : Tensor (row, unit)
+            Change of each unit; rows are the tokens, draw after draw.
+        columns : array (output,) of int
+            Columns of the requested logits.
 
         Returns
         -------
@@ -157,68 +167,75 @@ class Readout:
         """
         import torch
 
-        known: dict[int, tuple[Tensor, int]] = {int(unit): (moved, k) for k, unit in enumerate(units)}
+        changes: dict[int, tuple[Tensor, int]] = {int(unit): (change, k) for k, unit in enumerate(units)}
         for layer in self.layers:
             last = layer is self.layers[-1]
-            keep: Any = [int(np.flatnonzero(layer.out == unit)[0]) for unit in wanted] if last else slice(None)
-            total = pulled(layer, known, layer.weight[keep])
+            keep: Any = [int(np.flatnonzero(layer.outputs == unit)[0]) for unit in columns] if last else slice(None)
+            total = linear_change(layer, changes, layer.weight[keep])
             if total is None:
                 continue
-            if layer.after is not None and layer.before is not None and layer.intact is not None:
-                total = layer.after(total.add_(layer.before[:, keep])).sub_(layer.intact[:, keep])
-            own = layer.out[keep]
-            known = {int(unit): (total, k) for k, unit in enumerate(own)} | known  # an edited unit stays as edited
-        still = moved.new_zeros(len(moved), 1)
-        parts = [known.get(int(unit), (still, 0)) for unit in wanted]
+            if layer.activation is not None and layer.intact_linear is not None and layer.intact_output is not None:
+                total = layer.activation(total.add_(layer.intact_linear[:, keep])).sub_(layer.intact_output[:, keep])
+            own = layer.outputs[keep]
+            changes = {int(unit): (total, k) for k, unit in enumerate(own)} | changes  # an edited unit stays as edited
+        zero = change.new_zeros(len(change), 1)
+        parts = [changes.get(int(unit), (zero, 0)) for unit in columns]
         first = parts[0][0]
         if all(part is first for part, _ in parts):
             return first[:, [k for _, k in parts]]
         return torch.stack([part[:, k] for part, k in parts], 1)
 
 
-def pulled(layer: Layer, known: dict[int, tuple[Tensor, int]], weight: Tensor) -> Tensor | None:
-    """Return what a layer's linear map gains from units that moved, ``(row, output)``; None where none did."""
-    groups: dict[int, tuple[Tensor, list[int], list[int]]] = {}
-    for column, unit in enumerate(layer.reads.tolist()):
-        if unit in known:
-            values, place = known[unit]
-            held = groups.setdefault(id(values), (values, [], []))
-            held[1].append(place)
-            held[2].append(column)
+def linear_change(layer: DenseLayer, changes: dict[int, tuple[Tensor, int]], weight: Tensor) -> Tensor | None:
+    """Return the change of a layer's linear map, ``(row, output)``; None if none of its inputs changed.
+
+    Parameters
+    ----------
+    layer : DenseLayer
+        The layer.
+    changes : dict of int to (Tensor (row, unit), int)
+        Changes of units, by column: a table of changes and the position of the unit in it.
+    weight : Tensor (output, input)
+        Rows of the layer's weights for the requested outputs.
+    """
+    tables: dict[int, tuple[Tensor, list[int], list[int]]] = {}
+    for column, unit in enumerate(layer.inputs.tolist()):
+        if unit in changes:
+            values, position = changes[unit]
+            _, positions, columns = tables.setdefault(id(values), (values, [], []))
+            positions.append(position)
+            columns.append(column)
     total = None
-    for values, places, columns in groups.values():
-        whole = places == list(range(values.shape[1]))
-        part = (values if whole else values[:, places]) @ weight[:, columns].T
+    for values, positions, columns in tables.values():
+        is_whole = positions == list(range(values.shape[1]))
+        part = (values if is_whole else values[:, positions]) @ weight[:, columns].T
         total = part if total is None else total + part
     return total
 
 
 def logit_units(acts: xr.Dataset) -> np.ndarray:
-    """Return the columns of the units that stand for symbols.
+    """Return the columns ``(output,)`` of the units with a symbol.
 
     Raises
     ------
     CaptureError
-        Where there is none, or they are of several modules.
+        If there are none, or they belong to several modules.
     """
-    found = np.flatnonzero(acts["symbol"].values != "") if "symbol" in acts.coords else np.zeros(0, np.int64)
-    modules = np.unique(acts["module"].values[found])
+    units = np.flatnonzero(acts["symbol"].values != "") if "symbol" in acts.coords else np.zeros(0, np.int64)
+    modules = np.unique(acts["module"].values[units])
     if modules.size != 1:
         raise CaptureError(
-            f"Effects are read from the logits: the units of one module that stand for symbols; got {modules.size}. "
-            "Set model.symbols = {'output': [...]} and capture that module too."
+            f"Expected logits, units with symbols, in one module; got {modules.size} modules with symbols. Set "
+            "model.symbols = {'output': [...]} and capture that module too."
         )
-    return np.asarray(found)
+    return np.asarray(units)
 
 
 def symbol_columns(acts: xr.Dataset, symbols: list[str]) -> np.ndarray:
-    """Return the logit of each symbol; `UnknownNameError` for one without."""
+    """Return the column of each symbol's logit, ``(symbol,)``; `UnknownNameError` for a symbol without one."""
     units = logit_units(acts)
-    known = {str(symbol): int(unit) for symbol, unit in zip(acts["symbol"].values[units], units, strict=True)}
+    columns = {str(symbol): int(unit) for symbol, unit in zip(acts["symbol"].values[units], units, strict=True)}
     for symbol in symbols:
-        if symbol not in known:
-            raise UnknownNameError(f"No logit stands for {symbol!r}. There are: {', '.join(sorted(known))}.")
-    return np.array([known[symbol] for symbol in symbols])
-
-
-ELSE = "Give batches=, so that the model runs."
+        if symbol not in columns:
+            raise UnknownNameError(f"No logit stands for {symbol!r}. Symbols: {', '.join(sorted(columns))}.")
+    return np.array([columns[symbol] for symbol in symbols])
