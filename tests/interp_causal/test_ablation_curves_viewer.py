@@ -82,7 +82,7 @@ def test_few_tokens_or_sources_are_grey(tokens, sources, color):
 
 
 def test_curves_without_random_orders_and_without_effect(tmp_path):
-    view = interp.draw(ablation_curves, curves(n_random_orders=0))
+    view = interp.draw(ablation_curves, curves(orders=0))
     assert not [text for text in texts(view) if "random" in text]
     assert view.save(tmp_path / "a.png").stat().st_size
     flat = interp.draw(ablation_curves, curves(whole=0.0).assign(k80=-1))
