@@ -1,4 +1,4 @@
-"""Attributions on recurrent networks by Captum's methods: what each letter, unit and gate gives to an output."""
+"""Attribution of a model's output to input steps, units and gates, by Captum's methods on recurrent networks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +11,8 @@ __all__ = ["register_probes"]
 @hookimpl
 def register_probes(register: Callable[[Any], None]) -> None:
     """Register ``attribution`` and ``unit-attribution``."""
-    from interp_attribution.inputs import attribution
-    from interp_attribution.units import unit_attribution
+    from interp_attribution.input_attribution import attribution
+    from interp_attribution.unit_attribution import unit_attribution
 
     register(attribution)
     register(unit_attribution)

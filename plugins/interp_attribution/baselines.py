@@ -1,4 +1,4 @@
-"""What an input is compared with: real sentences, zeros, or spaces."""
+"""Baselines that an input is compared with: samples of other sources, zeros, or spaces."""
 
 from __future__ import annotations
 
@@ -8,118 +8,136 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError
+from interp_attribution.batch_indexing import as_batch_list, labels_by_sample
+from interp_attribution.model_inputs import ModelInputs, make_model_inputs
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from interp_attribution.feeding import Feed
-
-KINDS = ("sentences", "zero", "space")
+KINDS = ("samples", "zero", "space")
 
 
 class Baselines:
-    """Gives the baselines of each sample.
+    """The baselines of each sample.
 
     Parameters
     ----------
-    kind : {"sentences", "zero", "space"}
-        Samples of other sources, zeros, or the row of the letter ``" "`` at every step.
-    number : int
-        Sentences for each sample.
-    pool : sequence of Feed
-        Where sentences, and the space, are taken from.
+    kind : {"samples", "zero", "space"}
+        Samples of other sources, zeros, or the row of the symbol ``" "`` at every step.
+    count : int
+        Number of baselines per sample, for ``"samples"``.
+    pool : sequence of ModelInputs
+        Inputs that samples and the space are taken from.
     sources : sequence of array (sample,)
-        The source of each sample of each feed.
+        Source of each sample, one array per item of ``pool``.
     space : Tensor (feature,), optional
-        The row of a space.
+        Row of the symbol ``" "``.
     seed : int
-        Of the choice.
+        Random seed for the choice of samples.
 
     Notes
     -----
-    Sentences of the same length come first, in random order, one a source. Where there are too few, longer ones
-    follow, cut at the end, those least longer first; then shorter ones, those least shorter first, each continued by
-    others.
+    Samples of the same length come first, in random order and one per source. If there are too few, longer ones follow,
+    the least longer first, truncated; then shorter ones, the least shorter first, each continued by other samples.
     """
 
     def __init__(
         self,
         kind: str,
-        number: int,
-        pool: Sequence[Feed],
+        count: int,
+        pool: Sequence[ModelInputs],
         sources: Sequence[np.ndarray],
         space: Tensor | None = None,
         seed: int = 0,
     ) -> None:
         if kind not in KINDS:
             raise OptionError(f"baseline= must be one of {', '.join(KINDS)}; got {kind!r}.")
-        if number < 1:
-            raise OptionError(f"sentences= must be at least 1; got {number}.")
-        self.kind, self.number, self.pool, self.space, self.seed = kind, number, pool, space, seed
+        if count < 1:
+            raise OptionError(f"n_baselines= must be at least 1; got {count}.")
+        self.kind, self.count, self.pool, self.space, self.seed = kind, count, pool, space, seed
         self.sources = np.concatenate(sources) if len(sources) else np.zeros(0, np.int64)
-        self.lengths = np.concatenate([feed.lengths.numpy() for feed in pool]) if len(pool) else self.sources
-        self.places = [(feed, sample) for feed in pool for sample in range(len(feed.lengths))]
+        self.lengths = np.concatenate([inputs.lengths.numpy() for inputs in pool]) if len(pool) else self.sources
+        self.samples = [(inputs, sample) for inputs in pool for sample in range(len(inputs.lengths))]
 
-    def of(self, feed: Feed, sample: int, source: int) -> Tensor:
-        """Return the baselines of a sample, ``(baseline, step, feature)``; past its end they are the sample itself."""
+    def for_sample(self, inputs: ModelInputs, sample: int, source: int) -> Tensor:
+        """Return the baselines of a sample, ``(baseline, step, feature)``; its padding is that of the sample itself."""
         import torch
 
-        own, length = feed.x[sample], int(feed.lengths[sample])
-        if self.kind != "sentences":
-            found = own.clone()
-            found[:length] = 0 if self.kind == "zero" or self.space is None else self.space
-            return found[None]
+        own, length = inputs.x[sample], int(inputs.lengths[sample])
+        if self.kind != "samples":
+            baseline = own.clone()
+            baseline[:length] = 0 if self.kind == "zero" or self.space is None else self.space
+            return baseline[None]
         rows = []
-        for joined in self.chosen(length, source, sample):
-            parts = [self.places[place] for place in joined]
-            text = torch.cat([other.x[which, : int(other.lengths[which])] for other, which in parts])
-            rows.append(torch.cat([text[:length], own[length:]]))
+        for positions in self.choose_samples(length, source, sample):
+            parts = [self.samples[position] for position in positions]
+            joined = torch.cat([other.x[index, : int(other.lengths[index])] for other, index in parts])
+            rows.append(torch.cat([joined[:length], own[length:]]))
         return torch.stack(rows)
 
-    def chosen(self, length: int, source: int, sample: int) -> list[list[int]]:
-        """Return which samples of the pool, one after the other, make each baseline of a sample."""
-        draw = np.random.default_rng([self.seed, abs(source), sample]).permutation(len(self.sources))
-        fit = draw[self.sources[draw] != source]
-        if not fit.size:
+    def choose_samples(self, length: int, source: int, sample: int) -> list[list[int]]:
+        """Return, for each baseline of a sample, the pool positions of the samples that are joined to make it."""
+        order = np.random.default_rng([self.seed, abs(source), sample]).permutation(len(self.sources))
+        order = order[self.sources[order] != source]
+        if not order.size:
             raise OptionError(
-                "No sentence of another source is there to compare a sample with. Give some with pool=, or "
+                "There is no sample of another source to use as a baseline. Pass some with baseline_pool=, or "
                 "baseline='zero' or 'space'."
             )
-        fit = fit[np.lexsort((abs(self.lengths[fit] - length), self.lengths[fit] < length))]
-        _, first = np.unique(self.sources[fit], return_index=True)
-        return [self._joined(np.roll(fit, -start), length) for start in np.sort(first)[: self.number].tolist()]
+        order = order[np.lexsort((abs(self.lengths[order] - length), self.lengths[order] < length))]
+        _, first = np.unique(self.sources[order], return_index=True)
+        return [self._join(np.roll(order, -start), length) for start in np.sort(first)[: self.count].tolist()]
 
-    def _joined(self, order: np.ndarray, length: int) -> list[int]:
-        """Return the first samples of an order that have a length together; all again where they don't."""
+    def _join(self, order: np.ndarray, length: int) -> list[int]:
+        """Return the first positions of ``order`` whose samples together have ``length`` steps, repeated if needed."""
         ends = np.cumsum(self.lengths[order])
         order = np.tile(order, -(-length // int(ends[-1])))
-        return [int(place) for place in order[: int(np.searchsorted(np.cumsum(self.lengths[order]), length)) + 1]]
+        last = int(np.searchsorted(np.cumsum(self.lengths[order]), length))
+        return [int(position) for position in order[: last + 1]]
 
 
-def baselines_of(setting: Any, kind: str, number: int, pool: Any, embedding: str, seed: int) -> Baselines:
-    """Return the baselines that the options of a probe ask for."""
-    from interp_attribution.feeding import fed
-    from interp_attribution.setting import listed, per_sample
+def make_baselines(
+    model: nn.Module,
+    inputs: Sequence[ModelInputs],
+    *,
+    kind: str,
+    count: int,
+    pool: Any = None,
+    embedding: str = "",
+    seed: int = 0,
+) -> Baselines:
+    """Return the baselines for the options of a probe.
 
-    feeds = setting.feeds if pool is None else [fed(setting.model, batch, embedding) for batch in listed(pool)]
+    Parameters
+    ----------
+    model : Module
+        Captured model.
+    inputs : sequence of ModelInputs
+        Inputs of the capture.
+    kind, count, seed
+        See `Baselines`.
+    pool : Batch or iterable of Batch, optional
+        Batches to take samples from; by default those of ``inputs``.
+    embedding : str
+        See `make_model_inputs`.
+    """
+    pooled = inputs if pool is None else [make_model_inputs(model, batch, embedding) for batch in as_batch_list(pool)]
     sources, first = [], 0
-    for feed in feeds:
-        stated = (feed.batch.labels or {}).get("source")
-        own = np.arange(first, first + len(feed.lengths)) if pool is None else np.arange(-len(feed.lengths), 0) - first
-        if stated is not None:
-            own = np.array([part[0] for part in per_sample(stated, feed.lengths.numpy())])
+    for part in pooled:
+        labels = (part.batch.labels or {}).get("source")
+        own = np.arange(first, first + len(part.lengths)) if pool is None else np.arange(-len(part.lengths), 0) - first
+        if labels is not None:
+            own = np.array([values[0] for values in labels_by_sample(labels, part.lengths.numpy())])
         sources.append(own)
-        first += len(feed.lengths)
-    return Baselines(kind, number, feeds, sources, space_of(feeds) if kind == "space" else None, seed)
+        first += len(part.lengths)
+    return Baselines(kind, count, pooled, sources, space_row(pooled) if kind == "space" else None, seed)
 
 
-def space_of(feeds: Sequence[Feed]) -> Tensor:
-    """Return the row of a space, the first letter of the label ``input`` that is one."""
-    from interp_attribution.setting import per_sample
-
-    for feed in feeds:
-        letters = per_sample((feed.batch.labels or {}).get("input", []), feed.lengths.numpy())
-        for sample, row in enumerate(letters):
+def space_row(pool: Sequence[ModelInputs]) -> Tensor:
+    """Return the row ``(feature,)`` of the first step whose label ``input`` is a space."""
+    for inputs in pool:
+        symbols = labels_by_sample((inputs.batch.labels or {}).get("input", []), inputs.lengths.numpy())
+        for sample, row in enumerate(symbols):
             if " " in row:
-                return feed.x[sample, row.index(" ")]
+                return inputs.x[sample, row.index(" ")]
     raise OptionError("baseline='space' needs batches whose label 'input' has a space ' ' somewhere.")

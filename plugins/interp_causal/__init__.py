@@ -1,4 +1,4 @@
-"""What the right output loses when units are ablated or patched: effects, curves, controls."""
+"""Causal effects of units on the correct output: ablation effects and curves, activation patching, and viewers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +11,9 @@ __all__ = ["register_probes", "register_viewers"]
 @hookimpl
 def register_probes(register: Callable[[Any], None]) -> None:
     """Register ``ablation-effect``, ``ablation-curve`` and ``activation-patching``."""
-    from interp_causal.curve import ablation_curve
-    from interp_causal.effect import ablation_effect
-    from interp_causal.patching import activation_patching
+    from interp_causal.ablation_curve import ablation_curve
+    from interp_causal.ablation_effect import ablation_effect
+    from interp_causal.activation_patching import activation_patching
 
     register(ablation_effect)
     register(ablation_curve)
@@ -23,8 +23,8 @@ def register_probes(register: Callable[[Any], None]) -> None:
 @hookimpl
 def register_viewers(register: Callable[[Any], None]) -> None:
     """Register ``ablation-curves`` and ``context-reach``."""
-    from interp_causal.curves import ablation_curves
-    from interp_causal.reach import context_reach
+    from interp_causal.ablation_curves_viewer import ablation_curves
+    from interp_causal.context_reach_viewer import context_reach
 
     register(ablation_curves)
     register(context_reach)

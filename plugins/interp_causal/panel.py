@@ -1,4 +1,4 @@
-"""A plot of one or several curves, as shapes: from numbers to pixels, with ticks, lines and bands."""
+"""Axes of a plot as shapes: mapping of data to pixels, ticks, lines and bands."""
 
 from __future__ import annotations
 
@@ -12,13 +12,23 @@ from interp import scene
 
 
 def plain(value: float) -> float:
-    """Return a value as it is: a linear axis."""
+    """Return the value unchanged, as the scale of a linear axis."""
     return value
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A rectangle of pixels, and the ranges that it shows; ``bend`` is the scale of the x axis."""
+    """A rectangle on a scene, with the data ranges of its axes.
+
+    Attributes
+    ----------
+    left, top, width, height : float
+        Rectangle in pixels.
+    across, up : (float, float)
+        Data ranges of the x and y axis.
+    bend : callable
+        Monotonic function that maps x values to the scale of the x axis; linear by default.
+    """
 
     left: float
     top: float
@@ -29,16 +39,26 @@ class Panel:
     bend: Callable[[float], float] = plain
 
     def x(self, value: float) -> float:
-        """Return where a value is on the x axis."""
+        """Return the x position of a value, in pixels."""
         low, high = (self.bend(end) for end in self.across)
         return self.left + (self.bend(value) - low) / (high - low) * self.width
 
     def y(self, value: float) -> float:
-        """Return where a value is on the y axis."""
+        """Return the y position of a value, in pixels."""
         return self.top + (self.up[1] - value) / (self.up[1] - self.up[0]) * self.height
 
     def axes(self, values: Sequence[float], labels: Sequence[str], most: int, name: bool = True) -> list[scene.Shape]:
-        """Return lines across at round numbers, with them on the left where ``name``, and ticks at some x."""
+        """Return grid lines at round y values and ticks on the x axis.
+
+        Parameters
+        ----------
+        values, labels : sequence
+            Positions of the x ticks, in data units, and their labels.
+        most : int
+            Maximum number of grid lines.
+        name : bool
+            Draw the y values left of the grid lines.
+        """
         shapes: list[scene.Shape] = []
         for value in scene.ticks(*self.up, most):
             y = self.y(value)
@@ -52,27 +72,27 @@ class Panel:
         return shapes
 
     def line(self, x: Any, y: Any, color: str, dash: tuple[float, ...] = ()) -> list[scene.Shape]:
-        """Return a line through points; NaN are left out."""
+        """Return a line through points in data units, without NaNs; an empty list for fewer than two points."""
         points = tuple((self.x(a), self.y(b)) for a, b in zip(x, y, strict=True) if np.isfinite(b))
         return [scene.Area(points, color, 0.0, color, dash)] if len(points) > 1 else []
 
     def band(self, x: Any, low: Any, high: Any, color: str, alpha: float) -> list[scene.Shape]:
-        """Return the area between two curves; NaN are left out, nothing is returned where none is left."""
+        """Return the area between two curves in data units, without NaNs; an empty list for fewer than two points."""
         rows = [row for row in zip(x, low, high, strict=True) if np.isfinite(row).all()]
-        under = [(self.x(at), self.y(least)) for at, least, _ in rows]
-        over = [(self.x(at), self.y(most)) for at, _, most in reversed(rows)]
+        under = [(self.x(value), self.y(bottom)) for value, bottom, _ in rows]
+        over = [(self.x(value), self.y(top)) for value, _, top in reversed(rows)]
         return [scene.Area((*under, *over), color, alpha)] if len(rows) > 1 else []
 
 
 def number(value: float) -> str:
-    """Return a number for an axis."""
+    """Format a number with three significant digits and a minus sign."""
     return f"{value:.3g}".replace("-", "−")
 
 
 def limits(*columns: Any) -> tuple[float, float]:
-    """Return a range with 0 that holds all finite numbers, with a little air above and below."""
-    known = np.concatenate([np.ravel(column).astype(float) for column in columns])
-    known = known[np.isfinite(known)]
-    low, high = min(known.min(initial=0.0), 0.0), max(known.max(initial=0.0), 0.0)
-    air = 0.05 * ((high - low) or 1.0)
-    return (low - air if low < 0 else 0.0), high + air
+    """Return a range that contains 0 and all finite values, with a margin of 5 % beyond the values."""
+    values = np.concatenate([np.ravel(column).astype(float) for column in columns])
+    values = values[np.isfinite(values)]
+    low, high = min(values.min(initial=0.0), 0.0), max(values.max(initial=0.0), 0.0)
+    margin = 0.05 * ((high - low) or 1.0)
+    return (low - margin if low < 0 else 0.0), high + margin

@@ -1,13 +1,13 @@
-"""How well a linear classifier reads off the units what an input becomes, and how much of that the text is owed."""
+"""Linear classifiers from units to the output of an input, with control tasks and baselines from the text alone."""
 
 from collections.abc import Callable
 from typing import Any
 
 from interp import hookimpl
-from interp_classifier.linear import Fitted, codelength, fit
+from interp_classifier.classification import FittedClassifier, codelength, fit
 from interp_classifier.probe import classifier
 
-__all__ = ["Fitted", "classifier", "codelength", "fit"]
+__all__ = ["FittedClassifier", "classifier", "codelength", "fit"]
 
 
 @hookimpl

@@ -7,8 +7,8 @@ import pytest
 from causes import attributed, curves
 
 import interp
-from interp_causal.curves import ablation_curves
-from interp_causal.reach import context_reach
+from interp_causal.ablation_curves_viewer import ablation_curves
+from interp_causal.context_reach_viewer import context_reach
 from interp_cell_strips.attribution import attribution_strip
 from interp_cell_strips.edited import before_after
 from interp_cell_strips.viewer import cell_strips

@@ -1,4 +1,4 @@
-"""Networks that several tests explain, and tokens of theirs."""
+"""Network shared by several tests, with its batches and tokens to explain."""
 
 import pytest
 

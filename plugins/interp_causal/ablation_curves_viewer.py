@@ -1,0 +1,218 @@
+"""The viewer ``ablation-curves``: effects of ablating the first k units of a ranking, and all but them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp import SceneView, SchemaError, captions, lettering, scene, viewer
+from interp_causal.panel import Panel, limits, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+SIDES = {"removed": "remove the first k units", "kept": "keep only the first k units"}
+LEFT, TOP, WIDTH, HEIGHT, GAP = 62.0, 92.0, 430.0, 300.0, 40.0
+BAND_PERCENTILES = (2.5, 97.5)  # of random orders
+EFFECT_FRACTION = 0.8  # of the effect of all units, marked as k80
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+DASH = (5.0, 3.0)
+CAPTION_OPTIONS = ("replace_with", "match_on", "n_draws", "seed", "scope", "n_random_orders")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationCurves(SceneView):
+    """Two panels, remove and keep: the ranking with its interval, and the band of random orders."""
+
+    @property
+    def _curve(self) -> xr.Dataset:
+        curve: Any = self.data["curve"]
+        return curve  # type: ignore[no-any-return]
+
+    def compose(self) -> scene.Scene:
+        """Return a scene with both panels side by side, on one scale."""
+        frame, n = self.tables()["curves"], int(self._curve["k"].values[-1])
+        columns = [frame[name] for name in frame if str(name).startswith(tuple(SIDES))]
+        y_range = limits(*columns, [float(self._curve["whole"])])
+        shapes = _legend(self._curve)
+        for position, side in enumerate(SIDES):
+            left = LEFT + position * (WIDTH + GAP)
+            panel = Panel(left, TOP, WIDTH, HEIGHT, (0, n), y_range, np.sqrt)
+            shapes += _panel_axes(panel, n, SIDES[side], position == 0)
+            shapes += _curves(panel, frame, side)
+            shapes += _k80_mark(panel, self._curve) if side == "removed" else []
+            shapes += _dots(panel, frame, side, n)
+        return scene.Scene(LEFT + 2 * WIDTH + GAP + 16, TOP + HEIGHT + 54, tuple(shapes))
+
+    def holoviews(self) -> Any:
+        """Return the curves as a layout of two overlays of HoloViews ``Area`` and ``Curve``."""
+        import holoviews as hv
+
+        frame = self.tables()["curves"]
+        overlays = []
+        for side, title in SIDES.items():
+            parts: list[Any] = [hv.Curve((frame["k"], frame[side]), "k", "effect", label="ranking")]
+            if f"{side}_random" in frame:
+                edges = (frame["k"], frame[f"{side}_random_low"], frame[f"{side}_random_high"])
+                parts.insert(0, hv.Area(edges, "k", ["effect", "high"], label="random orders"))
+            overlays.append(hv.Overlay(parts, label=title))
+        return overlays[0] + overlays[1]
+
+    def tables(self) -> Mapping[str, pd.DataFrame]:
+        """Return one row per k: both effects with their intervals, and random orders with their band (nats)."""
+        return {"curves": curve_table(self._curve)}
+
+
+def curve_table(curve: xr.Dataset) -> pd.DataFrame:
+    """Return the curves as a table; the band contains the middle 95 % of the random orders.
+
+    Parameters
+    ----------
+    curve : Dataset
+        Result of the probe ``ablation-curve``.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``k``, then for ``removed`` and ``kept`` the effect with ``_ci_low`` and ``_ci_high``, and with random
+        orders ``_random`` with ``_random_low`` and ``_random_high``.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({"k": curve["k"].values})
+    for side in SIDES:
+        for name in (side, f"{side}_ci_low", f"{side}_ci_high"):
+            frame[name] = curve[name].values
+        if curve.sizes.get("order"):
+            orders = curve[f"{side}_order"].values
+            band = np.percentile(orders, BAND_PERCENTILES, axis=1)
+            frame[f"{side}_random"] = orders.mean(1)
+            frame[f"{side}_random_low"], frame[f"{side}_random_high"] = band
+    return frame
+
+
+def _panel_axes(panel: Panel, n: int, title: str, is_first: bool) -> list[scene.Shape]:
+    """Return the axes of a panel and their titles."""
+    ticks = [0, *(k for k in TICKS if k < 0.8 * n), n]
+    ticks = [k for k in ticks if k in (0, n) or panel.x(n) - panel.x(k) > 34]
+    bottom = panel.top + panel.height
+    shapes: list[scene.Shape] = [scene.Text(panel.left, panel.top - 20, title, 15)]
+    shapes += panel.axes(ticks, [f"{k:,}" for k in ticks], 6, is_first)
+    shapes.append(scene.Text(panel.left + panel.width / 2, bottom + 40, "k (square-root scale)", 13, "middle", "muted"))
+    if is_first:
+        shapes.append(scene.Text(0, panel.top - 44, "effect, nats", 13, color="muted"))
+    return shapes
+
+
+def _curves(panel: Panel, frame: pd.DataFrame, side: str) -> list[scene.Shape]:
+    """Return the curve of the ranking and of random orders, with their bands."""
+    k, shapes = frame["k"], list[scene.Shape]()
+    if f"{side}_random" in frame:
+        shapes += panel.band(k, frame[f"{side}_random_low"], frame[f"{side}_random_high"], "missing", 0.55)
+        shapes += panel.line(k, frame[f"{side}_random"], "muted", DASH)
+    shapes += panel.band(k, frame[f"{side}_ci_low"], frame[f"{side}_ci_high"], "s16", 0.35)
+    return shapes + panel.line(k, frame[side], "ink")
+
+
+def _k80_mark(panel: Panel, curve: xr.Dataset) -> list[scene.Shape]:
+    """Return the mark of k80: lines from 80 % of the effect of all units down to the k that reaches it."""
+    k80, level = int(curve["k80"]), EFFECT_FRACTION * float(curve["whole"])
+    if k80 < 0:
+        return []
+    x, y, bottom = panel.x(k80), panel.y(level), panel.top + panel.height
+    anchor, shift = ("end", -9) if x > panel.left + 0.75 * panel.width else ("start", 9)
+    return [
+        scene.Edge(panel.left, y, x, y, "ink", 1.2, (2, 3)),
+        scene.Edge(x, y, x, bottom, "ink", 1.2, (2, 3)),
+        scene.Box(x - 6, y - 6, 12, 12, "positive", round=6, outline="ink", outline_width=1.5),
+        scene.Text(panel.left + 6, y - 11, f"{EFFECT_FRACTION:.0%} of all".replace("%", " %"), 12, color="muted"),
+        scene.Text(x + shift, bottom - 14, f"k80 = {k80:,}", 14, anchor, bold=True),
+    ]
+
+
+def _dots(panel: Panel, frame: pd.DataFrame, side: str, n: int) -> list[scene.Shape]:
+    """Return a dot for each measured k, with its values as a note."""
+    shapes: list[scene.Shape] = []
+    for row in frame.to_dict("records"):
+        low, high = (number(row[f"{side}_{end}"]) for end in ("ci_low", "ci_high"))
+        note = f"{side} the first {int(row['k']):,} of {n:,} units\neffect {number(row[side])} nats ({low} to {high})"
+        if f"{side}_random" in row:
+            low, high = (number(row[f"{side}_random_{end}"]) for end in ("low", "high"))
+            note += f"\nrandom orders {number(row[f'{side}_random'])} ({low} to {high})"
+        x, y = panel.x(row["k"]), panel.y(row[side])
+        shapes.append(scene.Box(x - 3, y - 3, 6, 6, "ink", round=3, key=f"{side} {int(row['k'])}", note=note))
+    return shapes
+
+
+def _legend(curve: xr.Dataset) -> list[scene.Shape]:
+    shapes: list[scene.Shape] = [
+        scene.Box(LEFT, 2, 34, 20, "s16", alpha=0.35),
+        scene.Edge(LEFT, 12, LEFT + 34, 12, "ink", 2),
+        scene.Text(LEFT + 44, 12, "ranking, with 95 % interval", 14),
+    ]
+    orders = curve.sizes.get("order", 0)
+    if orders:
+        x = LEFT + 340
+        shapes += [
+            scene.Box(x, 2, 34, 20, "missing", alpha=0.55),
+            scene.Edge(x, 12, x + 34, 12, "muted", 2, DASH),
+            scene.Text(x + 44, 12, f"{orders:,} random orders: mean and middle 95 %", 14),
+        ]
+    n = (int(curve["tokens"]), int(curve["sources"]))
+    color = "ink" if captions.enough(*n) else "muted"
+    return [*shapes, scene.Text(LEFT + 2 * WIDTH + GAP, 12, f"n = {captions.counts(*n)}", 14, "end", color)]
+
+
+@viewer(name="ablation-curves")
+def ablation_curves(curve: xr.Dataset) -> AblationCurves:
+    """Draw the effects of ablating the first k units of a ranking, and all but them.
+
+    Parameters
+    ----------
+    curve : Dataset
+        Result of the probe ``ablation-curve``: ``removed`` and ``kept (k)`` with their intervals, random orders
+        ``removed_order`` and ``kept_order (k, order)``, ``whole``, ``k80``, ``tokens`` and ``sources``.
+
+    Raises
+    ------
+    SchemaError
+        For a result of another kind.
+    """
+    if not {"removed", "kept", "whole", "k80", "tokens"} <= set(curve.data_vars):
+        raise SchemaError(
+            "Expected a result of interp.measure('ablation-curve', acts, model=…, ranking=…, pair=…); got variables "
+            f"{', '.join(map(str, curve.data_vars))}."
+        )
+    options = json.loads(str(curve.attrs.get("options") or "{}"))
+    name = lettering.pair(str(options.get("pair") or ""))
+    units, n = int(curve["k"].values[-1]), (int(curve["tokens"]), int(curve["sources"]))
+    parts = [f"pair {name or 'not named'}, n = {captions.counts(*n)} tokens / sources"]
+    parts += [captions.GREY] * (not captions.enough(*n))
+    parts.append(f"{units:,} units; effects are log-odds of the correct output, intact minus ablated")
+    return AblationCurves(
+        title=f"{name} · ablation" if name else "Ablation",
+        caption=captions.caption(curve, *parts, **{key: options[key] for key in CAPTION_OPTIONS if key in options}),
+        summary=summary(curve, name),
+        data={"curve": curve},
+    )
+
+
+def summary(curve: xr.Dataset, name: str) -> str:
+    """Return a sentence with the effect of all units and the number of units that have most of it."""
+    whole, k80, n = float(curve["whole"]), int(curve["k80"]), int(curve["k"].values[-1])
+    effect = f"Ablating all {n:,} units lowers the log-odds of {name or 'the correct output'} by {number(whole)} nats"
+    if k80 < 0:
+        return f"{effect}: there is no effect to attribute to units."
+    first = "unit has" if k80 == 1 else f"{k80:,} units have"
+    sentence = f"{effect}; the first {first} 80 % of this effect"
+    if "area_removed" not in curve:
+        return f"{sentence}."
+    areas = " and ".join(
+        f"{float(curve[f'area_{side}']):.2f} ({title})" for side, title in (("removed", "remove"), ("kept", "keep"))
+    )
+    return f"{sentence}; area between ranking and random orders, relative to it: {areas}."
