@@ -1,4 +1,4 @@
-"""What is kept of a stream while it goes by: a few tokens, a few sentences, the means of windows, the predictions."""
+"""Collectors of tokens, windows, sentences and predictions during one pass over an activation stream."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Item = TypeVar("Item")
-Keep = Callable[["xr.Dataset"], np.ndarray]
+Mask = Callable[["xr.Dataset"], np.ndarray]
 UNIT_COORDS = ("unit", "module", "layer", "direction", "quantity", "index", "symbol")
 
 
-class Watched:
-    """A stream that shows each chunk of its first pass to some keepers, so that the network need not run again.
+class CollectingStream:
+    """Stream that passes each chunk of its first pass to collectors, so that the network need not run again.
 
     Parameters
     ----------
     stream : Stream
         Chunks ``(token, unit)`` of whole samples.
-    keepers : sequence of objects with ``add(chunk)``
+    collectors : sequence of objects with ``add(chunk)``
         Called once with each chunk.
-    tell : callable
-        ``tell(samples)`` after each chunk of every pass.
+    advance : callable
+        ``advance(n_samples)``, called after each chunk of every pass.
     """
 
-    def __init__(self, stream: Iterable[xr.Dataset], keepers: Sequence[Any], tell: Callable[[int], None]) -> None:
-        self.stream, self.keepers, self.tell, self.seen = stream, keepers, tell, False
+    def __init__(self, stream: Iterable[xr.Dataset], collectors: Sequence[Any], advance: Callable[[int], None]) -> None:
+        self.stream, self.collectors, self.advance, self.started = stream, collectors, advance, False
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        first, self.seen = not self.seen, True
-        for chunk in ahead(self.stream):
-            for keeper in self.keepers if first else ():
-                keeper.add(chunk)
+        first, self.started = not self.started, True
+        for chunk in prefetch(self.stream):
+            for collector in self.collectors if first else ():
+                collector.add(chunk)
             yield chunk
-            self.tell(np.unique(chunk["sample"].values).size)
+            self.advance(np.unique(chunk["sample"].values).size)
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items, the next of which is made in a thread of its own while one is in use.
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, computing the next one in a thread while the current one is in use.
 
     Examples
     --------
-    >>> list(ahead("abc"))
+    >>> list(prefetch("abc"))
     ['a', 'b', 'c']
     """
-    made, end = iter(items), object()
+    iterator, end = iter(items), object()
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, made, end)
-        while (item := coming.result()) is not end:
-            coming = pool.submit(next, made, end)
+        future = pool.submit(next, iterator, end)
+        while (item := future.result()) is not end:
+            future = pool.submit(next, iterator, end)
             yield cast("Item", item)
 
 
-class Rows:
-    """Keeps some tokens and some units of every chunk.
+class TokenCollector:
+    """Collects selected tokens and units of every chunk.
 
     Parameters
     ----------
     tokens, units : callable
-        ``tokens(chunk)`` and ``units(chunk)`` give a boolean array over that axis.
+        ``tokens(chunk)`` and ``units(chunk)`` return a boolean array over that axis.
     """
 
-    def __init__(self, tokens: Keep, units: Keep) -> None:
+    def __init__(self, tokens: Mask, units: Mask) -> None:
         self.tokens, self.units = tokens, units
         self.values, self.size = np.zeros((0, 0), np.float32), 0
         self.labels: list[dict[str, np.ndarray]] = []
@@ -76,16 +76,16 @@ class Rows:
         self.attrs: dict[str, Any] = {}
 
     def add(self, chunk: xr.Dataset) -> None:
-        """Keep what is wanted of a chunk."""
+        """Store the selected tokens and units of a chunk."""
         rows, columns = np.flatnonzero(self.tokens(chunk)), np.flatnonzero(self.units(chunk))
         if not self.labels:
             self.columns = {name: chunk[name].values[columns] for name in UNIT_COORDS}
             self.attrs = dict(chunk.attrs)
-        labels = {str(name): held.values[rows] for name, held in chunk.coords.items() if held.dims == ("token",)}
+        labels = {str(name): coord.values[rows] for name, coord in chunk.coords.items() if coord.dims == ("token",)}
         self.store(chunk["activation"].values[np.ix_(rows, columns)], labels)
 
     def store(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> None:
-        """Put rows and their labels aside: behind the others, in a buffer that is doubled where it is full."""
+        """Append rows and their labels. The buffer of values doubles when it is full."""
         end = self.size + len(values)
         if not self.labels:
             self.values = values
@@ -98,7 +98,7 @@ class Rows:
         self.labels.append(labels)
 
     def finish(self) -> xr.Dataset:
-        """Return what was kept, as a dataset of the schema; labels that are not in all chunks are left out."""
+        """Return the collected tokens as a dataset of the schema, without labels that some chunks lack."""
         names = set.intersection(*(set(labels) for labels in self.labels))
         tokens = {
             name: np.concatenate([labels[name] for labels in self.labels]) for name in self.labels[0] if name in names
@@ -106,82 +106,96 @@ class Rows:
         return dataset(self.values[: self.size], self.columns, tokens, self.attrs)
 
 
-class Windows(Rows):
-    """Keeps for each window of letters that starts like a suffix the mean activation over the window.
+class WindowCollector(TokenCollector):
+    """Collects the mean activation over each window of letters that begins with the first letter of a suffix.
 
-    A window is as many letters as the suffix has, without spaces or signs, inside one sample; its token is the first
-    one, and the label ``suffix`` says whether it reads like the suffix.
+    A window has as many letters as the suffix, no spaces or signs, and lies inside one sample. Its labels are those of
+    its first token, and the label ``suffix`` is true where its letters are the suffix.
 
     Parameters
     ----------
     suffix : str
-        Such as ``tyun``.
+        Text such as ``tyun``.
     units : callable
-        As for `Rows`.
+        As for `TokenCollector`.
     """
 
-    def __init__(self, suffix: str, units: Keep) -> None:
+    def __init__(self, suffix: str, units: Mask) -> None:
         super().__init__(lambda chunk: np.ones(chunk.sizes["token"], bool), units)
         self.suffix = suffix
 
     def store(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> None:
-        """Put the means of windows aside."""
-        starts = windows(labels["input"], labels["sample"], len(self.suffix), self.suffix[0])
+        """Append the means of the windows."""
+        starts = window_starts(labels["input"], labels["sample"], len(self.suffix), self.suffix[0])
         means = np.zeros((starts.size, values.shape[1]), values.dtype)
         for step in range(len(self.suffix)):
             means += values[starts + step] / len(self.suffix)
-        told = {name: held[starts] for name, held in labels.items()}
-        super().store(means, told | {"suffix": reads(labels["input"], starts, self.suffix)})
+        first_labels = {name: column[starts] for name, column in labels.items()}
+        super().store(means, first_labels | {"suffix": windows_match(labels["input"], starts, self.suffix)})
 
 
-def windows(letters: np.ndarray, samples: np.ndarray, size: int, first: str) -> np.ndarray:
-    """Return where windows of letters start: positions of tokens.
+def window_starts(letters: np.ndarray, samples: np.ndarray, size: int, first: str) -> np.ndarray:
+    """Return the token positions at which windows of letters start.
 
     Parameters
     ----------
     letters, samples : array (token,)
-        A window is ``size`` letters in a row of one sample, the first of them ``first``.
+        Input and sample of each token.
+    size : int
+        Number of consecutive letters of one sample in a window.
+    first : str
+        First letter of a window.
     """
-    good = np.array([len(letter) == 1 and letter.isalpha() for letter in letters.tolist()], dtype=bool)
+    is_letter = np.array([len(letter) == 1 and letter.isalpha() for letter in letters.tolist()], dtype=bool)
     last = letters.size - size + 1
     if last <= 0:
         return np.zeros(0, np.int64)
     whole = (letters[:last] == first) & (samples[:last] == samples[size - 1 :])
     for step in range(size):
-        whole &= good[step : step + last]
+        whole &= is_letter[step : step + last]
     return np.flatnonzero(whole)
 
 
-def reads(letters: np.ndarray, starts: np.ndarray, text: str) -> np.ndarray:
-    """Return which windows read like a text: boolean (window,)."""
+def windows_match(letters: np.ndarray, starts: np.ndarray, text: str) -> np.ndarray:
+    """Return a boolean array (window,): true where the letters from a start on equal a text."""
     same = np.ones(starts.size, dtype=bool)
     for step, letter in enumerate(text):
         same &= letters[starts + step] == letter
     return same
 
 
-class Sentences(Rows):
-    """Keeps whole samples in which a text stands, one of each source, up to a number of them."""
+class SentenceCollector(TokenCollector):
+    """Collects whole samples that contain a text: one per source, up to a maximum number.
 
-    def __init__(self, text: str, units: Keep, most: int) -> None:
-        super().__init__(self._wanted, units)
-        self.text, self.most = text, most
+    Parameters
+    ----------
+    text : str
+        Text to look for.
+    units : callable
+        As for `TokenCollector`.
+    max_sentences : int
+        Maximum number of samples.
+    """
+
+    def __init__(self, text: str, units: Mask, max_sentences: int) -> None:
+        super().__init__(self._in_new_source, units)
+        self.text, self.max_sentences = text, max_sentences
         self.sources: set[int] = set()
 
-    def _wanted(self, chunk: xr.Dataset) -> np.ndarray:
+    def _in_new_source(self, chunk: xr.Dataset) -> np.ndarray:
         letters, samples = chunk["input"].values, chunk["sample"].values
-        starts = windows(letters, samples, len(self.text), self.text[0])
-        starts = starts[reads(letters, starts, self.text)]
-        chosen = []
+        starts = window_starts(letters, samples, len(self.text), self.text[0])
+        starts = starts[windows_match(letters, starts, self.text)]
+        selected = []
         for sample, source in zip(samples[starts].tolist(), chunk["source"].values[starts].tolist(), strict=True):
-            if source not in self.sources and len(self.sources) < self.most:
+            if source not in self.sources and len(self.sources) < self.max_sentences:
                 self.sources.add(source)
-                chosen.append(sample)
-        return np.isin(samples, chosen)
+                selected.append(sample)
+        return np.isin(samples, selected)
 
 
-class Predictions:
-    """Keeps what the network wrote, sample by sample, and which sources there were."""
+class PredictionCollector:
+    """Collects the predictions of the network by sample, and counts tokens and sources."""
 
     def __init__(self) -> None:
         self.samples: list[list[str]] = []
@@ -189,8 +203,8 @@ class Predictions:
         self.sources: set[int] = set()
 
     def add(self, chunk: xr.Dataset) -> None:
-        """Take the label ``predicted`` of a chunk."""
+        """Store the label ``predicted`` of a chunk."""
         self.tokens += chunk.sizes["token"]
         self.sources.update(np.unique(chunk["source"].values).tolist())
-        cuts = np.flatnonzero(np.diff(chunk["sample"].values)) + 1
-        self.samples += [part.tolist() for part in np.split(chunk["predicted"].values, cuts)]
+        boundaries = np.flatnonzero(np.diff(chunk["sample"].values)) + 1
+        self.samples += [part.tolist() for part in np.split(chunk["predicted"].values, boundaries)]

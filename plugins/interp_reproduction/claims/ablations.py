@@ -1,49 +1,66 @@
-"""Are the units that claims name used? Ablations of them, held against random groups of the same layer."""
+"""Ablations of groups of units, compared with random groups of the same layer, and ablation curves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from interp import halves, measure
-from interp_reproduction.evidence import distances, of_kind
-from interp_reproduction.layers import BEST, DIRECTIONS, OTHERS, best_of_all
-from interp_reproduction.numbers import best, holm
-from interp_reproduction.settings import CONTROLS, GRAPHS, TOP, arrow
-from interp_reproduction.suffix import chosen_cell
+from interp_reproduction.claims.evidence import LAYERS, ranked_units, top_units
+from interp_reproduction.estimators import holm
+from interp_reproduction.settings import GRAPH_PAIRS, N_CONTROLS, N_TOP, pair_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from interp_reproduction.evidence import Evidence
-    from interp_reproduction.runs import Run
+    from interp_reproduction.claims.evidence import Evidence
+    from interp_reproduction.network_run import NetworkRun
 
-LAYERS = {"hidden": (None, "out"), "backward h": ("backward", "h"), "forward h": ("forward", "h")}
-CURVES = {"h": (None, "h"), "hidden": (None, "out")}
-GATES = "gifo"
-KINDS = ("uniform", "matched")
-COLUMNS = ("effect", "low", "high", "specificity", "specificity_low", "specificity_high", "others", "elsewhere",
-           "log_p", "log_p_ablated", "accuracy", "accuracy_ablated", "tokens", "sources")  # fmt: skip
+CURVE_LAYERS = {"h": (None, "h"), "hidden": (None, "out")}
+CONTROLS = ("uniform", "matched")
+EFFECT_COLUMNS = ("effect", "low", "high", "specificity", "specificity_low", "specificity_high", "others", "elsewhere",
+                  "log_p", "log_p_ablated", "accuracy", "accuracy_ablated", "tokens", "sources")  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Ablated:
-    """What ablations showed.
+class AblationGroup:
+    """Group of units that is ablated together.
+
+    Attributes
+    ----------
+    name : str
+        Name in the tables.
+    units : tuple of str
+        Names of the units.
+    pairs : tuple of (str, str)
+        Pairs on which the effect is measured.
+    acts : {"acts", "gate_acts"}
+        Dataset of `NetworkRun` that has these units.
+    """
+
+    name: str
+    units: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    acts: str = "acts"
+
+
+@dataclass(frozen=True)
+class AblationTables:
+    """Results of all ablations of a report.
 
     Attributes
     ----------
     effects : DataFrame
-        A row for each ablated group and pair: ``units`` names the group; effects in nats of log-odds; p against random
-        groups, ``p_uniform_holm`` and ``p_matched_holm`` adjusted for all rows.
+        One row per ablated group and pair: ``group`` is its name; effects are in nats of log-odds; ``p_uniform`` and
+        ``p_matched`` come from random groups, ``p_uniform_holm`` and ``p_matched_holm`` are adjusted for all rows.
     curves : DataFrame
-        A row for each pair, layer and basis: how many units, in the order ranked, have 80 % of the effect of them all.
+        One row per pair, layer and basis: ``k80`` is the number of units, in ranked order, that have 80 % of the effect
+        of the whole layer.
     agreement : DataFrame
-        A row for each layer, pair and two measures: the rank correlation over units.
+        One row per layer, pair and two measures: the rank correlation over units.
     """
 
     effects: pd.DataFrame
@@ -51,108 +68,85 @@ class Ablated:
     agreement: pd.DataFrame
 
 
-def steps(run: Run, evidence: Evidence, rotated: Evidence) -> Iterator[Callable[[], pd.DataFrame]]:
-    """Yield a function for each piece of the work on groups: it returns rows of ``effects`` or of ``curves``.
+def top_group(evidence: Evidence, layer: str, pair: tuple[str, str]) -> AblationGroup:
+    """Return the group of the ten units of a layer with the largest selection distance for a pair."""
+    return AblationGroup(f"top {N_TOP} {layer}", tuple(top_units(evidence, pair, layer)), (pair,))
 
-    Groups are chosen on the even-hash half of the sources, effects measured on the odd-hash one.
+
+def layer_groups(evidence: Evidence) -> list[AblationGroup]:
+    """Return the top groups of each layer for each pair of a graph that has enough tokens."""
+    pairs = [pair for pair in GRAPH_PAIRS if evidence.has(pair)]
+    return [top_group(evidence, layer, pair) for layer in LAYERS for pair in pairs]
+
+
+def ablation_steps(
+    network: NetworkRun, evidence: Evidence, rotated: Evidence, groups: Iterable[AblationGroup]
+) -> Iterator[Callable[[], pd.DataFrame]]:
+    """Yield one function per ablation, which returns rows of ``effects`` or of ``curves``.
+
+    Units are selected on the even-hash half of the sources, effects are measured on the odd-hash half.
 
     Parameters
     ----------
-    run : Run
+    network : NetworkRun
         The trained network.
     evidence, rotated : Evidence
-        Of it, and of it in a random basis.
+        Evidence of its units and of its units in a random basis.
+    groups : iterable of AblationGroup
+        Groups to ablate. Of groups with equal names and pairs only the first is ablated.
     """
-    odd, inner = halves(run.acts)[1], halves(run.inner)[1]
-    ablate = partial(effects, model=run.model, seed=evidence.seed)
-    there = [pair for pair in GRAPHS if evidence.has(pair)]
-    for layer in LAYERS:
-        for pair in there:
-            yield partial(ablate, odd, f"top {TOP} {layer}", top(evidence, pair, layer), [pair])
-    if evidence.has(GRAPHS[0]):
-        for gate in GATES:
-            yield partial(ablate, inner, f"{gate} of the {2 * TOP} neurons shown", shown(evidence, gate), GRAPHS[:1])
-    if evidence.has(BEST, *OTHERS):
-        best_unit = str(evidence.chosen["unit"].values[of_kind(evidence.chosen, "forward")][best_of_all(evidence)])
-        yield partial(ablate, odd, "the forward h of C5", [best_unit], [BEST, *OTHERS])
-    if evidence.has(GRAPHS[2]) and suffixes(evidence):
-        cells, _, at = chosen_cell(evidence)
-        yield partial(ablate, inner, "the cell of C6", [str(cells["unit"].values[at])], [GRAPHS[2]])
-    for pair in there:
-        for layer in CURVES:
-            for basis, ranked in (("units", evidence), ("rotated", rotated)):
-                yield partial(curve, odd, run.model, pair, layer, basis, ranked)
+    odd = {name: halves(getattr(network, name))[1] for name in ("acts", "gate_acts")}
+    unique: dict[tuple[Any, ...], AblationGroup] = {}
+    for group in groups:
+        unique.setdefault((group.name, group.pairs), group)
+    for group in unique.values():
+        yield partial(ablation_effects, odd[group.acts], group, model=network.model, seed=evidence.seed)
+    for pair in (pair for pair in GRAPH_PAIRS if evidence.has(pair)):
+        for layer in CURVE_LAYERS:
+            for basis, ranking in (("units", evidence), ("rotated", rotated)):
+                yield partial(ablation_curve, odd["acts"], network.model, pair, layer, basis, ranking)
 
 
-def suffixes(evidence: Evidence) -> bool:
-    """Return whether the suffix stands in both halves of the sources."""
-    return all(half["suffix"].values.any() and not half["suffix"].values.all() for half in halves(evidence.windows))
-
-
-def top(evidence: Evidence, pair: tuple[str, str], layer: str) -> list[str]:
-    """Return the names of the ten units of a layer with the largest honest distance."""
-    return order(evidence, pair, LAYERS[layer])[:TOP]
-
-
-def order(evidence: Evidence, pair: tuple[str, str], kind: tuple[str | None, str]) -> list[str]:
-    """Return the names of all units of a kind (direction or None, quantity), best first."""
-    names = evidence.chosen["unit"].values[of_kind(evidence.chosen, *kind)]
-    return [str(name) for name in names[best(distances(evidence.chosen, pair, *kind), names.size)]]
-
-
-def shown(evidence: Evidence, gate: str) -> list[str]:
-    """Return the names of one gate of the neurons that the first graph shows."""
-    names = [name for direction in DIRECTIONS for name in top(evidence, GRAPHS[0], f"{direction} h")]
-    return [name.replace(".h.", f".{gate}.") for name in names]
-
-
-def effects(
-    acts: xr.Dataset, said: str, units: Sequence[str], pairs: Sequence[tuple[str, str]], *, model: Any, seed: int
-) -> pd.DataFrame:
-    """Return rows of the table of effects: one group on some pairs."""
+def ablation_effects(acts: xr.Dataset, group: AblationGroup, *, model: Any, seed: int) -> pd.DataFrame:
+    """Ablate one group; return one row of the table of effects per pair."""
     import pandas as pd
 
-    found = measure("ablation-effect", acts, model=model, groups={said: list(units)}, pairs=list(map(arrow, pairs)),
-                    controls=CONTROLS, seed=seed)  # fmt: skip
-    told: dict[str, Any] = {"units": said, "pair": found["pair"].values, "size": len(units)}
-    told |= {name: found[name].values for name in COLUMNS if name in found}
-    told |= {f"p_{kind}": found["p"].sel(kind=kind).values for kind in KINDS}
-    return pd.DataFrame(told)
+    pairs = [pair_name(pair) for pair in group.pairs]
+    result = measure("ablation-effect", acts, model=model, groups={group.name: list(group.units)}, pairs=pairs,
+                     controls=N_CONTROLS, seed=seed)  # fmt: skip
+    columns: dict[str, Any] = {"group": group.name, "pair": result["pair"].values, "size": len(group.units)}
+    columns |= {name: result[name].values for name in EFFECT_COLUMNS if name in result}
+    columns |= {f"p_{control}": result["p"].sel(kind=control).values for control in CONTROLS}
+    return pd.DataFrame(columns)
 
 
-def adjusted(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of effects with p adjusted for all its rows."""
-    return rows.assign(**{f"p_{kind}_holm": holm(rows[f"p_{kind}"]) for kind in KINDS})
+def with_adjusted_p(effects: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of effects with p-values adjusted for all its rows."""
+    return effects.assign(**{f"p_{control}_holm": holm(effects[f"p_{control}"]) for control in CONTROLS})
 
 
-def curve(
-    acts: xr.Dataset, model: Any, pair: tuple[str, str], layer: str, basis: str, ranked: Evidence
+def ablation_curve(
+    acts: xr.Dataset, model: Any, pair: tuple[str, str], layer: str, basis: str, ranking: Evidence
 ) -> pd.DataFrame:
-    """Return a row of the table of curves."""
+    """Ablate more and more units of a layer in ranked order; return one row of the table of curves."""
     import pandas as pd
 
-    names = order(ranked, pair, CURVES[layer])
-    seed = ranked.seed if basis == "rotated" else None
-    found = measure("ablation-curve", acts, model=model, ranking=names, pair=arrow(pair), orders=0, rotated=seed,
-                    seed=ranked.seed)  # fmt: skip
-    row = {"pair": arrow(pair), "layer": layer, "basis": basis, "units": len(names)}
-    return pd.DataFrame([row | {"k80": int(found["k80"]), "whole": float(found["whole"])}])
+    names = ranked_units(ranking, pair, CURVE_LAYERS[layer])
+    seed = ranking.seed if basis == "rotated" else None
+    result = measure("ablation-curve", acts, model=model, ranking=names, pair=pair_name(pair), orders=0, rotated=seed,
+                     seed=ranking.seed)  # fmt: skip
+    row = {"pair": pair_name(pair), "layer": layer, "basis": basis, "units": len(names)}
+    return pd.DataFrame([row | {"k80": int(result["k80"]), "whole": float(result["whole"])}])
 
 
-def median_k80(curves: pd.DataFrame, layer: str, basis: str = "units") -> tuple[float, int]:
-    """Return the median of k80 over pairs, and of how many units."""
-    rows = curves[(curves["layer"] == layer) & (curves["basis"] == basis) & (curves["k80"] >= 0)]
-    return (float(np.median(rows["k80"])), int(rows["units"].iloc[0])) if len(rows) else (float("nan"), 0)
-
-
-def joined(parts: Sequence[pd.DataFrame]) -> Mapping[str, pd.DataFrame]:
-    """Return the rows of `steps` as two tables."""
+def concat_tables(parts: Sequence[pd.DataFrame]) -> Mapping[str, pd.DataFrame]:
+    """Return the rows of all steps as two tables, ``effects`` and ``curves``."""
     import pandas as pd
 
     tables = {}
     for name, column in (("effects", "effect"), ("curves", "k80")):
-        mine = [part for part in parts if column in part]
-        tables[name] = pd.concat(mine, ignore_index=True) if mine else pd.DataFrame()
+        rows = [part for part in parts if column in part]
+        tables[name] = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
     if len(tables["effects"]):
-        tables["effects"] = adjusted(tables["effects"])
+        tables["effects"] = with_adjusted_p(tables["effects"])
     return tables

@@ -1,4 +1,4 @@
-"""Do measures of the same units agree on which matter? Distance, classifier, ablation, attribution, unit by unit."""
+"""Agreement of measures of unit importance: rank correlations of distance, classifier, ablation and attribution."""
 
 from __future__ import annotations
 
@@ -8,113 +8,108 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import halves, measure, pick
-from interp_reproduction.causes import LAYERS
-from interp_reproduction.evidence import ENOUGH, of_kind
-from interp_reproduction.settings import GRAPHS, arrow
+from interp_reproduction.claims.evidence import LAYERS, MINIMA, unit_mask
+from interp_reproduction.settings import GRAPH_PAIRS, pair_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from interp_reproduction.evidence import Evidence
-    from interp_reproduction.runs import Run
+    from interp_reproduction.claims.evidence import Evidence
+    from interp_reproduction.network_run import NetworkRun
 
-EXPLAINED = 60  # tokens of a pair, one a source
-NODES: dict[str, Any] = {
+MAX_TOKENS = 60  # attributed tokens per pair, one per source
+ATTRIBUTION_OPTIONS: dict[str, Any] = {
     "sentences": 3,
     "n_steps": 16,
-}  # misses the change of the output by under .1 %
+}  # the attributions sum to the change of the output with an error below .1 %
 
-Measure = Callable[["Run", "Evidence", str], "xr.Dataset"]
-
-
-def units_of(acts: xr.Dataset, layer: str) -> list[str]:
-    """Return the names of the units of a layer."""
-    return [str(name) for name in acts["unit"].values[of_kind(acts, *LAYERS[layer])]]
+Measure = Callable[["NetworkRun", "Evidence", str], "xr.Dataset"]
 
 
-def pairs_of(evidence: Evidence) -> list[str]:
-    """Return the pairs of the article that have enough tokens."""
-    return [arrow(pair) for pair in GRAPHS if evidence.has(pair)]
+def layer_units(acts: xr.Dataset, layer: str) -> list[str]:
+    """Return the names of the units of a layer of `LAYERS`."""
+    return [str(name) for name in acts["unit"].values[unit_mask(acts, *LAYERS[layer])]]
 
 
-def distance(run: Run, evidence: Evidence, layer: str) -> xr.Dataset:
-    """Return the honest distance of each unit, on the second half of the sources."""
-    return evidence.measured[["distance"]].sel(unit=units_of(run.acts, layer), pair=pairs_of(evidence))
+def measured_pairs(evidence: Evidence) -> list[str]:
+    """Return the names of the graphs' pairs that have enough tokens."""
+    return [pair_name(pair) for pair in GRAPH_PAIRS if evidence.has(pair)]
 
 
-def weights(run: Run, evidence: Evidence, layer: str) -> xr.Dataset:
+def hellinger_distances(network: NetworkRun, evidence: Evidence, layer: str) -> xr.Dataset:
+    """Return the debiased distance of each unit, on the second half of the sources."""
+    return evidence.measured[["distance"]].sel(unit=layer_units(network.acts, layer), pair=measured_pairs(evidence))
+
+
+def classifier_weights(network: NetworkRun, evidence: Evidence, layer: str) -> xr.Dataset:
     """Return the weight of each unit in a linear classifier that reads its layer, fitted on the first half."""
-    letters = sorted({given for given, _ in GRAPHS})
-    acts = pick(run.acts, input=letters, unit=units_of(run.acts, layer))
-    found = measure("classifier", acts, pairs=pairs_of(evidence), controls=0, seed=evidence.seed, **ENOUGH)
-    return found[["weight"]]
+    letters = sorted({letter for letter, _ in GRAPH_PAIRS})
+    acts = pick(network.acts, input=letters, unit=layer_units(network.acts, layer))
+    pairs = measured_pairs(evidence)
+    return measure("classifier", acts, pairs=pairs, controls=0, seed=evidence.seed, **MINIMA)[["weight"]]
 
 
-def ablation(run: Run, evidence: Evidence, layer: str) -> xr.Dataset:
+def ablation_effects(network: NetworkRun, evidence: Evidence, layer: str) -> xr.Dataset:
     """Return the effect of ablating each unit alone, on the second half of the sources."""
     import xarray as xr
 
-    letters, units, pairs = sorted({given for given, _ in GRAPHS}), units_of(run.acts, layer), pairs_of(evidence)
-    odd = halves(pick(run.acts, input=letters))[1]
-    found = measure("ablation-effect", odd, model=run.model, groups={unit: [unit] for unit in units}, pairs=pairs,
-                    controls=0, details=False, seed=evidence.seed)  # fmt: skip
+    letters, units = sorted({letter for letter, _ in GRAPH_PAIRS}), layer_units(network.acts, layer)
+    pairs, odd = measured_pairs(evidence), halves(pick(network.acts, input=letters))[1]
+    result = measure("ablation-effect", odd, model=network.model, groups={unit: [unit] for unit in units}, pairs=pairs,
+                     controls=0, details=False, seed=evidence.seed)  # fmt: skip
     effect = np.empty((len(units), len(pairs)))
-    effect[[units.index(one) for one in found["group"].values], [pairs.index(one) for one in found["pair"].values]] = (
-        found["effect"].values
-    )
+    rows = [units.index(group) for group in result["group"].values]
+    columns = [pairs.index(pair) for pair in result["pair"].values]
+    effect[rows, columns] = result["effect"].values
     return xr.Dataset({"effect": (("unit", "pair"), effect)}, {"unit": units, "pair": pairs})
 
 
-def attribution(run: Run, evidence: Evidence, layer: str) -> xr.Dataset:
-    """Return what each unit gives to the log-odds at tokens of the pair, one a source of the second half."""
+def unit_attributions(network: NetworkRun, evidence: Evidence, layer: str) -> xr.Dataset:
+    """Return the mean attribution of the log-odds to each unit, at tokens of the second half, one per source."""
     import xarray as xr
 
-    pairs = pairs_of(evidence)
-    found = [conductance(run, pair.split("=>"), units_of(run.acts, layer)) for pair in pairs]
-    return xr.concat(found, xr.Variable("pair", pairs)).to_dataset(name="mean")
+    pairs, units = measured_pairs(evidence), layer_units(network.acts, layer)
+    means = [mean_conductance(network, pair.split("=>"), units) for pair in pairs]
+    return xr.concat(means, xr.Variable("pair", pairs)).to_dataset(name="mean")
 
 
-def conductance(run: Run, pair: Sequence[str], units: list[str]) -> xr.DataArray:
-    """Return the mean conductance (unit,) of some units at tokens of a pair, in nats."""
-    given, becomes = pair
-    odd = halves(pick(run.acts, input=given))[1]
-    firsts = np.unique(pick(odd, output=becomes)["source"].values, return_index=True)[1]
-    tokens = pick(odd, output=becomes).isel(token=firsts[:EXPLAINED])
-    against = sorted(set(odd["output"].values.tolist()))
-    found = measure("unit-attribution", tokens, model=run.model, batches=run.batches, units=units, against=against,
-                    seen_by="output", **NODES)  # fmt: skip
-    return found["mean"].drop_vars("offset").reset_coords(drop=True).reindex(unit=units)
+def mean_conductance(network: NetworkRun, pair: Sequence[str], units: list[str]) -> xr.DataArray:
+    """Return the mean conductance (unit,) of units at tokens of a pair, in nats."""
+    letter, symbol = pair
+    odd = halves(pick(network.acts, input=letter))[1]
+    target = pick(odd, output=symbol)
+    first_of_source = np.unique(target["source"].values, return_index=True)[1]
+    tokens, outputs = target.isel(token=first_of_source[:MAX_TOKENS]), sorted(set(odd["output"].values.tolist()))
+    result = measure("unit-attribution", tokens, model=network.model, batches=network.batches, units=units,
+                     against=outputs, seen_by="output", **ATTRIBUTION_OPTIONS)  # fmt: skip
+    return result["mean"].drop_vars("offset").reset_coords(drop=True).reindex(unit=units)
 
 
 MEASURES: dict[str, Measure] = {
-    "hellinger": distance,
-    "classifier": weights,
-    "ablation": ablation,
-    "attribution": attribution,
+    "hellinger": hellinger_distances,
+    "classifier": classifier_weights,
+    "ablation": ablation_effects,
+    "attribution": unit_attributions,
 }
-"""What is held against each other: a function of a run, its evidence and a layer of `LAYERS` that returns a dataset
+"""Measures that are compared: functions of a network run, its evidence and a layer of `LAYERS` that return a dataset
 with dims ``unit`` and ``pair``."""
 
 
-def agreement(run: Run, evidence: Evidence, layer: str) -> pd.DataFrame:
-    """Return the rank correlations of all measures over the units of a layer, a row for two measures and a pair."""
-    from interp_summaries import agreement as agree
+def measure_agreement(network: NetworkRun, evidence: Evidence, layer: str) -> pd.DataFrame:
+    """Return the rank correlations over the units of a layer, one row per two measures and pair."""
+    import pandas as pd
 
-    found = agree({name: of(run, evidence, layer) for name, of in MEASURES.items()})
+    from interp_summaries import agreement
+
+    result = agreement({name: function(network, evidence, layer) for name, function in MEASURES.items()})
     names = list(MEASURES)
     rows = [
         {"layer": layer, "pair": pair, "measure": first, "measure_2": second,
-         "correlation": float(found["correlation"].sel(pair=pair, measure=first, measure_2=second)),
-         "n": int(found["n"].sel(pair=pair, measure=first, measure_2=second))}
-        for pair in found["pair"].values.tolist()
-        for place, first in enumerate(names)
-        for second in names[place + 1 :]
+         "correlation": float(result["correlation"].sel(pair=pair, measure=first, measure_2=second)),
+         "n": int(result["n"].sel(pair=pair, measure=first, measure_2=second))}
+        for pair in result["pair"].values.tolist()
+        for position, first in enumerate(names)
+        for second in names[position + 1 :]
     ]  # fmt: skip
-    return _frame(rows)
-
-
-def _frame(rows: list[dict[str, object]]) -> pd.DataFrame:
-    import pandas as pd
-
     return pd.DataFrame(rows)

@@ -1,140 +1,105 @@
-"""What a claim's statistic came to on one network."""
+"""Value of a claim's statistic on one network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp_reproduction.estimates import Estimate, shown
-from interp_reproduction.settings import MINIMUM, MINIMUM_SOURCES, arrow
+from interp_reproduction.estimators import Estimate, all_positive
+from interp_reproduction.settings import MIN_SOURCES, MIN_TOKENS, pair_name
 
 if TYPE_CHECKING:
-    from interp_reproduction.evidence import Evidence
-    from interp_reproduction.runs import Run
+    from interp_reproduction.claims.evidence import Evidence
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A statistic on one network.
+    """Value of a statistic on one network.
 
     Parameters
     ----------
     text : str
-        The figure as it stands in the table.
+        Figure as the table shows it.
     holds : bool or None
-        True where the claim holds by its rule, False where the figure contradicts it, None where neither can be said.
-    why : str
-        Why not, if so.
+        True if the claim holds by its rule, False if the figure contradicts it, None if neither is certain.
+    reason : str
+        Reason why it is uncertain.
     n : str
-        Tokens / sources that it rests on.
-    more : tuple of str
-        Sentences with what lies behind the figure.
+        Number of tokens / sources behind the figure.
+    details : tuple of str
+        Sentences with further figures.
     numbers : mapping of str to float
-        The figures at full precision.
+        Figures at full precision.
     parts : mapping of str to Estimate
         Figures that have intervals, by name.
     sign : int
-        +1 where the claim says that they are above 0, -1 where below.
+        +1 if the claim says that the parts are above 0, -1 if below.
     """
 
     text: str
     holds: bool | None
-    why: str = ""
+    reason: str = ""
     n: str = ""
-    more: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=dict)
     parts: Mapping[str, Estimate] = field(default_factory=dict)
     sign: int = 1
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the article, in words of ours.
-
-    Parameters
-    ----------
-    key : str
-        ``C1`` to ``C7``.
-    words : str
-        What the article says.
-    statistic : str
-        What is computed, fixed in advance.
-    rule : str
-        When it holds.
-    measure : callable
-        ``measure(evidence)`` returns the finding.
-    turns : bool
-        Whether it can be measured in a rotated basis too.
-    """
-
-    key: str
-    words: str
-    statistic: str
-    rule: str
-    measure: Callable[[Evidence], Finding]
-    turns: bool = False
-
-
-def from_parts(parts: Mapping[str, Estimate], sign: int, n: str, more: Sequence[str] = ()) -> Finding:
-    """Return the finding of figures that the claim says are above 0, or with ``sign`` -1 below 0."""
-    holds = shown([part * sign for part in parts.values()])
+def from_estimates(parts: Mapping[str, Estimate], sign: int, n: str, details: Sequence[str] = ()) -> Finding:
+    """Return the finding of estimates that the claim says are above 0, or with ``sign`` -1 below 0."""
+    holds = all_positive([part * sign for part in parts.values()])
     numbers = {name: part.value for name, part in parts.items()}
     numbers |= {f"{name} {end}": value for name, part in parts.items()
-                for end, value in zip(("low", "high"), part.ends, strict=True)}  # fmt: skip
+                for end, value in zip(("ci_low", "ci_high"), part.interval, strict=True)}  # fmt: skip
     return Finding(
-        text=listed(parts),
+        text=format_estimates(parts),
         holds=holds,
-        why="" if holds is not None else "the interval holds 0",
+        reason="" if holds is not None else "the interval contains 0",
         n=n,
-        more=tuple(more),
+        details=tuple(details),
         numbers=numbers,
         parts=parts,
         sign=sign,
     )
 
 
-def listed(parts: Mapping[str, Estimate]) -> str:
-    """Return figures with their intervals; where there are several, a name before each."""
+def format_estimates(parts: Mapping[str, Estimate]) -> str:
+    """Return estimates with their intervals, and with their names if there are several."""
     several = len(parts) > 1
-    return ", ".join((f"{name} " if several else "") + with_ends(part) for name, part in parts.items())
+    return ", ".join((f"{name} " if several else "") + format_estimate(part) for name, part in parts.items())
 
 
-def with_ends(part: Estimate) -> str:
-    """Return a figure with its interval: ``+0.19 [+0.15, +0.23]``."""
-    low, high = part.ends
-    return f"{signed(part.value)} [{signed(low)}, {signed(high)}]" if np.isfinite(low) else signed(part.value)
+def format_estimate(part: Estimate) -> str:
+    """Return an estimate with its interval: ``+0.19 [+0.15, +0.23]``."""
+    low, high = part.interval
+    value = format_signed(part.value)
+    return f"{value} [{format_signed(low)}, {format_signed(high)}]" if np.isfinite(low) else value
 
 
-def missing(evidence: Evidence, *pairs: tuple[str, str]) -> Finding | None:
-    """Return the finding that there are too few tokens of some pairs, or None where there are enough."""
-    lacking = [pair for pair in pairs if not evidence.has(pair)]
-    return unmeasured(too_few({pair: evidence.counts[arrow(pair)] for pair in lacking})) if lacking else None
+def missing_pairs(evidence: Evidence, *pairs: tuple[str, str]) -> Finding | None:
+    """Return the finding that some pairs have too few tokens, or None if all have enough."""
+    rare = [pair for pair in pairs if not evidence.has(pair)]
+    return not_measured(too_few_tokens({pair: evidence.counts[pair_name(pair)] for pair in rare})) if rare else None
 
 
-def unmeasured(reason: str, why: str = "too few tokens") -> Finding:
-    """Return the finding that a figure could not be measured, and why."""
-    return Finding("not measured", None, why, more=(reason,))
+def not_measured(detail: str, reason: str = "too few tokens") -> Finding:
+    """Return the finding that a figure could not be measured, with the reason."""
+    return Finding("not measured", None, reason, details=(detail,))
 
 
-def too_few(counts: Mapping[tuple[str, str], Sequence[int]]) -> str:
-    """Return the sentence that says how many tokens and sources of some pairs a half has, and how many are needed."""
-    said = [f"{arrow(pair)} has {a:,} / {b:,} against {c:,} / {d:,}" for pair, (a, b, c, d) in counts.items()]
+def too_few_tokens(counts: Mapping[tuple[str, str], Sequence[int]]) -> str:
+    """Return the sentence that compares tokens and sources of some pairs in one half with the required numbers."""
+    sides = [f"{pair_name(pair)} has {a:,} / {b:,} against {c:,} / {d:,}" for pair, (a, b, c, d) in counts.items()]
     return (
-        f"In the smaller half of the sources {', '.join(said)} tokens / sources; {MINIMUM} / {MINIMUM_SOURCES} are "
-        "needed on each side: raise --limit or give a larger corpus."
+        f"In the smaller half of the sources {', '.join(sides)} tokens / sources; {MIN_TOKENS} / {MIN_SOURCES} are "
+        "required on each side: raise --limit or use a larger corpus."
     )
 
 
-def sides(run: Run, pair: tuple[str, str]) -> tuple[int, int]:
-    """Return the tokens of a pair, and the other tokens of its input."""
-    among = run.acts["input"].values == pair[0]
-    here = among & (run.acts["output"].values == pair[1])
-    return int(here.sum()), int(among.sum() - here.sum())
-
-
-def signed(value: float, digits: int = 2) -> str:
+def format_signed(value: float, digits: int = 2) -> str:
     """Return a number with its sign: ``+0.31``, ``−0.02``."""
     return f"{value:+.{digits}f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""The article's claims in order, their figures on a trained and on untrained networks, and what follows."""
+"""All claims of the article in order, judged on a trained network and on untrained ones."""
 
 from __future__ import annotations
 
@@ -7,89 +7,112 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from interp_reproduction import gates, layers, suffix
-from interp_reproduction.findings import Claim, Finding, from_parts
-from interp_reproduction.verdicts import compared, pooled, verdict
+from interp_reproduction.claims import gate_claims, layer_claims, suffix_claim
+from interp_reproduction.claims.ablations import layer_groups
+from interp_reproduction.claims.finding import Finding, from_estimates
+from interp_reproduction.claims.verdict import compare_with_untrained, mean_estimates, verdict
 
 if TYPE_CHECKING:
-    from interp_reproduction.evidence import Evidence
-    from interp_reproduction.runs import Run
-    from interp_reproduction.used import Cause
+    from interp_reproduction.claims.ablation_findings import AblationFinding
+    from interp_reproduction.claims.ablations import AblationGroup, AblationTables
+    from interp_reproduction.claims.claim import Claim
+    from interp_reproduction.claims.evidence import Evidence
+    from interp_reproduction.network_run import NetworkRun
 
-CLAIMS: tuple[Claim, ...] = tuple(claim for _, claim in sorted((layers.CLAIMS | gates.CLAIMS | suffix.CLAIMS).items()))
+CLAIMS: tuple[Claim, ...] = tuple(
+    claim for _, claim in sorted((layer_claims.CLAIMS | gate_claims.CLAIMS | suffix_claim.CLAIMS).items())
+)
 
-OPEN = ("C8", "Regularisation from information theory might make neurons more independent and easier to read.")
-"""The article's question; a study of its own answers it."""
+OPEN_QUESTION = ("C8", "Regularisation from information theory might make neurons more independent and easier to read.")
+"""Open question of the article, which a separate study answers."""
 
 
 @dataclass(frozen=True)
-class Runs:
-    """The networks that a report stands on, all on the same text.
+class ReportNetworks:
+    """Networks of a report, all on the same text.
 
     Attributes
     ----------
-    figures : Run
-        What the trained network did.
+    run : NetworkRun
+        Activations of the trained network.
     trained, rotated : Evidence
-        Of the trained network, and of it with each layer in a random basis.
+        Evidence of the trained network, and of the same network with each layer in a random basis.
     untrained : tuple of Evidence
-        Of networks that were not trained.
+        Evidence of untrained networks.
     """
 
-    figures: Run
+    run: NetworkRun
     trained: Evidence
     rotated: Evidence
     untrained: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True)
-class Row:
-    """A claim with its figures, and what follows."""
+class JudgedClaim:
+    """A claim with its findings and its verdict."""
 
     claim: Claim
     trained: Finding
     untrained: tuple[Finding, ...]
     rotated: Finding | None = None
-    cause: Cause | None = None
+    ablation: AblationFinding | None = None
 
     @cached_property
     def mean(self) -> Finding:
-        """The untrained networks as one finding: means where there are intervals, else the figure of each."""
+        """All untrained networks as one finding: the mean if there are intervals, else the figure of each."""
         first = self.untrained[0]
         n = first.n
-        if not first.parts or any(not found.parts for found in self.untrained):
-            texts = "; ".join(dict.fromkeys(found.text for found in self.untrained))
-            holds = [found.holds for found in self.untrained]
+        if not first.parts or any(not finding.parts for finding in self.untrained):
+            texts = "; ".join(dict.fromkeys(finding.text for finding in self.untrained))
+            holds = [finding.holds for finding in self.untrained]
             return Finding(texts, None if None in holds else 2 * sum(map(bool, holds)) > len(holds), n=n)
-        return from_parts(pooled(self.untrained), first.sign, n)
+        return from_estimates(mean_estimates(self.untrained), first.sign, n)
 
     @property
     def findings(self) -> dict[str, Finding]:
-        """The figures by network; the untrained ones by number."""
-        several = {f"untrained {number}": found for number, found in enumerate(self.untrained, 1)}
-        turned = {} if self.rotated is None else {"rotated": self.rotated}
-        return {"trained": self.trained, "untrained": self.mean, **several, **turned}
+        """Findings by network; the untrained ones by number."""
+        untrained = {f"untrained {number}": finding for number, finding in enumerate(self.untrained, 1)}
+        rotated = {} if self.rotated is None else {"rotated": self.rotated}
+        return {"trained": self.trained, "untrained": self.mean, **untrained, **rotated}
 
     @property
     def verdict(self) -> str:
-        """What follows from the figures."""
-        return verdict(self.trained, self.untrained, self.cause.passes if self.cause is not None else None)
+        """Verdict of the five that follows from the findings."""
+        return verdict(self.trained, self.untrained, self.ablation.is_used if self.ablation is not None else None)
 
     @property
-    def compared(self) -> str:
-        """The trained network against the untrained ones, in a sentence."""
-        return compared(self.trained, self.untrained)
+    def comparison(self) -> str:
+        """Sentence that compares the trained network with the untrained ones."""
+        return compare_with_untrained(self.trained, self.untrained)
 
 
-def judge(runs: Runs, causes: Mapping[str, Cause] | None = None) -> list[Row]:
-    """Return each claim with its figures."""
+def judge_claims(networks: ReportNetworks, ablations: Mapping[str, AblationFinding] | None = None) -> list[JudgedClaim]:
+    """Measure and judge every claim.
+
+    Parameters
+    ----------
+    networks : ReportNetworks
+        Networks to measure.
+    ablations : mapping of str to AblationFinding, optional
+        Findings of the ablations by the key of the claim; see `ablation_findings`.
+    """
     return [
-        Row(
+        JudgedClaim(
             claim,
-            claim.measure(runs.trained),
-            tuple(claim.measure(one) for one in runs.untrained),
-            claim.measure(runs.rotated) if claim.turns else None,
-            (causes or {}).get(claim.key),
+            claim.measure(networks.trained),
+            tuple(claim.measure(evidence) for evidence in networks.untrained),
+            claim.measure(networks.rotated) if claim.is_rotatable else None,
+            (ablations or {}).get(claim.key),
         )
         for claim in CLAIMS
     ]
+
+
+def ablation_groups(evidence: Evidence) -> list[AblationGroup]:
+    """Return the top groups of each layer, and the groups of all claims."""
+    return [*layer_groups(evidence), *(group for claim in CLAIMS for group in claim.ablation_groups(evidence))]
+
+
+def ablation_findings(tables: AblationTables) -> dict[str, AblationFinding]:
+    """Return the finding of the ablations for each claim, by its key."""
+    return {claim.key: claim.judge_ablations(tables) for claim in CLAIMS}

@@ -1,75 +1,76 @@
-"""What follows from a claim's figures on the trained network, on untrained ones, and from ablations."""
+"""Verdict on a claim, from its findings on the trained network, on untrained networks, and from ablations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from interp_reproduction.estimates import Estimate, shown
-from interp_reproduction.findings import listed
+from interp_reproduction.claims.finding import format_estimates
+from interp_reproduction.estimators import Estimate, all_positive
 
 if TYPE_CHECKING:
-    from interp_reproduction.findings import Finding
+    from interp_reproduction.claims.finding import Finding
 
 CAUSAL = "Learned and causal"
-LEARNED = "Learned, correlational"
-ALSO = "Holds, but also untrained (architecture)"
+CORRELATIONAL = "Learned, correlational"
+ARCHITECTURAL = "Holds, but also untrained (architecture)"
 CONTRADICTED = "Contradicted"
 UNDECIDED = "Undecided"
 
 
-def verdict(trained: Finding, untrained: Sequence[Finding], causal: bool | None = None) -> str:
-    """Return one of the five verdicts; an undecided one says why.
+def verdict(trained: Finding, untrained: Sequence[Finding], is_used: bool | None = None) -> str:
+    """Return one of the five verdicts; an undecided one includes its reason.
 
     Parameters
     ----------
     trained : Finding
-        The trained network.
+        Finding on the trained network.
     untrained : sequence of Finding
-        Networks that were not trained, on the same text.
-    causal : bool or None
-        Whether ablations show that what the claim names is used; None where nothing was ablated.
+        Findings on untrained networks, on the same text.
+    is_used : bool or None
+        Whether ablations show that the units that the claim names are used; None if nothing was ablated.
     """
     if trained.holds is None:
-        return f"{UNDECIDED}: {trained.why}"
+        return f"{UNDECIDED}: {trained.reason}"
     if not trained.holds:
         return CONTRADICTED
-    if not untrained or any(found.holds is None and not found.parts for found in untrained):
+    if not untrained or any(finding.holds is None and not finding.parts for finding in untrained):
         return f"{UNDECIDED}: not measured in untrained networks"
-    also, doubt = _by_parts(trained, untrained) if trained.parts else _by_count(untrained)
-    if also:
-        return ALSO
+    holds_untrained, doubt = _compare_estimates(trained, untrained) if trained.parts else _count_holding(untrained)
+    if holds_untrained:
+        return ARCHITECTURAL
     if doubt:
         return f"{UNDECIDED}: {doubt}"
-    return CAUSAL if causal else LEARNED
+    return CAUSAL if is_used else CORRELATIONAL
 
 
-def _by_parts(trained: Finding, untrained: Sequence[Finding]) -> tuple[bool, str]:
-    """Return whether the mean over untrained networks holds too, and else why the trained one may not exceed it."""
-    means = pooled(untrained)
+def _compare_estimates(trained: Finding, untrained: Sequence[Finding]) -> tuple[bool, str]:
+    """Return whether the mean over untrained networks holds too; if not, the reason to doubt that it is smaller."""
+    means = mean_estimates(untrained)
     gaps = [(part - means[name]) * trained.sign for name, part in trained.parts.items()]
-    also = shown([part * trained.sign for part in means.values()]) is True
-    return also, "" if shown(gaps) is True else "not told apart from untrained networks"
+    holds_untrained = all_positive([part * trained.sign for part in means.values()]) is True
+    return holds_untrained, "" if all_positive(gaps) is True else "not distinguishable from untrained networks"
 
 
-def _by_count(untrained: Sequence[Finding]) -> tuple[bool, str]:
-    """Return whether it holds in most untrained networks, and else why it may not have been learned."""
-    number = sum(bool(found.holds) for found in untrained)
-    doubt = f"it holds in {number} of {len(untrained)} untrained networks" if number else ""
-    return 2 * number > len(untrained), doubt
+def _count_holding(untrained: Sequence[Finding]) -> tuple[bool, str]:
+    """Return whether it holds in most untrained networks; if not, the reason to doubt that it was learned."""
+    count = sum(bool(finding.holds) for finding in untrained)
+    doubt = f"it holds in {count} of {len(untrained)} untrained networks" if count else ""
+    return 2 * count > len(untrained), doubt
 
 
-def pooled(findings: Sequence[Finding]) -> dict[str, Estimate]:
-    """Return the mean of each part over networks that saw the same text."""
-    return {name: Estimate.mean([found.parts[name] for found in findings]) for name in findings[0].parts}
+def mean_estimates(findings: Sequence[Finding]) -> dict[str, Estimate]:
+    """Return the mean of each part over networks on the same text."""
+    return {name: Estimate.mean([finding.parts[name] for finding in findings]) for name in findings[0].parts}
 
 
-def compared(trained: Finding, untrained: Sequence[Finding]) -> str:
-    """Return the sentence that holds the trained network against the untrained ones."""
+def compare_with_untrained(trained: Finding, untrained: Sequence[Finding]) -> str:
+    """Return a sentence that compares the trained network with the untrained ones."""
     if not untrained:
         return ""
-    if not trained.parts or any(not found.parts for found in untrained):
-        return f"It holds in {sum(bool(found.holds) for found in untrained)} of {len(untrained)} untrained networks."
-    means = pooled(untrained)
+    if not trained.parts or any(not finding.parts for finding in untrained):
+        count = sum(bool(finding.holds) for finding in untrained)
+        return f"It holds in {count} of {len(untrained)} untrained networks."
+    means = mean_estimates(untrained)
     gaps = {name: part - means[name] for name, part in trained.parts.items()}
-    return f"Trained minus the mean of {len(untrained)} untrained networks: {listed(gaps)}."
+    return f"Trained minus the mean of {len(untrained)} untrained networks: {format_estimates(gaps)}."

@@ -1,4 +1,4 @@
-"""The article's figures, drawn from a run; one that can't be drawn says why."""
+"""Figures of the article, drawn from a network run. A figure that cannot be drawn gives the reason instead."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from interp import View, draw, pick
-from interp_reproduction.evidence import distances
-from interp_reproduction.findings import sides
-from interp_reproduction.numbers import best
-from interp_reproduction.settings import GRAPHS, MINIMUM, SUFFIX, arrow
-from interp_reproduction.suffix import speaking
+from interp_reproduction.claims.evidence import distances
+from interp_reproduction.claims.suffix_claim import suffix_units
+from interp_reproduction.estimators import top_indices
+from interp_reproduction.settings import GRAPH_PAIRS, MIN_TOKENS, SUFFIX, pair_name
 
 if TYPE_CHECKING:
-    from interp_reproduction.runs import Run
+    from interp_reproduction.network_run import NetworkRun
 
 FORMATS = (".html", ".png", ".svg")
-STRIPS, MOST = 6, 400  # sentences, and more characters than they have around the suffix: none is cut
+MAX_STRIPS = 6  # sentences
+MAX_CHARACTERS = 400  # more than any sentence has on one side of the suffix, so that none is cut
 HISTOGRAMS = (("t", "ծ", "h"), ("t", "ծ", "out"), ("s", "_", "h"))
 
 
@@ -33,25 +33,25 @@ class Figure:
     Attributes
     ----------
     name : str
-        Of its files.
+        Name of its files.
     group : str
-        The heading that it stands under.
-    words : str
-        What it shows, for the reader.
+        Heading of its section.
+    description : str
+        Description for the reader.
     view : View or None
-        None where it is left out.
+        Picture with its data; None if the figure is left out.
     reason : str
-        Why, if so.
+        Reason why it is left out.
     """
 
     name: str
     group: str
-    words: str
+    description: str
     view: View | None = None
     reason: str = ""
 
     def save(self, folder: Path) -> None:
-        """Write the view in all formats, and its numbers as CSV."""
+        """Write the view in all formats, and its data as CSV."""
         if self.view is None:
             return
         for suffix in FORMATS:
@@ -61,107 +61,117 @@ class Figure:
 
 
 def slug(text: str) -> str:
-    """Return a name for a file in plain letters; other letters by their Unicode names.
+    """Return a file name of ASCII letters; other letters are replaced by their Unicode names.
 
     Examples
     --------
     >>> slug("t ծ"), slug("_")
     ('t-ca', 'placeholder')
     """
-    words = {" ": " ", "_": " placeholder "}
-    plain = (words.get(char, char if char.isascii() else _named(char)) for char in text)
-    return "-".join("".join(char if char.isalnum() else " " for char in "".join(plain)).lower().split())
+    names = {" ": " ", "_": " placeholder "}
+    ascii_only = (names.get(char, char if char.isascii() else _unicode_name(char)) for char in text)
+    return "-".join("".join(char if char.isalnum() else " " for char in "".join(ascii_only)).lower().split())
 
 
-def _named(char: str) -> str:
+def _unicode_name(char: str) -> str:
     return f" {unicodedata.name(char, 'letter').split()[-1]} "
 
 
-def each_figure(run: Run) -> Iterator[Callable[[], Figure]]:
-    """Yield a function for each figure, in the order of the report."""
-    for pair in GRAPHS:
-        yield partial(graph, run, pair)
+def figure_steps(network: NetworkRun) -> Iterator[Callable[[], Figure]]:
+    """Yield one function per figure, in the order of the report."""
+    for pair in GRAPH_PAIRS:
+        yield partial(draw_graph, network, pair)
     for letter, symbol, quantity in HISTOGRAMS:
-        yield partial(histograms, run, (letter, symbol), quantity)
-    yield partial(one_neuron, run)
-    yield partial(strips, run)
+        yield partial(draw_histograms, network, (letter, symbol), quantity)
+    yield partial(draw_top_pairs, network)
+    yield partial(draw_strips, network)
 
 
-def graph(run: Run, pair: tuple[str, str]) -> Figure:
+def draw_graph(network: NetworkRun, pair: tuple[str, str]) -> Figure:
     """Return the layered graph of a pair."""
     letter, symbol = pair
-    shown = "only the second letter of a sound (the placeholder _)" if symbol == "_" else symbol
+    output = "only the second letter of a sound (the placeholder _)" if symbol == "_" else symbol
     empty = Figure(
         name=slug(f"graph {letter} {symbol}"),
         group="Layered graphs",
-        words=f"Which units tell that an input {letter} is {shown}, and what they push up and down.",
+        description=f"Units that separate the inputs {letter} that are {output} from the others, and the outputs that "
+        "they push up and down.",
     )
-    if _absent(run, pair):
-        return _without(empty, run, pair)
-    acts = pick(run.acts, input=letter)
-    return _with(empty, draw("layered-graph", acts, run.dist, wiring=run.wiring, pair=pair))
+    if _is_missing(network, pair):
+        return _too_few_tokens(empty, network, pair)
+    acts = pick(network.acts, input=letter)
+    view = draw("layered-graph", acts, network.raw_distances, wiring=network.connectivity, pair=pair)
+    return replace(empty, view=view)
 
 
-def histograms(run: Run, pair: tuple[str, str], quantity: str) -> Figure:
+def draw_histograms(network: NetworkRun, pair: tuple[str, str], quantity: str) -> Figure:
     """Return the histogram pair of the unit that separates a pair best, among the h or the hidden units."""
     kind = "h" if quantity == "h" else "hidden unit"
     empty = Figure(
         name=slug(f"histograms {' '.join(pair)} {kind}"),
         group="Histogram pairs",
-        words=f"The {kind} with the largest distance for {arrow(pair)}: its activations where the input {pair[0]} "
-        f"becomes {pair[1]}, and where it becomes something else.",
+        description=f"Activations of the {kind} with the largest distance for {pair_name(pair)}: where the input "
+        f"{pair[0]} becomes {pair[1]}, and where it becomes something else.",
     )
-    if _absent(run, pair):
-        return _without(empty, run, pair)
-    wanted = (run.dist["quantity"].values == quantity) & (run.dist["symbol"].values == "")
-    names = run.dist["unit"].values[wanted]
-    unit = str(names[best(run.dist["distance"].sel(pair=arrow(pair)).values[wanted], 1)[0]])
-    acts = pick(run.acts, input=pair[0])
-    return _with(empty, draw("histogram-pair", acts, run.dist, unit=unit, pair=pair))
+    if _is_missing(network, pair):
+        return _too_few_tokens(empty, network, pair)
+    dist = network.raw_distances
+    mask = (dist["quantity"].values == quantity) & (dist["symbol"].values == "")
+    values = dist["distance"].sel(pair=pair_name(pair)).values[mask]
+    unit = str(dist["unit"].values[mask][top_indices(values, 1)[0]])
+    return replace(empty, view=draw("histogram-pair", pick(network.acts, input=pair[0]), dist, unit=unit, pair=pair))
 
 
-def one_neuron(run: Run) -> Figure:
-    """Return the pairs that the forward unit best for s=>_ separates."""
+def draw_top_pairs(network: NetworkRun) -> Figure:
+    """Return the pairs that the best forward unit for s=>_ separates."""
     pair = ("s", "_")
     empty = Figure(
         name="top-pairs-s-placeholder",
         group="One neuron",
-        words="The pairs that one unit tells apart best: the forward h with the largest distance for s=>_. In the "
-        "article it is number 70; numbers of two trainings have nothing to do with each other.",
+        description="The pairs that one unit separates best: the forward h with the largest distance for s=>_. In the "
+        "article it is number 70; numbers of neurons in different networks are unrelated.",
     )
-    if _absent(run, pair):
-        return _without(empty, run, pair)
-    names = run.dist["unit"].values[(run.dist["quantity"].values == "h") & (run.dist["direction"].values == "forward")]
-    unit = str(names[best(distances(run.dist, pair, "forward"), 1)[0]])
-    return _with(empty, draw("top-pairs", run.dist, unit=unit))
+    if _is_missing(network, pair):
+        return _too_few_tokens(empty, network, pair)
+    dist = network.raw_distances
+    names = dist["unit"].values[(dist["quantity"].values == "h") & (dist["direction"].values == "forward")]
+    unit = str(names[top_indices(distances(dist, pair, "forward"), 1)[0]])
+    return replace(empty, view=draw("top-pairs", dist, unit=unit))
 
 
-def strips(run: Run) -> Figure:
-    """Return text around the suffix on the activations of the units that speak of it."""
-    units = speaking(run)
+def draw_strips(network: NetworkRun) -> Figure:
+    """Return text around the suffix, coloured by the activations of the units that fire most on it."""
+    units, sentences = suffix_units(network.windows), network.suffix_sentences
     empty = Figure(
         name=slug(f"strips {SUFFIX}"),
         group="Cell strips",
-        words=f"Letter by letter around {SUFFIX}: the backward cell, the forward cell and the hidden unit that fire "
-        "most on it, and the cell that is most its opposite, all by the AUC of C6.",
+        description=f"Letter by letter around {SUFFIX}: the backward cell, the forward cell and the hidden unit that "
+        "fire most on it, and the cell that does the opposite most, all by the AUC of C6.",
     )
-    if not units or not run.strips.sizes["token"]:
-        return replace(empty, reason=f"Left out: {SUFFIX} does not stand in these samples; raise --limit.")
-    shown = list(dict.fromkeys(run.strips["source"].values.tolist()))[:STRIPS]
-    return _with(
-        empty, draw("cell-strips", run.strips, units=units, around=SUFFIX, sources=shown, limit=MOST, predictions=0)
+    if not units or not sentences.sizes["token"]:
+        return replace(empty, reason=f"Left out: {SUFFIX} does not occur in these samples; raise --limit.")
+    sources = list(dict.fromkeys(sentences["source"].values.tolist()))[:MAX_STRIPS]
+    view = draw(
+        "cell-strips", sentences, units=units, around=SUFFIX, sources=sources, limit=MAX_CHARACTERS, predictions=0
     )
-
-
-def _absent(run: Run, pair: tuple[str, str]) -> bool:
-    return not np.isin(arrow(pair), run.dist["pair"].values)
-
-
-def _with(empty: Figure, view: View) -> Figure:
     return replace(empty, view=view)
 
 
-def _without(empty: Figure, run: Run, pair: tuple[str, str]) -> Figure:
-    a, b = sides(run, pair)
-    few = f"{arrow(pair)} has {a:,} against {b:,} tokens; {MINIMUM} are needed on each side"
-    return replace(empty, reason=f"Left out: {few}: raise --limit or give a larger corpus.")
+def _is_missing(network: NetworkRun, pair: tuple[str, str]) -> bool:
+    return not np.isin(pair_name(pair), network.raw_distances["pair"].values)
+
+
+def _too_few_tokens(empty: Figure, network: NetworkRun, pair: tuple[str, str]) -> Figure:
+    target, rest = count_sides(network, pair)
+    reason = (
+        f"Left out: {pair_name(pair)} has {target:,} against {rest:,} tokens; {MIN_TOKENS} are required on each side. "
+        "Raise --limit or use a larger corpus."
+    )
+    return replace(empty, reason=reason)
+
+
+def count_sides(network: NetworkRun, pair: tuple[str, str]) -> tuple[int, int]:
+    """Return the number of tokens of a pair, and of the other tokens of its input."""
+    is_input = network.acts["input"].values == pair[0]
+    is_target = is_input & (network.acts["output"].values == pair[1])
+    return int(is_target.sum()), int(is_input.sum() - is_target.sum())

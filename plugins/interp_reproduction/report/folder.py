@@ -1,4 +1,4 @@
-"""A report's directory: made aside, put in its place whole, never over anything that is not a report."""
+"""Directory of a report. It is written to a temporary directory, then renamed, and never replaces anything else."""
 
 from __future__ import annotations
 
@@ -16,74 +16,74 @@ MARKER, SCHEMA = "report.json", "interp.report"
 
 @contextmanager
 def new_report(path: Path) -> Iterator[Path]:
-    """Give a directory to fill, which takes the place of ``path`` when all went well and vanishes otherwise.
+    """Yield an empty directory to fill; rename it to ``path`` at the end, or remove it if an error occurs.
 
     Parameters
     ----------
     path : Path
-        Does not exist, is empty, or holds a report, which is replaced. The directory above it exists.
+        Destination. It does not exist, is empty, or contains a report, which is replaced. Its parent exists.
 
     Yields
     ------
     Path
-        An empty directory beside it.
+        Empty directory beside it.
 
     Raises
     ------
     OptionError
-        Before anything is done: where a report can't be put there. Also where writing fails later.
+        If a report cannot be written there; raised before any work. Also if writing fails later.
     """
     path = Path(path).resolve()
-    check(path)
-    draft = _draft(path)
+    check_destination(path)
+    draft = _make_draft(path)
     try:
         yield draft
-        _put(draft, path)
+        _rename_into_place(draft, path)
     except OSError as error:
-        raise OptionError(f"The report could not be written to {path}: {error.strerror or error}.") from error
+        raise OptionError(f"Cannot write the report to {path}: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def check(path: Path) -> None:
-    """Raise `OptionError` where something stands at ``path`` that is not a report, or no directory above it."""
+def check_destination(path: Path) -> None:
+    """Raise `OptionError` if ``path`` is anything but a report or an empty directory, or has no parent directory."""
     if not path.parent.is_dir():
-        raise OptionError(f"There is no directory {path.parent} for the report. Make it, or type another --output.")
+        raise OptionError(f"There is no directory {path.parent} for the report. Create it, or use another --output.")
     if path.exists() and not path.is_dir():
-        raise OptionError(f"{path} is a file. Type another --output.")
+        raise OptionError(f"{path} is a file. Use another --output.")
     if path.is_dir() and any(path.iterdir()) and not is_report(path):
-        raise OptionError(f"{path} holds something that is no report, and is not replaced. Type another --output.")
+        raise OptionError(f"{path} contains something that is not a report. Use another --output.")
 
 
 def is_report(path: Path) -> bool:
-    """Return whether a directory holds a report of ours."""
+    """Return whether a directory contains a report of ``interp reproduce``."""
     try:
-        told = json.loads((path / MARKER).read_text(encoding="utf-8"))
+        marker = json.loads((path / MARKER).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(told, dict) and told.get("schema") == SCHEMA
+    return isinstance(marker, dict) and marker.get("schema") == SCHEMA
 
 
-def _draft(path: Path) -> Path:
+def _make_draft(path: Path) -> Path:
     try:
         draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     except OSError as error:
-        raise OptionError(f"Can't write in {path.parent} ({error.strerror}). Type another --output.") from error
+        raise OptionError(f"Cannot write in {path.parent} ({error.strerror}). Use another --output.") from error
     draft.chmod(0o755)
     return draft
 
 
-def _put(draft: Path, path: Path) -> None:
-    """Rename the draft to its place; what stood there goes away after that, and comes back if it can't."""
+def _rename_into_place(draft: Path, path: Path) -> None:
+    """Rename the draft to its destination; remove the old report afterwards, or restore it if that fails."""
     if not path.exists():
         draft.rename(path)
         return
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
-    path.rename(aside / "old")
+    backup = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+    path.rename(backup / "old")
     try:
         draft.rename(path)
     except OSError:
-        (aside / "old").rename(path)
+        (backup / "old").rename(path)
         raise
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(backup, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Small pieces of HTML; everything that is text is escaped here."""
+"""HTML fragments of the page. All text is escaped here."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ if TYPE_CHECKING:
 escape = lettering.escape
 
 
-def facts(shown: Mapping[str, str]) -> str:
-    """Return the boxes of a ``<dl>``, a heading and its value each."""
-    return "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())
+def definition_boxes(entries: Mapping[str, str]) -> str:
+    """Return the boxes of a ``<dl>``, one heading and value per entry."""
+    return "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in entries.items())
 
 
-def items(sentences: Iterable[str]) -> str:
+def list_items(sentences: Iterable[str]) -> str:
     """Return the ``<li>`` of a list."""
     return "\n".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
 
 
-def rows_of(shown: Mapping[str, str]) -> str:
-    """Return the rows of a table with a heading and its value each."""
+def table_rows(entries: Mapping[str, str]) -> str:
+    """Return the rows of a table, one heading and value per entry."""
     return "\n".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in shown.items()
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>' for name, value in entries.items()
     )
 
 
-def frame_table(frame: pd.DataFrame, *, words: bool = False) -> str:
-    """Return a table of data; floats with three decimals.
+def frame_table(frame: pd.DataFrame, *, is_prose: bool = False) -> str:
+    """Return a data frame as an HTML table, floats with three decimals.
 
     Parameters
     ----------
     frame : DataFrame
-        A row each.
-    words : bool
-        Text is words: else spaces in it are letters, and shown.
+        Data.
+    is_prose : bool
+        Whether text cells are prose. If not, spaces in them are letters and are made visible.
     """
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns)
     body = "\n".join(
-        f"<tr>{''.join(_cell(value, words) for value in row)}</tr>" for row in frame.itertuples(index=False)
+        f"<tr>{''.join(_cell(value, is_prose) for value in row)}</tr>" for row in frame.itertuples(index=False)
     )
     return f'<table class="plain"><thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>'
 
 
-def _cell(value: Any, words: bool) -> str:
+def _cell(value: Any, is_prose: bool) -> str:
     if isinstance(value, str):
-        return f"<td><bdi>{escape(value if words else lettering.visible(value))}</bdi></td>"
-    shown = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
-    return f'<td class="number">{escape(shown)}</td>'
+        return f"<td><bdi>{escape(value if is_prose else lettering.visible(value))}</bdi></td>"
+    number = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+    return f'<td class="number">{escape(number)}</td>'

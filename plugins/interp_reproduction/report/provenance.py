@@ -1,4 +1,4 @@
-"""What a report was made of: text, network, options, versions; no clock and no paths, so that it can be made again."""
+"""Provenance of a report: text, network, options, versions. No clock and no paths, so that it is reproducible."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import interp
-from interp_reproduction.folder import MARKER, SCHEMA
+from interp_reproduction.report.folder import MARKER, SCHEMA
 
 if TYPE_CHECKING:
-    from interp_reproduction.claims import Row, Runs
-    from interp_reproduction.findings import Finding
+    from interp_reproduction.claims.ablation_findings import AblationFinding
+    from interp_reproduction.claims.finding import Finding
+    from interp_reproduction.claims.judge import JudgedClaim, ReportNetworks
     from interp_reproduction.settings import Settings
-    from interp_reproduction.used import Cause
 
 PACKAGES = ("torch", "numpy", "scipy", "xarray", "zarr", "matplotlib")
 
 
-def describe(settings: Settings, runs: Runs) -> dict[str, Any]:
-    """Return the provenance of a report, by heading, in the order of the page."""
-    attrs, drawn = runs.figures.acts.attrs, runs.figures
+def describe_provenance(settings: Settings, networks: ReportNetworks) -> dict[str, Any]:
+    """Return the provenance of a report by heading, in the order of the page."""
+    attrs, network = networks.run.acts.attrs, networks.run
+    error, n_rows = f"{attrs['max_abs_error']:.1e}", f"{attrs['checked_rows']:,}"
     return {
         "corpus": str(attrs.get("corpus") or "demo"),
         "split": settings.split,
         "rules": settings.rules,
         "seed": settings.seed,
-        "samples": drawn.samples,
-        "tokens": drawn.tokens,
-        "sources": drawn.sources,
-        "untrained networks": f"{len(runs.untrained)}, seeds from {settings.seed}",
+        "samples": network.samples,
+        "tokens": network.tokens,
+        "sources": network.sources,
+        "untrained networks": f"{len(networks.untrained)}, seeds from {settings.seed}",
         "model": settings.model,
         "model sha256": str(attrs["model_sha256"]),
-        "self-check": f"at most {attrs['max_abs_error']:.1e} from torch's own, over {attrs['checked_rows']:,} tokens",
-        "character error rate": drawn.score.get("cer"),
-        "words right": drawn.score.get("words"),
+        "verification": f"difference to torch at most {error}, over {n_rows} tokens",
+        "character error rate": network.score.get("cer"),
+        "words right": network.score.get("words"),
         "interp": interp.__version__,
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
@@ -51,26 +52,27 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def write_marker(folder: Path, told: dict[str, Any], rows: Sequence[Row]) -> None:
+def write_marker(folder: Path, provenance: dict[str, Any], claims: Sequence[JudgedClaim]) -> None:
     """Write ``report.json``, which marks a directory as a report: provenance, figures of the claims, verdicts."""
-    claims = {
-        row.claim.key: {
-            "claim": row.claim.words,
-            "statistic": row.claim.statistic,
-            "holds if": row.claim.rule,
-            "verdict": row.verdict,
-            **({"ablation": _cause(row.cause)} if row.cause is not None else {}),
-            **{name: _told(found) for name, found in row.findings.items()},
+    records = {
+        claim.claim.key: {
+            "claim": claim.claim.text,
+            "statistic": claim.claim.statistic,
+            "holds if": claim.claim.rule,
+            "verdict": claim.verdict,
+            **({"ablation": _ablation_record(claim.ablation)} if claim.ablation is not None else {}),
+            **{name: _finding_record(finding) for name, finding in claim.findings.items()},
         }
-        for row in rows
+        for claim in claims
     }
-    content = {"schema": SCHEMA, "schema_version": 1, "provenance": told, "claims": claims}
+    content = {"schema": SCHEMA, "schema_version": 1, "provenance": provenance, "claims": records}
     (folder / MARKER).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _cause(cause: Cause) -> dict[str, Any]:
-    return {"figure": cause.text, "used": cause.passes, "more": list(cause.more)}
+def _ablation_record(ablation: AblationFinding) -> dict[str, Any]:
+    return {"figure": ablation.text, "used": ablation.is_used, "details": list(ablation.details)}
 
 
-def _told(found: Finding) -> dict[str, Any]:
-    return {"figure": found.text, "holds": found.holds, "n": found.n, "more": list(found.more), **found.numbers}
+def _finding_record(finding: Finding) -> dict[str, Any]:
+    record = {"figure": finding.text, "holds": finding.holds, "n": finding.n, "details": list(finding.details)}
+    return record | dict(finding.numbers)

@@ -1,5 +1,5 @@
 
-// Whatever carries a note says it where the pointer is: text only, so that no label is ever read as markup.
+// Show the note of the element under the pointer. Notes are set as text, so that labels are never parsed as markup.
 "use strict";
 const tip = document.querySelector(".tip");
 

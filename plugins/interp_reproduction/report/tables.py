@@ -1,4 +1,4 @@
-"""The numbers of a report as CSV files and Zarr stores."""
+"""Tables of a report as CSV files, and its datasets as Zarr stores."""
 
 from __future__ import annotations
 
@@ -9,184 +9,188 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import pick, save
-from interp_reproduction.causes import LAYERS
-from interp_reproduction.evidence import distances, of_kind
-from interp_reproduction.numbers import best, flat_floor, participation, top_mean
-from interp_reproduction.settings import BINS, NEEDED, QUANTITIES, TOP, arrow
-from interp_reproduction.suffix import areas
+from interp_reproduction.claims.evidence import LAYERS, distances, unit_mask
+from interp_reproduction.claims.suffix_claim import suffix_auc
+from interp_reproduction.estimators import participation_ratio, sampling_floor, top_indices, top_mean
+from interp_reproduction.settings import CLAIM_PAIRS, LSTM_QUANTITIES, N_BINS, N_TOP, pair_name
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from interp_reproduction.causes import Ablated
-    from interp_reproduction.claims import Row, Runs
-    from interp_reproduction.evidence import Evidence
-    from interp_reproduction.figures import Figure
+    from interp_reproduction.claims.ablations import AblationTables
+    from interp_reproduction.claims.evidence import Evidence
+    from interp_reproduction.claims.judge import JudgedClaim, ReportNetworks
+    from interp_reproduction.report.figures import Figure
 
 
-def write_tables(folder: Path, runs: Runs, rows: Sequence[Row], ablated: Ablated | None = None) -> None:
-    """Write verdicts, their numbers, what units know, the article's distances, the suffix; ablations if there are."""
+def write_tables(
+    folder: Path, networks: ReportNetworks, claims: Sequence[JudgedClaim], ablations: AblationTables | None = None
+) -> None:
+    """Write verdicts, numbers of the claims, selective units, raw distances, the suffix, and ablations if there are."""
     tables = {
-        "verdicts": verdict_table(rows),
-        "claims": claim_table(rows),
-        "honest-units": honest_table(runs.trained),
-        "knowledge": knowledge_table(runs),
-        "pairs": pair_table(runs.figures.dist),
-        "best-units": unit_table(runs.figures.dist),
-        "suffix": suffix_table(runs),
+        "verdicts": verdict_table(claims),
+        "claims": claim_table(claims),
+        "debiased-units": debiased_table(networks.trained),
+        "selectivity": selectivity_table(networks),
+        "pairs": pair_table(networks.run.raw_distances),
+        "best-units": unit_table(networks.run.raw_distances),
+        "suffix": suffix_table(networks),
     }
-    if ablated is not None:
-        tables |= {"ablations": ablated.effects, "curves": ablated.curves, "agreement": ablated.agreement}
+    if ablations is not None:
+        tables |= {"ablations": ablations.effects, "curves": ablations.curves, "agreement": ablations.agreement}
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False)
 
 
-def each_evidence(runs: Runs) -> Iterator[tuple[str, Evidence]]:
+def iter_evidence(networks: ReportNetworks) -> Iterator[tuple[str, Evidence]]:
     """Yield the trained network and the untrained ones, by name."""
-    yield "trained", runs.trained
-    for number, evidence in enumerate(runs.untrained, 1):
+    yield "trained", networks.trained
+    for number, evidence in enumerate(networks.untrained, 1):
         yield f"untrained-{number}", evidence
 
 
-def verdict_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return a row for each claim: its words, its figures as the page says them, n, the verdict."""
+def verdict_table(claims: Sequence[JudgedClaim]) -> pd.DataFrame:
+    """Return one row per claim: its text, its figures as on the page, n, and the verdict."""
     import pandas as pd
 
     records = [
         {
-            "claim": row.claim.key,
-            "words": row.claim.words,
-            "trained": row.trained.text,
-            "untrained": row.mean.text,
-            **({"ablation": row.cause.text} if row.cause is not None else {}),
-            "n": row.trained.n,
-            "verdict": row.verdict,
+            "claim": claim.claim.key,
+            "words": claim.claim.text,
+            "trained": claim.trained.text,
+            "untrained": claim.mean.text,
+            **({"ablation": claim.ablation.text} if claim.ablation is not None else {}),
+            "n": claim.trained.n,
+            "verdict": claim.verdict,
         }
-        for row in rows
+        for claim in claims
     ]
     return pd.DataFrame(records)
 
 
-def claim_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return a row for each claim, network and number."""
+def claim_table(claims: Sequence[JudgedClaim]) -> pd.DataFrame:
+    """Return one row per claim, network and number."""
     import pandas as pd
 
     records = [
-        (row.claim.key, run, name, value, found.holds, found.n, row.verdict)
-        for row in rows
-        for run, found in row.findings.items()
-        for name, value in (found.numbers or {"": np.nan}).items()
+        (claim.claim.key, network, name, value, finding.holds, finding.n, claim.verdict)
+        for claim in claims
+        for network, finding in claim.findings.items()
+        for name, value in (finding.numbers or {"": np.nan}).items()
     ]
     return pd.DataFrame(records, columns=["claim", "network", "number", "value", "holds", "n", "verdict"])
 
 
-def honest_table(evidence: Evidence) -> pd.DataFrame:
-    """Return, for each pair that claims name and each layer, the ten units chosen, and what the other half says."""
+def debiased_table(evidence: Evidence) -> pd.DataFrame:
+    """Return the ten selected units per pair and layer, with their distances on both halves of the sources."""
     import pandas as pd
 
+    columns = ("low", "high", "auc", "p", "q", "knows")
     records = []
-    for pair in (pair for pair in NEEDED if evidence.has(pair)):
+    for pair in (pair for pair in CLAIM_PAIRS if evidence.has(pair)):
         for layer, kind in LAYERS.items():
-            one = evidence.measured.sel(pair=arrow(pair)).isel(unit=np.flatnonzero(of_kind(evidence.measured, *kind)))
-            first = distances(evidence.chosen, pair, *kind)
-            for place, at in enumerate(best(first, TOP).tolist(), 1):
-                row = {"pair": arrow(pair), "layer": layer, "rank": place, "unit": str(one["unit"].values[at])}
-                row |= {"H chosen": first[at], "H": float(one["distance"][at])}
-                records.append(row | {name: one[name].values[at] for name in ("low", "high", "auc", "p", "q", "knows")})
+            mask = np.flatnonzero(unit_mask(evidence.measured, *kind))
+            one = evidence.measured.sel(pair=pair_name(pair)).isel(unit=mask)
+            selection = distances(evidence.selection, pair, *kind)
+            for place, unit in enumerate(top_indices(selection, N_TOP).tolist(), 1):
+                row = {"pair": pair_name(pair), "layer": layer, "rank": place, "unit": str(one["unit"].values[unit])}
+                row |= {"H selection": selection[unit], "H": float(one["distance"][unit])}
+                records.append(row | {name: one[name].values[unit] for name in columns})
     return pd.DataFrame(records)
 
 
-def knowledge_table(runs: Runs) -> pd.DataFrame:
-    """Return, for each pair and network, how many h know it, their participation ratio, and what its n could show."""
+def selectivity_table(networks: ReportNetworks) -> pd.DataFrame:
+    """Return, per network and pair, the number of selective h, the participation ratio and the detectable distance."""
     import pandas as pd
 
     records = []
-    for name, evidence in (*each_evidence(runs), ("rotated", runs.rotated)):
-        known = evidence.known
-        for at in range(known.sizes["pair"]):
-            one = known.isel(pair=at)
-            told = {"network": name, "pair": str(one["pair"].values), "units": known.sizes["unit"]}
-            told |= {key: int(one[key]) for key in ("n_with", "sources_with", "n_without", "sources_without")}
-            told |= {"know": int(one["knows"].sum()), "p_max": float(one["p_max"]), "smallest": float(one["smallest"])}
-            shares = np.maximum(one["distance"].values, 0) ** 2
-            records.append(told | {"participation": float(participation(shares))})
+    for name, evidence in (*iter_evidence(networks), ("rotated", networks.rotated)):
+        dist = evidence.all_pairs
+        for k in range(dist.sizes["pair"]):
+            one = dist.isel(pair=k)
+            row = {"network": name, "pair": str(one["pair"].values), "units": dist.sizes["unit"]}
+            row |= {key: int(one[key]) for key in ("n_with", "sources_with", "n_without", "sources_without")}
+            row |= {"n_selective": int(one["knows"].sum())}
+            row |= {key: float(one[key]) for key in ("p_max", "smallest")}
+            squared = np.maximum(one["distance"].values, 0) ** 2
+            records.append(row | {"participation": float(participation_ratio(squared))})
     return pd.DataFrame(records)
 
 
 def pair_table(dist: xr.Dataset) -> pd.DataFrame:
-    """Return a row for each pair: n, the best forward, backward and hidden unit, means of the top ten, flat floor."""
+    """Return one row per pair: n, the best forward, backward and hidden unit, means of the top ten, sampling floor."""
     import pandas as pd
 
-    return pd.DataFrame([_pair(dist, at) for at in range(dist.sizes["pair"])])
+    return pd.DataFrame([_pair_record(dist, k) for k in range(dist.sizes["pair"])])
 
 
-def _pair(dist: xr.Dataset, at: int) -> dict[str, Any]:
-    one = dist.isel(pair=at)
-    told: dict[str, Any] = {"pair": str(one["pair"].values)}
-    told |= {name: int(one[name]) for name in ("n_with", "sources_with", "n_without", "sources_without")}
+def _pair_record(dist: xr.Dataset, k: int) -> dict[str, Any]:
+    one = dist.isel(pair=k)
+    record: dict[str, Any] = {"pair": str(one["pair"].values)}
+    record |= {name: int(one[name]) for name in ("n_with", "sources_with", "n_without", "sources_without")}
     for kind, (quantity, direction) in {"forward": ("h", "forward"), "backward": ("h", "backward"),
                                         "hidden": ("out", None)}.items():  # fmt: skip
-        wanted = of_kind(dist, direction, quantity)
-        if wanted.any():
-            values, names = one["distance"].values[wanted], dist["unit"].values[wanted]
-            first = best(values, 1)[0]
-            told |= {f"best {kind}": str(names[first]), f"H {kind}": float(values[first])}
-            told[f"top {TOP} {kind}"] = top_mean(values, TOP)
-    return told | {"flat floor": flat_floor(told["n_with"], told["n_without"], BINS)}
+        mask = unit_mask(dist, direction, quantity)
+        if mask.any():
+            values, names = one["distance"].values[mask], dist["unit"].values[mask]
+            first = top_indices(values, 1)[0]
+            record |= {f"best {kind}": str(names[first]), f"H {kind}": float(values[first])}
+            record[f"top {N_TOP} {kind}"] = top_mean(values, N_TOP)
+    return record | {"sampling floor": sampling_floor(record["n_with"], record["n_without"], N_BINS)}
 
 
 def unit_table(dist: xr.Dataset) -> pd.DataFrame:
-    """Return, for each pair and direction, its top ten neurons with the article's distance of every quantity."""
+    """Return the top ten neurons per pair and direction, with the raw distance of every quantity."""
     import pandas as pd
 
     records = []
-    for given, becomes in zip(dist["pair_input"].values.tolist(), dist["pair_output"].values.tolist(), strict=True):
+    for pair in zip(dist["pair_input"].values.tolist(), dist["pair_output"].values.tolist(), strict=True):
         for direction in ("forward", "backward"):
-            columns = {name: distances(dist, (given, becomes), direction, name) for name in QUANTITIES}
-            for place, index in enumerate(best(columns["h"], TOP).tolist()):
-                row = {"pair": f"{given}=>{becomes}", "direction": direction, "rank": place + 1, "index": index}
+            columns = {name: distances(dist, pair, direction, name) for name in LSTM_QUANTITIES}
+            for place, index in enumerate(top_indices(columns["h"], N_TOP).tolist(), 1):
+                row = {"pair": pair_name(pair), "direction": direction, "rank": place, "index": index}
                 records.append(row | {f"H {name}": values[index] for name, values in columns.items()})
     return pd.DataFrame(records)
 
 
-def suffix_table(runs: Runs) -> pd.DataFrame:
-    """Return the AUC of each cell and hidden unit for the suffix, in all networks; NaN where it does not occur."""
+def suffix_table(networks: ReportNetworks) -> pd.DataFrame:
+    """Return the AUC of each cell and hidden unit for the suffix, in all networks; NaN if it does not occur."""
     import pandas as pd
 
-    table = pd.DataFrame({"unit": runs.trained.windows["unit"].values})
-    for name, evidence in each_evidence(runs):
-        table[f"auc {name}"] = _areas(evidence.windows)
+    table = pd.DataFrame({"unit": networks.trained.windows["unit"].values})
+    for name, evidence in iter_evidence(networks):
+        table[f"auc {name}"] = _suffix_auc_or_nan(evidence.windows)
     return table
 
 
-def _areas(windows: xr.Dataset) -> np.ndarray:
-    inside = windows["suffix"].values.astype(bool)
-    known = inside.any() and not inside.all()
-    return areas(windows) if known else np.full(windows.sizes["unit"], np.nan)
+def _suffix_auc_or_nan(windows: xr.Dataset) -> np.ndarray:
+    is_suffix = windows["suffix"].values.astype(bool)
+    has_both = is_suffix.any() and not is_suffix.all()
+    return suffix_auc(windows) if has_both else np.full(windows.sizes["unit"], np.nan)
 
 
-def write_data(folder: Path, runs: Runs, figures: Sequence[Figure]) -> None:
-    """Write the article's and the honest distances, and the activations that the figures show."""
-    save(runs.figures.dist, folder / "distance-article.zarr")
-    for name, evidence in (*each_evidence(runs), ("rotated", runs.rotated)):
-        for part in ("chosen", "measured", "known"):
+def write_datasets(folder: Path, networks: ReportNetworks, figures: Sequence[Figure]) -> None:
+    """Write the raw and the debiased distances, and the activations that the figures show."""
+    save(networks.run.raw_distances, folder / "distance-raw.zarr")
+    for name, evidence in (*iter_evidence(networks), ("rotated", networks.rotated)):
+        for part in ("selection", "measured", "all_pairs"):
             result: xr.Dataset = getattr(evidence, part)
             if result.sizes["pair"]:
-                save(result, folder / f"honest-{part}-{name}.zarr")
-    shown = sorted({unit for figure in figures for unit in shown_units(figure)})
-    acts = pick(runs.figures.acts, input=sorted({given for given, _ in NEEDED}))
-    save(acts.isel(unit=np.flatnonzero(np.isin(acts["unit"].values, shown))), folder / "activations.zarr")
-    if runs.figures.strips.sizes["token"]:
-        save(pick(runs.figures.strips, unit=shown), folder / "strips.zarr")
+                save(result, folder / f"distance-{part.replace('_', '-')}-{name}.zarr")
+    units = sorted({unit for figure in figures for unit in figure_units(figure)})
+    acts = pick(networks.run.acts, input=sorted({letter for letter, _ in CLAIM_PAIRS}))
+    save(acts.isel(unit=np.flatnonzero(np.isin(acts["unit"].values, units))), folder / "activations.zarr")
+    if networks.run.suffix_sentences.sizes["token"]:
+        save(pick(networks.run.suffix_sentences, unit=units), folder / "strips.zarr")
 
 
-def shown_units(figure: Figure) -> list[str]:
+def figure_units(figure: Figure) -> list[str]:
     """Return the names of the units that a figure shows."""
-    found: list[str] = []
+    units: list[str] = []
     for data in figure.view.data.values() if figure.view is not None else ():
         table: Any = data
         columns = table.coords if hasattr(table, "coords") else table.columns
         if "unit" in columns:
-            found += [str(unit) for unit in table["unit"].to_numpy().tolist()]
-    return found
+            units += [str(unit) for unit in table["unit"].to_numpy().tolist()]
+    return units
