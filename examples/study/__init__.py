@@ -1,1 +1,1 @@
-"""Does regularisation make units more readable? Screen, then confirm: the article's open question."""
+"""Study: does regularisation from information theory make units more readable? Screening, then a confirmation."""

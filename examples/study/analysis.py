@@ -1,4 +1,4 @@
-"""What the confirmation says: paired differences, their intervals, and the verdict that the plan fixed."""
+"""Analysis of the confirmation: paired differences, their intervals, and the verdict of the plan."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp_reproduction.numbers import holm
-from interp_reproduction.study.protocol import LEVEL, TOLERANCE
+from interp_reproduction.estimators import holm
+from study.protocol import ALPHA, TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,30 +17,30 @@ POWER = 0.8
 
 
 @dataclass(frozen=True)
-class Paired:
-    """A mean of paired differences.
+class PairedDifference:
+    """Mean of paired differences.
 
     Attributes
     ----------
-    mean, low, high : float
-        With the 95 % interval of Student's t.
+    mean, ci_low, ci_high : float
+        Mean with the 95 % interval of Student's t.
     p : float
-        Two-sided.
+        Two-sided p-value.
     """
 
     mean: float
-    low: float
-    high: float
+    ci_low: float
+    ci_high: float
     p: float
 
 
-def paired(values: np.ndarray, base: np.ndarray) -> Paired:
-    """Return the mean of ``values - base`` over seeds, with its interval and p.
+def paired_difference(values: np.ndarray, base: np.ndarray) -> PairedDifference:
+    """Return the mean of ``values - base`` over seeds, with its interval and p-value.
 
     Parameters
     ----------
     values, base : array (seed,)
-        At least two; the same seeds.
+        Values of the same seeds, at least two.
     """
     from scipy.stats import t
 
@@ -49,92 +49,101 @@ def paired(values: np.ndarray, base: np.ndarray) -> Paired:
     error = float(difference.std(ddof=1) / n**0.5)
     half = float(t.ppf(0.975, n - 1)) * error
     p = 2 * float(t.sf(abs(mean) / error, n - 1)) if error else float(mean == 0)
-    return Paired(mean, mean - half, mean + half, p)
+    return PairedDifference(mean, mean - half, mean + half, p)
 
 
-def detectable(differences: np.ndarray, level: float, power: float = POWER) -> float:
-    """Return the smallest mean difference that a two-sided paired t test would find with this power.
+def detectable_difference(differences: np.ndarray, alpha: float, power: float = POWER) -> float:
+    """Return the smallest mean difference that a two-sided paired t test detects with a power.
 
-    From the noncentral t distribution (Cohen, "Statistical power analysis", 1988, ch. 2), with the standard deviation
-    of the differences that were seen.
+    Computed from the noncentral t distribution (Cohen, "Statistical power analysis", 1988, ch. 2), with the observed
+    standard deviation of the differences.
 
     Parameters
     ----------
     differences : array (seed,)
-    level : float
-        Of the test.
+        Observed differences.
+    alpha : float
+        Significance level of the test.
     power : float
+        Power, .8 by default.
     """
     from scipy.optimize import brentq
     from scipy.stats import nct, t
 
     n = len(differences)
-    bound = float(t.ppf(1 - level / 2, n - 1))
+    bound = float(t.ppf(1 - alpha / 2, n - 1))
 
-    def missed(effect: float) -> float:
+    def excess_power(effect: float) -> float:
         shift = effect * n**0.5
-        tails = nct.sf(bound, n - 1, shift), np.nan_to_num(nct.cdf(-bound, n - 1, shift))  # NaN where it is nothing
+        tails = nct.sf(bound, n - 1, shift), np.nan_to_num(nct.cdf(-bound, n - 1, shift))  # NaN if it is negligible
         return float(sum(tails)) - power
 
-    return float(brentq(missed, 1e-6, 100.0)) * float(np.std(differences, ddof=1))
+    return float(brentq(excess_power, 1e-6, 100.0)) * float(np.std(differences, ddof=1))
 
 
 def verdicts(rows: pd.DataFrame, outcome: str = "log_k80") -> pd.DataFrame:
-    """Return a row for each arm: what the plan asks for, and whether it was met.
+    """Return one row per arm: the quantities that the plan requires, and whether all conditions are met.
 
     Parameters
     ----------
     rows : DataFrame
-        Columns ``arm``, ``seed``, ``role`` (``arm``, ``matched``), ``oracle``, ``cer`` and the outcome; the arm
-        ``baseline`` among them. ``matched`` rows are the baseline's snapshots, by the arm that they are matched with.
+        Columns ``arm``, ``seed``, ``role`` (``arm``, ``matched``), ``oracle``, ``cer`` and the outcome, with the arm
+        ``baseline``. Rows with role ``matched`` are snapshots of the baseline, by the arm that they are matched with.
+    outcome : str
+        Column of the outcome; lower is better.
 
     Returns
     -------
     DataFrame
-        By arm: ``difference`` of the outcome to the baseline with ``low``, ``high``, ``p``, ``p_holm`` (not for the
-        oracle), the same for ``matched_`` and ``cer_``; ``detectable``; ``yes``.
+        By arm: ``difference`` of the outcome to the baseline with ``ci_low``, ``ci_high``, ``p``, ``p_holm`` (NaN for
+        the oracle), the same with ``matched_`` and ``cer_``; ``detectable``; ``yes``.
     """
     import pandas as pd
 
-    table = pd.DataFrame([_row(rows, arm, outcome) for arm in dict.fromkeys(rows["arm"]) if arm != "baseline"])
-    judged = ~table["oracle"]
+    table = pd.DataFrame([_verdict_row(rows, arm, outcome) for arm in dict.fromkeys(rows["arm"]) if arm != "baseline"])
+    is_tested = ~table["oracle"]
     table["p_holm"] = np.nan
-    table.loc[judged, "p_holm"] = holm(table.loc[judged, "p"])
+    table.loc[is_tested, "p_holm"] = holm(table.loc[is_tested, "p"])
     table["yes"] = (
-        judged
+        is_tested
         & (table["difference"] < 0)
-        & (table["p_holm"] < LEVEL)
-        & (table["cer_high"] <= TOLERANCE)
-        & (table["matched_high"] < 0)
+        & (table["p_holm"] < ALPHA)
+        & (table["cer_ci_high"] <= TOLERANCE)
+        & (table["matched_ci_high"] < 0)
     )
     return table.set_index("arm")
 
 
 def column(rows: pd.DataFrame, name: str, arm: str, role: str = "arm") -> np.ndarray:
-    """Return a figure of the networks of an arm, ``(seed,)``.
+    """Return a column (seed,) of the networks of an arm.
 
     Parameters
     ----------
     rows : DataFrame
-        As of `verdicts`.
-    name, arm : str
+        Table as in `verdicts`.
+    name : str
+        Name of the column.
+    arm : str
+        Name of the arm.
     role : {"arm", "matched"}
+        Networks of the arm, or matched snapshots of the baseline.
     """
-    mine = rows[(rows["arm"] == arm) & (rows["role"] == role)]
-    return mine.set_index("seed")[name].sort_index().to_numpy(dtype=float)
+    mask = (rows["arm"] == arm) & (rows["role"] == role)
+    return rows[mask].set_index("seed")[name].sort_index().to_numpy(dtype=float)
 
 
-def _row(rows: pd.DataFrame, arm: str, outcome: str) -> dict[str, object]:
+def _verdict_row(rows: pd.DataFrame, arm: str, outcome: str) -> dict[str, object]:
     oracle = bool(rows.loc[rows["arm"] == arm, "oracle"].iloc[0])
-    mine, base = column(rows, outcome, arm), column(rows, outcome, "baseline")
-    families = int(rows.loc[~rows["oracle"] & (rows["arm"] != "baseline"), "arm"].nunique())
-    told: dict[str, object] = {"arm": arm, "oracle": oracle, "detectable": detectable(mine - base, LEVEL / families)}
-    compared = {
-        "": paired(mine, base),
-        "matched_": paired(mine, column(rows, outcome, arm, "matched")),
-        "cer_": paired(column(rows, "cer", arm), column(rows, "cer", "baseline")),
+    values, base = column(rows, outcome, arm), column(rows, outcome, "baseline")
+    n_tests = int(rows.loc[~rows["oracle"] & (rows["arm"] != "baseline"), "arm"].nunique())
+    detectable = detectable_difference(values - base, ALPHA / n_tests)
+    row: dict[str, object] = {"arm": arm, "oracle": oracle, "detectable": detectable}
+    comparisons = {
+        "": paired_difference(values, base),
+        "matched_": paired_difference(values, column(rows, outcome, arm, "matched")),
+        "cer_": paired_difference(column(rows, "cer", arm), column(rows, "cer", "baseline")),
     }
-    for name, found in compared.items():
-        told |= {f"{name}{key or 'difference'}": value for key, value in
-                 (("", found.mean), ("low", found.low), ("high", found.high), ("p", found.p))}  # fmt: skip
-    return told
+    for prefix, difference in comparisons.items():
+        row |= {f"{prefix}difference": difference.mean, f"{prefix}p": difference.p}
+        row |= {f"{prefix}ci_low": difference.ci_low, f"{prefix}ci_high": difference.ci_high}
+    return row

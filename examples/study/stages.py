@@ -1,4 +1,4 @@
-"""The stages of the study: screen, choose, confirm, match; each goes on where it stopped."""
+"""Stages of the study: screening, selection, confirmation, matching. Each resumes where it was interrupted."""
 
 from __future__ import annotations
 
@@ -9,185 +9,202 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp import CorpusError, load_model, load_task
-from interp_reproduction.runs import score
-from interp_reproduction.study.outcomes import outcomes, predicted
-from interp_reproduction.study.protocol import (
+from interp_reproduction.network_run import score_predictions
+from study.outcomes import measure_outcomes, predict
+from study.protocol import (
     ARMS,
     BASELINE,
     MODEL,
+    N_SENTENCES,
     SEEDS,
-    SENTENCES,
     TOLERANCE,
-    Job,
-    confirming,
-    screening,
+    TrainingRun,
+    confirmation_runs,
+    screening_runs,
 )
-from interp_reproduction.study.results import write_results
-from interp_reproduction.study.secondary import claims, second
-from interp_reproduction.study.training import do_all, measure_weights, side_by_side, weights_of, write
+from study.report import write_results
+from study.secondary_outcomes import judge_weights, secondary_outcomes
+from study.training import measure_weights, run_parallel, train_all, weights_path, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Tell = Callable[[str], None]
-MATCHING = 1000  # sentences of validation, on which a snapshot is matched
+Report = Callable[[str], object]
+N_MATCHING_SENTENCES = 1000  # of validation, on which a snapshot is matched
 
 
-def screen(folder: Path, corpus: Path, tell: Tell) -> dict[str, float]:
-    """Train every arm at each strength, and return the strengths that the plan's rule chooses."""
-    do_all(screening(), folder, corpus, "validation", tell)
-    found = {job: measure_weights(weights_of(folder, job), "validation", corpus) for job in screening()}
+def screen(folder: Path, corpus: Path, report: Report) -> dict[str, float]:
+    """Train every arm at each strength; return the strengths that the rule of the plan selects."""
+    runs = screening_runs()
+    train_all(runs, folder, corpus, "validation", report)
+    outcomes = {run: measure_weights(weights_path(folder, run), "validation", corpus) for run in runs}
     shipped = folder / "shipped.validation.json"
     if not shipped.is_file():
         task = load_task("transliteration", corpus=corpus, rules="article")
-        write(shipped, outcomes(load_model(MODEL), task, task.batches("validation", limit=SENTENCES, seed=0)))
-    limit = json.loads(shipped.read_text(encoding="utf-8"))["cer"] + TOLERANCE
-    chosen = {arm.name: choose({j.strength: found[j] for j in found if j.arm.name == arm.name}, limit) for arm in ARMS}
-    write(folder / "chosen.json", chosen)
-    return chosen
+        batches = task.batches("validation", limit=N_SENTENCES, seed=0)
+        write_json(shipped, measure_outcomes(load_model(MODEL), task, batches))
+    max_cer = json.loads(shipped.read_text(encoding="utf-8"))["cer"] + TOLERANCE
+    strengths = {
+        arm.name: select_strength({run.strength: outcomes[run] for run in runs if run.arm == arm}, max_cer)
+        for arm in ARMS
+    }
+    write_json(folder / "chosen.json", strengths)
+    return strengths
 
 
-def choose(found: Mapping[float, Mapping[str, Any]], limit: float) -> float:
-    """Return the strength with the lowest primary outcome among those with few enough errors, else the fewest errors.
+def select_strength(outcomes: Mapping[float, Mapping[str, Any]], max_cer: float) -> float:
+    """Return the strength with the lowest primary outcome among those with few enough errors.
+
+    If all make too many errors, return the one with the fewest.
 
     Parameters
     ----------
-    found : mapping of float to mapping
-        For each strength ``cer`` and ``log_k80``.
-    limit : float
-        The largest character error rate.
+    outcomes : mapping of float to mapping
+        ``cer`` and ``log_k80`` for each strength.
+    max_cer : float
+        Maximum character error rate.
 
     Examples
     --------
-    >>> choose({0.1: {"cer": 0.01, "log_k80": 4.0}, 1.0: {"cer": 0.02, "log_k80": 3.0}}, 0.015)
+    >>> select_strength({0.1: {"cer": 0.01, "log_k80": 4.0}, 1.0: {"cer": 0.02, "log_k80": 3.0}}, 0.015)
     0.1
     """
-    good = [strength for strength, row in found.items() if row["cer"] <= limit]
-    if good:
-        return min(good, key=lambda strength: float(found[strength]["log_k80"]))
-    return min(found, key=lambda strength: float(found[strength]["cer"]))
+    accurate = [strength for strength, row in outcomes.items() if row["cer"] <= max_cer]
+    if accurate:
+        return min(accurate, key=lambda strength: float(outcomes[strength]["log_k80"]))
+    return min(outcomes, key=lambda strength: float(outcomes[strength]["cer"]))
 
 
-def confirm(folder: Path, corpus: Path, chosen: dict[str, float], tell: Tell) -> pd.DataFrame:
-    """Train and measure the second stage; return a row for each network, and for each matched snapshot."""
+def confirm(folder: Path, corpus: Path, strengths: dict[str, float], report: Report) -> pd.DataFrame:
+    """Train and measure the confirmation; return one row per network and per matched snapshot."""
     import pandas as pd
 
-    jobs = confirming(chosen)
-    do_all(jobs, folder, corpus, "test", tell)
-    side_by_side(validate_seed, [(folder, corpus, jobs, seed) for seed in SEEDS], tell)
-    rows = [_told(job, "arm", measure_weights(weights_of(folder, job), "test", corpus)) for job in jobs]
-    held = [job for job in jobs if job.arm.name != BASELINE.name]
-    rows += [_told(job, "matched", measure_weights(matched(folder, job), "test", corpus)) for job in held]
+    runs = confirmation_runs(strengths)
+    train_all(runs, folder, corpus, "test", report)
+    run_parallel(match_seed, [(folder, corpus, runs, seed) for seed in SEEDS], report)
+    rows = [_network_row(run, "arm", measure_weights(weights_path(folder, run), "test", corpus)) for run in runs]
+    rows += [
+        _network_row(run, "matched", measure_weights(matched_snapshot(folder, run), "test", corpus))
+        for run in runs
+        if not run.is_baseline
+    ]
     return pd.DataFrame(rows)
 
 
-def supplement(folder: Path, corpus: Path, chosen: dict[str, float], tell: Tell) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure the secondary outcomes of the second stage's networks, and the claims on its baselines.
+def _network_row(run: TrainingRun, role: str, outcomes: Mapping[str, Any]) -> dict[str, Any]:
+    row = {"arm": run.arm.name, "strength": run.strength, "seed": run.seed, "role": role, "oracle": run.arm.is_oracle}
+    row |= {key: value for key, value in outcomes.items() if key != "k80"}
+    return row | {f"k80 {pair}": count for pair, count in outcomes["k80"].items()}
+
+
+def supplement(
+    folder: Path, corpus: Path, strengths: dict[str, float], report: Report
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure the secondary outcomes of the networks of the confirmation, and the claims on its baselines.
 
     Returns
     -------
     networks, claims : DataFrame
-        By ``arm`` and ``seed``; by ``seed`` and ``claim``.
+        One row per ``arm`` and ``seed``; one row per ``seed`` and ``claim``.
     """
     import pandas as pd
 
-    jobs, strength = confirming(chosen), chosen["vib"]
-    held = [weights_of(folder, job) for job in jobs if job.arm.name == BASELINE.name]
-    calls = [(weights_of(folder, job), corpus, strength) for job in jobs]
-    side_by_side(supplement_one, [*calls, *((weights, corpus, None) for weights in held)], tell)
+    runs, strength = confirmation_runs(strengths), strengths["vib"]
+    baselines = [weights_path(folder, run) for run in runs if run.is_baseline]
+    calls = [(weights_path(folder, run), corpus, strength) for run in runs]
+    run_parallel(supplement_weights, [*calls, *((weights, corpus, None) for weights in baselines)], report)
     networks = [
-        {"arm": job.arm.name, "seed": job.seed, "role": "arm", **second(weights, corpus, strength)}
-        for job, (weights, *_) in zip(jobs, calls, strict=True)
+        {"arm": run.arm.name, "seed": run.seed, "role": "arm", **secondary_outcomes(weights, corpus, strength)}
+        for run, (weights, *_) in zip(runs, calls, strict=True)
     ]
-    judged = [
-        {"seed": seed, "claim": key, **found}
-        for seed, weights in zip(SEEDS, held, strict=True) for key, found in claims(weights, corpus).items()
-    ]  # fmt: skip
-    return pd.DataFrame(networks), pd.DataFrame(judged)
+    claims = [
+        {"seed": seed, "claim": key, **record}
+        for seed, weights in zip(SEEDS, baselines, strict=True)
+        for key, record in judge_weights(weights, corpus).items()
+    ]
+    return pd.DataFrame(networks), pd.DataFrame(claims)
 
 
-def supplement_one(weights: Path, corpus: Path, strength: float | None) -> str:
+def supplement_weights(weights: Path, corpus: Path, strength: float | None) -> str:
     """Measure the secondary outcomes of some weights, or without a strength the claims, with one thread."""
     import torch
 
     torch.set_num_threads(1)
     if strength is None:
-        claims(weights, corpus)
+        judge_weights(weights, corpus)
         return f"{weights.stem}, claims"
-    second(weights, corpus, strength)
+    secondary_outcomes(weights, corpus, strength)
     return f"{weights.stem}, secondary outcomes"
 
 
-def study(folder: Path, corpus: Path, tell: Tell) -> Path:
-    """Do the whole study, or go on with it, and return the page of its results.
+def run_study(folder: Path, corpus: Path, report: Report) -> Path:
+    """Run the whole study, or resume it; return the path of its results.
 
     Parameters
     ----------
     folder : Path
-        Where weights and measurements are kept as ``networks/`` and results are written; made if it is missing.
+        Directory of the results, created if it is missing. Weights and measurements are in ``networks/``.
     corpus : Path
-        Where the text is.
-    tell : callable
-        ``tell(words)`` as each piece of work is done.
+        Text.
+    report : callable
+        ``report(description)``, called for each finished piece of work.
     """
-    kept = folder / "networks"
-    kept.mkdir(parents=True, exist_ok=True)
-    chosen = screen(kept, corpus, tell)
-    rows = confirm(kept, corpus, chosen, tell)
-    more, judged = supplement(kept, corpus, chosen, tell)
-    return write_results(rows.merge(more, "left", ["arm", "seed", "role"]), judged, folder)
-
-
-def _told(job: Job, role: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    told = {"arm": job.arm.name, "strength": job.strength, "seed": job.seed, "role": role, "oracle": job.arm.oracle}
-    return told | {key: value for key, value in found.items() if key != "k80"} | {
-        f"k80 {pair}": count for pair, count in found["k80"].items()
-    }  # fmt: skip
+    networks = folder / "networks"
+    networks.mkdir(parents=True, exist_ok=True)
+    strengths = screen(networks, corpus, report)
+    rows = confirm(networks, corpus, strengths, report)
+    secondary, claims = supplement(networks, corpus, strengths, report)
+    return write_results(rows.merge(secondary, "left", ["arm", "seed", "role"]), claims, folder)
 
 
 def snapshots(folder: Path, seed: int) -> list[Path]:
     """Return the snapshots of a baseline, earliest first."""
-    baseline = Job("confirm", BASELINE, 0.0, seed)
+    baseline = TrainingRun("confirm", BASELINE, 0.0, seed)
     return sorted((folder / "snapshots").glob(f"{baseline.name}-*.safetensors"))
 
 
-def validate_seed(folder: Path, corpus: Path, jobs: Sequence[Job], seed: int) -> str:
-    """Measure the errors of one seed's networks and snapshots on validation, and the outcomes of those matched."""
+def match_seed(folder: Path, corpus: Path, runs: Sequence[TrainingRun], seed: int) -> str:
+    """Measure the errors of one seed's networks and snapshots on validation, and the outcomes of matched snapshots."""
     import torch
 
     torch.set_num_threads(1)
-    mine = [job for job in jobs if job.seed == seed]
-    for path in [*(weights_of(folder, job) for job in mine), *snapshots(folder, seed)]:
-        errors(path, corpus)
-    for job in mine:
-        if job.arm.name != BASELINE.name:
-            measure_weights(matched(folder, job), "test", corpus)
+    of_seed = [run for run in runs if run.seed == seed]
+    for path in [*(weights_path(folder, run) for run in of_seed), *snapshots(folder, seed)]:
+        validation_cer(path, corpus)
+    for run in of_seed:
+        if not run.is_baseline:
+            measure_weights(matched_snapshot(folder, run), "test", corpus)
     return f"matched, seed {seed}"
 
 
-def errors(weights: Path, corpus: Path) -> float:
-    """Return the character error rate on some validation text; kept beside the weights."""
-    kept = weights.with_suffix(".errors.json")
-    if not kept.is_file():
-        task, batches = validation(corpus)
-        write(kept, score(task, batches, predicted(load_model(MODEL, weights=weights), task, batches)))
-    return float(json.loads(kept.read_text(encoding="utf-8"))["cer"])
+def validation_cer(weights: Path, corpus: Path) -> float:
+    """Return the character error rate on some validation text; stored beside the weights."""
+    path = weights.with_suffix(".errors.json")
+    if not path.is_file():
+        task, batches = validation_text(corpus)
+        predictions = predict(load_model(MODEL, weights=weights), task, batches)
+        write_json(path, score_predictions(task, batches, predictions))
+    return _stored_cer(weights)
+
+
+def _stored_cer(weights: Path) -> float:
+    return float(json.loads(weights.with_suffix(".errors.json").read_text(encoding="utf-8"))["cer"])
 
 
 @cache
-def validation(corpus: Path) -> tuple[Any, list[Any]]:
-    """Return the task and the validation text on which snapshots are matched, read once a process."""
+def validation_text(corpus: Path) -> tuple[Any, list[Any]]:
+    """Return the task and the validation text on which snapshots are matched; read once per process."""
     task = load_task("transliteration", corpus=corpus, rules="article")
-    return task, list(task.batches("validation", limit=MATCHING, seed=0))
+    return task, list(task.batches("validation", limit=N_MATCHING_SENTENCES, seed=0))
 
 
-def matched(folder: Path, job: Job) -> Path:
-    """Return the snapshot of the same seed's baseline whose error rate on validation is nearest to a network's."""
-    known = {path: json.loads(path.with_suffix(".errors.json").read_text(encoding="utf-8"))["cer"]
-             for path in snapshots(folder, job.seed)}  # fmt: skip
-    if not known:
+def matched_snapshot(folder: Path, run: TrainingRun) -> Path:
+    """Return the baseline snapshot of the same seed with the nearest error rate on validation."""
+    cer = {path: _stored_cer(path) for path in snapshots(folder, run.seed)}
+    if not cer:
         raise CorpusError(
-            f"{folder} has no snapshots of the baseline of seed {job.seed}; remove its weights to redo it."
+            f"{folder} has no snapshots of the baseline of seed {run.seed}. Remove its weights and run the same "
+            "command again."
         )
-    wanted = json.loads(weights_of(folder, job).with_suffix(".errors.json").read_text(encoding="utf-8"))["cer"]
-    return min(known, key=lambda path: (abs(known[path] - wanted), path.name))
+    target = _stored_cer(weights_path(folder, run))
+    return min(cer, key=lambda path: (abs(cer[path] - target), path.name))
