@@ -100,7 +100,7 @@ class TrainingRun:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it has no penalty."""
+        """True for a run without a penalty."""
         return self.arm.name == BASELINE.name
 
     @property

@@ -48,7 +48,7 @@ def screen(folder: Path, corpus: Path, report: Report) -> dict[str, float]:
         arm.name: select_strength({run.strength: outcomes[run] for run in runs if run.arm == arm}, max_cer)
         for arm in ARMS
     }
-    write_json(folder / "chosen.json", strengths)
+    write_json(folder / "strengths.json", strengths)
     return strengths
 
 

@@ -105,9 +105,9 @@ def _details(claim: JudgedClaim) -> str:
                 if name != "untrained"]  # fmt: skip
     entries.append(("comparison", claim.comparison))
     if claim.ablation is not None:
-        used = {True: "Used.", False: "Not shown to be used.", None: "Not measured."}[claim.ablation.is_used]
+        status = {True: "Used.", False: "Not shown to be used.", None: "Not measured."}[claim.ablation.is_used]
         rule = f"The units count as used if {claim.claim.ablation_rule}."
-        entries.append(("ablation", " ".join([used, rule, *claim.ablation.details])))
+        entries.append(("ablation", " ".join([status, rule, *claim.ablation.details])))
     body = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in entries)
     return f"<details><summary>Definition, details and sample sizes</summary><dl>{body}</dl></details>"
 
@@ -116,8 +116,10 @@ def ablation_section(tables: AblationTables) -> str:
     """Return the section on ablations: effects, number of units, and agreement of measures."""
     if not len(tables.effects):
         return '<section id="cause"><h2>Cause</h2><p class="left-out">Left out: too few tokens.</p></section>'
-    shown = (effect_table(tables.effects), curve_table(tables.curves), agreement_table(tables.agreement))
-    effects, curves, agreement = (f'<div class="scroller">{frame_table(table, is_prose=True)}</div>' for table in shown)
+    page_tables = (effect_table(tables.effects), curve_table(tables.curves), agreement_table(tables.agreement))
+    effects, curves, agreement = (
+        f'<div class="scroller">{frame_table(table, is_prose=True)}</div>' for table in page_tables
+    )
     return f"""<section id="cause">
 <h2>Cause</h2>
 <p>A unit can encode something that the network never uses. Here the units of a group are replaced, all together, by the
