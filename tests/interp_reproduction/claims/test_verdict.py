@@ -54,7 +54,7 @@ def test_shared_noise_of_two_networks_cancels_in_their_difference():
 def test_the_mean_of_networks():
     parts = mean_estimates([finding(0.1, seed=1), finding(0.3, seed=2)])
     assert parts["a"].value == pytest.approx(0.2)
-    assert compare_with_untrained(finding(0.5, 0), [finding(0.1, 0), finding(0.3, 0)]).intervalwith(
+    assert compare_with_untrained(finding(0.5, 0), [finding(0.1, 0), finding(0.3, 0)]).endswith(
         "untrained networks: +0.30 [+0.30, +0.30]."
     )
     assert compare_with_untrained(YES, [YES, NO, NO]) == "It holds in 1 of 3 untrained networks."
