@@ -60,14 +60,14 @@ def measure_k80(acts: xr.Dataset, model: torch.nn.Module, pair: str, seed: int) 
     """Return the smallest number of units, ranked on one half of the sources, with 80 % of the effect on the other."""
     even, odd = halves(pick(acts, input=pair.partition("=>")[0]))
     names = rank_units(pick(even, module=MODULE), pair, seed)
-    curve = measure("ablation-curve", odd, model=model, ranking=names, pair=pair, orders=0, seed=seed)
+    curve = measure("ablation-curve", odd, model=model, ranking=names, pair=pair, n_random_orders=0, seed=seed)
     k80 = int(curve["k80"])
     return k80 if k80 > 0 else len(names)
 
 
 def rank_units(acts: xr.Dataset, pair: str, seed: int) -> list[str]:
     """Return the units by their debiased distance for a pair, largest first."""
-    minima: dict[str, Any] = {"minimum": MIN_TOKENS, "minimum_sources": MIN_SOURCES}
+    minima: dict[str, Any] = {"min_tokens": MIN_TOKENS, "min_sources": MIN_SOURCES}
     dist = measure("hellinger", acts, pairs=[pair], seed=seed, **minima)["distance"].sel(pair=pair)
     order = np.argsort(-np.nan_to_num(dist.values, nan=-1.0), kind="stable")
     return [str(name) for name in dist["unit"].values[order]]

@@ -174,7 +174,7 @@ def _consume(source: CollectingStream, with_raw_distances: bool) -> xr.Dataset:
             pass
         return xr.Dataset()
     try:
-        return measure("hellinger", source, mode="article", bins=N_BINS, minimum=MIN_TOKENS)
+        return measure("hellinger", source, estimator="raw", bins=N_BINS, min_tokens=MIN_TOKENS)
     except OptionError as error:
         raise OptionError(f"{error} Raise --limit, or use a larger corpus.") from error
 

@@ -42,7 +42,7 @@ def report(tmp_path_factory):
         patch.setattr(pipeline, "load_model", small_network)
         patch.setattr(ablations, "N_CONTROLS", 19)
         for module in (evidence, agreement):  # in a half of so few samples
-            patch.setattr(module, "MINIMA", {"minimum": 60, "minimum_sources": 20})
+            patch.setattr(module, "MINIMA", {"min_tokens": 60, "min_sources": 20})
         patch.setattr(sys, "argv", arguments("--limit", 1000, "--with-ablations", "--output", path))
         assert exit_code() == 0
     return path
@@ -90,7 +90,7 @@ def units():
     return {"unit": [interp.unit_name(m, q, i, layer, d) for m, layer, d, q, i, _ in rows], **coords}
 
 
-COUNTS = {"n_with": 1234, "n_without": 1234, "sources_with": 321, "sources_without": 321}
+COUNTS = {"n_target": 1234, "n_rest": 1234, "sources_target": 321, "sources_rest": 321}
 
 
 class SyntheticEvidence:
@@ -102,7 +102,7 @@ class SyntheticEvidence:
         names = {"unit": coords["unit"], **kinds, "pair": ["=>".join(pair) for pair in PAIRS]}
         names |= {f"pair_{side}": ("pair", [pair[k] for pair in PAIRS]) for k, side in enumerate(("input", "output"))}
         data = {"distance": (("unit", "pair"), np.full((size, len(PAIRS)), 0.1))}
-        data |= {"knows": (("unit", "pair"), np.zeros((size, len(PAIRS)), bool))}
+        data |= {"selective": (("unit", "pair"), np.zeros((size, len(PAIRS)), bool))}
         self.dist = xr.Dataset(data | {name: ("pair", [n] * len(PAIRS)) for name, n in COUNTS.items()}, names)
         lower = [name for name in coords["unit"] if name.startswith("hidden")]
         upper = [name for name in coords["unit"] if name.startswith("output")]
@@ -116,7 +116,7 @@ class SyntheticEvidence:
     def set(self, pair, unit, distance, selective=False):
         """Set the distance of a unit for a pair."""
         self.dist["distance"].loc[{"unit": unit, "pair": pair}] = distance
-        self.dist["knows"].loc[{"unit": unit, "pair": pair}] = selective
+        self.dist["selective"].loc[{"unit": unit, "pair": pair}] = selective
 
     def build(self):
         """Return the evidence."""
@@ -124,7 +124,7 @@ class SyntheticEvidence:
         noise = np.random.default_rng(0).normal(0, self.noise, (20, *squared.shape))
         noise -= noise.mean(0)
         leave_out = xr.DataArray(squared.values + noise, dims=("group", "unit", "pair"))
-        dist = self.dist.assign(whole=squared, without=leave_out)
+        dist = self.dist.assign(estimate_full=squared, estimate_leave_out=leave_out)
         counts = dict.fromkeys(["t=>ծ", "s=>_", "t=>թ", "h=>_", "h=>հ"], tuple(COUNTS.values()))
         all_pairs = interp.pick(dist, quantity="h")
         return Evidence(dist, dist, dist, all_pairs, self.contributions, self.windows, counts)

@@ -157,11 +157,14 @@ def planted_acts():
 
 
 def test_debiased_distances_and_their_differences_equal_those_of_the_probe():
-    dist = interp.measure("hellinger", planted_acts(), keep_groups=True, pairs=["p=>x"], draws=20)
-    full, leave_out = dist["whole"].values[:, 0], dist["without"].transpose("group", "unit", "pair").values[..., 0]
+    dist = interp.measure("hellinger", planted_acts(), return_jackknife=True, pairs=["p=>x"], n_permutations=20)
+    full, leave_out = (
+        dist["estimate_full"].values[:, 0],
+        dist["estimate_leave_out"].transpose("group", "unit", "pair").values[..., 0],
+    )
     value, left = debiased_distances(full, leave_out)
     np.testing.assert_allclose(value, dist["distance"].values[:, 0], atol=1e-12)
     expected = difference(dist.isel(unit=[5, 6, 7]), dist.isel(unit=[0, 1]), over=("unit",)).isel(pair=0)
     actual = Estimate(value[5:].mean(), left[:, 5:].mean(1)) - Estimate(value[:2].mean(), left[:, :2].mean(1))
     assert actual.value == pytest.approx(float(expected["difference"]))
-    assert actual.interval == pytest.approx((float(expected["low"]), float(expected["high"])))
+    assert actual.interval == pytest.approx((float(expected["ci_low"]), float(expected["ci_high"])))

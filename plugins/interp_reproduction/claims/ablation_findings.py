@@ -45,7 +45,7 @@ def find_row(effects: pd.DataFrame, group: str, pair: tuple[str, str]) -> Any:
 
 def exceeds_random_groups(row: Any) -> bool:
     """Return whether an effect is above 0 and above random groups of both kinds, adjusted for all tests."""
-    return bool(row["low"] > 0 and all(row[f"p_{control}_holm"] < ALPHA for control in CONTROLS))
+    return bool(row["ci_low"] > 0 and all(row[f"p_{control}_holm"] < ALPHA for control in CONTROLS))
 
 
 def group_finding(effects: pd.DataFrame, groups: list[tuple[str, tuple[str, str]]]) -> AblationFinding:
@@ -63,7 +63,7 @@ def group_finding(effects: pd.DataFrame, groups: list[tuple[str, tuple[str, str]
 def format_effect(row: Any) -> str:
     """Return an effect with its interval and both p-values: ``+5.9 [+5.6, +6.2], p .001 / .001``."""
     p = " / ".join(format_p(row[f"p_{control}"]) for control in CONTROLS)
-    return f"{format_signed(row['effect'])} [{format_signed(row['low'])}, {format_signed(row['high'])}], p {p}"
+    return f"{format_signed(row['effect'])} [{format_signed(row['ci_low'])}, {format_signed(row['ci_high'])}], p {p}"
 
 
 def format_p(p: float) -> str:
@@ -73,7 +73,7 @@ def format_p(p: float) -> str:
 
 def describe_effect(row: Any) -> str:
     """Return a sentence with specificity, accuracy and n of an ablation."""
-    low, high = format_signed(row["specificity_low"]), format_signed(row["specificity_high"])
+    low, high = format_signed(row["specificity_ci_low"]), format_signed(row["specificity_ci_high"])
     return (
         f"{row['group'][:1].upper()}{row['group'][1:]}, {row['pair']}: specificity "
         f"{format_signed(row['specificity'])} [{low}, {high}], accuracy {row['accuracy']:.3f} to "

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 CURVE_LAYERS = {"h": (None, "h"), "hidden": (None, "out")}
 CONTROLS = ("uniform", "matched")
-EFFECT_COLUMNS = ("effect", "low", "high", "specificity", "specificity_low", "specificity_high", "others", "elsewhere",
+EFFECT_COLUMNS = ("effect", "ci_low", "ci_high", "specificity", "specificity_ci_low", "specificity_ci_high",
+                  "effect_other_outputs", "effect_other_inputs",
                   "log_p", "log_p_ablated", "accuracy", "accuracy_ablated", "tokens", "sources")  # fmt: skip
 
 
@@ -113,10 +114,10 @@ def ablation_effects(acts: xr.Dataset, group: AblationGroup, *, model: Any, seed
 
     pairs = [pair_name(pair) for pair in group.pairs]
     result = measure("ablation-effect", acts, model=model, groups={group.name: list(group.units)}, pairs=pairs,
-                     controls=N_CONTROLS, seed=seed)  # fmt: skip
+                     n_controls=N_CONTROLS, seed=seed)  # fmt: skip
     columns: dict[str, Any] = {"group": group.name, "pair": result["pair"].values, "size": len(group.units)}
     columns |= {name: result[name].values for name in EFFECT_COLUMNS if name in result}
-    columns |= {f"p_{control}": result["p"].sel(kind=control).values for control in CONTROLS}
+    columns |= {f"p_{control}": result["p"].sel(control=control).values for control in CONTROLS}
     return pd.DataFrame(columns)
 
 
@@ -133,8 +134,8 @@ def ablation_curve(
 
     names = ranked_units(ranking, pair, CURVE_LAYERS[layer])
     seed = ranking.seed if basis == "rotated" else None
-    result = measure("ablation-curve", acts, model=model, ranking=names, pair=pair_name(pair), orders=0, rotated=seed,
-                     seed=ranking.seed)  # fmt: skip
+    result = measure("ablation-curve", acts, model=model, ranking=names, pair=pair_name(pair), n_random_orders=0,
+                     rotated=seed, seed=ranking.seed)  # fmt: skip
     row = {"pair": pair_name(pair), "layer": layer, "basis": basis, "units": len(names)}
     return pd.DataFrame([row | {"k80": int(result["k80"]), "whole": float(result["whole"])}])
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 60  # attributed tokens per pair, one per source
 ATTRIBUTION_OPTIONS: dict[str, Any] = {
-    "sentences": 3,
+    "n_baselines": 3,
     "n_steps": 16,
 }  # the attributions sum to the change of the output with an error below .1 %
 
@@ -47,7 +47,7 @@ def classifier_weights(network: NetworkRun, evidence: Evidence, layer: str) -> x
     letters = sorted({letter for letter, _ in GRAPH_PAIRS})
     acts = pick(network.acts, input=letters, unit=layer_units(network.acts, layer))
     pairs = measured_pairs(evidence)
-    return measure("classifier", acts, pairs=pairs, controls=0, seed=evidence.seed, **MINIMA)[["weight"]]
+    return measure("classifier", acts, pairs=pairs, n_controls=0, seed=evidence.seed, **MINIMA)[["weight"]]
 
 
 def ablation_effects(network: NetworkRun, evidence: Evidence, layer: str) -> xr.Dataset:
@@ -57,7 +57,7 @@ def ablation_effects(network: NetworkRun, evidence: Evidence, layer: str) -> xr.
     letters, units = sorted({letter for letter, _ in GRAPH_PAIRS}), layer_units(network.acts, layer)
     pairs, odd = measured_pairs(evidence), halves(pick(network.acts, input=letters))[1]
     result = measure("ablation-effect", odd, model=network.model, groups={unit: [unit] for unit in units}, pairs=pairs,
-                     controls=0, details=False, seed=evidence.seed)  # fmt: skip
+                     n_controls=0, full_output=False, seed=evidence.seed)  # fmt: skip
     effect = np.empty((len(units), len(pairs)))
     rows = [units.index(group) for group in result["group"].values]
     columns = [pairs.index(pair) for pair in result["pair"].values]
@@ -82,7 +82,7 @@ def mean_conductance(network: NetworkRun, pair: Sequence[str], units: list[str])
     first_of_source = np.unique(target["source"].values, return_index=True)[1]
     tokens, outputs = target.isel(token=first_of_source[:MAX_TOKENS]), sorted(set(odd["output"].values.tolist()))
     result = measure("unit-attribution", tokens, model=network.model, batches=network.batches, units=units,
-                     against=outputs, seen_by="output", **ATTRIBUTION_OPTIONS)  # fmt: skip
+                     contrast_with=outputs, scope="readout", **ATTRIBUTION_OPTIONS)  # fmt: skip
     return result["mean"].drop_vars("offset").reset_coords(drop=True).reindex(unit=units)
 
 
@@ -105,9 +105,9 @@ def measure_agreement(network: NetworkRun, evidence: Evidence, layer: str) -> pd
     result = agreement({name: function(network, evidence, layer) for name, function in MEASURES.items()})
     names = list(MEASURES)
     rows = [
-        {"layer": layer, "pair": pair, "measure": first, "measure_2": second,
-         "correlation": float(result["correlation"].sel(pair=pair, measure=first, measure_2=second)),
-         "n": int(result["n"].sel(pair=pair, measure=first, measure_2=second))}
+        {"layer": layer, "pair": pair, "measure_a": first, "measure_b": second,
+         "correlation": float(result["correlation"].sel(pair=pair, measure_a=first, measure_b=second)),
+         "n": int(result["n"].sel(pair=pair, measure_a=first, measure_b=second))}
         for pair in result["pair"].values.tolist()
         for position, first in enumerate(names)
         for second in names[position + 1 :]

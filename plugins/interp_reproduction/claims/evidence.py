@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from interp_reproduction.network_run import NetworkRun
 
-MINIMA: dict[str, Any] = {"minimum": MIN_TOKENS, "minimum_sources": MIN_SOURCES}
+MINIMA: dict[str, Any] = {"min_tokens": MIN_TOKENS, "min_sources": MIN_SOURCES}
 LAYERS = {"hidden": (None, "out"), "backward h": ("backward", "h"), "forward h": ("forward", "h")}
 """Direction (None for any) and quantity of the units of each layer that ablations and tables name."""
 
@@ -84,7 +84,7 @@ def collect_evidence(network: NetworkRun, seed: int, basis: str = "units") -> Ev
         selection=_distances(even, CLAIM_PAIRS, **options),
         measured=_distances(odd, CLAIM_PAIRS, **options),
         gates=_distances(gate_acts, GRAPH_PAIRS[:1], **options) if gate_acts is not None else _no_pairs(),
-        all_pairs=_distances(network.ambiguous_acts, None, keep_groups=False, **options),
+        all_pairs=_distances(network.ambiguous_acts, None, return_jackknife=False, **options),
         contributions=_contributions(network, GRAPH_PAIRS[0]) if has_gates else _no_pairs(),
         windows=network.windows,
         counts={pair_name(pair): min(_count_sides(half, pair) for half in (even, odd)) for pair in CLAIM_PAIRS},
@@ -93,12 +93,12 @@ def collect_evidence(network: NetworkRun, seed: int, basis: str = "units") -> Ev
 
 
 def _distances(
-    acts: xr.Dataset, pairs: Sequence[tuple[str, str]] | None, *, keep_groups: bool = True, **options: Any
+    acts: xr.Dataset, pairs: Sequence[tuple[str, str]] | None, *, return_jackknife: bool = True, **options: Any
 ) -> xr.Dataset:
     """Measure debiased distances for those pairs that have enough tokens and sources."""
     names = None if pairs is None else [pair_name(pair) for pair in pairs if _is_target(acts, pair).any()]
     try:
-        return measure("hellinger", acts, pairs=names, keep_groups=keep_groups, **MINIMA, **options)
+        return measure("hellinger", acts, pairs=names, return_jackknife=return_jackknife, **MINIMA, **options)
     except (OptionError, UnknownNameError):  # no pair has enough
         return _no_pairs()
 
@@ -128,7 +128,7 @@ def _contributions(network: NetworkRun, pair: tuple[str, str]) -> xr.Dataset:
         return _no_pairs()
     lower = [str(name) for name in network.acts["unit"].values[is_hidden_unit(network.acts)]]
     weights = network.connectivity.sel(lower_unit=lower)
-    return measure("contributions", odd, wiring=weights, pairs=[pair_name(pair)], minimum=1)
+    return measure("contributions", odd, wiring=weights, pairs=[pair_name(pair)], min_tokens=1)
 
 
 def unit_mask(dist: xr.Dataset, direction: str | None = None, quantity: str = "h") -> np.ndarray:
@@ -148,7 +148,7 @@ def jackknife_distances(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the distances (unit,) from all sources, and (group, unit) without each group of them."""
     one = dist.sel(pair=pair_name(pair)).isel(unit=np.flatnonzero(unit_mask(dist, direction, quantity)))
-    return debiased_distances(one["whole"].values, one["without"].transpose("group", "unit").values)
+    return debiased_distances(one["estimate_full"].values, one["estimate_leave_out"].transpose("group", "unit").values)
 
 
 def ranked_units(evidence: Evidence, pair: tuple[str, str], layer: tuple[str | None, str]) -> list[str]:
@@ -165,5 +165,5 @@ def top_units(evidence: Evidence, pair: tuple[str, str], layer: str) -> list[str
 def format_sides(dist: xr.Dataset, pair: tuple[str, str]) -> str:
     """Return tokens / sources on both sides of a pair: ``1,112 / 214 against 20,112 / 590``."""
     one = dist.sel(pair=pair_name(pair))
-    sides = [captions.counts(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("with", "without")]
+    sides = [captions.counts(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("target", "rest")]
     return " against ".join(sides)

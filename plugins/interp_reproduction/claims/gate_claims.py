@@ -168,7 +168,7 @@ def judge_cell_inputs(tables: AblationTables) -> AblationFinding:
     rows = {gate: find_row(tables.effects, gate_name(gate), PAIR) for gate in GATES}
     if any(row is None for row in rows.values()):
         return NOT_MEASURED
-    is_larger = all(rows["g"]["low"] > rows[gate]["high"] for gate in "ifo")
+    is_larger = all(rows["g"]["ci_low"] > rows[gate]["ci_high"] for gate in "ifo")
     texts = [f"{gate} {format_signed(row['effect'])}" for gate, row in rows.items()]
     details = tuple(f"{format_effect(row)}. {describe_effect(row)}" for row in rows.values())
     return AblationFinding(", ".join(texts), exceeds_random_groups(rows["g"]) and is_larger, details)

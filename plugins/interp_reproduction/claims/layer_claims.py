@@ -82,7 +82,7 @@ def measure_shared_unit(evidence: Evidence) -> Finding:
     if missing:
         return missing
     unit, dist = best_forward_unit(evidence), evidence.measured
-    selective = dist["knows"].isel(unit=np.flatnonzero(unit_mask(dist, "forward"))[unit])
+    selective = dist["selective"].isel(unit=np.flatnonzero(unit_mask(dist, "forward"))[unit])
     is_selective = {pair: bool(selective.sel(pair=pair_name(pair))) for pair in C5_OTHER_PAIRS}
     ranks = {pair: rank(distances(dist, pair, "forward"), unit) for pair in C5_OTHER_PAIRS}
     size = int(unit_mask(dist, "forward").sum())
@@ -121,13 +121,13 @@ def measure_participation(evidence: Evidence) -> Finding:
     if dist.sizes["pair"] < MIN_PAIRS:
         count = f"{dist.sizes['pair']} pairs have {MIN_TOKENS} tokens and {MIN_SOURCES} sources on each side"
         return not_measured(f"{count}; {MIN_PAIRS} are required.", "too few pairs")
-    selective = dist["knows"].transpose("unit", "pair").values
+    selective = dist["selective"].transpose("unit", "pair").values
     squared = np.maximum(dist["distance"].transpose("unit", "pair").values, 0) ** 2
     ratio = participation_ratio(squared, axis=0)
     per_pair, per_unit = selective.sum(axis=0), selective.sum(axis=1)
     median_units, median_pairs = float(np.median(per_pair)), float(np.median(per_unit))
     units, pairs = selective.shape
-    smallest = dist.isel(pair=int(np.argmin(np.minimum(dist["n_with"].values, dist["n_without"].values))))
+    smallest = dist.isel(pair=int(np.argmin(np.minimum(dist["n_target"].values, dist["n_rest"].values))))
     smallest_pair = (str(smallest["pair_input"].values), str(smallest["pair_output"].values))
     extremes = [f"{dist['pair'].values[k]} {per_pair[k]}" for k in (per_pair.argmin(), per_pair.argmax())]
     return Finding(
@@ -174,7 +174,7 @@ def judge_directions(tables: AblationTables, *, pairs: tuple[Pair, ...], claimed
     if finding.is_used is None or other_finding.is_used is None:
         return NOT_MEASURED
     is_larger = all(
-        find_row(tables.effects, claimed_group, pair)["low"] > find_row(tables.effects, other_group, pair)["high"]
+        find_row(tables.effects, claimed_group, pair)["ci_low"] > find_row(tables.effects, other_group, pair)["ci_high"]
         for pair in pairs
     )
     text = f"{claimed} {finding.text}; {other} {other_finding.text}"

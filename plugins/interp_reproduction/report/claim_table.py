@@ -151,9 +151,9 @@ def effect_table(effects: pd.DataFrame) -> pd.DataFrame:
             "ablated": row["group"],
             "pair": row["pair"],
             "n": f"{row['tokens']:,} / {row['sources']:,}",
-            "effect": _with_interval(row, "effect", "low", "high"),
-            "specificity": _with_interval(row, "specificity", "specificity_low", "specificity_high"),
-            "other letters": "–" if np.isnan(row["elsewhere"]) else format_signed(row["elsewhere"]),
+            "effect": _with_interval(row, "effect", "ci_low", "ci_high"),
+            "specificity": _with_interval(row, "specificity", "specificity_ci_low", "specificity_ci_high"),
+            "other letters": "–" if np.isnan(row["effect_other_inputs"]) else format_signed(row["effect_other_inputs"]),
             "accuracy": f"{100 * row['accuracy']:.0f} to {100 * row['accuracy_ablated']:.0f} %",
             "p": " / ".join(format_p(row[f"p_{control}"]) for control in CONTROLS),
             "Holm": format_p(max(row["p_uniform_holm"], row["p_matched_holm"])),
@@ -189,7 +189,7 @@ def agreement_table(agreement: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for (first, second), layers in agreement.groupby(["measure", "measure_2"], sort=False):
+    for (first, second), layers in agreement.groupby(["measure_a", "measure_b"], sort=False):
         row = {"measures": f"{first}, {second}"}
         for layer, pairs in layers.groupby("layer", sort=False):
             values = pairs["correlation"]

@@ -100,7 +100,7 @@ def draw_graph(network: NetworkRun, pair: tuple[str, str]) -> Figure:
     if _is_missing(network, pair):
         return _too_few_tokens(empty, network, pair)
     acts = pick(network.acts, input=letter)
-    view = draw("layered-graph", acts, network.raw_distances, wiring=network.connectivity, pair=pair)
+    view = draw("layered-graph", acts, network.raw_distances, connectivity=network.connectivity, pair=pair)
     return replace(empty, view=view)
 
 
@@ -151,9 +151,8 @@ def draw_strips(network: NetworkRun) -> Figure:
     if not units or not sentences.sizes["token"]:
         return replace(empty, reason=f"Left out: {SUFFIX} does not occur in these samples; raise --limit.")
     sources = list(dict.fromkeys(sentences["source"].values.tolist()))[:MAX_STRIPS]
-    view = draw(
-        "cell-strips", sentences, units=units, around=SUFFIX, sources=sources, limit=MAX_CHARACTERS, predictions=0
-    )
+    view = draw("cell-strips", sentences, units=units, around=SUFFIX, sources=sources, max_characters=MAX_CHARACTERS,
+                show_predictions=0)  # fmt: skip
     return replace(empty, view=view)
 
 

@@ -24,7 +24,7 @@ PACKAGES = ("torch", "numpy", "scipy", "xarray", "zarr", "matplotlib")
 def describe_provenance(settings: Settings, networks: ReportNetworks) -> dict[str, Any]:
     """Return the provenance of a report by heading, in the order of the page."""
     attrs, network = networks.run.acts.attrs, networks.run
-    error, n_rows = f"{attrs['max_abs_error']:.1e}", f"{attrs['checked_rows']:,}"
+    error, n_rows = f"{attrs['verification_max_error']:.1e}", f"{attrs['verification_rows']:,}"
     return {
         "corpus": str(attrs.get("corpus") or "demo"),
         "split": settings.split,

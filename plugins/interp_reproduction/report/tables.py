@@ -86,7 +86,7 @@ def debiased_table(evidence: Evidence) -> pd.DataFrame:
     """Return the ten selected units per pair and layer, with their distances on both halves of the sources."""
     import pandas as pd
 
-    columns = ("low", "high", "auc", "p", "q", "knows")
+    columns = ("ci_low", "ci_high", "auc", "p", "q", "selective")
     records = []
     for pair in (pair for pair in CLAIM_PAIRS if evidence.has(pair)):
         for layer, kind in LAYERS.items():
@@ -110,9 +110,9 @@ def selectivity_table(networks: ReportNetworks) -> pd.DataFrame:
         for k in range(dist.sizes["pair"]):
             one = dist.isel(pair=k)
             row = {"network": name, "pair": str(one["pair"].values), "units": dist.sizes["unit"]}
-            row |= {key: int(one[key]) for key in ("n_with", "sources_with", "n_without", "sources_without")}
-            row |= {"n_selective": int(one["knows"].sum())}
-            row |= {key: float(one[key]) for key in ("p_max", "smallest")}
+            row |= {key: int(one[key]) for key in ("n_target", "sources_target", "n_rest", "sources_rest")}
+            row |= {"n_selective": int(one["selective"].sum())}
+            row |= {key: float(one[key]) for key in ("p_maxstat", "detectable_distance")}
             squared = np.maximum(one["distance"].values, 0) ** 2
             records.append(row | {"participation": float(participation_ratio(squared))})
     return pd.DataFrame(records)
@@ -128,7 +128,7 @@ def pair_table(dist: xr.Dataset) -> pd.DataFrame:
 def _pair_record(dist: xr.Dataset, k: int) -> dict[str, Any]:
     one = dist.isel(pair=k)
     record: dict[str, Any] = {"pair": str(one["pair"].values)}
-    record |= {name: int(one[name]) for name in ("n_with", "sources_with", "n_without", "sources_without")}
+    record |= {name: int(one[name]) for name in ("n_target", "sources_target", "n_rest", "sources_rest")}
     for kind, (quantity, direction) in {"forward": ("h", "forward"), "backward": ("h", "backward"),
                                         "hidden": ("out", None)}.items():  # fmt: skip
         mask = unit_mask(dist, direction, quantity)
@@ -137,7 +137,7 @@ def _pair_record(dist: xr.Dataset, k: int) -> dict[str, Any]:
             first = top_indices(values, 1)[0]
             record |= {f"best {kind}": str(names[first]), f"H {kind}": float(values[first])}
             record[f"top {N_TOP} {kind}"] = top_mean(values, N_TOP)
-    return record | {"sampling floor": sampling_floor(record["n_with"], record["n_without"], N_BINS)}
+    return record | {"sampling floor": sampling_floor(record["n_target"], record["n_rest"], N_BINS)}
 
 
 def unit_table(dist: xr.Dataset) -> pd.DataFrame:

@@ -19,8 +19,8 @@ def tables(used=(), k80=100):
     for group, pair in GROUPS:
         effect = 1.0 if (group, pair) in used else 0.1
         p = 0.001 if (group, pair) in used else 0.4
-        row = {"group": group, "pair": pair, "effect": effect, "low": effect - 0.1, "high": effect + 0.1}
-        row |= {"specificity": effect, "specificity_low": 0.0, "specificity_high": 1.0, "accuracy": 0.9}
+        row = {"group": group, "pair": pair, "effect": effect, "ci_low": effect - 0.1, "ci_high": effect + 0.1}
+        row |= {"specificity": effect, "specificity_ci_low": 0.0, "specificity_ci_high": 1.0, "accuracy": 0.9}
         rows.append(row | {"accuracy_ablated": 0.5, "tokens": 400, "sources": 100, "p_uniform": p, "p_matched": p})
     curves = [
         {"pair": pair, "layer": layer, "basis": basis, "units": size, "k80": k80, "whole": 5.0}

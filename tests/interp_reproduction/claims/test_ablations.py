@@ -32,7 +32,7 @@ def test_effects_are_complete_and_consistent(report, marker):
     rows = pd.read_csv(report / "tables/ablations.csv")
     assert len(rows) == 3 * 4 + 4 + 3 + 1
     assert set(rows["pair"]) == {"t=>ծ", "s=>_", "t=>թ", "h=>_", "h=>հ"}
-    assert (rows["low"] <= rows["high"]).all()
+    assert (rows["ci_low"] <= rows["ci_high"]).all()
     for control in ("uniform", "matched"):
         p = rows[f"p_{control}"]
         assert (p * 20).round(9).isin(range(1, 21)).all()  # 19 random groups

@@ -25,8 +25,8 @@ def test_the_gap_of_c1_follows_from_the_stored_distances(report, marker, network
 
 def test_the_halves_share_no_source(report):
     parts = [interp.open(report / f"data/distance-{part}-trained.zarr") for part in ("selection", "measured")]
-    counts = [int(part["n_with"].sel(pair="t=>ծ")) for part in parts]
-    assert sum(counts) == int(interp.open(report / "data/distance-raw.zarr")["n_with"].sel(pair="t=>ծ"))
+    counts = [int(part["n_target"].sel(pair="t=>ծ")) for part in parts]
+    assert sum(counts) == int(interp.open(report / "data/distance-raw.zarr")["n_target"].sel(pair="t=>ծ"))
 
 
 def test_units_are_ranked_by_their_selection_distance(synthetic):

@@ -87,12 +87,12 @@ def test_c7_counts_selective_units_and_pairs(synthetic):
     is_h = np.flatnonzero(synthetic.dist["quantity"].values == "h")
     synthetic.dist["distance"].values[is_h] = 0
     synthetic.dist["distance"].values[is_h[:6]] = 0.5
-    synthetic.dist["knows"].values[is_h[:6]] = True  # six of thirty units are selective for every pair
+    synthetic.dist["selective"].values[is_h[:6]] = True  # six of thirty units are selective for every pair
     finding = measured("C7", synthetic)
     assert (finding.numbers["units per pair"], finding.numbers["pairs per unit"]) == (6, 0)
     assert finding.numbers["participation"] == pytest.approx(6)
     assert finding.holds is False  # the median unit is selective for no pair
-    synthetic.dist["knows"].values[is_h[:16], :2] = True
+    synthetic.dist["selective"].values[is_h[:16], :2] = True
     assert measured("C7", synthetic).holds is True
 
 

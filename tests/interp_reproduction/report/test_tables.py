@@ -11,7 +11,7 @@ NETWORKS = ("trained", "untrained-1", "untrained-2", "untrained-3", "rotated")
 def test_the_tables_have_the_numbers(report, marker):
     pairs = pd.read_csv(report / "tables/pairs.csv")
     assert {"t=>ծ", "s=>_", "t=>թ", "h=>_"} <= set(pairs["pair"])
-    assert (pairs[["n_with", "n_without"]] >= 300).all(axis=None)
+    assert (pairs[["n_target", "n_rest"]] >= 300).all(axis=None)
     claims = pd.read_csv(report / "tables/claims.csv")
     c1 = claims[(claims["claim"] == "C1") & (claims["network"] == "trained")]
     numbers = marker["claims"]["C1"]["trained"]
@@ -28,6 +28,6 @@ def test_the_stores_open(report):
     for network in NETWORKS:
         for part in ("selection", "measured", "all-pairs"):
             dist = interp.open(report / f"data/distance-{part}-{network}.zarr")
-            assert {"distance", "low", "high", "q", "knows"} <= set(dist.data_vars)
+            assert {"distance", "ci_low", "ci_high", "q", "selective"} <= set(dist.data_vars)
     acts = interp.open(report / "data/activations.zarr")
     assert set(acts["input"].values.tolist()) == {"t", "s", "h"}
