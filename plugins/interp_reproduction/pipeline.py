@@ -1,4 +1,4 @@
-"""From text to a finished report: task, capture, probe, claims, figures, page."""
+"""Pipeline from text to a finished report: task, network runs, distances, claims, figures, page."""
 
 from __future__ import annotations
 
@@ -8,65 +8,66 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp import load_model, load_task
-from interp_reproduction.claims import Row, Runs, judge
-from interp_reproduction.evidence import gather
-from interp_reproduction.figures import Figure, each_figure
-from interp_reproduction.folder import new_report
-from interp_reproduction.page import write_page
-from interp_reproduction.provenance import describe, write_marker
-from interp_reproduction.runs import Run, run
-from interp_reproduction.settings import UNTRAINED, Settings
-from interp_reproduction.tables import write_data, write_tables
+from interp_reproduction.claims.agreement import measure_agreement
+from interp_reproduction.claims.evidence import LAYERS, collect_evidence
+from interp_reproduction.claims.judge import ReportNetworks, ablation_findings, ablation_groups, judge_claims
+from interp_reproduction.network_run import NetworkRun, run_network
+from interp_reproduction.report.figures import Figure, figure_steps
+from interp_reproduction.report.folder import new_report
+from interp_reproduction.report.page import write_page
+from interp_reproduction.report.provenance import describe_provenance, write_marker
+from interp_reproduction.report.tables import write_datasets, write_tables
+from interp_reproduction.settings import N_UNTRAINED, Settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from interp_reproduction.causes import Ablated
+    from interp_reproduction.claims.ablations import AblationTables
 
-BATCH = 32  # samples at once: two batches of the longest sentences, every unit of them, are in memory
+BATCH_SIZE = 32  # samples: two batches of the longest sentences, with every unit, are in memory
 
 
 def write_report(settings: Settings, output: Path) -> Path:
-    """Make a report and return its page; on any error nothing is left behind.
+    """Write a report and return its page. If an error occurs, nothing is left behind.
 
     Parameters
     ----------
     settings : Settings
-        What to reproduce, and on what.
+        Options of the report.
     output : Path
         Directory of the report; see `new_report`.
 
     Returns
     -------
     Path
-        ``index.html``.
+        Path of ``index.html``.
 
     Raises
     ------
     InterpError
-        For a directory, text, weights or options that don't do; each in one sentence.
+        If the directory, the text, the weights or an option is invalid; one sentence per error.
     """
-    with new_report(output) as draft, _bars() as bars, one_thread():
-        runs = _runs(settings, bars)
-        ablated = _ablated(runs, bars) if settings.full else None
-        with _step(bars, "Claims", 1):
-            rows = _rows(runs, ablated)
-        figures = _figures(runs.figures, draft, bars)
-        with _step(bars, "Tables, datasets and page", 1):
-            told = describe(settings, runs)
-            write_tables(draft / "tables", runs, rows, ablated)
-            write_data(draft / "data", runs, figures)
-            write_page(draft, told, runs, rows, figures, ablated)
-            write_marker(draft, told, rows)
+    with new_report(output) as draft, _progress() as progress, one_thread():
+        networks = _run_networks(settings, progress)
+        ablations = _ablate(networks, progress) if settings.with_ablations else None
+        with _step(progress, "Claims", 1):
+            claims = judge_claims(networks, None if ablations is None else ablation_findings(ablations))
+        figures = _draw_figures(networks.run, draft, progress)
+        with _step(progress, "Tables, datasets and page", 1):
+            provenance = describe_provenance(settings, networks)
+            write_tables(draft / "tables", networks, claims, ablations)
+            write_datasets(draft / "data", networks, figures)
+            write_page(draft, provenance, networks, claims, figures, ablations)
+            write_marker(draft, provenance, claims)
     return Path(output).resolve() / "index.html"
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one core: the same bytes on every machine, and another core counts what the network did before.
+    """Restrict torch to one thread, for the same bytes on every machine; other cores count the previous chunk.
 
-    Several threads that share each small product also wait for each other; where another program runs on one of the
-    cores, that made a report ten times slower.
+    Several threads that share small products also wait for each other: while another program used one of the cores,
+    that made a report ten times slower.
     """
     import torch
 
@@ -78,7 +79,7 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _bars() -> Progress:
+def _progress() -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
@@ -87,73 +88,69 @@ def _bars() -> Progress:
 
 
 @contextmanager
-def _step(bars: Progress, words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar that ``advance(n)`` fills; it is full when the step is over."""
-    bar = bars.add_task(f"{words:<42}", total=total)
-    yield lambda done: bars.advance(bar, done)
-    bars.update(bar, completed=total)
+def _step(progress: Progress, description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar and yield ``advance(n)``, which fills it; the bar is full at the end of the block."""
+    bar = progress.add_task(f"{description:<42}", total=total)
+    yield lambda n: progress.advance(bar, n)
+    progress.update(bar, completed=total)
 
 
-def _runs(settings: Settings, bars: Progress) -> Runs:
-    """Run the trained network, then untrained ones on the same samples; of these only the evidence is kept."""
-    network = load_model(settings.model)
-    blanks = [load_model(settings.model, untrained=settings.seed + number) for number in range(UNTRAINED)]
-    with _step(bars, "Reading the text", 1):
-        options = {"corpus": settings.corpus, "rules": settings.rules, "batch_size": BATCH}
+def _run_networks(settings: Settings, progress: Progress) -> ReportNetworks:
+    """Run the trained network, then untrained ones on the same samples, of which only the evidence is retained."""
+    trained_model = load_model(settings.model)
+    untrained_models = [load_model(settings.model, untrained=settings.seed + k) for k in range(N_UNTRAINED)]
+    with _step(progress, "Reading the text", 1):
+        options = {"corpus": settings.corpus, "rules": settings.rules, "batch_size": BATCH_SIZE}
         task: Any = load_task("transliteration", **options)
         batches = task.batches(settings.split, limit=settings.limit, seed=settings.seed)
-    figures = _run(bars, "Trained network", network, task, batches, article=True, full=settings.full)
-    with _step(bars, "Distances with their intervals and nulls", 2) as tell:
-        trained = gather(figures, settings.seed)
-        tell(1)
-        rotated = gather(figures, settings.seed, "rotated")
-    figures = figures.lighter("spread") if settings.full else figures.lighter("spread", "inner")
+    network = _run(progress, "Trained network", trained_model, task, batches,
+                   with_raw_distances=True, with_ablations=settings.with_ablations)  # fmt: skip
+    with _step(progress, "Distances with intervals and permutations", 2) as advance:
+        trained = collect_evidence(network, settings.seed)
+        advance(1)
+        rotated = collect_evidence(network, settings.seed, "rotated")
+    unused = ("ambiguous_acts",) if settings.with_ablations else ("ambiguous_acts", "gate_acts")
+    network = network.without_tokens(*unused)
     untrained = [
-        gather(_run(bars, f"Untrained network {number}", blank, task, batches), settings.seed)
-        for number, blank in enumerate(blanks, 1)
+        collect_evidence(_run(progress, f"Untrained network {number}", model, task, batches), settings.seed)
+        for number, model in enumerate(untrained_models, 1)
     ]
-    return Runs(figures, trained, rotated, tuple(untrained))
+    return ReportNetworks(network, trained, rotated, tuple(untrained))
 
 
-def _run(bars: Progress, words: str, model: Any, task: Any, batches: Any, **options: bool) -> Run:
-    passes = 2 if options.get("article") else 1
-    with _step(bars, f"{words}, {len(batches):,} samples", passes * len(batches)) as tell:
-        return run(model, task, batches, tell, **options)
+def _run(progress: Progress, description: str, model: Any, task: Any, batches: Any, **options: bool) -> NetworkRun:
+    passes = 2 if options.get("with_raw_distances") else 1
+    with _step(progress, f"{description}, {len(batches):,} samples", passes * len(batches)) as advance:
+        return run_network(model, task, batches, advance, **options)
 
 
-def _ablated(runs: Runs, bars: Progress) -> Ablated:
-    """Ablate what claims name, and every unit alone."""
+def _ablate(networks: ReportNetworks, progress: Progress) -> AblationTables:
+    """Ablate the units that the claims name, and every unit alone."""
     import pandas as pd
 
-    from interp_reproduction.agreeing import agreement
-    from interp_reproduction.causes import LAYERS, Ablated, joined, steps
+    from interp_reproduction.claims.ablations import AblationTables, ablation_steps, concat_tables
 
-    work = list(steps(runs.figures, runs.trained, runs.rotated))
+    groups = ablation_groups(networks.trained)
+    steps = list(ablation_steps(networks.run, networks.trained, networks.rotated, groups))
     parts = []
-    with _step(bars, "Ablations", len(work) + len(LAYERS)) as tell:
-        for step in work:
+    with _step(progress, "Ablations", len(steps) + len(LAYERS)) as advance:
+        for step in steps:
             parts.append(step())
-            tell(1)
-        agreed = [agreement(runs.figures, runs.trained, layer) for layer in LAYERS] if work else []
-    tables = joined(parts)
-    return Ablated(
-        tables["effects"], tables["curves"], pd.concat(agreed, ignore_index=True) if agreed else pd.DataFrame()
+            advance(1)
+        agreement = [measure_agreement(networks.run, networks.trained, layer) for layer in LAYERS] if steps else []
+    tables = concat_tables(parts)
+    return AblationTables(
+        tables["effects"], tables["curves"], pd.concat(agreement, ignore_index=True) if agreement else pd.DataFrame()
     )
 
 
-def _rows(runs: Runs, ablated: Ablated | None) -> list[Row]:
-    from interp_reproduction.used import causes
-
-    return judge(runs, causes(ablated) if ablated is not None else None)
-
-
-def _figures(figures: Run, draft: Path, bars: Progress) -> list[Figure]:
+def _draw_figures(network: NetworkRun, draft: Path, progress: Progress) -> list[Figure]:
     for folder in ("figures", "tables"):
         (draft / folder).mkdir()
-    drawn, todo = [], list(each_figure(figures))
-    with _step(bars, "Figures", len(todo)) as tell:
-        for make in todo:
-            drawn.append(make())
-            drawn[-1].save(draft)
-            tell(1)
-    return drawn
+    figures, steps = [], list(figure_steps(network))
+    with _step(progress, "Figures", len(steps)) as advance:
+        for step in steps:
+            figures.append(step())
+            figures[-1].save(draft)
+            advance(1)
+    return figures

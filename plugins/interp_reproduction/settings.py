@@ -1,4 +1,4 @@
-"""What is reproduced, and on what."""
+"""Constants and options of a report."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUFFIX = "tyun"
-"""The romanised suffix թյուն, which the article's cells fire on."""
+"""The romanised suffix թյուն, on which cells fire in the article."""
 
-GRAPHS = (("t", "ծ"), ("s", "_"), ("t", "թ"), ("h", "_"))
-"""The pairs that the article draws as layered graphs."""
+GRAPH_PAIRS = (("t", "ծ"), ("s", "_"), ("t", "թ"), ("h", "_"))
+"""Pairs that the article draws as layered graphs."""
 
-NEEDED = (*GRAPHS, ("h", "հ"))
-"""All pairs that a claim names."""
+CLAIM_PAIRS = (*GRAPH_PAIRS, ("h", "հ"))
+"""Pairs that the claims name."""
 
-QUANTITIES = ("h", "c", "i", "f", "g", "o", "c_prev")
-"""Everything there is to read of an LSTM."""
+LSTM_QUANTITIES = ("h", "c", "i", "f", "g", "o", "c_prev")
+"""All quantities of an LSTM."""
 
-MINIMUM, MINIMUM_SOURCES = 300, 50
-"""Tokens and sources that each side of a pair must have; the article asks for the tokens."""
+MIN_TOKENS, MIN_SOURCES = 300, 50
+"""Minimum number of tokens and of sources on each side of a pair. The number of tokens is the article's."""
 
-BINS = 1000
-"""The article's, of its histograms."""
+N_BINS = 1000
+"""Number of histogram bins in the article."""
 
-TOP, TOP_HIDDEN = 10, 12
-"""How many h of each direction and how many hidden units the article shows."""
+N_TOP, N_TOP_HIDDEN = 10, 12
+"""Number of h units per direction and number of hidden units that the article shows."""
 
-UNTRAINED = 3
-"""Untrained networks that a claim is held against, of seeds in a row."""
+N_UNTRAINED = 3
+"""Number of untrained networks that the trained one is compared with. Their seeds are consecutive."""
 
-CONTROLS = 999
-"""Random groups of each kind that an ablated group is held against."""
+N_CONTROLS = 999
+"""Number of random groups of each kind that an ablated group is compared with."""
 
-LEVEL = 0.05
-"""Of p, of the sign test and of ablations."""
+ALPHA = 0.05
+"""Significance level of the sign test and of the ablations."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class Settings:
     Parameters
     ----------
     corpus : Path, optional
-        A text file, a Wikipedia dump, or a directory of them; without it the demo corpus.
+        Text file, Wikipedia dump, or directory of them. None, the default, is the demo corpus.
     split : str
-        Of the corpus.
+        Split of the corpus.
     limit : int
-        Samples.
+        Number of samples.
     rules : str
-        Of romanisation.
+        Rule set of the romanisation.
     seed : int
-        Of the spellings, of the untrained networks and of all that is drawn.
+        Random seed for spellings, untrained networks and all permutations and random groups.
     model : str
-        A registered model.
-    full : bool
-        Ablations too.
+        Name of a registered model.
+    with_ablations : bool
+        Whether to ablate the units that the claims name.
     """
 
     corpus: Path | None = None
@@ -64,9 +64,15 @@ class Settings:
     rules: str = "article"
     seed: int = 0
     model: str = "armenian-bilstm"
-    full: bool = False
+    with_ablations: bool = False
 
 
-def arrow(pair: tuple[str, str]) -> str:
-    """Return the name of a pair in a result: ``t=>ծ``."""
+def pair_name(pair: tuple[str, str]) -> str:
+    """Return the name of a pair in a result.
+
+    Examples
+    --------
+    >>> pair_name(("t", "ծ"))
+    't=>ծ'
+    """
     return "=>".join(pair)

@@ -1,4 +1,4 @@
-"""The page of a report, opened from disk in a browser that has no network."""
+"""Page of a report, opened from disk in a browser without network access."""
 
 import sys
 
@@ -34,7 +34,7 @@ def report(chromium, tmp_path_factory):
 
 
 @pytest.mark.parametrize("visit", SIZES, indirect=True, ids=str)
-def test_the_report_opens_alone_and_fits(visit, report):
+def test_the_report_opens_without_requests_and_fits(visit, report):
     page = visit.open(report / "index.html")
     assert page.locator("figure.view").count() == 9
     assert page.locator("table.claims > tbody").count() == 8
@@ -50,7 +50,7 @@ def test_every_claim_unfolds(visit, report):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_pointing_at_a_node_says_its_numbers(visit, report):
+def test_the_tooltip_of_a_node_has_its_numbers(visit, report):
     page = visit.open(report / "index.html")
     page.locator(".node").first.hover()
     assert "distance" in page.locator(".tip:visible").inner_text()
@@ -58,7 +58,7 @@ def test_pointing_at_a_node_says_its_numbers(visit, report):
     assert page.locator(".tip:visible").count() == 0
 
 
-def test_links_lead_to_pages_that_open_alone(visit, report):
+def test_links_open_pages_without_requests(visit, report):
     page = visit.open(report / "index.html")
     page.locator("figure a:text('HTML')").first.click()
     page.wait_for_url("**/figures/graph-t-ca.html")

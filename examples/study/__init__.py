@@ -1,0 +1,1 @@
+"""Study: does regularisation from information theory make units more readable? Screening, then a confirmation."""

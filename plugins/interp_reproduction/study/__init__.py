@@ -1,1 +1,0 @@
-"""Does regularisation make units more readable? Screen, then confirm: the article's open question."""
