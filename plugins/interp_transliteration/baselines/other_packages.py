@@ -1,4 +1,4 @@
-"""What else can be installed to write Armenian from Latin letters; none of it is needed."""
+"""Other packages that write Armenian from Latin letters; all of them are optional."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
-Line = Callable[[str], str]
+LineFunction = Callable[[str], str]
 
 
-def _by_words(module: Any) -> Line:
-    """Return its function for a word; some words, as those that end with R, are an error of its own and stay."""
+def _word_by_word(module: Any) -> LineFunction:
+    """Return a line function; words on which the package itself fails, such as those ending in R, stay as typed."""
 
-    def word(typed: str) -> str:
+    def convert_word(typed: str) -> str:
         try:
             return str(module.armenian_latin_to_armenian_hy(typed))
         except IndexError:
             return typed
 
-    return lambda line: " ".join(map(word, line.split(" ")))
+    return lambda line: " ".join(map(convert_word, line.split(" ")))
 
 
-RIVALS: dict[str, tuple[str, Callable[[Any], Line]]] = {
+OTHER_PACKAGES: dict[str, tuple[str, Callable[[Any], LineFunction]]] = {
     "transliterate": ("transliterate", lambda module: lambda line: str(module.translit(line, "hy"))),
     "ICU Latin-Armenian": ("icu", lambda module: module.Transliterator.createInstance("Latin-Armenian").transliterate),
-    "armenian-latin-to-armenian-hy": ("armenian_transliterate", _by_words),
+    "armenian-latin-to-armenian-hy": ("armenian_transliterate", _word_by_word),
     "tetrak-translit, ISO 9985": (
         "tetrak_translit",
         lambda module: lambda line: str(module.to_armenian(line, "iso_9985")),
     ),
 }
-"""For each name the module that brings it, and what makes of the module a function from a line to a line."""
+"""For each name the module to import, and a function from that module to a line function."""
 
 
-def installed(language: str) -> Iterator[tuple[str, Line]]:
-    """Yield name and function of those that are installed; they are for Armenian only."""
-    for name, (module, make) in RIVALS.items() if language == "hy" else ():
+def installed_packages(language: str) -> Iterator[tuple[str, LineFunction]]:
+    """Yield name and line function of each installed package; there are none for other languages than Armenian."""
+    for name, (module, make_function) in OTHER_PACKAGES.items() if language == "hy" else ():
         try:
-            yield name, make(import_module(module))
+            yield name, make_function(import_module(module))
         except ImportError:
             continue

@@ -1,4 +1,4 @@
-"""What was read in a line: words with their confidence, and the letters that were unsure."""
+"""Confidence of a transliterated line: its words with their probability, and the uncertain letters."""
 
 from __future__ import annotations
 
@@ -7,112 +7,122 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interp_transliteration.pack import PLACEHOLDER, UNKNOWN, Pack
-from interp_transliteration.romanise import restore
-from interp_transliteration.scoring import WORD
+from interp_transliteration.evaluation.metrics import WORD_PATTERN
+from interp_transliteration.languages.pack import PLACEHOLDER, UNKNOWN, Pack
+from interp_transliteration.languages.romaniser import restore
 
-UNSURE = 0.9  # probability under which a letter is told
-NOTHING = "∅"  # in words: the letter belongs to the unit before it
-WORTH = 0.01  # probability from which an alternative is
+MIN_CERTAIN_PROBABILITY = 0.9  # below it a letter is reported as uncertain
+SILENT_SYMBOL = "∅"  # shown for a letter that belongs to the unit before it
+MIN_ALTERNATIVE_PROBABILITY = 0.01
+N_ALTERNATIVES = 6
 
 
 @dataclass(frozen=True)
-class Letter:
-    """A letter that the network was unsure of.
+class UncertainLetter:
+    """A letter that the network was uncertain of.
 
     Attributes
     ----------
     typed, written : str
-        ``written`` is empty where the letter stands for nothing of its own.
+        ``written`` is empty if the letter belongs to the unit before it.
     probability : float
-        Of what is written, 0..1.
-    others : tuple of (str, float)
-        What else it may be, the likeliest first.
+        Probability of the written symbol, 0..1.
+    alternatives : tuple of (str, float)
+        Other symbols with their probabilities, most probable first.
     """
 
     typed: str
     written: str
     probability: float
-    others: tuple[tuple[str, float], ...]
+    alternatives: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word, up to white space.
+class WordReading:
+    """A word, delimited by white space.
 
     Attributes
     ----------
     typed, written : str
     confidence : float
-        The product of the probabilities of its letters, 0..1.
-    unsure : tuple of Letter
-        Those under .9.
+        Product of the probabilities of its letters, 0..1.
+    uncertain : tuple of UncertainLetter
+        Letters with a probability below .9.
     """
 
     typed: str
     written: str
     confidence: float
-    unsure: tuple[Letter, ...]
+    uncertain: tuple[UncertainLetter, ...]
 
 
 @dataclass(frozen=True)
-class Reading:
+class LineReading:
     """A line with its words.
 
     Attributes
     ----------
     typed, written : str
-    words : tuple of Word
+    words : tuple of WordReading
     """
 
     typed: str
     written: str
-    words: tuple[Word, ...]
+    words: tuple[WordReading, ...]
 
 
-def reading_of(pack: Pack, pieces: Sequence[tuple[str, Sequence[str], np.ndarray]]) -> Reading:
-    """Return what was read in a line.
+def make_reading(pack: Pack, pieces: Sequence[tuple[str, Sequence[str], np.ndarray]]) -> LineReading:
+    """Return the reading of a line.
 
     Parameters
     ----------
     pack : Pack
     pieces : sequence of (str, sequence of str, array (letter, output))
-        What was typed, a symbol for each letter, and log probabilities.
+        Typed text, one symbol per letter, and log probabilities of each piece of the line.
     """
     typed = "".join(piece for piece, _, _ in pieces)
     symbols = [symbol for _, piece, _ in pieces for symbol in piece]
-    logs = np.concatenate([rows for _, _, rows in pieces] or [np.zeros((0, len(pack.outputs)))])
-    code = {symbol: number for number, symbol in enumerate(pack.outputs)}
-    chosen = np.exp(logs[np.arange(len(symbols)), [code[symbol] for symbol in symbols]])
+    log_probs = np.concatenate([rows for _, _, rows in pieces] or [np.zeros((0, len(pack.outputs)))])
+    codes = {symbol: number for number, symbol in enumerate(pack.outputs)}
+    probabilities = np.exp(log_probs[np.arange(len(symbols)), [codes[symbol] for symbol in symbols]])
     words = []
-    for found in WORD.finditer(typed):
-        span = range(*found.span())
-        written = restore(found[0], symbols[span.start : span.stop])
-        unsure = tuple(_letter(pack, typed[at], symbols[at], logs[at]) for at in span if chosen[at] < UNSURE)
-        words.append(Word(found[0], written, float(chosen[span.start : span.stop].prod()), unsure))
-    return Reading(typed, restore(typed, symbols), tuple(words))
+    for word in WORD_PATTERN.finditer(typed):
+        span = range(*word.span())
+        written = restore(word[0], symbols[span.start : span.stop])
+        uncertain = tuple(
+            _uncertain_letter(pack, typed[at], symbols[at], log_probs[at])
+            for at in span
+            if probabilities[at] < MIN_CERTAIN_PROBABILITY
+        )
+        words.append(WordReading(word[0], written, float(probabilities[span.start : span.stop].prod()), uncertain))
+    return LineReading(typed, restore(typed, symbols), tuple(words))
 
 
-def told(reading: Reading) -> str:
-    """Return a line, and a line under it for each word that the network was unsure of."""
+def format_reading(reading: LineReading) -> str:
+    """Return the written line, followed by one line for each word with uncertain letters."""
     lines = [reading.written]
     for word in reading.words:
-        if word.unsure:
-            letters = "; ".join(_told(letter) for letter in word.unsure)
+        if word.uncertain:
+            letters = "; ".join(_format_letter(letter) for letter in word.uncertain)
             lines.append(f"    {word.confidence:4.0%}  {word.typed} → {word.written}   {letters}")
     return "\n".join(lines)
 
 
-def _told(letter: Letter) -> str:
-    chances = [(letter.written, letter.probability), *letter.others]
-    return f"{letter.typed}: " + ", ".join(f"{written or NOTHING} {chance:.0%}" for written, chance in chances)
+def _format_letter(letter: UncertainLetter) -> str:
+    pairs = [(letter.written, letter.probability), *letter.alternatives]
+    return f"{letter.typed}: " + ", ".join(f"{text or SILENT_SYMBOL} {probability:.0%}" for text, probability in pairs)
 
 
-def _letter(pack: Pack, typed: str, symbol: str, logs: np.ndarray) -> Letter:
-    chances = {pack.outputs[code]: float(np.exp(logs[code])) for code in np.argsort(-logs, kind="stable")[:6].tolist()}
-    chance = chances.pop(symbol, 0.0)
-    others = tuple((_written(typed, other), share) for other, share in chances.items() if share >= WORTH)
-    return Letter(typed, _written(typed, symbol), chance, others)
+def _uncertain_letter(pack: Pack, typed: str, symbol: str, row: np.ndarray) -> UncertainLetter:
+    best = np.argsort(-row, kind="stable")[:N_ALTERNATIVES].tolist()
+    probabilities = {pack.outputs[code]: float(np.exp(row[code])) for code in best}
+    probability = probabilities.pop(symbol, 0.0)
+    alternatives = tuple(
+        (_written(typed, other), value)
+        for other, value in probabilities.items()
+        if value >= MIN_ALTERNATIVE_PROBABILITY
+    )
+    return UncertainLetter(typed, _written(typed, symbol), probability, alternatives)
 
 
 def _written(typed: str, symbol: str) -> str:

@@ -1,4 +1,4 @@
-"""Text in and out: any bytes, any length of line, in bounded memory."""
+"""Text input and output: any bytes and any line length, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from pathlib import Path
 
 from interp import CorpusError, OptionError
 
-SIZE = 65_536  # bytes that are read at once, and characters of a line that are held
-ERRORS = "surrogateescape"  # bytes that are no text come out again
+BLOCK_SIZE = 65_536  # bytes per read, and maximal number of characters of a buffered line
+DECODING_ERRORS = "surrogateescape"  # invalid bytes are written back unchanged
 
 
-def blocks_of(stream: BufferedIOBase) -> Iterator[list[str]]:
-    """Yield the lines of a stream with their ends, as many at once as were there to read.
+def iter_blocks(stream: BufferedIOBase) -> Iterator[list[str]]:
+    """Yield the lines of a stream with their line ends, as many at a time as are available.
 
-    A line of over 65,536 characters comes in pieces, each up to its last space where it has one.
+    A line of over 65,536 characters is split into pieces, each of which ends after a space if it has one.
     """
-    decoder, held = getincrementaldecoder("utf-8")(ERRORS), ""
-    while data := stream.read1(SIZE):
-        *lines, held = (held + decoder.decode(data)).split("\n")
+    decoder, partial = getincrementaldecoder("utf-8")(DECODING_ERRORS), ""
+    while data := stream.read1(BLOCK_SIZE):
+        *lines, partial = (partial + decoder.decode(data)).split("\n")
         block = [line + "\n" for line in lines]
-        if len(held) >= SIZE:
-            stop = held.rfind(" ") + 1 or len(held)
-            block.append(held[:stop])
-            held = held[stop:]
+        if len(partial) >= BLOCK_SIZE:
+            stop = partial.rfind(" ") + 1 or len(partial)
+            block.append(partial[:stop])
+            partial = partial[stop:]
         if block:
             yield block
-    held += decoder.decode(b"", final=True)
-    if held:
-        yield [held]
+    partial += decoder.decode(b"", final=True)
+    if partial:
+        yield [partial]
 
 
-def blocks_of_files(paths: Sequence[Path]) -> Iterator[list[str]]:
-    """Yield the lines of files one after the other, or of standard input where there are none.
+def iter_file_blocks(paths: Sequence[Path]) -> Iterator[list[str]]:
+    """Yield the lines of files in order, or of standard input if no file is given.
 
     Raises
     ------
     CorpusError
-        A file that is not there or can't be read.
+        If a file does not exist or can't be read.
     """
     if not paths:
-        yield from blocks_of(sys.stdin.buffer)  # type: ignore[arg-type]
+        yield from iter_blocks(sys.stdin.buffer)  # type: ignore[arg-type]
     for path in paths:
         try:
             with path.open("rb") as stream:
-                yield from blocks_of(stream)
+                yield from iter_blocks(stream)
         except OSError as error:
             raise CorpusError(f"{path} can't be read: {error.strerror}.") from error
 
 
-class Writer:
-    """Writes text as it came in, bytes that are none among it.
+class TextWriter:
+    """Writes decoded text, including bytes that are not valid UTF-8, back as it was read.
 
     Parameters
     ----------
@@ -65,25 +65,25 @@ class Writer:
         self.stream = stream
 
     def __call__(self, text: str) -> None:
-        """Write text at once."""
-        self.stream.write(text.encode("utf-8", ERRORS))
+        """Write and flush a text."""
+        self.stream.write(text.encode("utf-8", DECODING_ERRORS))
         self.stream.flush()
 
 
 @contextmanager
-def writer_to(path: Path | None, sources: Sequence[Path]) -> Iterator[Writer]:
-    """Give what writes: to standard output, or to a file, which is there whole or not at all.
+def open_writer(path: Path | None, sources: Sequence[Path]) -> Iterator[TextWriter]:
+    """Open a writer to standard output, or to a file that is replaced only when all is written.
 
     Raises
     ------
     OptionError
-        A file that is read too, or that can't be written.
+        If the file is also an input, or can't be written.
     """
     if path is None:
-        yield Writer(sys.stdout.buffer)  # type: ignore[arg-type]
+        yield TextWriter(sys.stdout.buffer)  # type: ignore[arg-type]
         return
     if any(source.resolve() == path.resolve() for source in sources):
-        raise OptionError(f"{path} is read and written at once; give --output another name.")
+        raise OptionError(f"{path} is both input and output; give --output another name.")
     partial = path.with_name(path.name + ".partial")
     try:
         stream = partial.open("wb")
@@ -91,7 +91,7 @@ def writer_to(path: Path | None, sources: Sequence[Path]) -> Iterator[Writer]:
         raise OptionError(f"{path} can't be written: {error.strerror}.") from error
     try:
         with stream:
-            yield Writer(stream)
+            yield TextWriter(stream)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

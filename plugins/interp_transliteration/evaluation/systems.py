@@ -1,4 +1,4 @@
-"""Who writes: networks, baselines and rivals, each as a function from lines to lines for a task."""
+"""Systems to compare: networks, baselines and other packages, each a function from a task to a lines function."""
 
 from __future__ import annotations
 
@@ -7,65 +7,65 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interp_transliteration.baselines import Baseline, CharacterNGram, GreedyRules
-from interp_transliteration.comparison import Lines, Writer, each
-from interp_transliteration.pack import Pack
-from interp_transliteration.rivals import installed
-from interp_transliteration.romanise import restore
+from interp_transliteration.baselines.baselines import Baseline, CharacterNGram, GreedyRules
+from interp_transliteration.baselines.other_packages import installed_packages
+from interp_transliteration.evaluation.compare import LinesFunction, System, line_by_line
+from interp_transliteration.languages.pack import Pack
+from interp_transliteration.languages.romaniser import restore
 
 if TYPE_CHECKING:
     from interp_transliteration.task import TransliterationTask
 
 
-def networks(models: Sequence[str], language: str, weights: Path | None, beam: int) -> dict[str, Writer]:
-    """Return a writer for each model; where it brings an n-gram two more, with a beam search.
+def network_systems(models: Sequence[str], language: str, weights: Path | None, beam_width: int) -> dict[str, System]:
+    """Return one system per model; for a model with an n-gram two more, with a beam search.
 
-    One of these knows the rules by which the samples of a task are spelled, as the baselines do.
+    One of the two has access to the rules by which the samples of a task are spelled, as the baselines do.
     """
-    from interp_transliteration.transliterator import Transliterator
+    from interp_transliteration.decoding.transliterator import Transliterator
 
-    found: dict[str, Writer] = {}
+    systems: dict[str, System] = {}
     for model in models:
-        alone = Transliterator(model=model, language=language, weights=weights)
-        found[model] = _whatever_the_task(alone)
-        if beam and getattr(alone.network, "ngram", None):
-            search = partial(Transliterator, model=model, language=language, weights=weights, beam=beam)
-            found[f"{model} and n-gram, beam {beam}"] = _whatever_the_task(search())
-            found[f"{model} and n-gram, told the rules"] = _told_the_rules(search)
-    return found
+        network = Transliterator(model=model, language=language, weights=weights)
+        systems[model] = _any_task(network)
+        if beam_width and getattr(network.network, "ngram", None):
+            search = partial(Transliterator, model=model, language=language, weights=weights, beam_width=beam_width)
+            systems[f"{model} and n-gram, beam {beam_width}"] = _any_task(search())
+            systems[f"{model} and n-gram, known rules"] = _with_rules_of_task(search)
+    return systems
 
 
-def _told_the_rules(search: Callable[..., Lines]) -> Writer:
+def _with_rules_of_task(search: Callable[..., LinesFunction]) -> System:
     return lambda task: search(rules=task.rules)
 
 
-def _whatever_the_task(lines: Lines) -> Writer:
+def _any_task(lines: LinesFunction) -> System:
     return lambda _: lines
 
 
-def baselines(pack: Pack, texts: Sequence[str], *, folds: bool = False) -> dict[str, Writer]:
-    """Return writers that are fitted on texts and know the rules by which the samples of a task are spelled.
+def baseline_systems(pack: Pack, texts: Sequence[str], *, fold_capitals: bool = False) -> dict[str, System]:
+    """Return systems that are fitted to texts and have access to the rules of the task.
 
-    With ``folds`` there is a second n-gram, to which a capital behind a capital is its small letter.
+    With ``fold_capitals`` there is a second n-gram, which counts a capital after a capital as a lower-case letter.
     """
-    ngram = CharacterNGram(pack, tuple(pack.rules.values())).fit(texts)
+    fitted = CharacterNGram(pack, tuple(pack.rules.values())).fit(texts)
 
-    def by_ngram(task: TransliterationTask, *, folds: bool = False) -> Lines:
-        rules = task.romaniser.rules
-        return _lines(CharacterNGram(pack, rules, beam=ngram.beam, language=ngram.language, folds=folds))
+    def ngram_system(task: TransliterationTask, *, fold_capitals: bool = False) -> LinesFunction:
+        rules, width = task.romaniser.rules, fitted.beam_width
+        return _lines(CharacterNGram(pack, rules, beam_width=width, ngram=fitted.ngram, fold_capitals=fold_capitals))
 
-    def by_rules(task: TransliterationTask) -> Lines:
+    def greedy_system(task: TransliterationTask) -> LinesFunction:
         return _lines(GreedyRules(pack, task.romaniser.rules).fit(texts))
 
-    order = f"character {ngram.language.order}-gram"
-    folded = {f"{order}, capitals folded": partial(by_ngram, folds=True)} if folds else {}
-    return {f"{order}, beam {ngram.beam}": by_ngram, **folded, "greedy rules": by_rules}
+    name = f"character {fitted.ngram.order}-gram"
+    folded = {f"{name}, capitals folded": partial(ngram_system, fold_capitals=True)} if fold_capitals else {}
+    return {f"{name}, beam {fitted.beam_width}": ngram_system, **folded, "greedy rules": greedy_system}
 
 
-def _lines(baseline: Baseline) -> Lines:
+def _lines(baseline: Baseline) -> LinesFunction:
     return lambda lines: [restore(line, baseline.predict(line)) for line in lines]
 
 
-def rivals(language: str) -> dict[str, Writer]:
-    """Return the writers that happen to be installed."""
-    return {name: each(function) for name, function in installed(language)}
+def package_systems(language: str) -> dict[str, System]:
+    """Return the systems of the other packages that are installed."""
+    return {name: line_by_line(function) for name, function in installed_packages(language)}
