@@ -196,8 +196,7 @@ class CharacterNGram(Baseline):
             if at in agenda:
                 self._extend(agenda, at, steps(at))
         ends = (
-            (path[0] + self.ngram.log_prob(context, BOUNDARY), path)
-            for (context, _), path in agenda[n_letters].items()
+            (path[0] + self.ngram.log_prob(context, BOUNDARY), path) for (context, _), path in agenda[n_letters].items()
         )
         return max(ends, key=lambda end: end[0])
 

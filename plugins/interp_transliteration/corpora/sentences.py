@@ -1,19 +1,19 @@
-"""Plain text: one form for every character and space, and where a sentence ends.
+"""Plain text: normalisation of characters and spaces, and sentence boundaries.
 
-Armenian ends a sentence with ``։`` or, on a keyboard without it, with ``:``. Full stops are left to abbreviations,
-initials and foreign text, so that ``.`` and ``:`` end a sentence only where what stands around them says so. A cut
-that is missed costs little (a longer sentence), a wrong one leaves two fragments: when in doubt, nothing is cut.
+Armenian ends a sentence with ``։`` or, on a keyboard without it, with ``:``. Full stops are used in abbreviations,
+initials and foreign text, so that ``.`` and ``:`` end a sentence only if their context supports it. A missed boundary
+costs little (a longer sentence), a wrong one leaves two fragments: in doubt, the text is not split.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
-SHORTEST = 10
-"""Sentences of fewer characters are left out of articles."""
+MIN_SENTENCE_LENGTH = 10
+"""Shorter sentences of articles are dropped (characters)."""
 
-LONGEST = 1_000
-"""Sentences of more characters are left out of articles, and cut in text files."""
+MAX_SENTENCE_LENGTH = 1_000
+"""Longer sentences of articles are dropped, and those of text files are split (characters)."""
 
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffc\ufffd]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
@@ -21,13 +21,13 @@ _DOTS = ".\N{ONE DOT LEADER}"  # Armenian keyboards type U+2024 for a dot
 _CLOSING = "»”’\"')\\]"
 _STOP = re.compile(rf"(?P<marks>[։:{_DOTS}?!…]+)[{_CLOSING}]*")
 _NEXT = re.compile(r"\s+(?:[«“„‘\"'(\[—–―-]\s*)*(?P<first>\w)")
-_GOES_ON = re.compile(r"[a-zա-ֆև\d,;֊–-]")  # [dʒu։s] and 9։52 are one word, «Ո՞վ է։»-ը too
+_CONTINUATION = re.compile(r"[a-zա-ֆև\d,;֊–-]")  # [dʒu։s] and 9։52 are one word, as is «Ո՞վ է։»-ը
 _LAST_WORD = re.compile(rf"(?P<before>\W?)(?P<word>\w+)[{_CLOSING}]*$")
 _SHORT_VERBS = frozenset(
     {"է", "եմ", "ես", "են", "ենք", "եք", "էի", "էիր", "էր", "էին", "չէ", "չէր", "չեն", "կա", "կար"}
 )
-_LONGEST_ABBREVIATION = 4
-_WINDOW = 40  # characters looked back: a line without an end stays linear
+_MAX_ABBREVIATION_LENGTH = 4
+_WINDOW = 40  # characters of context before a mark; keeps the time linear
 _MARKUP = re.compile(r"\||\{\{|\}\}|\[\[|\]\]|\{\||==|'''|<!--|-->|(?<!<)</?[a-zA-Z]+ |__[^\W\d_]+__")
 _WORD = re.compile(r"[^\W\d_]{3}")
 
@@ -43,14 +43,14 @@ def normalize(text: str) -> str:
     Returns
     -------
     str
-        The same words; soft hyphens, directional marks and control characters are gone.
+        The same words, without soft hyphens, directional marks and control characters.
     """
     text = _CONTROL.sub("", _INVISIBLE.sub("", text))
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def split_sentences(line: str) -> list[str]:
-    """Cut one line of text into its sentences, each with its closing punctuation.
+    """Split one line of text into its sentences, each with its closing punctuation.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def split_sentences(line: str) -> list[str]:
     Returns
     -------
     list of str
-        The sentences in order, stripped, none empty. Nothing but spaces at the cuts is lost.
+        Sentences in order, stripped, none empty. Only spaces at the boundaries are lost.
     """
     sentences, start = [], 0
     for stop in _STOP.finditer(line):
@@ -71,8 +71,8 @@ def split_sentences(line: str) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def cut_long(line: str) -> list[str]:
-    """Cut a line of over `LONGEST` characters into its sentences, and what is still too long at a space.
+def split_long_line(line: str) -> list[str]:
+    """Split a line of over `MAX_SENTENCE_LENGTH` characters into sentences, and sentences still too long at a space.
 
     Parameters
     ----------
@@ -82,25 +82,25 @@ def cut_long(line: str) -> list[str]:
     Returns
     -------
     list of str
-        Pieces of at most `LONGEST` characters, none empty; the line itself where it is short enough.
+        Pieces of at most `MAX_SENTENCE_LENGTH` characters, none empty; the line itself if it is short enough.
     """
-    sentences = [line] if len(line) <= LONGEST else split_sentences(line)
+    sentences = [line] if len(line) <= MAX_SENTENCE_LENGTH else split_sentences(line)
     return [piece for sentence in sentences for piece in _pieces(sentence)]
 
 
 def _pieces(sentence: str) -> Iterator[str]:
     start = 0
-    while len(sentence) - start > LONGEST:
-        space = sentence.rfind(" ", start + 1, start + LONGEST + 1)
-        end = start + LONGEST if space < 0 else space
+    while len(sentence) - start > MAX_SENTENCE_LENGTH:
+        space = sentence.rfind(" ", start + 1, start + MAX_SENTENCE_LENGTH + 1)
+        end = start + MAX_SENTENCE_LENGTH if space < 0 else space
         yield sentence[start:end]
         start = end if space < 0 else end + 1
     if start < len(sentence):
         yield sentence[start:]
 
 
-def usable(sentence: str) -> bool:
-    """Whether a sentence of an article is worth keeping.
+def is_usable(sentence: str) -> bool:
+    """Return whether a sentence of an article is clean text of a usable length.
 
     Parameters
     ----------
@@ -110,20 +110,20 @@ def usable(sentence: str) -> bool:
     Returns
     -------
     bool
-        False below `SHORTEST` or above `LONGEST` characters, without one word of three letters, and where wikitext
-        markup is left (an unbalanced bracket, a table that could not be parsed).
+        False below `MIN_SENTENCE_LENGTH` or above `MAX_SENTENCE_LENGTH` characters, without a word of three letters,
+        and if wikitext markup is left (an unbalanced bracket, a table that could not be parsed).
     """
-    in_range = SHORTEST <= len(sentence) <= LONGEST
+    in_range = MIN_SENTENCE_LENGTH <= len(sentence) <= MAX_SENTENCE_LENGTH
     return in_range and _MARKUP.search(sentence) is None and _WORD.search(sentence) is not None
 
 
 def _ends(line: str, start: int, stop: re.Match[str]) -> bool:
-    """Whether the punctuation `stop` ends the sentence that began at `start`."""
+    """Return whether the punctuation `stop` ends the sentence that starts at `start`."""
     marks, end = stop["marks"], stop.end()
     if "։" in marks:
-        return _GOES_ON.match(line, end) is None
-    follows = _NEXT.match(line, end)
-    if follows is None or not follows["first"].isupper():
+        return _CONTINUATION.match(line, end) is None
+    following = _NEXT.match(line, end)
+    if following is None or not following["first"].isupper():
         return False
     before = line[max(start, stop.start() - _WINDOW) : stop.start()]
     if marks == ":":
@@ -132,8 +132,8 @@ def _ends(line: str, start: int, stop: re.Match[str]) -> bool:
 
 
 def _is_abbreviation(before: str) -> bool:
-    """Whether the dot after `before` belongs to an initial, a number or a short form."""
+    """Return whether the dot after `before` belongs to an initial, a number or an abbreviation."""
     last = _LAST_WORD.search(before)
     if last is None or last["word"][-1].isdigit() or (last["before"] and last["before"] in _DOTS):
         return True
-    return len(last["word"]) <= _LONGEST_ABBREVIATION and last["word"] not in _SHORT_VERBS
+    return len(last["word"]) <= _MAX_ABBREVIATION_LENGTH and last["word"] not in _SHORT_VERBS

@@ -120,7 +120,9 @@ class Transliterator:
 _Piece = tuple[str, Sequence[str], np.ndarray]  # typed text, one symbol per letter, log probabilities (letter, output)
 
 
-def _load_network(task: TransliterationTask, model: str | torch.nn.Module, weights: str | Path | None) -> torch.nn.Module:
+def _load_network(
+    task: TransliterationTask, model: str | torch.nn.Module, weights: str | Path | None
+) -> torch.nn.Module:
     """Return the network in eval mode; with given weights it has the alphabets of the task."""
     if not isinstance(model, str):
         return model.eval()

@@ -56,9 +56,7 @@ class TypingNoise:
         is_last = np.zeros(codes.size, dtype=bool)
         is_last[np.cumsum(counts)[counts > 0] - 1] = True
         following = np.append(codes[1:], -1)
-        omitted = (
-            ~is_last & (second[codes] == following) & (following >= 0) & (generator.random(codes.size) < share)
-        )
+        omitted = ~is_last & (second[codes] == following) & (following >= 0) & (generator.random(codes.size) < share)
         mask = np.ones(codes.size, dtype=bool)
         mask[1:] = ~omitted[:-1]
         return np.where(omitted, both[codes], codes), mask
