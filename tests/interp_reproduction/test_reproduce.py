@@ -215,7 +215,7 @@ def corpora(folder):
     }
 
 
-@pytest.mark.filterwarnings("ignore:.*cut off")
+@pytest.mark.filterwarnings("ignore:.*truncated")
 @pytest.mark.parametrize("kind", ["empty", "no text", "no Armenian", "no file", "nowhere", "half a page"])
 def test_a_corpus_that_does_not_do_is_one_sentence(small, command, tmp_path, kind):
     (tmp_path / "corpora").mkdir()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from interp import CorpusError
-from interp_transliteration.sentences import normalize
+from interp_transliteration.corpora.sentences import normalize
 
 if TYPE_CHECKING:
     from mwparserfromhell.wikicode import Wikicode
