@@ -1,11 +1,11 @@
-"""Fit the numbers by which words stay beside a search, on sentences that no network was trained on, and print them.
+"""Fit the numbers by which words stay Latin in a beam search, on sentences outside the training text, and print them.
 
-python models/fit_staying.py --corpus DIR --wiki DUMP [--limit 1000]
+python models/scripts/fit_fusion.py --corpus DIR --wiki DUMP [--limit 1000]
 
-Every word that may stay is one observation, with its letters for its weight: of the validation articles of the dump, of
-some validation sentences of the corpus, and, counting less, of these with Latin passages between their words. A
-logistic regression says how much the gain of the search, the network's log odds of a letter, and the other word of the
-line that most likely stays speak for it.
+Each candidate word is one observation, weighted by its number of letters: those of the validation articles of the dump,
+of some validation sentences of the corpus, and, with a smaller weight, of the latter with Latin passages. A logistic
+regression gives the weights of the search gain, of the network's log odds per letter, and of the best other word of the
+line.
 """
 
 from __future__ import annotations
@@ -21,89 +21,94 @@ import typer
 from scipy.optimize import minimize
 
 import interp
-from interp_transliteration.baselines import CharacterNGram
-from interp_transliteration.combined import Combined
-from interp_transliteration.ngram import NGram
-from interp_transliteration.staying import Staying, others
+from interp_transliteration.baselines.baselines import CharacterNGram
+from interp_transliteration.baselines.ngram import NGram
+from interp_transliteration.decoding.fusion import KeepLatinDecision, NGramFusion, best_other_scores
+from interp_transliteration.decoding.latin_words import WORD_PATTERN, LatinWordFilter
+from interp_transliteration.evaluation.tracks import Sample, insert_passages, iter_samples
 from interp_transliteration.task import TransliterationTask
-from interp_transliteration.tracks import Sample, mixed, samples
-from interp_transliteration.words import WORD, Words
 
-ROUNDS = 10  # what speaks for the other words depends on what is fitted
-MIXED = 0.3  # weight of a letter of a sentence with passages
+N_ROUNDS = 10  # the scores of the other words depend on the fit
+PASSAGE_WEIGHT = 0.3  # of a letter in a sentence with passages
 
 
-class Seen(NamedTuple):
-    """A word that may stay: the gain of the search, the network's log odds of a letter, its weight, and the truth."""
+class Observation(NamedTuple):
+    """A candidate word: search gain, network's log odds per letter, weight, and whether it is Latin."""
 
     gain: float
-    odds: float
+    log_odds: float
     weight: float
-    stays: bool
+    is_latin: bool
 
 
 def main(
-    corpus: Annotated[Path, typer.Option(help="The text that the networks are trained on; its validation split.")],
-    wiki: Annotated[Path, typer.Option(help="A dump; its validation articles.")],
-    model: str = "armenian-bilstm-large",
-    limit: Annotated[int, typer.Option(help="Sentences of the corpus.")] = 1000,
+    corpus: Annotated[Path, typer.Option(help="Training corpus of the networks; its validation split is used.")],
+    wiki: Annotated[Path, typer.Option(help="Wikipedia dump; its validation articles are used.")],
+    model: Annotated[str, typer.Option(help="Model with an n-gram.")] = "armenian-bilstm-large",
+    limit: Annotated[int, typer.Option(help="Number of sentences of the corpus.")] = 1000,
 ) -> None:
-    """Print GAIN, ODDS, OTHER and ANYHOW."""
+    """Print GAIN_WEIGHT, LOG_ODDS_WEIGHT, OTHER_WORD_WEIGHT and BIAS."""
     torch.set_num_threads(1)
     network = interp.load_model(model)
     text, articles = TransliterationTask(corpus=corpus), TransliterationTask(corpus=wiki)
-    ngram = CharacterNGram(text.pack, text.romaniser.rules, language=NGram.load(Path(str(network.ngram))), folds=True)
-    staying = Staying(Words(text.pack), Combined(ngram))
-    plain = list(samples(text, "validation", limit=limit))
-    sets = [(samples(articles, "validation"), 1.0), (plain, 1.0), (mixed(text, plain, 0), MIXED)]
-    lines = [words for found, weight in sets for sample in found
-             if (words := list(_seen(sample, staying, _logs(network, text, sample.line), weight)))]  # fmt: skip
-    own = np.array([[word.gain, word.odds] for line in lines for word in line])
-    ends, found = np.cumsum([0, *map(len, lines)]), np.zeros(4)
-    for _ in range(ROUNDS):
-        beside = np.concatenate([others((own[a:b] @ found[:2]).tolist()) for a, b in pairwise(ends)])
-        found = _fit(np.column_stack([own, beside, np.ones(len(own))]), lines)
-    gain, odds, other, anyhow = found
-    typer.echo(f"{len(own):,} words: GAIN {gain:.3f}, ODDS {odds:.3f}, OTHER {other:.3f}, ANYHOW {anyhow:.3f}")
+    language_model = NGram.load(Path(str(network.ngram)))
+    ngram = CharacterNGram(text.pack, text.romaniser.rules, ngram=language_model, fold_capitals=True)
+    decision = KeepLatinDecision(LatinWordFilter(text.pack), NGramFusion(ngram))
+    plain = list(iter_samples(text, "validation", limit=limit))
+    sets = [(iter_samples(articles, "validation"), 1.0), (plain, 1.0),
+            (insert_passages(text, plain, 0), PASSAGE_WEIGHT)]  # fmt: skip
+    observed = (list(_observations(sample, decision, _log_probs(network, text, sample.line), weight))
+                for samples, weight in sets for sample in samples)  # fmt: skip
+    lines = [words for words in observed if words]
+    own = np.array([[word.gain, word.log_odds] for line in lines for word in line])
+    ends, coefficients = np.cumsum([0, *map(len, lines)]), np.zeros(4)
+    for _ in range(N_ROUNDS):
+        others = [best_other_scores((own[a:b] @ coefficients[:2]).tolist()) for a, b in pairwise(ends)]
+        coefficients = _fit(np.column_stack([own, np.concatenate(others), np.ones(len(own))]), lines)
+    names = ("GAIN_WEIGHT", "LOG_ODDS_WEIGHT", "OTHER_WORD_WEIGHT", "BIAS")
+    values = ", ".join(f"{name} {value:.3f}" for name, value in zip(names, coefficients, strict=True))
+    typer.echo(f"{len(own):,} words: {values}")
 
 
-def _logs(network: torch.nn.Module, task: TransliterationTask, line: str) -> np.ndarray:
+def _log_probs(network: torch.nn.Module, task: TransliterationTask, line: str) -> np.ndarray:
     with torch.inference_mode():
-        found: np.ndarray = network(*task.codes([line])).log_softmax(-1).numpy()[0, : len(line)]
-    return found
+        rows: np.ndarray = network(*task.encode_lines([line])).log_softmax(-1).numpy()[0, : len(line)]
+    return rows
 
 
-def _seen(sample: Sample, staying: Staying, logs: np.ndarray, weight: float) -> Iterator[Seen]:
-    """Yield the words of a line of which is known whether they stay."""
-    expected = dict(_expected(sample))
-    for word, gain in staying.gains(sample.line, logs)[1]:
-        wanted = expected.get(word.start)
-        if wanted is not None:
-            yield Seen(gain, word.odds / word.letters, weight * len(word.text), wanted == word.text)
+def _observations(
+    sample: Sample, decision: KeepLatinDecision, log_probs: np.ndarray, weight: float
+) -> Iterator[Observation]:
+    """Yield the candidate words of a line with a known reference."""
+    references = dict(_references(sample))
+    for word, gain in decision.gains(sample.line, log_probs)[1]:
+        reference = references.get(word.start)
+        if reference is not None:
+            yield Observation(gain, word.log_odds / word.n_letters, weight * len(word.text), reference == word.text)
 
 
-def _expected(sample: Sample) -> Iterator[tuple[int, str]]:
-    """Yield where each word begins, and what is expected of it."""
+def _references(sample: Sample) -> Iterator[tuple[int, str]]:
+    """Yield start and reference of each word."""
     at = 0
     for typed, expected in zip(sample.typed, sample.expected, strict=True):
-        here, there = list(WORD.finditer(typed)), list(WORD.finditer(expected))
-        if len(here) == len(there):
-            yield from ((at + one.start(), other[0]) for one, other in zip(here, there, strict=True))
+        words, references = list(WORD_PATTERN.finditer(typed)), list(WORD_PATTERN.finditer(expected))
+        if len(words) == len(references):
+            yield from ((at + word.start(), other[0]) for word, other in zip(words, references, strict=True))
         at += len(typed) + 1
 
 
-def _fit(features: np.ndarray, lines: Sequence[Sequence[Seen]]) -> np.ndarray:
+def _fit(features: np.ndarray, lines: Sequence[Sequence[Observation]]) -> np.ndarray:
     """Return the coefficients of a logistic regression."""
     weights = np.array([word.weight for line in lines for word in line])
-    signs = np.array([1.0 if word.stays else -1.0 for line in lines for word in line])
+    signs = np.array([1.0 if word.is_latin else -1.0 for line in lines for word in line])
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         margins = signs * (features @ coefficients)
         slopes = -signs * weights / (1 + np.exp(margins)) / weights.sum()
         return float(weights @ np.logaddexp(0, -margins) / weights.sum()), features.T @ slopes
 
-    found: np.ndarray = minimize(loss, np.zeros(features.shape[1]), jac=True).x
-    return found
+    solution: np.ndarray = minimize(loss, np.zeros(features.shape[1]), jac=True).x
+    return solution
 
 
 if __name__ == "__main__":
