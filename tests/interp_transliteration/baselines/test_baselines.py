@@ -1,7 +1,4 @@
-"""Baselines: priors, places, styles, symbols for every letter, and the demo corpus."""
-
-import itertools
-from math import exp
+"""Baselines: priors, word positions, styles, one symbol per letter, and the demo corpus."""
 
 import numpy as np
 import pytest
@@ -9,24 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp import OptionError
-from interp_transliteration.baselines import CharacterNGram, GreedyRules
-from interp_transliteration.channel import Channel
-from interp_transliteration.pack import load_pack
-from interp_transliteration.romanise import Romaniser, restore
-from interp_transliteration.scoring import Counts
+from interp_transliteration.baselines.baselines import CharacterNGram, GreedyRules
+from interp_transliteration.evaluation.metrics import ErrorCounts
+from interp_transliteration.languages.pack import load_pack
+from interp_transliteration.languages.romaniser import Romaniser, restore
 from interp_transliteration.task import TransliterationTask
 
 PACK = load_pack("hy")
 BASELINES = (GreedyRules, CharacterNGram)
+FITTED = {}
 
 
 def build(kind, pack, *names, **options):
-    return kind(pack, [pack.choose(name) for name in names], **options)
+    return kind(pack, [pack.rule_set(name) for name in names], **options)
 
 
-def test_options_that_make_no_sense():
-    with pytest.raises(OptionError, match="beam must be at least 1, got 0"):
-        build(CharacterNGram, PACK, "article", beam=0)
+def test_invalid_options():
+    with pytest.raises(OptionError, match="beam_width must be at least 1, got 0"):
+        build(CharacterNGram, PACK, "article", beam_width=0)
 
 
 @pytest.mark.parametrize("kind", BASELINES)
@@ -43,7 +40,7 @@ def test_the_longest_spelling_wins(toy):
 
 @pytest.mark.parametrize(("betas", "gammas", "best"), [(8, 0, "β"), (8, 4, "γ"), (0, 3, "γ"), (0, 0, "s"), (4, 1, "β")])
 def test_the_product_of_prior_and_spelling_decides(toy, betas, gammas, best):
-    """Inside a word s is β with 1/4, γ with 1/2 or itself, and every unit has one count more."""
+    """Inside a word s is β with 1/4, γ with 1/2, or itself, and counts have add-one smoothing."""
     products = {"β": (betas + 1) / 4, "γ": (gammas + 1) / 2, "s": 1}
     assert max(products, key=products.get) == best
     assert build(GreedyRules, toy, "mixed").fit(["β" * betas + "γ" * gammas]).predict("as") == ("α", best)
@@ -60,45 +57,41 @@ def test_the_start_of_a_word_has_its_own_rules(toy):
 @given(text=st.text(alphabet="αβγδεΑΒΓΔ .", max_size=25), seed=st.integers(0, 5))
 @settings(deadline=None, max_examples=80)
 def test_unambiguous_rules_are_undone_exactly(kind, toy, text, seed):
-    """Latin letters are no part of the text, so each spelling has one reading."""
-    aligned = Romaniser(toy, [toy.choose("clear")]).align(text, seed)
-    if (kind, "toy") not in MADE:
+    """The text has no Latin letters, so each spelling has one reading."""
+    aligned = Romaniser(toy, [toy.rule_set("clear")]).align(text, seed)
+    if (kind, "toy") not in FITTED:
         draw = np.random.default_rng(0)
-        MADE[kind, "toy"] = build(kind, toy, "clear").fit(
+        FITTED[kind, "toy"] = build(kind, toy, "clear").fit(
             "".join(draw.choice([*"αβγδεΑΒΓΔ ."], 40)) for _ in range(200)
         )
-    assert MADE[kind, "toy"].predict(aligned.latin) == aligned.symbols
+    assert FITTED[kind, "toy"].predict(aligned.latin) == aligned.symbols
 
 
 @pytest.mark.parametrize("kind", BASELINES)
 @given(typed=st.text(alphabet=st.one_of(st.sampled_from("tsaovdzWE_#՞՛։:ա \n"), st.characters()), max_size=30))
 @settings(deadline=None, max_examples=80)
-def test_any_text_gets_a_symbol_for_each_letter_and_strange_characters_stay(kind, typed):
+def test_any_text_gets_a_symbol_per_letter_and_unknown_characters_stay(kind, typed):
     symbols = fitted(kind)(typed)
     assert len(symbols) == len(typed)
     assert set(symbols) <= set(PACK.outputs)
-    known = set(PACK.kept)
-    assert all((symbol == "#") == (letter not in known) for letter, symbol in zip(typed, symbols, strict=True))
-    strange = [letter for letter in typed if letter not in known]
-    kept = [letter for letter, symbol in zip(typed, symbols, strict=True) if symbol == "#"]
-    assert kept == strange
+    alphabet = set(PACK.kept)
+    assert all((symbol == "#") == (letter not in alphabet) for letter, symbol in zip(typed, symbols, strict=True))
+    unknown = [letter for letter, symbol in zip(typed, symbols, strict=True) if symbol == "#"]
+    assert unknown == [letter for letter in typed if letter not in alphabet]
     restore(typed, symbols)
 
 
-MADE = {}
-
-
 def fitted(kind, rules="chat"):
-    """Return `predict` of a baseline fitted on part of the demo corpus, made once."""
-    if (kind, rules) not in MADE:
+    """Return `predict` of a baseline fitted on part of the demo corpus; cached."""
+    if (kind, rules) not in FITTED:
         texts = TransliterationTask().sentences("demo")
-        MADE[kind, rules] = build(kind, PACK, rules).fit(text for number, text in enumerate(texts) if number % 5)
-    return MADE[kind, rules].predict
+        FITTED[kind, rules] = build(kind, PACK, rules).fit(text for number, text in enumerate(texts) if number % 5)
+    return FITTED[kind, rules].predict
 
 
 @pytest.mark.parametrize("kind", BASELINES)
 def test_placeholders_stand_only_inside_a_spelling(kind):
-    table = PACK.choose("chat")
+    table = PACK.rule_set("chat")
     symbols = fitted(kind)("shnorhakalutyun vor tchisht edzeq ou schutov")
     pairs = list(zip("shnorhakalutyun vor tchisht edzeq ou schutov", symbols, strict=True))
     spelled = []
@@ -112,57 +105,12 @@ def test_placeholders_stand_only_inside_a_spelling(kind):
         assert latin in {*options, *(option.lower() for option in options)}
 
 
-def test_the_channel_is_the_rules_turned_round():
-    """For each style and place, what `options` says of a spelling is what the rule set says of the unit."""
-    rules = PACK.choose("chat")
-    channel = Channel(PACK, [rules])
-    assert [(style.small, style.share) for style in channel.styles] == [(False, 0.65), (True, 0.35)]
-    for unit, starts in itertools.product(PACK.units, (True, False)):
-        code = PACK.outputs.index(unit)
-        for latin, share in rules.spellings(unit, starts_word=starts).items():
-            (option,) = (o for o in channel.options(latin, 0) if o.code == code and o.length == len(latin))
-            assert exp(option.chances[0 if starts else 1]) == pytest.approx(share)
-            assert option.goes_on
-            if latin == latin.lower():
-                same = sum(
-                    p for other, p in rules.spellings(unit, starts_word=starts).items() if other.lower() == latin
-                )
-                assert exp(option.chances[2 if starts else 3]) == pytest.approx(same)
-                both = 0.65 * share + 0.35 * same
-                assert exp(option.chances[-2 if starts else -1]) == pytest.approx(both)
-
-
-@pytest.mark.parametrize(
-    ("typed", "symbol", "goes_on"),
-    [
-        ("a", "ա", 1),
-        ("a", "a", 1),
-        ("՞", "՞", 1),
-        (" ", " ", 0),
-        ("-", "-", 0),
-        ("5", "5", 0),
-        ("я", "#", 1),
-        ("🙂", "#", 0),
-    ],
-)
-def test_a_word_goes_on_after_letters_and_marks(typed, symbol, goes_on):
-    options = Channel(PACK, [PACK.choose("article")]).options(typed, 0)
-    assert [option.goes_on for option in options if PACK.outputs[option.code] == symbol] == [goes_on]
-
-
-def test_only_letters_of_the_script_lose_their_capitals():
-    channel = Channel(PACK, [PACK.choose("chat")])
-    assert {PACK.outputs[option.code] for option in channel.options("d", 0)} == {"դ", "Դ", "ձ", "Ձ", "d"}
-    (latin,) = (option for option in channel.options("D", 0) if PACK.outputs[option.code] == "D")
-    assert set(latin.chances) == {0}
-
-
 def test_marks_that_chat_never_types_stay_when_typed():
     assert restore("Բarev ։", fitted(CharacterNGram)("Բarev ։")).endswith("։")
     assert fitted(GreedyRules)("։") == ("։",)
 
 
-def test_fitting_again_forgets(toy):
+def test_fitting_again_discards_earlier_counts(toy):
     ngram = build(CharacterNGram, toy, "mixed", order=2)
     first = ngram.fit(["αγ"] * 9).predict("as")
     assert first == ("α", "γ")
@@ -173,14 +121,14 @@ def test_fitting_again_forgets(toy):
 
 
 def test_without_any_text_the_ngram_takes_the_rules_alone(toy):
-    """All units are as frequent, and a Latin letter is certain to be typed as itself."""
+    """All units are equally frequent, and a Latin letter is always typed as itself."""
     ngram = build(CharacterNGram, toy, "mixed").fit([])
     assert ngram.predict("as") in {("α", "s"), ("a", "s")}
     assert build(GreedyRules, toy, "mixed").fit([]).predict("as") == ("α", "s")
 
 
-def measured(predict, rules):
-    counts, romaniser = Counts(), Romaniser(PACK, [PACK.choose(rules)])
+def error_rates(predict, rules):
+    counts, romaniser = ErrorCounts(), Romaniser(PACK, [PACK.rule_set(rules)])
     for number, text in enumerate(TransliterationTask().sentences("demo")[::5]):
         aligned = romaniser.align(text, number)
         counts.add(aligned.latin, aligned.symbols, predict(aligned.latin))
@@ -188,12 +136,12 @@ def measured(predict, rules):
 
 
 @pytest.mark.parametrize("rules", ["article", "chat"])
-def test_on_unseen_demo_sentences_the_ngram_is_better_than_the_rules_and_these_than_nothing(rules):
-    nothing, greedy, ngram = (
-        measured(predict, rules) for predict in (tuple, fitted(GreedyRules, rules), fitted(CharacterNGram, rules))
+def test_on_unseen_demo_sentences_the_ngram_is_better_than_the_rules_and_these_than_a_copy(rules):
+    copied, greedy, ngram = (
+        error_rates(predict, rules) for predict in (tuple, fitted(GreedyRules, rules), fitted(CharacterNGram, rules))
     )
     assert ngram["cer"] < 0.6 * greedy["cer"]
-    assert greedy["cer"] < 0.2 * nothing["cer"]
+    assert greedy["cer"] < 0.2 * copied["cer"]
     assert ngram["words"] > greedy["words"] + 0.15
 
 
@@ -203,7 +151,7 @@ def test_latin_words_that_the_text_has_stay_latin():
     assert restore(typed, ngram.predict(typed)) == "ես սիրում եմ Deep Learning youtube.com"
 
 
-def test_a_long_line_takes_no_recursion():
+def test_a_long_line_needs_no_recursion():
     typed = "barev dzez " * 400
     assert len(fitted(CharacterNGram)(typed)) == len(typed)
     assert fitted(CharacterNGram)("") == ()
@@ -212,12 +160,12 @@ def test_a_long_line_takes_no_recursion():
 def test_a_headline_reads_as_its_words_do_where_capitals_are_folded():
     pack = load_pack("hy")
     texts = TransliterationTask().sentences("demo")
-    rules = [pack.choose("article")]
-    plain = CharacterNGram(pack, rules, beam=1000).fit(texts)
-    folded = CharacterNGram(pack, rules, beam=1000, language=plain.language, folds=True)
+    rules = [pack.rule_set("article")]
+    plain = CharacterNGram(pack, rules, beam_width=1000).fit(texts)
+    folded = CharacterNGram(pack, rules, beam_width=1000, language=plain.ngram, fold_capitals=True)
     for words in ("Hayastani Hanrapetutyun", "Gushakum Haghtanak"):
         titled = " ".join(word.title() for word in words.split())
-        wanted = pack.upper(restore(titled, folded.predict(titled)))
-        assert restore(titled.upper(), folded.predict(titled.upper())) == wanted
+        expected = pack.upper(restore(titled, folded.predict(titled)))
+        assert restore(titled.upper(), folded.predict(titled.upper())) == expected
         assert folded.predict(titled) == plain.predict(titled)
     assert restore("VERABAC", plain.predict("VERABAC")) != restore("VERABAC", folded.predict("VERABAC"))

@@ -1,4 +1,4 @@
-"""Splitting and cleaning: cases written by hand, and laws that hold for any text."""
+"""Sentence splitting and cleaning: cases by hand, and properties of any text."""
 
 import time
 import unicodedata
@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interp_transliteration.sentences import LONGEST, SHORTEST, normalize, split_sentences, usable
+from interp_transliteration.corpora.sentences import (
+    MAX_SENTENCE_LENGTH,
+    MIN_SENTENCE_LENGTH,
+    is_usable,
+    normalize,
+    split_sentences,
+)
 
 TEXT = st.text(alphabet="աբԱԲev19 \t\n:։.․?!…,;()«»\"'՞՝-\u00a0\u200b\u00ad", max_size=80)
 
@@ -16,7 +22,7 @@ def test_normalize_composes_and_makes_spaces_single():
     assert normalize(" e\u0301 \u00a0\t x\r\ny\u2028z ") == "é x y z"
 
 
-def test_normalize_drops_what_nobody_sees():
+def test_normalize_drops_invisible_characters():
     assert normalize("\ufeffբա\u00adրև\u200b \u200eDzez\x07") == "բարև Dzez"
 
 
@@ -71,7 +77,7 @@ def test_a_sentence_ends(sentences):
         "Գինը 5 հազ. դրամ է, տես. էջ 4։",
     ],
 )
-def test_a_sentence_goes_on(sentence):
+def test_a_sentence_continues(sentence):
     assert split_sentences(sentence) == [sentence]
 
 
@@ -103,11 +109,11 @@ def test_a_line_without_an_end_takes_linear_time():
         "<!-- մեկնաբանություն",
         "1990 — 12,5 % (3 : 4)",
         "Կարճ է։",
-        "ա" * (LONGEST + 1),
+        "ա" * (MAX_SENTENCE_LENGTH + 1),
     ],
 )
 def test_debris_is_not_usable(debris):
-    assert not usable(debris)
+    assert not is_usable(debris)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +122,9 @@ def test_debris_is_not_usable(debris):
         "Deep Learning",
         "Նա կարդաց <<Deep Purple>> գիրքը։",
         "halsiz < hal + -siz (անտարբեր)",
-        "ա" * SHORTEST,
-        "ա" * LONGEST,
+        "ա" * MIN_SENTENCE_LENGTH,
+        "ա" * MAX_SENTENCE_LENGTH,
     ],
 )
 def test_text_is_usable(sentence):
-    assert usable(sentence)
+    assert is_usable(sentence)

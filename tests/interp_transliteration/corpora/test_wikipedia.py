@@ -1,4 +1,4 @@
-"""Dumps written here, so that what must come out is known."""
+"""Made-up dumps with known articles."""
 
 import io
 import tracemalloc
@@ -9,7 +9,7 @@ import pytest
 
 from interp import CorpusError
 from interp_transliteration import wikipedia
-from interp_transliteration.wikipedia import plain_lines, read_articles
+from interp_transliteration.corpora.wikipedia import plain_lines, read_articles
 
 HEAD = """<mediawiki xml:lang="hy"><siteinfo><sitename>Վիքի</sitename><namespaces>
 <namespace key="-2">Մեդիա</namespace><namespace key="0" /><namespace key="1">Քննարկում</namespace>
@@ -56,54 +56,54 @@ def test_the_last_revision_of_a_history():
     assert read(HEAD + page("Արարատ", "Հին է։", "Նոր է։") + TAIL) == [("Արարատ", ["Նոր է։"])]
 
 
-def test_every_cut_gives_the_whole_pages():
+def test_every_truncation_gives_the_complete_pages():
     names = ["Ա", "Բ", "Գ"]
     xml = (HEAD + "".join(page(name, f"Սա {name} էջն է & <b>վերջ</b>։") for name in names) + TAIL).encode()
     ends = [xml.index(page(name, "").encode()[:30]) for name in names]
     ends = [xml.index(b"</page>", at) + len(b"</page>") for at in ends]
     for cut in range(0, len(xml) - len("\n</mediawiki>"), 7):
-        whole = [name for name, end in zip(names, ends, strict=True) if end <= cut]
+        complete = [name for name, end in zip(names, ends, strict=True) if end <= cut]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            if not whole:
-                with pytest.raises(CorpusError, match="not one whole page"):
+            if not complete:
+                with pytest.raises(CorpusError, match="no complete page"):
                     titles(xml[:cut])
                 continue
-            assert titles(xml[:cut]) == whole, cut
-        assert [str(w.message) for w in caught] == [f"d.xml is cut off; its last whole page is {whole[-1]!r}."]
+            assert titles(xml[:cut]) == complete, cut
+        assert [str(w.message) for w in caught] == [f"d.xml is truncated; its last complete page is {complete[-1]!r}."]
 
 
-def test_a_whole_dump_does_not_warn():
+def test_a_complete_dump_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert titles(HEAD + page("Արարատ", "Լեռ է։") + TAIL) == ["Արարատ"]
 
 
-def test_the_last_page_is_named_also_where_it_is_no_article():
+def test_the_last_page_is_named_even_if_it_is_not_an_article():
     xml = HEAD + page("Արարատ", "Լեռ է։") + page("Կաղապար:Ա", "x", ns=10) + "<page><title>Ս"
-    with pytest.warns(UserWarning, match="last whole page is 'Կաղապար:Ա'"):
+    with pytest.warns(UserWarning, match="last complete page is 'Կաղապար:Ա'"):
         assert titles(xml) == ["Արարատ"]
 
 
 @pytest.mark.parametrize(
     ("xml", "message"),
     [
-        (HEAD + TAIL, "d.xml has not one whole page"),
-        (HEAD, "d.xml has not one whole page"),
+        (HEAD + TAIL, "d.xml has no complete page"),
+        (HEAD, "d.xml has no complete page"),
         ("<svg></svg>", "d.xml is not a MediaWiki dump: expected <mediawiki>, got <svg>"),
         ("<mediawiki><video/></mediawiki>", "d.xml is not a MediaWiki dump"),
         ("Սա տեքստ է։", "d.xml is not well-formed XML.*line 1"),
         (HEAD + "<page></wrong>" + TAIL, "d.xml is not well-formed XML.*line 4"),
     ],
 )
-def test_what_is_no_dump_is_one_clear_sentence(xml, message):
+def test_other_files_give_one_clear_sentence(xml, message):
     with pytest.raises(CorpusError, match=message) as caught:
         read(xml)
     assert "\n" not in str(caught.value)
 
 
-def test_an_endless_page_is_refused(monkeypatch):
-    monkeypatch.setattr(wikipedia, "MAX_REVISION", 200_000)
+def test_an_endless_page_is_rejected(monkeypatch):
+    monkeypatch.setattr(wikipedia, "MAX_REVISION_BYTES", 200_000)
     with pytest.raises(CorpusError, match=r"d\.xml has a page of over"):
         read(HEAD + page("Մեծ", "ա" * 300_000) + TAIL)
     many = "".join(page(f"Փոքր {n}", "ա" * 1_000, ns=n % 2) for n in range(500))
@@ -111,7 +111,7 @@ def test_an_endless_page_is_refused(monkeypatch):
 
 
 class Endless(io.RawIOBase):
-    """A dump that is made while it is read."""
+    """A dump that is generated while it is read."""
 
     def __init__(self, pages, text, ns):
         self.parts = iter([HEAD.encode(), *[b""] * pages, TAIL.encode()])
@@ -135,7 +135,7 @@ def peak(pages, text, ns):
 
 @pytest.mark.parametrize(("text", "ns", "pages"), [("Սա [[էջ]] է։ " * 500, 0, 4), ("ա", 1, 500)])
 def test_memory_does_not_grow_with_the_dump(text, ns, pages):
-    peak(2, text, ns)  # the imports are not the dump's
+    peak(2, text, ns)  # imports happen in the first call
     few, many = peak(pages, text, ns), peak(pages * 8, text, ns)
     assert many[0] == 8 * few[0] == (0 if ns else 8 * pages)
     assert many[1] < 1.2 * few[1] + 100_000

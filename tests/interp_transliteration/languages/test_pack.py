@@ -1,4 +1,4 @@
-"""Language packs: the Armenian one against the published table, a new one without code, and every way to break one."""
+"""Language packs: the Armenian one against the published table, a new one, and malformed ones."""
 
 import string
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from interp import CorpusError, UnknownNameError
-from interp_transliteration.pack import languages, load_pack
+from interp_transliteration.languages.pack import languages, load_pack
 
-# The article's table, typed here a second time: unit, then spellings with their probabilities.
+# The table of the article, transcribed independently: unit, then spellings with their probabilities.
 ARTICLE = """
 ա a 1|բ b 1|գ g 1|դ d 1|զ z 1|է e 1|ի i 1|լ l 1|կ k 1|հ h 1|մ m 1|ն n 1|պ p 1|ռ r 1|ս s 1|վ v 1|տ t 1|ր r 1|օ o 1|ֆ f 1
 փ p 1|ւ v 1|ու u 1|ո o 1|ե e .8 ye .2|ը @ .45 y .35 e .2|թ t .9 th .1|ժ j .5 zh .3 g .2|խ x .7 kh .2 gh .1
@@ -52,7 +52,7 @@ def test_armenian_is_shipped():
 
 
 def test_the_article_rules_are_the_published_table(pack):
-    rules = pack.choose("article")
+    rules = pack.rule_set("article")
     table = dict(published())
     lower = {unit for unit in pack.units if unit == unit.lower()}
     assert lower == set(table)
@@ -65,7 +65,7 @@ def test_the_article_rules_are_the_published_table(pack):
 
 
 def test_capitals_mirror_the_lower_case_and_share_its_weight(pack):
-    rules = pack.choose("article")
+    rules = pack.rule_set("article")
     assert rules.anywhere["Ծ"] == pytest.approx({"Ts": 0.3, "TS": 0.3, "C": 0.3, "&": 0.1})
     assert rules.anywhere["Շ"] == pytest.approx({"Sh": 0.4, "SH": 0.4, "S": 0.2})
     assert rules.anywhere["Ու"] == rules.anywhere["ՈՒ"] == {"U": 1}
@@ -73,7 +73,7 @@ def test_capitals_mirror_the_lower_case_and_share_its_weight(pack):
 
 @pytest.mark.parametrize("name", ["article", "chat"])
 def test_probabilities_sum_to_one_and_every_unit_can_be_typed(pack, name):
-    rules = pack.choose(name)
+    rules = pack.rule_set(name)
     for unit in pack.units:
         for starts_word in (False, True):
             spellings = rules.spellings(unit, starts_word=starts_word)
@@ -81,14 +81,14 @@ def test_probabilities_sum_to_one_and_every_unit_can_be_typed(pack, name):
             assert set("".join(spellings)) <= set(pack.kept)
 
 
-def test_chat_has_what_people_type(pack):
-    rules = pack.choose("chat")
+def test_chat_has_common_spellings(pack):
+    rules = pack.rule_set("chat")
     for unit, latin in [("վ", "w"), ("ու", "ou"), ("ու", "oo"), ("ի", "ee"), ("շ", "sch"), ("շ", "w"), ("։", ":")]:
         assert latin in rules.anywhere[unit]
     assert "gh" not in rules.anywhere["խ"]
     assert "kh" not in rules.anywhere["ղ"]
     assert 0 < rules.lower_case < 1
-    assert rules.anywhere["ա"] == {"a": 1}, "the rest is the article's"
+    assert rules.anywhere["ա"] == {"a": 1}, "the others are those of the article"
 
 
 def test_alphabets_are_closed_within_limits_and_without_repetition(pack):
@@ -111,14 +111,14 @@ def test_u_is_one_unit_and_the_pieces_give_the_text(pack):
 
 
 def test_share_counts_letters_of_the_script(pack):
-    assert pack.share("աբ c") == 0.5
-    assert pack.share("") == 0
-    assert pack.share("ab 1։") == 0, "punctuation of the script is no letter"
+    assert pack.script_share("աբ c") == 0.5
+    assert pack.script_share("") == 0
+    assert pack.script_share("ab 1։") == 0, "punctuation of the script is not a letter"
 
 
-def test_unknown_names_say_what_there_is(pack, tmp_path):
+def test_errors_of_unknown_names_list_the_known_ones(pack, tmp_path):
     with pytest.raises(UnknownNameError, match=r"no rules 'klingon'; it has article, chat"):
-        pack.choose("klingon")
+        pack.rule_set("klingon")
     with pytest.raises(UnknownNameError, match=r"No language 'qq'; shipped: .*hy"):
         load_pack("qq")
     with pytest.raises(UnknownNameError, match=r"none\.toml"):
@@ -129,11 +129,11 @@ def test_a_new_language_is_a_file(tmp_path):
     pack = load_pack(tiny(tmp_path))
     assert pack.units == ("α", "Α", "β", "Β", "ου", "Ου")
     assert pack.split("Ουα") == ["Ου", "α"]
-    assert pack.choose("plain").spellings("Β", starts_word=True) == {"B": 0.5, "V": 0.5}
-    assert pack.choose("plain").spellings("!", starts_word=True) == {"!": 1}
+    assert pack.rule_set("plain").spellings("Β", starts_word=True) == {"B": 0.5, "V": 0.5}
+    assert pack.rule_set("plain").spellings("!", starts_word=True) == {"!": 1}
 
 
-def test_all_faults_are_named_at_once(tmp_path):
+def test_all_faults_are_listed_at_once(tmp_path):
     path = tiny(
         tmp_path,
         alpha='{ a = 0.5, "é" = 0.4 }',
@@ -144,9 +144,9 @@ def test_all_faults_are_named_at_once(tmp_path):
         load_pack(path)
     message = str(caught.value)
     for fault in (
-        "'kept' names a character twice",
-        "'kept' must not hold '_' or '#'",
-        "a unit stands in 'kept' too",
+        "'kept' lists a character twice",
+        "'kept' must not contain '_' or '#'",
+        "a unit is also in 'kept'",
         "rules 'plain', unit 'α': probabilities must be positive and sum to 1",
         "rules 'plain', unit 'α': 'é' is empty or has characters outside 'kept'",
         "rules 'plain', unit 'ω': neither a unit nor a kept character",
@@ -164,10 +164,10 @@ def test_probabilities_are_positive_and_sum_to_one(tmp_path, alpha):
 
 
 @pytest.mark.parametrize("unit", ["_", "#", "a_", ""])
-def test_a_unit_holds_no_mark(tmp_path, unit):
+def test_a_unit_contains_no_mark(tmp_path, unit):
     path = tmp_path / "xx.toml"
     path.write_text(TINY.format(alpha="{ a = 1 }", kept=" abuvABUV", more="").replace("α", unit), encoding="utf-8")
-    with pytest.raises(CorpusError, match="a unit is empty or holds '_' or '#'"):
+    with pytest.raises(CorpusError, match="a unit is empty or contains '_' or '#'"):
         load_pack(str(path))
 
 
@@ -184,7 +184,7 @@ def test_a_unit_holds_no_mark(tmp_path, unit):
         TINY.format(alpha="{ a = 1 }", kept=" abuvABUV", more="[rules.b]\nlower_case = 'x'"),
     ],
 )
-def test_what_is_no_pack_is_one_error(tmp_path, text):
+def test_a_malformed_pack_is_one_error(tmp_path, text):
     path = tmp_path / "bad.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CorpusError, match=r"Language pack bad\.toml is malformed"):
@@ -200,13 +200,13 @@ def test_a_pack_that_is_not_text(tmp_path):
 
 def test_words_in_capitals_and_small_letters(pack):
     assert pack.upper("Երևան ու Windows-ը 5") == "ԵՐԵՎԱՆ ՈՒ WINDOWS-Ը 5"
-    assert [pack.small(symbol) for symbol in ("Ա", "Ու", "ՈՒ", "ու", "և", "Q", "5")] == [
+    assert [pack.lower_symbol(symbol) for symbol in ("Ա", "Ու", "ՈՒ", "ու", "և", "Q", "5")] == [
         "ա", "Ու", "ու", "ու", "և", "q", "5",
     ]  # fmt: skip
     assert load_pack("fa").upper("سلام ab") == "سلام AB", "a script without capitals"
 
 
-def test_faults_of_in_capitals_are_named(tmp_path):
+def test_faults_of_in_capitals_are_listed(tmp_path):
     path = tiny(tmp_path)
     text = Path(path).read_text(encoding="utf-8")
     Path(path).write_text(text.replace("kept =", 'in_capitals = { "ω" = "Α", "β" = "B" }\nkept ='), encoding="utf-8")

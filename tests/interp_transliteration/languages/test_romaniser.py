@@ -1,4 +1,4 @@
-"""Romanising and restoring: round trips, the table's frequencies, and the start of words by an independent reading."""
+"""Romanising and restoring: round trips, frequencies of spellings, and starts of words by an independent reading."""
 
 import os
 import re
@@ -14,22 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from interp_transliteration import pack as packs
-from interp_transliteration.corpora import read_documents
-from interp_transliteration.pack import load_pack
-from interp_transliteration.romanise import Romaniser, restore, split_samples
+from interp_transliteration.corpora.corpus import read_documents
+from interp_transliteration.languages import pack as pack_module
+from interp_transliteration.languages.pack import load_pack
+from interp_transliteration.languages.romaniser import Romaniser, restore, split_samples
 from interp_transliteration.task import TransliterationTask
 
-DATA = Path(os.environ.get("INTERP_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+DATA = Path(os.environ.get("INTERP_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 RULES, SEEDS = ("article", "chat"), (0, 1, 2)
 PACK = load_pack("hy")
-TABLE = tomllib.loads((packs.FOLDER / "hy.toml").read_text(encoding="utf-8"))["rules"]
+TABLE = tomllib.loads((pack_module.DATA_FOLDER / "hy.toml").read_text(encoding="utf-8"))["rules"]
 ANY = st.text(alphabet=st.one_of(st.sampled_from("աեոՈՒոււևԵծ՞՛՜ ,_#aBc5\n"), st.characters()), max_size=30)
 
 
 @cache
 def romaniser(*names):
-    return Romaniser(PACK, [PACK.choose(name) for name in names])
+    return Romaniser(PACK, [PACK.rule_set(name) for name in names])
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def samples(texts, names, seed):
 
 
 def groups(aligned):
-    """Return each symbol with the letters that it stands for."""
-    found = []
+    """Return each symbol with its letters."""
+    pairs = []
     for letter, symbol in zip(aligned.latin, aligned.symbols, strict=True):
         if symbol == "_":
-            found[-1][1] += letter
+            pairs[-1][1] += letter
         else:
-            found.append([symbol, letter])
-    return [tuple(pair) for pair in found]
+            pairs.append([symbol, letter])
+    return [tuple(pair) for pair in pairs]
 
 
 def assert_round_trip(texts, rules, seed):
@@ -74,7 +74,7 @@ def shared(name):
     if not path.exists():
         pytest.skip(f"{name} is not in {DATA} (set INTERP_DATA)")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the dump is cut off
+        warnings.simplefilter("ignore", UserWarning)  # the dump is truncated
         return [text for document in read_documents(path) for text in document.sentences]
 
 
@@ -97,7 +97,7 @@ def test_any_text_comes_back(text, rules, seed):
 
 
 @pytest.mark.parametrize("at", range(10))
-def test_one_wrong_symbol_is_seen(demo, at):
+def test_one_wrong_symbol_changes_the_text(demo, at):
     text = demo[at]
     aligned = romaniser("article").align(text, seed=at)
     wrong = list(aligned.symbols)
@@ -113,7 +113,7 @@ def test_lengths_must_agree(symbols):
 
 
 def allowed(rules, unit, starts_word):
-    """Return the spellings that the data file allows, read without `pack.py`."""
+    """Return the spellings that the data file allows, parsed without `pack.py`."""
     layers = [TABLE[rules], TABLE.get(TABLE[rules].get("extends", ""), {})]
     places = ("initial", "anywhere") if starts_word else ("anywhere",)
     lower = {"Ու": "ու", "ՈՒ": "ու"}.get(unit, unit.lower())
@@ -129,7 +129,7 @@ def allowed(rules, unit, starts_word):
 
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_letter_group_stands_in_the_table_at_its_place(demo, rules, seed):
+def test_every_letter_group_is_in_the_table(demo, rules, seed):
     for text in demo[::3]:
         aligned, at = romaniser(rules).align(text, seed), 0
         small = not re.search("[A-Z]", "".join(latin for unit, latin in groups(aligned) if unit in PACK.units))
@@ -144,8 +144,8 @@ def test_every_letter_group_stands_in_the_table_at_its_place(demo, rules, seed):
 
 @pytest.mark.parametrize("rules", RULES)
 def test_spellings_are_as_frequent_as_the_table_says(rules):
-    """A chi-square test for each unit; a right sampler passes all of about 80 with a probability over 99 %."""
-    table, draws = PACK.choose(rules), 4000
+    """A chi-square test per unit; a correct sampler passes all of about 80 with a probability above 99 %."""
+    table, draws = PACK.rule_set(rules), 4000
     # With `lower_case` a whole text is typed without capitals: see the next test.
     for unit in [unit for unit in PACK.units if not table.lower_case or unit == unit.lower()]:
         spellings = table.spellings(unit, starts_word=False)
@@ -161,12 +161,12 @@ def test_the_share_of_texts_without_capitals():
     encoded = romaniser("chat").encode(["Բարև Deep"] * 4000, seed=3)
     typed = [sample[2] for sample in split_samples(encoded)]
     small = sum(text[0] == "b" for text in typed) / len(typed)
-    assert small == pytest.approx(PACK.choose("chat").lower_case, abs=4 * (0.35 * 0.65 / 4000) ** 0.5)
+    assert small == pytest.approx(PACK.rule_set("chat").lower_case, abs=4 * (0.35 * 0.65 / 4000) ** 0.5)
     assert all(text.endswith("Deep") for text in typed), "Latin passages keep their capitals"
     assert {sample[2][0] for sample in split_samples(romaniser("article").encode(["Բ"] * 500, 0))} == {"B"}
 
 
-def test_several_rule_sets_are_drawn_as_often():
+def test_several_rule_sets_are_drawn_equally_often():
     typed = [sample[2] for sample in split_samples(romaniser("article", "chat").encode(["վ"] * 8000, seed=1))]
     assert typed.count("w") / 8000 == pytest.approx(0.1, abs=0.015)
     twice = [sample[2] for sample in split_samples(romaniser("article", "article", "chat").encode(["վ"] * 8000, 1))]
@@ -205,7 +205,7 @@ def test_the_start_of_a_word(text, latin):
 
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("text", ["ծանոթ շոշափել", "Շշուկ ՃԱՇ", "ձյունը և խաղողը"])
-def test_one_placeholder_for_each_further_letter(text, rules):
+def test_one_placeholder_per_further_letter(text, rules):
     for seed in range(20):
         aligned = romaniser(rules).align(text, seed)
         assert len(aligned.symbols) == len(aligned.latin)
@@ -214,7 +214,7 @@ def test_one_placeholder_for_each_further_letter(text, rules):
         assert [symbol for symbol in aligned.symbols if symbol != "_"] == PACK.split(text)
 
 
-def test_strange_characters_are_hashes_restored_by_position():
+def test_unknown_characters_are_hashes_restored_by_position():
     text = "ա_#中б\u0301🙂\nb"
     aligned = romaniser("article").align(text)
     assert aligned.latin == "a_#中б\u0301🙂\nb"
