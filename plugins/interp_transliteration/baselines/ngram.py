@@ -52,7 +52,7 @@ class NGram:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether there are counts."""
+        """True if there are counts, after `fit` or `load`."""
         return bool(self._logs)
 
     def fit(self, sequences: Iterable[np.ndarray], cutoffs: Sequence[int] = ()) -> None:

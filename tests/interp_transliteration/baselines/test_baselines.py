@@ -162,7 +162,7 @@ def test_a_headline_reads_as_its_words_do_where_capitals_are_folded():
     texts = TransliterationTask().sentences("demo")
     rules = [pack.rule_set("article")]
     plain = CharacterNGram(pack, rules, beam_width=1000).fit(texts)
-    folded = CharacterNGram(pack, rules, beam_width=1000, language=plain.ngram, fold_capitals=True)
+    folded = CharacterNGram(pack, rules, beam_width=1000, ngram=plain.ngram, fold_capitals=True)
     for words in ("Hayastani Hanrapetutyun", "Gushakum Haghtanak"):
         titled = " ".join(word.title() for word in words.split())
         expected = pack.upper(restore(titled, folded.predict(titled)))

@@ -126,10 +126,10 @@ def readings(pack, rules, typed, small):
 @pytest.mark.parametrize("typed", ["tsas", "st sa", "Sats s", "sSt", "atst.", "bcs", "ssss", "ts"])
 def test_a_wide_beam_agrees_with_an_exhaustive_search(toy, names, typed):
     texts = ["βαδα βεγ. Βγ", "γεα δββα δε", "βα βαδ β", "ΒΑΔ s tα"]
-    ngram = CharacterNGram(toy, [*map(toy.choose, names)], order=3, beam_width=10_000).fit(texts)
+    ngram = CharacterNGram(toy, [*map(toy.rule_set, names)], order=3, beam_width=10_000).fit(texts)
     naive = Naive([[toy.outputs.index(unit) for unit in toy.split(text)] for text in texts], len(toy.outputs), 3)
     best = {}
-    for rules in map(toy.choose, names):
+    for rules in map(toy.rule_set, names):
         for small in (False, True):
             share = (rules.lower_case if small else 1 - rules.lower_case) / len(names)
             for units, chance in readings(toy, rules, typed, small) if share else ():

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from interp import CorpusError
-from interp_transliteration import wikipedia
+from interp_transliteration.corpora import wikipedia
 from interp_transliteration.corpora.wikipedia import plain_lines, read_articles
 
 HEAD = """<mediawiki xml:lang="hy"><siteinfo><sitename>Վիքի</sitename><namespaces>
