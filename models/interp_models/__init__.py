@@ -1,4 +1,4 @@
-"""Named models with their weights; a card stands beside each."""
+"""Registered models with their weights and cards."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ FOLDER = Path(__file__).parent
 
 @hookimpl
 def register_models(register: Callable[[Any], None]) -> None:
-    """Register every network that has a folder here with a ``model.json``."""
+    """Register each network with a ``model.json`` in a subfolder."""
     for path in sorted(FOLDER.glob("*/model.json")):
         register(_spec(path))
 
 
 def _spec(path: Path) -> ModelSpec:
-    described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    description: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     name = path.parent.name
 
     def build() -> nn.Module:
         from interp_models.networks import CharacterBiLSTM
 
-        sizes = {key: described[key] for key in ("cells", "layers") if key in described}
-        network = CharacterBiLSTM(described["inputs"], described["outputs"], name=name, **sizes)
+        sizes = {key: description[key] for key in ("cells", "layers") if key in description}
+        network = CharacterBiLSTM(description["inputs"], description["outputs"], name=name, **sizes)
         network.ngram = ngram if ngram.is_file() else None
         return network
 
     ngram = path.parent / "ngram.npz"
     weights = tuple(sorted(path.parent.glob("weights*.safetensors"))) or None
-    return ModelSpec(name, build, weights, described["sha256"], described["task"])
+    return ModelSpec(name, build, weights, description["sha256"], description["task"])

@@ -1,4 +1,4 @@
-"""The networks whose weights are shipped."""
+"""Networks with shipped weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class TanhLinear(nn.Linear):
-    """A linear layer whose output is after its tanh, so that captured units are what the next layer reads."""
+    """A linear layer followed by tanh, so that captured units are the inputs of the next layer."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's own name)
         """Map ``(..., in_features)`` to ``(..., out_features)`` in -1..1."""
@@ -20,22 +20,22 @@ class TanhLinear(nn.Linear):
 
 
 class CharacterBiLSTM(nn.Module):
-    """The network of 2017: one-hot letters, a biLSTM, a dense tanh layer, the input again, a dense output.
+    """The network of 2017: one-hot letters, a biLSTM, a dense tanh layer, a skip connection, a dense output.
 
     Parameters
     ----------
     inputs, outputs : sequence of str
-        The alphabets.
+        Alphabets.
     cells : int
-        Cells of each direction, and units of the dense layer.
+        Number of cells per direction, and of units of the dense layer.
     layers : int
-        Of the biLSTM.
+        Number of layers of the biLSTM.
     name : str
-        Stands in captures.
+        Name of the model in captures. Default: the name of the class.
     """
 
     symbols: dict[str, list[str]]
-    ngram: Path | None = None  # what a beam search may weigh it with
+    ngram: Path | None = None  # file of the n-gram for a beam search
 
     def __init__(
         self, inputs: Sequence[str], outputs: Sequence[str], *, cells: int = 228, layers: int = 1, name: str = ""
@@ -49,18 +49,18 @@ class CharacterBiLSTM(nn.Module):
         self.output = nn.Linear(cells + len(inputs), len(outputs))
 
     def for_symbols(self, inputs: Sequence[str], outputs: Sequence[str]) -> CharacterBiLSTM:
-        """Return a fresh network of the same sizes for other alphabets."""
+        """Return a new network of the same sizes for other alphabets."""
         return CharacterBiLSTM(inputs, outputs, name=self.name, **self.sizes)
 
     def forward(self, letters: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Return the logits of each output symbol.
+        """Return the logits of the output symbols.
 
         Parameters
         ----------
         letters : LongTensor (sample, step) or FloatTensor (sample, step, input)
-            Codes, or the one-hot rows themselves (attributions need a gradient).
+            Codes, or one-hot rows (attributions need a gradient).
         lengths : LongTensor (sample,), optional
-            Tokens of each sample; the rest is padding.
+            Number of tokens of each sample; the rest is padding.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""The transliteration task: romanised text back to its script, with language packs as data."""
+"""The transliteration task: from romanised text back to its script, with language packs as data."""
 
 from __future__ import annotations
 

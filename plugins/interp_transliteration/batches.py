@@ -1,74 +1,128 @@
-"""Batches of one split: sentences as they are, or chunks of running text for training."""
+"""Batches of one split: whole sentences, or chunks of running text for training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from interp import OptionError
-from interp_transliteration.romanise import Encoded, split_samples
+from interp import Batch, OptionError
+from interp_transliteration.languages.romaniser import EncodedSamples, Romaniser, split_samples
 
-if TYPE_CHECKING:
-    from interp_transliteration.task import TextBatch, TransliterationTask
+MAX_SHORT_WORDS = 6  # words of a short sample
+SAMPLES_PER_SHARD = 4_096  # held in memory at a time
+MIN_SCRIPT_SHARE = 1 / 3  # of a sentence or chunk
 
-LONGEST = 6  # words of a short sample
-SHARD = 4_096  # samples that are in memory at once
+
+@dataclass(frozen=True)
+class TextBatch(Batch):
+    """A batch with its text.
+
+    Attributes
+    ----------
+    typed : tuple of str
+        Typed text of each sample.
+    targets : LongTensor (sample, step)
+        Positions in ``pack.outputs``; -100 at padding.
+    """
+
+    typed: tuple[str, ...] = ()
+    targets: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """Converts texts into samples and batches.
+
+    Parameters
+    ----------
+    romaniser : Romaniser
+        Spells the texts.
+    augment : callable
+        Function ``(texts, split, seed)`` that returns the texts with Latin passages and capitals.
+    make_batch : callable
+        Function ``(inputs, outputs, typed, sources)`` that returns a `TextBatch` of samples given as codes.
+    batch_size : int
+        Number of samples per batch.
+    chunk_length : int
+        Number of letters per sample of ``train``.
+    short_share : float
+        Probability of a batch of short samples before each batch of ``train``, 0..1.
+    """
+
+    romaniser: Romaniser
+    augment: Callable[[Sequence[str], str, int], list[str]]
+    make_batch: Callable[[Sequence[np.ndarray], Sequence[np.ndarray], Sequence[str], Sequence[int]], TextBatch]
+    batch_size: int
+    chunk_length: int
+    short_share: float
+
+    def encode(self, texts: Sequence[str], split: str, seed: int) -> EncodedSamples:
+        """Return one spelling of each text."""
+        return self.romaniser.encode(self.augment(texts, split, seed), seed)
 
 
 class Batches:
-    """The batches of one split, limit and seed; iterating again gives the same.
+    """Batches of one split, limit and seed; every iteration gives the same batches.
+
+    Parameters
+    ----------
+    sentences : callable
+        Function from a split to its sentences.
+    sampler : Sampler
+    split : str
+    limit : int or None
+        Number of samples.
+    seed : int
+        Random seed.
+    attrs : mapping
+        Provenance.
 
     Attributes
     ----------
     attrs : dict
-        Provenance: task, language, rules, split, limit, seed.
+        Provenance: task, language, rules, split, limit, seed, and the shares that are not 0.
     fingerprint : str
         Changes with the text, the rules, the limit or the seed.
     """
 
-    def __init__(self, task: TransliterationTask, split: str, limit: int | None, seed: int) -> None:
-        self.task, self.split, self.limit, self.seed = task, split, limit, seed
-        self.attrs: dict[str, str | int | float] = {
-            "task": task.name,
-            "language": task.pack.name,
-            "rules": task.rules,
-            "corpus": task.corpus.name if task.corpus and split != "demo" else "demo",
-            "split": split,
-            "limit": -1 if limit is None else limit,
-            "seed": seed,
-        }
-        self.attrs |= {
-            key: share
-            for key, share in (("mix", task.mix), ("short", task.short), ("capitals", task.capitals))
-            if share
-        }
+    def __init__(
+        self,
+        sentences: Callable[[str], list[str]],
+        sampler: Sampler,
+        split: str,
+        limit: int | None,
+        seed: int,
+        attrs: Mapping[str, str | int | float],
+    ) -> None:
+        self.split, self.limit, self.seed, self.attrs = split, limit, seed, dict(attrs)
+        self._sentences, self._sampler = sentences, sampler
 
     @cached_property
     def fingerprint(self) -> str:
         """A sha256 of the text and of `attrs`."""
         digest = sha256(repr(sorted(self.attrs.items())).encode())
-        for text in self.task.sentences(self.split):
+        for text in self._sentences(self.split):
             digest.update(text.encode() + b"\n")
         return digest.hexdigest()
 
     def __iter__(self) -> Iterator[TextBatch]:
-        return self._chunks() if self.split == "train" else self._sentences()
+        return self._iter_chunks() if self.split == "train" else self._iter_sentences()
 
     def __len__(self) -> int:
-        """Return the number of samples; of ``train``, which has no fixed one, the number of sentences."""
-        return self.limit or len(self.task.sentences(self.split))
+        """Return the number of samples; for ``train``, where it is not fixed, the number of sentences."""
+        return self.limit or len(self._sentences(self.split))
 
-    def _sentences(self) -> Iterator[TextBatch]:
+    def _iter_sentences(self) -> Iterator[TextBatch]:
         for shard in self.shards():
             yield from shard
 
     def shards(self) -> Iterator[Shard]:
-        """Yield the samples in runs of `SHARD`, each of which can be read by itself, in the order of the batches.
+        """Yield independent shards of `SAMPLES_PER_SHARD` samples, in the order of the batches.
 
         Raises
         ------
@@ -77,68 +131,72 @@ class Batches:
         """
         if self.split == "train":
             raise OptionError("The split train is running text and has no shards: read it in one process.")
-        texts = self.task.sentences(self.split)
+        texts = self._sentences(self.split)
         order = np.arange(len(texts))
         if self.limit is not None and self.limit < len(texts):
             order = np.sort(np.random.default_rng([self.seed, 2]).permutation(len(texts))[: self.limit])
-        for start in range(0, self.limit or len(texts), SHARD):
-            stop = min(start + SHARD, self.limit or len(texts))
-            yield Shard(self.task, self.split, tuple(self._pieces(texts, order, start, stop)))
+        for start in range(0, self.limit or len(texts), SAMPLES_PER_SHARD):
+            stop = min(start + SAMPLES_PER_SHARD, self.limit or len(texts))
+            yield Shard(self._sampler, self.split, tuple(self._runs(texts, order, start, stop)))
 
-    def _pieces(self, texts: list[str], order: np.ndarray, start: int, stop: int) -> Iterator[Piece]:
-        """Yield the samples from one to another: runs of sentences, each with a seed of its own."""
+    def _runs(self, texts: list[str], order: np.ndarray, start: int, stop: int) -> Iterator[SentenceRun]:
+        """Yield the samples from `start` to `stop` as runs of sentences, each with its own seed."""
         while start < stop:
             replica, first = divmod(start, len(order))
             sources = order[first : first + stop - start]
-            yield Piece([texts[i] for i in sources], sources, self.seed + 1_000_003 * replica + (first << 40))
+            yield SentenceRun([texts[i] for i in sources], sources, self.seed + 1_000_003 * replica + (first << 40))
             start += len(sources)
 
-    def _chunks(self) -> Iterator[TextBatch]:
-        """Yield running text, shuffled and cut in pieces; another spelling and other cuts for each seed."""
+    def _iter_chunks(self) -> Iterator[TextBatch]:
+        """Yield running text, shuffled and cut into chunks; each seed gives other spellings and other cuts."""
         generator = np.random.default_rng([self.seed, 3])
-        texts = self.task.sentences(self.split)
+        texts, sampler = self._sentences(self.split), self._sampler
         order = generator.permutation(len(texts))
-        written = self.task.mixed([texts[i] for i in order], self.split, self.seed)
-        encoded = self.task.romaniser.encode([text + " " for text in written], self.seed)
-        size, skip = self.task.chunk, int(generator.integers(self.task.chunk))
-        pieces = (encoded.inputs.size - skip) // size
-        rows = self._scripted_enough(encoded, skip, pieces)
+        augmented = sampler.augment([texts[i] for i in order], self.split, self.seed)
+        encoded = sampler.romaniser.encode([text + " " for text in augmented], self.seed)
+        size, skip = sampler.chunk_length, int(generator.integers(sampler.chunk_length))
+        rows = self._script_chunks(encoded, skip, (encoded.inputs.size - skip) // size)
         generator.shuffle(rows)
         rows = rows[: self.limit]
         source = np.repeat(order, encoded.lengths)
-        for start in range(0, len(rows), self.task.batch_size):
-            if self.task.short and generator.random() < self.task.short:
-                yield self._cut(encoded, source, *self._short(encoded, generator))
-            yield self._cut(encoded, source, skip + rows[start : start + self.task.batch_size] * size, size)
+        for start in range(0, len(rows), sampler.batch_size):
+            if sampler.short_share and generator.random() < sampler.short_share:
+                yield self._make_batch(encoded, source, *self._short_samples(encoded, generator))
+            yield self._make_batch(encoded, source, skip + rows[start : start + sampler.batch_size] * size, size)
 
-    def _cut(self, encoded: Encoded, source: np.ndarray, starts: np.ndarray, size: int) -> TextBatch:
-        cuts = [slice(start, start + size) for start in starts.tolist()]
-        return self.task.batch(
-            [encoded.inputs[cut] for cut in cuts],
-            [encoded.outputs[cut] for cut in cuts],
-            [encoded.typed[cut] for cut in cuts],
+    def _make_batch(self, encoded: EncodedSamples, source: np.ndarray, starts: np.ndarray, size: int) -> TextBatch:
+        spans = [slice(start, start + size) for start in starts.tolist()]
+        return self._sampler.make_batch(
+            [encoded.inputs[span] for span in spans],
+            [encoded.outputs[span] for span in spans],
+            [encoded.typed[span] for span in spans],
             source[starts].tolist(),
         )
 
-    def _short(self, encoded: Encoded, generator: np.random.Generator) -> tuple[np.ndarray, int]:
-        """Return where runs of whole words of one length begin, and the length; as many letters as in other batches."""
-        space = np.concatenate([[True], encoded.inputs == self.task.pack.inputs.index(" "), [True]])
-        begins, ends = (np.flatnonzero(edge) for edge in (space[:-1] & ~space[1:], space[1:] & ~space[:-1]))
+    def _short_samples(self, encoded: EncodedSamples, generator: np.random.Generator) -> tuple[np.ndarray, int]:
+        """Return the starts of runs of whole words of one length, and that length.
+
+        A batch has about as many letters as other batches.
+        """
+        space = self._sampler.romaniser.pack.inputs.index(" ")
+        is_space = np.concatenate([[True], encoded.inputs == space, [True]])
+        begins, ends = (np.flatnonzero(edge) for edge in (is_space[:-1] & ~is_space[1:], is_space[1:] & ~is_space[:-1]))
         first = int(generator.integers(begins.size))
-        last = min(first + int(generator.integers(LONGEST)), ends.size - 1)
+        last = min(first + int(generator.integers(MAX_SHORT_WORDS)), ends.size - 1)
         size = int(ends[last] - begins[first])
         starts = begins[np.isin(begins + size, ends)]
-        return generator.choice(starts, max(1, self.task.batch_size * self.task.chunk // size)), size
+        return generator.choice(starts, max(1, self._sampler.batch_size * self._sampler.chunk_length // size)), size
 
-    def _scripted_enough(self, encoded: Encoded, skip: int, pieces: int) -> np.ndarray:
-        symbols = encoded.outputs[skip : skip + pieces * self.task.chunk].reshape(pieces, self.task.chunk)
-        pack = self.task.pack
-        scripted = (symbols <= len(pack.units)) | (symbols >= len(pack.plain))  # `_`, the units, and the fused
-        return np.flatnonzero(scripted.mean(1) >= 1 / 3)
+    def _script_chunks(self, encoded: EncodedSamples, skip: int, n_chunks: int) -> np.ndarray:
+        """Return the numbers of the chunks with at least a third of letters of the script."""
+        size, pack = self._sampler.chunk_length, self._sampler.romaniser.pack
+        symbols = encoded.outputs[skip : skip + n_chunks * size].reshape(n_chunks, size)
+        is_script = (symbols <= len(pack.units)) | (symbols >= len(pack.plain))  # `_`, the units, and the fused ones
+        return np.flatnonzero(is_script.mean(1) >= MIN_SCRIPT_SHARE)
 
 
-class Piece(NamedTuple):
-    """Some sentences that are spelled together: a spelling each, by one seed."""
+class SentenceRun(NamedTuple):
+    """Sentences that are spelled together, with one seed."""
 
     texts: list[str]
     sources: np.ndarray
@@ -147,24 +205,25 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Shard:
-    """Some samples of a split, with all that it takes to make their batches; iterating again gives the same."""
+    """Some samples of a split, with everything that makes their batches; every iteration gives the same batches."""
 
-    task: TransliterationTask
+    sampler: Sampler
     split: str
-    pieces: tuple[Piece, ...]
+    runs: tuple[SentenceRun, ...]
 
     @property
     def samples(self) -> int:
-        """How many samples there are."""
-        return sum(len(piece.texts) for piece in self.pieces)
+        """Number of samples."""
+        return sum(len(run.texts) for run in self.runs)
 
     def __iter__(self) -> Iterator[TextBatch]:
-        samples = sorted(self._samples(), key=lambda sample: len(sample[2]))  # stable; little padding in a batch
-        for start in range(0, len(samples), self.task.batch_size):
-            yield self.task.batch(*zip(*samples[start : start + self.task.batch_size], strict=True))
+        samples = sorted(self._samples(), key=lambda sample: len(sample[2]))  # stable; keeps the padding small
+        size = self.sampler.batch_size
+        for start in range(0, len(samples), size):
+            yield self.sampler.make_batch(*zip(*samples[start : start + size], strict=True))
 
     def _samples(self) -> Iterator[tuple[np.ndarray, np.ndarray, str, int]]:
-        for texts, sources, seed in self.pieces:
-            encoded = self.task.romaniser.encode(self.task.mixed(texts, self.split, seed), seed)
+        for texts, sources, seed in self.runs:
+            encoded = self.sampler.encode(texts, self.split, seed)
             for source, sample in zip(sources.tolist(), split_samples(encoded), strict=True):
                 yield (*sample, source)

@@ -39,7 +39,7 @@ def corpora(folder):
     }
 
 
-@pytest.mark.filterwarnings("ignore:.*cut off")
+@pytest.mark.filterwarnings("ignore:.*truncated")
 @pytest.mark.filterwarnings("ignore:.*truncated")
 @pytest.mark.parametrize("kind", ["empty", "no text", "no Armenian", "no file", "missing", "truncated page"])
 def test_an_invalid_corpus_is_one_sentence(small, command, tmp_path, kind):

@@ -1,8 +1,8 @@
-"""A language of five letters, for laws that can be worked out by hand."""
+"""A language of five letters, for results that can be computed by hand."""
 
 import pytest
 
-from interp_transliteration.pack import load_pack
+from interp_transliteration.languages.pack import load_pack
 
 TOY = """
 name = "xx"
@@ -33,7 +33,7 @@ lower_case = 0.5
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
-    """A pack with the rule sets `clear`, `mixed` and `mixed-small`."""
+    """Return a pack with the rule sets `clear`, `mixed` and `mixed-small`."""
     path = tmp_path_factory.mktemp("packs") / "xx.toml"
     path.write_text(TOY, encoding="utf-8")
     return load_pack(str(path))

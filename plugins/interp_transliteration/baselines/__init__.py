@@ -1,0 +1,1 @@
+"""Transliteration without a network: rules, a character n-gram, and other packages."""

@@ -1,0 +1,1 @@
+"""Corpora as documents of clean sentences."""

@@ -1,0 +1,1 @@
+"""Error rates, tracks and comparison tables."""

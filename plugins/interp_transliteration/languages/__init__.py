@@ -1,0 +1,1 @@
+"""Language packs, romanisation with typing errors, and the noisy channel."""
