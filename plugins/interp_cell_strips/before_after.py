@@ -1,4 +1,4 @@
-"""The viewer ``before-after``: what a model says of a text before and after an edit, character by character."""
+"""The viewer ``before-after``: the outputs of a model before and after an edit, character by character."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp import OptionError, captions, lettering, palette, pick, viewer
-from interp_cell_strips.cells import Cell, Row, Scale, colored, notes, output_row
-from interp_cell_strips.tables import MAX_CHARACTERS, characters, laid_out, ranges
-from interp_cell_strips.viewer import COLUMNS, LABELS, Strips, signed
+from interp_cell_strips.cell_strips import LABELS, LINE_WIDTH, Strips, format_signed
+from interp_cell_strips.data import MAX_CHARACTERS, lay_out_lines, scale_limits, select_characters
+from interp_cell_strips.rows import Cell, Row, Scale, colored_row, output_row, position_notes
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-AMONG = ("input", "all")
-ENDS = ("before", "after")
-ODDS = ("log_odds_before", "log_odds_after", "change")
+CANDIDATES = ("input", "all")
+RUNS = ("before", "after")
+LOG_ODDS = ("log_odds_before", "log_odds_after", "change")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,36 +41,39 @@ class BeforeAfter(Strips):
 
     def scales(self) -> list[Scale]:
         """Return the scale of the change in log-odds."""
-        return [Scale("log-odds, after − before", "d", float(self._text["full"]))] if "change" in self._text else []
+        if "change" not in self._text:
+            return []
+        return [Scale("log-odds, after − before", "d", float(self._text["scale_max"]))]
 
     def holoviews(self) -> Any:
         """Return the log-odds before and after over the position, as an overlay of HoloViews ``Curve``."""
         import holoviews as hv
 
-        at = np.arange(self._text.sizes["character"])
-        held = {end: self._text.get(f"log_odds_{end}", np.full(at.size, np.nan)) for end in ENDS}
+        position = np.arange(self._text.sizes["character"])
+        odds = {run: self._text.get(f"log_odds_{run}", np.full(position.size, np.nan)) for run in RUNS}
         return hv.Overlay(
-            [hv.Curve((at, np.asarray(y)), "character", "log-odds", label=end) for end, y in held.items()]
+            [hv.Curve((position, np.asarray(y)), "character", "log-odds", label=run) for run, y in odds.items()]
         )
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
         """Return one row per character: its labels, both outputs, and the log-odds of the right output (nats)."""
-        names = [name for name in (*LABELS[:-1], *ENDS, "changed", *ODDS) if name in self._text.variables]
+        names = [name for name in (*LABELS[:-1], *RUNS, "changed", *LOG_ODDS) if name in self._text.variables]
         return {"characters": self._text[names].to_dataframe()[names].reset_index(drop=True)}
 
 
 def _rows(part: xr.Dataset) -> Iterator[Row]:
     columns = part["column"].values.tolist()
-    letters, right, before, after = (part[name].values.astype(str).tolist() for name in ("input", "output", *ENDS))
-    heads = zip(columns, letters, notes(part), strict=True)
-    yield Row("input", "input", "", tuple(Cell(column, letter, note=note) for column, letter, note in heads))
-    none, changed = [""] * len(columns), ["changed" * bool(held) for held in part["changed"].values]
+    letters, right, before, after = (part[name].values.astype(str).tolist() for name in ("input", "output", *RUNS))
+    inputs = zip(columns, letters, position_notes(part), strict=True)
+    yield Row("input", "input", "", tuple(Cell(column, letter, note=note) for column, letter, note in inputs))
+    none, changed = [""] * len(columns), ["changed" * bool(value) for value in part["changed"].values]
     yield output_row("right", columns, right, right, none)
-    odds = [part[name].values.tolist() if name in part else () for name in ODDS[:2]]
+    odds = [part[name].values.tolist() if name in part else () for name in LOG_ODDS[:2]]
     yield output_row("before", columns, before, right, none, values=odds[0])
     yield output_row("after", columns, after, right, changed, values=odds[1])
     if "change" in part:
-        yield colored("unit", "change", columns, right, part["change"].values, float(part["full"]), palette.diverging)
+        change, limit = part["change"].values, float(part["scale_max"])
+        yield colored_row("unit", "change", columns, right, change, limit, palette.diverging)
 
 
 @viewer(requires=("input", "output"))
@@ -80,172 +83,180 @@ def before_after(
     *,
     samples: Sequence[int] | None = None,
     draw: int = 0,
-    among: str = "input",
-    limit: int = 160,
-    columns: int = COLUMNS,
+    candidates: str = "input",
+    max_characters: int = 160,
+    line_width: int = LINE_WIDTH,
 ) -> BeforeAfter:
-    """Draw what a model says before and after an edit, the characters below each other.
+    """Draw the outputs of a model before and after an edit, the characters below each other.
 
-    What is not right is framed red, what the edit changed dark. The row below has the change in the log-odds of the
-    right output, after minus before, on a scale that reaches 99.5 % of |x| over the dataset.
+    Wrong outputs are framed in red, outputs changed by the edit in a dark colour. The row below shows the change in the
+    log-odds of the right output, after minus before, on a scale up to the 99.5th percentile of |x| over the dataset.
 
     Parameters
     ----------
     acts : Dataset
-        Dims ``(token, unit)``: what `interp.run` returned without edits, with labels ``input`` and ``output``.
+        Activations without edits, dims ``(token, unit)``, from `interp.run`, with labels ``input`` and ``output``.
     edited : Dataset
-        What ``interp.run(model, batches, edits=…)`` returned for the same batches.
+        Result of ``interp.run(model, batches, edits=…)`` for the same batches.
     samples : sequence of int, optional
-        Show these; by default the first that has a changed character.
+        Samples to show; by default the first one with a changed character.
     draw : int
-        Which of several draws of an `interp.Ablate` is shown.
-    among : str
-        ``"input"``: log-odds against what the input can become in ``acts``; ``"all"``: against all other outputs.
-    limit : int
-        The most characters to show, 400 at most.
-    columns : int
-        Characters in a line, 8 at least.
+        Number of the draw to show, if an `interp.Ablate` has several.
+    candidates : str
+        Outputs that the log-odds compare with: ``"input"``, those that occur with the same input in ``acts``;
+        ``"all"``, all other outputs.
+    max_characters : int
+        Maximum number of characters to show, 400 at most.
+    line_width : int
+        Number of characters per line, at least 8.
 
     Raises
     ------
     OptionError
-        Datasets of other tokens, no such sample or draw, or an option out of range.
+        If the two datasets have different tokens, there is no such sample or draw, or an option is out of range.
     """
-    if columns < 8 or limit < 1 or among not in AMONG:
-        given = f"columns={columns}, limit={limit}, among={among!r}"
-        raise OptionError(f"Expected columns >= 8, limit >= 1 and among 'input' or 'all'; got {given}.")
-    every = compared(acts, of_draw(edited, draw), among)
-    shown = first_changed(every) if samples is None else list(samples)
-    picked = pick(every, sample=shown)
-    lines, _ = characters(picked, "", 0, columns, min(limit, MAX_CHARACTERS))
-    text = laid_out(picked, lines)
-    some = lettering.short(", ".join(map(str, shown)))
-    window = f"{text.sizes['character']} characters of sample{'s' * (len(shown) > 1)} {some} shown, {_n(every)}"
+    if line_width < 8 or max_characters < 1 or candidates not in CANDIDATES:
+        options = f"line_width={line_width}, max_characters={max_characters}, candidates={candidates!r}"
+        raise OptionError(
+            f"Expected line_width >= 8, max_characters >= 1 and candidates 'input' or 'all'; got {options}."
+        )
+    comparison = compare_runs(acts, select_draw(edited, draw), candidates)
+    numbers = first_changed_sample(comparison) if samples is None else list(samples)
+    selected = pick(comparison, sample=numbers)
+    lines, _ = select_characters(selected, "", 0, line_width, min(max_characters, MAX_CHARACTERS))
+    text = lay_out_lines(selected, lines)
+    names = lettering.short(", ".join(map(str, numbers)))
+    window = f"{text.sizes['character']} characters of sample{'s' * (len(numbers) > 1)} {names} shown, "
     edits = lettering.short("; ".join(json.loads(edited.attrs.get("edits", "[]"))) or "not named", 300)
-    options: dict[str, Any] = {"among": among} | ({"draw": draw} if "draw" in edited.coords else {})
+    caption_options: dict[str, Any] = {"candidates": candidates} | ({"draw": draw} if "draw" in edited.coords else {})
     return BeforeAfter(
         title="Before and after",
-        caption=captions.caption(acts, window, f"edits {edits}", **options),
+        caption=captions.caption(acts, window + _changed_counts(comparison), f"edits {edits}", **caption_options),
         summary=_summary(text),
         data={"characters": text},
-        columns=columns,
+        line_width=line_width,
     )
 
 
-def of_draw(edited: xr.Dataset, draw: int) -> xr.Dataset:
-    """Return one of several draws; `OptionError` where there is no such draw."""
+def select_draw(edited: xr.Dataset, draw: int) -> xr.Dataset:
+    """Return one of several draws; raise `OptionError` if there is no such draw."""
     if "draw" not in edited.coords:
         return edited
-    found = pick(edited, draw=draw)
-    if not found.sizes["token"]:
-        there = np.unique(edited["draw"].values)
-        raise OptionError(f"There is no draw {draw}; the edit has draws {there.min()} to {there.max()}.")
-    return found.drop_vars("draw")
+    selected = pick(edited, draw=draw)
+    if not selected.sizes["token"]:
+        draws = np.unique(edited["draw"].values)
+        raise OptionError(f"There is no draw {draw}; the edit has draws {draws.min()} to {draws.max()}.")
+    return selected.drop_vars("draw")
 
 
-def compared(acts: xr.Dataset, edited: xr.Dataset, among: str) -> xr.Dataset:
-    """Return outputs, and log-odds where logits were captured, before and after: dims ``token``.
+def compare_runs(acts: xr.Dataset, edited: xr.Dataset, candidates: str) -> xr.Dataset:
+    """Return the outputs before and after, and their log-odds if logits were captured: dims ``token``.
 
     Raises
     ------
     OptionError
-        Where the tokens of the two are not the same, or neither outputs nor logits are known.
+        If the tokens of the two runs differ, or there are neither outputs nor logits.
     """
     import xarray as xr
 
-    places = [np.stack([held[name].values for name in ("sample", "step")]) for held in (acts, edited)]
-    if not np.array_equal(places[0], places[1]):
-        sizes = [held.sizes["token"] for held in (acts, edited)]
+    runs = (acts, edited)
+    positions = [np.stack([run[name].values for name in ("sample", "step")]) for run in runs]
+    if not np.array_equal(positions[0], positions[1]):
+        sizes = [run.sizes["token"] for run in runs]
         raise OptionError(
             f"Expected the same tokens before and after; got {sizes[0]:,} and {sizes[1]:,}, or other samples. "
             "Type interp.run(model, batches) and interp.run(model, batches, edits=…) with the same batches."
         )
     if not acts.sizes["token"]:
-        raise OptionError("There is no token before and after: interp.run more, or pick less narrowly.")
-    data = {end: ("token", _said(held)) for end, held in zip(ENDS, (acts, edited), strict=True)}
+        raise OptionError("There are no tokens: pass more batches to interp.run, or select more of its tokens.")
+    data = {name: ("token", outputs_of(run)) for name, run in zip(RUNS, runs, strict=True)}
     labels = {str(name): coord for name, coord in acts.coords.items() if coord.dims == ("token",)}
-    every = xr.Dataset(data, labels).assign(changed=("token", data["before"][1] != data["after"][1]))
-    odds = [right_odds(held, acts, among) for held in (acts, edited)]
+    changed = data["before"][1] != data["after"][1]
+    comparison = xr.Dataset(data, labels).assign(changed=("token", changed))
+    odds = [right_log_odds(run, acts, candidates) for run in runs]
     if odds[0] is None or odds[1] is None:
-        return every
+        return comparison
     change = odds[1] - odds[0]
-    full = ranges(change[:, None], [""], np.array([False]))[0]
-    told = dict(zip(ODDS, (("token", held) for held in (*odds, change)), strict=True))
-    return every.assign({**told, "full": full})
+    limit = scale_limits(change[:, None], [""], np.array([False]))[0]
+    columns = dict(zip(LOG_ODDS, (("token", values) for values in (*odds, change)), strict=True))
+    return comparison.assign({**columns, "scale_max": limit})
 
 
 def _logits(acts: xr.Dataset) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the logits (token, output) and their symbols; None where no unit stands for a symbol."""
-    found = np.flatnonzero(acts["symbol"].values != "")
-    if not found.size:
+    """Return the logits (token, output) and their symbols; None if no unit has a symbol."""
+    units = np.flatnonzero(acts["symbol"].values != "")
+    if not units.size:
         return None
-    return np.asarray(acts["activation"].isel(unit=found).values, np.float64), acts["symbol"].values[found].astype(str)
+    return np.asarray(acts["activation"].isel(unit=units).values, np.float64), acts["symbol"].values[units].astype(str)
 
 
-def _said(acts: xr.Dataset) -> np.ndarray:
+def outputs_of(acts: xr.Dataset) -> np.ndarray:
     """Return the output at each token: the label ``predicted``, else the symbol with the largest logit."""
     if "predicted" in acts.coords:
         return np.asarray(acts["predicted"].values.astype(str))
-    known = _logits(acts)
-    if known is None:
-        raise OptionError("There is no output to show: batches that decode= give 'predicted', or capture the logits.")
-    return np.asarray(known[1][known[0].argmax(1)])
+    logits = _logits(acts)
+    if logits is None:
+        raise OptionError(
+            "There is no output to show: capture the logits, or use batches with decode=, which set 'predicted'."
+        )
+    return np.asarray(logits[1][logits[0].argmax(1)])
 
 
-def right_odds(acts: xr.Dataset, text: xr.Dataset, among: str) -> np.ndarray | None:
-    """Return the log-odds of the right output against the others that are possible, ``z_y - logsumexp`` of the others.
+def right_log_odds(acts: xr.Dataset, text: xr.Dataset, candidates: str) -> np.ndarray | None:
+    """Return the log-odds of the right output against the other candidates: ``z_y - logsumexp`` of the others.
 
     Parameters
     ----------
     acts : Dataset
-        With logits: units that stand for symbols.
+        Activations with logits, i.e. units with symbols.
     text : Dataset
         Labels ``input`` and ``output`` of the same tokens.
-    among : str
-        ``"input"``: possible is what the input becomes anywhere in ``text``; ``"all"``: every symbol.
+    candidates : str
+        ``"input"``: the outputs that occur with the same input in ``text``; ``"all"``: every symbol.
 
     Returns
     -------
     array (token,), optional
-        Nats; NaN where nothing else is possible or the right output has no logit. None without logits.
+        Nats; NaN if there is no other candidate or the right output has no logit. None without logits.
     """
     from scipy.special import logsumexp
 
-    known = _logits(acts)
-    if known is None:
+    logits = _logits(acts)
+    if logits is None:
         return None
-    z, symbols = known
+    z, symbols = logits
     right = text["output"].values.astype(str)[:, None] == symbols
     letters, codes = np.unique(text["input"].values.astype(str), return_inverse=True)
     possible = np.ones((letters.size, symbols.size), bool)
-    if among == "input":
+    if candidates == "input":
         possible = np.stack([right[codes == code].any(0) for code in range(letters.size)])
     others = np.where(possible[codes] & ~right, z, -np.inf)
     defined = right.any(1) & np.isfinite(others).any(1)
     odds = np.full(len(z), np.nan)
-    mine = np.where(right, z, -np.inf)  # a symbol may have several units
-    odds[defined] = logsumexp(mine[defined], axis=1) - logsumexp(others[defined], axis=1)
+    target = np.where(right, z, -np.inf)  # a symbol may have several units
+    odds[defined] = logsumexp(target[defined], axis=1) - logsumexp(others[defined], axis=1)
     return odds
 
 
-def first_changed(every: xr.Dataset) -> list[int]:
+def first_changed_sample(comparison: xr.Dataset) -> list[int]:
     """Return the first sample with a changed character, or the first of all."""
-    changed = every["sample"].values[every["changed"].values]
-    return [int((changed if changed.size else every["sample"].values)[0])]
+    changed = comparison["sample"].values[comparison["changed"].values]
+    return [int((changed if changed.size else comparison["sample"].values)[0])]
 
 
-def _n(every: xr.Dataset) -> str:
-    changed = every["changed"].values
-    n = captions.counts(int(changed.sum()), np.unique(every["source"].values[changed]).size)
-    return f"of all tokens {n} tokens / sources changed"
+def _changed_counts(comparison: xr.Dataset) -> str:
+    changed = comparison["changed"].values
+    n = captions.counts(int(changed.sum()), np.unique(comparison["source"].values[changed]).size)
+    return f"{n} tokens / sources changed in total"
 
 
 def _summary(text: xr.Dataset) -> str:
     changed = text["changed"].values
-    right = [text[end].values == text["output"].values for end in ENDS]
-    lost, won = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
-    said = f"The edit changes {int(changed.sum())} of {changed.size} characters shown: {lost} "
-    said += f"from right to wrong, {won} from wrong to right"
+    right = [text[run].values == text["output"].values for run in RUNS]
+    broken, corrected = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
+    sentence = f"The edit changes {int(changed.sum())} of {changed.size} characters shown: {broken} "
+    sentence += f"from right to wrong, {corrected} from wrong to right"
     if "change" not in text or not np.isfinite(text["change"].values).any():
-        return f"{said}."
-    return f"{said}; mean change in the log-odds of the right output {signed(float(text['change'].mean()))} nats."
+        return f"{sentence}."
+    change = format_signed(float(text["change"].mean()))
+    return f"{sentence}; mean change in the log-odds of the right output {change} nats."
