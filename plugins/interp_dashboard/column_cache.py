@@ -1,4 +1,4 @@
-"""A piece of a long store that keeps the columns it has read, so that the next click needs no disk."""
+"""Cache of the columns of a long store, so that the next click needs no disk access."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ from xarray.core.indexing import IndexingSupport, LazilyIndexedArray, explicit_i
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK = 16  # units that a store keeps together
+BLOCK_UNITS = 16  # units per chunk of a store
 
 
-class Columns(BackendArray):
-    """The matrix ``(token, unit)`` of a few tokens, read some units at a time when asked for.
+class CachedColumns(BackendArray):
+    """Matrix ``(token, unit)`` of a few tokens whose blocks of units are read on first access.
 
     Parameters
     ----------
     matrix : DataArray
-        Dims ``(token, unit)``, lazy.
+        Lazy array, dims ``(token, unit)``.
     """
 
     def __init__(self, matrix: xr.DataArray) -> None:
         self.matrix = matrix
         self.shape, self.dtype = matrix.shape, matrix.dtype
-        self.kept = np.empty(self.shape, self.dtype, order="F")  # a unit's column is read; memory is taken when written
-        self.known = np.zeros(-(-self.shape[1] // BLOCK), bool)
+        self.values = np.empty(self.shape, self.dtype, order="F")  # memory is allocated as columns are written
+        self.is_read = np.zeros(-(-self.shape[1] // BLOCK_UNITS), bool)
 
     def __getitem__(self, key: Any) -> Any:
-        """Return what a lazy index asks for."""
+        """Return the values of a lazy index."""
         return explicit_indexing_adapter(key, self.shape, IndexingSupport.OUTER, self._get)
 
     def _get(self, key: tuple[Any, ...]) -> np.ndarray:
-        wanted = np.zeros(self.known.size, bool)
-        wanted[np.atleast_1d(np.arange(self.shape[1])[key[1]]) // BLOCK] = True
-        for first, last in stretches(wanted & ~self.known):
-            held = slice(first * BLOCK, last * BLOCK)
-            self.kept[:, held] = self.matrix.isel(unit=held).values
-            self.known[first:last] = True
-        rows, columns = (unbroken(part) for part in key)
-        if isinstance(rows, slice):  # a view, before columns are copied
-            return np.asarray(self.kept[rows][:, columns])
-        return np.asarray(self.kept[:, columns][rows])
+        blocks = np.zeros(self.is_read.size, bool)
+        blocks[np.atleast_1d(np.arange(self.shape[1])[key[1]]) // BLOCK_UNITS] = True
+        for first, last in true_ranges(blocks & ~self.is_read):
+            units = slice(first * BLOCK_UNITS, last * BLOCK_UNITS)
+            self.values[:, units] = self.matrix.isel(unit=units).values
+            self.is_read[first:last] = True
+        rows, columns = (as_slice(part) for part in key)
+        if isinstance(rows, slice):  # select the rows first: they are a view
+            return np.asarray(self.values[rows][:, columns])
+        return np.asarray(self.values[:, columns][rows])
 
 
-def unbroken(part: Any) -> Any:
-    """Return an array of positions without a gap as a slice, which needs no copy; anything else as it is."""
+def as_slice(part: Any) -> Any:
+    """Return an array of consecutive positions as a slice, which needs no copy; return anything else unchanged."""
     if isinstance(part, np.ndarray) and part.size and (np.diff(part) == 1).all():
         return slice(int(part[0]), int(part[-1]) + 1)
     return part
 
 
-def stretches(mask: np.ndarray) -> Iterator[tuple[int, int]]:
+def true_ranges(mask: np.ndarray) -> Iterator[tuple[int, int]]:
     """Yield the half-open ranges in which a boolean array is true.
 
     Examples
     --------
-    >>> list(stretches(np.array([True, True, False, True])))
+    >>> list(true_ranges(np.array([True, True, False, True])))
     [(0, 2), (3, 4)]
     """
     edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
-def cached(acts: xr.Dataset) -> xr.Dataset:
-    """Return the dataset with labels in memory and a matrix that is read when asked for, and then kept.
+def cache_columns(acts: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with labels in memory and a matrix whose columns are cached on first access.
 
     Parameters
     ----------
     acts : Dataset
-        Dims ``(token, unit)``: so few tokens that the matrix fits in memory.
+        Activations, dims ``(token, unit)``, with so few tokens that the matrix fits in memory.
     """
-    matrix = xr.Variable(("token", "unit"), LazilyIndexedArray(Columns(acts["activation"])))
+    matrix = xr.Variable(("token", "unit"), LazilyIndexedArray(CachedColumns(acts["activation"])))
     coords = {name: coord.variable.copy().load() for name, coord in acts.coords.items()}
     return xr.Dataset({"activation": matrix}, coords, acts.attrs)

@@ -1,40 +1,35 @@
-// The page of the dashboard: what a reader does goes to the server, what the server draws comes back as whole pages,
-// each in a frame of its own that can reach nothing: no script of a view touches this one, and no label becomes markup.
+// The page of the dashboard. It sends what the reader does to the server, and receives the views as complete HTML pages.
+// Each view is in a sandboxed frame: its scripts can't reach this page, and labels never become markup.
 const PANES = { overview: "All units", pair: "Pair and text", unit: "One unit" };
-const PANELS = [
-  ["overview", "Overview", "overview"], ["graph", "Layered graph", "pair"], ["strips", "Text", "pair"],
-  ["edit", "What if", "pair"], ["hypothesis", "Hypothesis", "pair"], ["ablation", "Ablation", "pair"],
-  ["attribution", "Attribution", "pair"], ["reach", "Context reach", "pair"], ["compare", "Two models", "pair"],
-  ["saturation", "Gate saturation", "pair"], ["histogram", "Histogram pair", "unit"], ["card", "Unit", "unit"],
-];
-const FRAMED = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
-const TALLEST = 2200;
-const PLACE = /^sample (\d+), step (\d+)/;
+const FRAME_STYLE = "\nmain{padding:6px 10px 10px}h1{font-size:18px}figure{margin:10px 0}figcaption{font-size:12px}\n";
+const MAX_HEIGHT = 2200;
+const POSITION_NOTE = /^sample (\d+), step (\d+)/;
 
-// Elements are made, never parsed: a name or a note is always text.
+// Create an element. No HTML is parsed, so that names and notes are always text.
 function make(tag, attributes = {}, ...inside) {
-  const made = document.createElement(tag);
+  const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (name in made && name !== "list") made[name] = value;
-    else made.setAttribute(name, value);
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && name !== "list") element[name] = value;
+    else element.setAttribute(name, value);
   }
-  made.append(...inside);
-  return made;
+  element.append(...inside);
+  return element;
 }
 
 export function render({ model }) {
-  let done = 0, asked = { at: performance.now(), serial: 1 };
+  let done = 0, request = { time: performance.now(), serial: 1 };
   const send = message => {
-    asked = { at: performance.now(), serial: done + 1 };
+    request = { time: performance.now(), serial: done + 1 };
     model.send_msg(message);
   };
   const choose = values => send({ kind: "choose", values });
-  const linked = model.data?.linked ?? model.linked;
+  const parameter = name => model.data?.[name] ?? model[name];
+  const linked = parameter("linked");
   const start = () => send({ kind: "ready", query: linked ? location.search : "" });
   const board = make("div", { className: "dash" });
-  let held = { values: {}, notes: {}, pairs: [], units: [], quantities: [], windows: 1 };
-  let frames = {}, waiting = new Set();
+  let state = { values: {}, notes: {}, pairs: [], units: [], quantities: [], windows: 1, sample: -1 };
+  const views = {}, loading = new Set();
 
   // ---- light and dark
   const night = matchMedia("(prefers-color-scheme: dark)");
@@ -46,40 +41,40 @@ export function render({ model }) {
     board.classList.toggle("dark", dark());
     document.documentElement.style.colorScheme = dark() ? "dark" : "light";
     document.body.style.background = dark() ? "#12151d" : "#ffffff";
-    Object.values(frames).forEach(one => { if (one.html) load(one); });
+    Object.values(views).forEach(view => { if (view.html) load(view); });
   }
 
-  // ---- what there is to choose
+  // ---- selection
   const pair = make("select", { ariaLabel: "Pair", onchange: () => choose({ pair: pair.value }) });
-  const names = make("datalist", { id: "interp-units" });
+  const unitNames = make("datalist", { id: "interp-units" });
   const unit = make("input", { className: "wide", ariaLabel: "Unit", list: "interp-units", spellcheck: false,
     onchange: () => choose({ unit: unit.value }) });
   const pinned = make("span", { className: "pinned" });
-  const place = make("input", { type: "range", min: 0, max: 0, ariaLabel: "Place in the corpus",
-    onchange: () => choose({ window: +place.value, sample: -1, span: null, text: "" }) });
-  const where = make("output", { className: "muted" });
+  const position = make("input", { type: "range", min: 0, max: 0, ariaLabel: "Position in the corpus",
+    onchange: () => choose({ window: +position.value, sample: -1, span: null, text: "" }) });
+  const positionText = make("output", { className: "muted" });
   const sample = make("input", { type: "number", min: 0, ariaLabel: "Sample", className: "short",
     onchange: () => choose({ sample: +sample.value, span: null, text: "" }) });
   const step = by => choose({ sample: Math.max(+sample.value + by, 0), span: null, text: "" });
   const sentence = make("input", { className: "sentence", ariaLabel: "A sentence of your own",
     placeholder: "Type a sentence of your own", spellcheck: false });
-  const typed = make("form", { onsubmit: event => { event.preventDefault(); choose({ text: sentence.value, span: null }); } },
+  const sentenceForm = make("form", { onsubmit: event => { event.preventDefault(); choose({ text: sentence.value, span: null }); } },
     sentence, make("button", { type: "submit" }, "Run"),
     make("button", { type: "button", onclick: () => { sentence.value = ""; choose({ text: "" }); } }, "Corpus"));
   const file = make("input", { type: "file", accept: ".json", hidden: true, onchange: async () => {
     if (file.files[0]) send({ kind: "load", text: await file.files[0].text() });
     file.value = "";
   } });
-  const said = make("div", { className: "said", role: "status" });
+  const status = make("div", { className: "status", role: "status" });
   const title = make("strong");
-  const head = make("header", {},
-    title, label("Pair", pair), label("Unit", unit), names,
-    button("Keep in text", "Keep this unit as a row of the text", () =>
-      choose({ units: [...new Set([...held.values.units, held.values.unit])].filter(Boolean) })), pinned,
-    label("Place", place), where, label("Sample", button("‹", "Previous sample", () => step(-1)), sample,
+  const header = make("header", {},
+    title, label("Pair", pair), label("Unit", unit), unitNames,
+    button("Pin unit", "Show this unit as a further row of the text", () =>
+      choose({ units: [...new Set([...state.values.units, state.values.unit])].filter(Boolean) })), pinned,
+    label("Position", position), positionText, label("Sample", button("‹", "Previous sample", () => step(-1)), sample,
       button("›", "Next sample", () => step(1))),
-    typed, theme, button("Save state", "Save what is chosen as a file", () => send({ kind: "save" })),
-    button("Load state", "Take what is chosen from a file", () => file.click()), file);
+    sentenceForm, theme, button("Save state", "Save the selection to a file", () => send({ kind: "save" })),
+    button("Load state", "Load a selection from a file", () => file.click()), file);
 
   function label(text, ...inside) { return make("label", {}, make("span", {}, text), ...inside); }
   function button(text, title, onclick) { return make("button", { type: "button", title, ariaLabel: title, onclick }, text); }
@@ -87,245 +82,246 @@ export function render({ model }) {
   // ---- panels
   const panes = Object.fromEntries(Object.entries(PANES).map(([name, text]) =>
     [name, make("section", { className: `pane ${name}`, ariaLabel: text })]));
-  const panels = Object.fromEntries(PANELS.map(([name, text, pane]) => [name, panel(name, text, pane)]));
+  const panels = Object.fromEntries(parameter("panels").map(([name, ...rest]) => [name, panel(name, ...rest)]));
 
-  function panel(name, text, pane) {
-    const heading = make("h2", {}, text), stage = make("div", { className: "stage" });
-    const saves = ["html", "png", "svg"].map(format =>
-      button(format.toUpperCase(), `Download ${text} as ${format}`, () => send({ kind: "download", panel: name, format })));
-    const grow = button("⤢", `Maximise ${text}`, () => {
+  function panel(name, title, pane) {
+    const heading = make("h2", {}, title), stage = make("div", { className: "stage" });
+    const downloads = ["html", "png", "svg"].map(format =>
+      button(format.toUpperCase(), `Download ${title} as ${format}`, () => send({ kind: "download", panel: name, format })));
+    const maximise = button("⤢", `Maximise ${title}`, () => {
       element.classList.toggle("maximised");
       board.classList.toggle("covered", element.classList.contains("maximised"));
     });
     const element = make("article", { className: "panel", hidden: true }, make("div", { className: "bar" }, heading,
-      ...saves, grow), stage);
+      ...downloads, maximise), stage);
     element.dataset.panel = name;
     panes[pane].append(element);
-    return { name, text, element, stage, heading };
+    return { name, title, element, stage, heading };
   }
-  function shrink() {
-    board.querySelectorAll(".maximised").forEach(one => one.classList.remove("maximised"));
+  function restoreSize() {
+    board.querySelectorAll(".maximised").forEach(element => element.classList.remove("maximised"));
     board.classList.remove("covered");
   }
-  board.addEventListener("keydown", event => { if (event.key === "Escape") shrink(); });
+  board.addEventListener("keydown", event => { if (event.key === "Escape") restoreSize(); });
 
-  // A frame is told what another one is about: the strips which letters are chosen, the histograms which is pointed at.
-  const tellFrame = (name, what) => frames[name]?.frame?.contentWindow?.postMessage({ interp: what }, "*");
-  const tellSpan = () => tellFrame("strips", { mark: held.values.span && [held.shown, ...held.values.span] });
-  function tellLine(over) {
-    const said = over?.values?.[held.values.unit];
-    tellFrame("histogram", { line: said === undefined ? null : { value: +said, words: `${over.words}  ${said}` } });
+  // Messages to the frames: the selected span for the text, the value under the pointer for the histograms.
+  const sendToFrame = (name, message) => views[name]?.frame?.contentWindow?.postMessage({ interp: message }, "*");
+  const sendSpan = () => sendToFrame("strips", { mark: state.values.span && [state.sample, ...state.values.span] });
+  function sendLine(over) {
+    const value = over?.values?.[state.values.unit];
+    sendToFrame("histogram", { line: value === undefined ? null : { value: +value, words: `${over.words}  ${value}` } });
   }
 
-  // A new page loads behind the old one, and takes its place when it has its height.
-  function load(one) {
+  // A new frame loads behind the old one and replaces it as soon as its height is known.
+  function load(view) {
     const night = dark() ? "(min-width: 0px)" : "(max-width: 0px)";
-    const html = one.html.replaceAll("(prefers-color-scheme: dark)", night).replace("</style>", FRAMED + "</style>")
+    const html = view.html.replaceAll("(prefers-color-scheme: dark)", night).replace("</style>", FRAME_STYLE + "</style>")
       .replace('name="color-scheme" content="light dark"', `name="color-scheme" content="${dark() ? "dark" : "light"}"`)
       .replace("color-scheme: light dark", `color-scheme: ${dark() ? "dark" : "light"}`);
-    const frame = make("iframe", { sandbox: "allow-scripts", title: one.panel.text, className: "coming", srcdoc: html });
-    frame.style.height = (one.frame ? one.frame.clientHeight : 300) + "px";
-    if (!one.frame) {
+    const frame = make("iframe", { sandbox: "allow-scripts", title: view.panel.title, className: "coming", srcdoc: html });
+    frame.style.height = (view.frame ? view.frame.clientHeight : 300) + "px";
+    if (!view.frame) {
       frame.classList.add("first");
-      frame.style.width = one.panel.stage.clientWidth + "px";
+      frame.style.width = view.panel.stage.clientWidth + "px";
     }
-    one.coming?.remove();
-    one.coming = frame;
-    waiting.add(one);
-    one.panel.stage.append(frame);
+    view.coming?.remove();
+    view.coming = frame;
+    loading.add(view);
+    view.panel.stage.append(frame);
   }
 
-  function arrive(one, frame) {
-    if (one.coming !== frame) return;
-    one.frame?.remove();
-    [one.frame, one.coming] = [frame, null];
+  function arrive(view, frame) {
+    if (view.coming !== frame) return;
+    view.frame?.remove();
+    [view.frame, view.coming] = [frame, null];
     frame.classList.remove("coming", "first");
     frame.style.width = "";
-    one.panel.stage.querySelector("p")?.remove();
-    if (one === frames.strips) tellSpan();
-    settle(one);
+    view.panel.stage.querySelector("p")?.remove();
+    if (view === views.strips) sendSpan();
+    settle(view);
   }
 
-  // Everything that was asked for is drawn: said for whoever waits for it, with the milliseconds since the last click.
-  function settle(one) {
-    waiting.delete(one);
-    if (waiting.size || done < asked.serial) return;
-    board.dataset.took = performance.now() - asked.at;
+  // When all views of a request are loaded, set attributes with its serial number and its duration in milliseconds.
+  function settle(view) {
+    loading.delete(view);
+    if (loading.size || done < request.serial) return;
+    board.dataset.took = performance.now() - request.time;
     board.dataset.settled = done;
   }
 
   function show({ panel: name, heading, html, missing, title }) {
-    const one = frames[name] ??= { panel: panels[name] ??= panel(name, heading, "pair") };
-    one.panel.element.hidden = false;
-    one.panel.element.classList.toggle("empty", !html);
-    one.panel.heading.textContent = one.panel.text;
-    one.html = html;
-    if (html) { load(one); return; }
-    one.frame?.remove();
-    one.coming?.remove();
-    one.frame = one.coming = null;
-    one.panel.stage.replaceChildren(make("p", { className: "missing", title }, missing));
-    settle(one);
+    const view = views[name] ??= { panel: panels[name] ??= panel(name, heading, "pair") };
+    view.panel.element.hidden = false;
+    view.panel.element.classList.toggle("empty", !html);
+    view.panel.heading.textContent = view.panel.title;
+    view.html = html;
+    if (html) { load(view); return; }
+    view.frame?.remove();
+    view.coming?.remove();
+    view.frame = view.coming = null;
+    view.panel.stage.replaceChildren(make("p", { className: "missing", title }, missing));
+    settle(view);
   }
 
-  // A place where the pattern comes back is where it is looked for next: the way back is the browser's.
+  // Select a place where the pattern recurs as the span of the next search; the browser's Back button returns.
   function visit(sample, step) {
-    const [first, stop] = held.values.span;
+    const [first, stop] = state.values.span;
     choose({ sample, span: [step, step + stop - first] });
   }
 
-  function hear(event) {
-    const told = event.data?.interp;
-    const one = told && Object.values(frames).find(each =>
+  function onFrameMessage(event) {
+    const message = event.data?.interp;
+    const view = message && Object.values(views).find(each =>
       [each.frame, each.coming].some(frame => frame && frame.contentWindow === event.source));
-    if (!one) return;
-    const frame = [one.frame, one.coming].find(each => each && each.contentWindow === event.source);
-    if (Number.isFinite(told.height)) {
-      if (told.height) frame.style.height = Math.min(told.height + 4, TALLEST) + "px";  // 0: out of sight, not laid out
-      if (told.height || !frame.classList.contains("first")) arrive(one, frame);
-    } else if (told.escape) {
-      shrink();
-    } else if ("over" in told) {
-      tellLine(told.over);
-    } else if (one === frames.hypothesis && PLACE.test(told.note)) {
-      visit(...told.note.match(PLACE).slice(1).map(Number));
-    } else if (Array.isArray(told.span)) {
-      choose(held.values.text ? { span: told.span } : { sample: told.sample, span: told.span });
+    if (!view) return;
+    const frame = [view.frame, view.coming].find(each => each && each.contentWindow === event.source);
+    if (Number.isFinite(message.height)) {
+      if (message.height) frame.style.height = Math.min(message.height + 4, MAX_HEIGHT) + "px";  // 0: out of sight, no layout
+      if (message.height || !frame.classList.contains("first")) arrive(view, frame);
+    } else if (message.escape) {
+      restoreSize();
+    } else if ("over" in message) {
+      sendLine(message.over);
+    } else if (view === views.hypothesis && POSITION_NOTE.test(message.note)) {
+      visit(...message.note.match(POSITION_NOTE).slice(1).map(Number));
+    } else if (Array.isArray(message.span)) {
+      choose(state.values.text ? { span: message.span } : { sample: message.sample, span: message.span });
     } else {
-      send({ kind: "pick", key: String(told.key ?? ""), note: String(told.note ?? "") });
+      send({ kind: "pick", key: String(message.key ?? ""), note: String(message.note ?? "") });
     }
   }
-  addEventListener("message", hear);
+  addEventListener("message", onFrameMessage);
   addEventListener("popstate", start);
-  model.on("remove", () => { removeEventListener("message", hear); removeEventListener("popstate", start); });
+  model.on("remove", () => { removeEventListener("message", onFrameMessage); removeEventListener("popstate", start); });
 
   // ---- notes
-  const named = make("input", { ariaLabel: "Name of the unit", placeholder: "Name", maxLength: 200 });
-  const note = make("textarea", { ariaLabel: "Note on the unit", placeholder: "What does it do?", rows: 4, maxLength: 100000 });
-  const list = make("ul", { className: "notes" });
-  const about = make("p", { className: "muted" });
+  const unitName = make("input", { ariaLabel: "Name of the unit", placeholder: "Name", maxLength: 200 });
+  const unitNote = make("textarea", { ariaLabel: "Note on the unit", placeholder: "What does it do?", rows: 4, maxLength: 100000 });
+  const noteList = make("ul", { className: "notes" });
+  const notesUnit = make("p", { className: "muted" });
   const notebook = make("article", { className: "panel notebook" }, make("div", { className: "bar" }, make("h2", {}, "Notes")),
-    about, make("form", { onsubmit: event => {
+    notesUnit, make("form", { onsubmit: event => {
       event.preventDefault();
-      send({ kind: "note", unit: held.values.unit, name: named.value, note: note.value });
-    } }, named, note, make("button", { type: "submit" }, "Save note")), list);
+      send({ kind: "note", unit: state.values.unit, name: unitName.value, note: unitNote.value });
+    } }, unitName, unitNote, make("button", { type: "submit" }, "Save note")), noteList);
   panels.histogram.element.after(notebook);
 
   function showNotes() {
-    const own = held.notes[held.values.unit] ?? {};
-    about.textContent = held.values.unit || "No unit is chosen.";
-    if (document.activeElement !== named) named.value = own.name ?? "";
-    note.value = own.note ?? "";
-    list.replaceChildren(...Object.entries(held.notes).filter(([, one]) => one.name || one.note).slice(0, 60).map(([key, one]) =>
-      make("li", {}, button(`${one.name || key}`, key, () => choose({ unit: key })), make("bdi", {}, ` ${one.note.slice(0, 200)}`))));
+    const entry = state.notes[state.values.unit] ?? {};
+    notesUnit.textContent = state.values.unit || "No unit is selected.";
+    if (document.activeElement !== unitName) unitName.value = entry.name ?? "";
+    unitNote.value = entry.note ?? "";
+    noteList.replaceChildren(...Object.entries(state.notes).filter(([, { name, note }]) => name || note).slice(0, 60).map(([key, { name, note }]) =>
+      make("li", {}, button(`${name || key}`, key, () => choose({ unit: key })), make("bdi", {}, ` ${note.slice(0, 200)}`))));
   }
 
   // ---- what if
-  const to = make("select", { ariaLabel: "Hold it at" }, ...["zero", "mean", "value"].map(name => make("option", {}, name)));
+  const replacement = make("select", { ariaLabel: "Set to" }, ...["zero", "mean", "value"].map(name => make("option", {}, name)));
   const value = make("input", { type: "number", step: "any", value: "0", ariaLabel: "Value", className: "short" });
   const edits = make("ul", { className: "edits" });
-  const change = make("form", { className: "change", onsubmit: event => {
+  const editForm = make("form", { className: "change", onsubmit: event => {
     event.preventDefault();
-    const edit = { unit: held.values.unit, to: to.value };
-    if (to.value === "value") edit.value = +value.value;
-    choose({ edits: [...held.values.edits.filter(one => one.unit !== edit.unit), edit] });
-  } }, "Hold the unit at", to, value, make("button", { type: "submit" }, "Apply"),
-    button("Undo all", "Take all edits back", () => choose({ edits: [] })), edits);
-  panels.edit.element.querySelector(".bar").after(change);
+    const edit = { unit: state.values.unit, to: replacement.value };
+    if (replacement.value === "value") edit.value = +value.value;
+    choose({ edits: [...state.values.edits.filter(other => other.unit !== edit.unit), edit] });
+  } }, "Set the unit to", replacement, value, make("button", { type: "submit" }, "Apply"),
+    button("Undo all", "Undo all edits", () => choose({ edits: [] })), edits);
+  panels.edit.element.querySelector(".bar").after(editForm);
 
   // ---- hypothesis
-  const spanned = make("output", { className: "muted" });
+  const spanText = make("output", { className: "muted" });
   const bounds = ["high", "low"].map(name => make("input", { type: "number", step: "any", className: "short",
-    ariaLabel: name === "high" ? "On above" : "On below" }));
+    ariaLabel: name === "high" ? "Active above" : "Active below" }));
   const regex = make("input", { ariaLabel: "Regular expression", placeholder: "regular expression" });
-  const among = make("select", { ariaLabel: "Quantity" });
-  const search = make("form", { className: "change", onsubmit: event => {
+  const quantity = make("select", { ariaLabel: "Quantity" });
+  const searchForm = make("form", { className: "change", onsubmit: event => {
     event.preventDefault();
-    const { high, low, regex: old, quantity: other, ...pattern } = held.values.pattern;
+    const { high, low, regex: oldRegex, quantity: oldQuantity, ...pattern } = state.values.pattern;
     bounds.forEach((bound, at) => { if (bound.value !== "") pattern[["high", "low"][at]] = +bound.value; });
     if (regex.value) pattern.regex = regex.value;
-    if (among.value) pattern.quantity = among.value;
+    if (quantity.value) pattern.quantity = quantity.value;
     choose({ pattern });
-  } }, spanned, label("On above", bounds[0]), label("or below", bounds[1]), label("Quantity", among), regex,
-    make("button", { type: "submit" }, "Search"), button("Forget span", "Take the span back", () => choose({ span: null })));
-  panels.hypothesis.element.querySelector(".bar").after(search);
+  } }, spanText, label("Active above", bounds[0]), label("or below", bounds[1]), label("Quantity", quantity), regex,
+    make("button", { type: "submit" }, "Search"), button("Clear span", "Clear the selected span", () => choose({ span: null })));
+  panels.hypothesis.element.querySelector(".bar").after(searchForm);
 
-  function showSpan({ span, pattern }, shown) {
-    spanned.textContent = span ? `Sample ${shown}, steps ${span[0]} to ${span[1] - 1}` : "";
-    search.classList.toggle("idle", !span);
+  function showSpan({ span, pattern }, shownSample) {
+    spanText.textContent = span ? `Sample ${shownSample}, steps ${span[0]} to ${span[1] - 1}` : "";
+    searchForm.classList.toggle("idle", !span);
     bounds[0].value = pattern.high ?? "";
     bounds[1].value = pattern.low ?? "";
     regex.value = pattern.regex ?? "";
-    among.value = held.quantities.includes(pattern.quantity) ? pattern.quantity : "";
+    quantity.value = state.quantities.includes(pattern.quantity) ? pattern.quantity : "";
   }
 
-  let begun = false;
-  function keepAddress(query) {
-    const address = location.pathname + (query ? "?" + query : ""), news = address !== location.pathname + location.search;
-    if (begun && news) history.pushState(null, "", address); else history.replaceState(null, "", address);
-    begun = true;
+  let hasAddress = false;
+  function updateAddress(query) {
+    const address = location.pathname + (query ? "?" + query : "");
+    const changed = address !== location.pathname + location.search;
+    if (hasAddress && changed) history.pushState(null, "", address); else history.replaceState(null, "", address);
+    hasAddress = true;
   }
 
-  function showState({ values, query, shown }) {
-    Object.assign(held, { values, shown });
-    tellSpan();
-    if (linked) keepAddress(query);
-    if (!held.pairs.includes(values.pair)) pair.value = ""; else pair.value = values.pair;
+  function showState({ values, query, sample: shownSample }) {
+    Object.assign(state, { values, sample: shownSample });
+    sendSpan();
+    if (linked) updateAddress(query);
+    if (!state.pairs.includes(values.pair)) pair.value = ""; else pair.value = values.pair;
     unit.value = values.unit;
-    place.value = values.window;
-    where.textContent = held.windows > 1 ? `${values.window + 1} of ${held.windows}` : "all";
-    sample.value = shown < 0 ? "" : shown;
-    pinned.replaceChildren(...values.units.map(name => button(`${name} ×`, `Take ${name} out of the text`, () =>
+    position.value = values.window;
+    positionText.textContent = state.windows > 1 ? `${values.window + 1} of ${state.windows}` : "all";
+    sample.value = shownSample < 0 ? "" : shownSample;
+    pinned.replaceChildren(...values.units.map(name => button(`${name} ×`, `Remove ${name} from the text`, () =>
       choose({ units: values.units.filter(other => other !== name) }))));
-    showSpan(values, shown);
+    showSpan(values, shownSample);
     if (document.activeElement !== sentence) sentence.value = values.text;
-    edits.replaceChildren(...values.edits.map(one =>
-      make("li", {}, `${one.unit} → ${one.to === "value" ? one.value : one.to}`)));
+    edits.replaceChildren(...values.edits.map(edit =>
+      make("li", {}, `${edit.unit} → ${edit.to === "value" ? edit.value : edit.to}`)));
     showNotes();
   }
 
   function showChoices(choices) {
-    held = { ...held, ...choices };
+    state = { ...state, ...choices };
     title.textContent = `${choices.model}, ${choices.tokens.toLocaleString("en")} tokens`;
     pair.replaceChildren(make("option", { value: "" }, "–"), ...choices.pairs.map(name =>
       make("option", { value: name }, name.replace("=>", " ⇒ "))));
-    among.replaceChildren(make("option", { value: "" }, "–"), ...held.quantities.map(name => make("option", {}, name)));
-    names.replaceChildren();
-    place.max = choices.windows - 1;
-    place.disabled = choices.windows < 2;
+    quantity.replaceChildren(make("option", { value: "" }, "–"), ...state.quantities.map(name => make("option", {}, name)));
+    unitNames.replaceChildren();
+    position.max = choices.windows - 1;
+    position.disabled = choices.windows < 2;
   }
 
-  // Thousands of options are made for those letters only that are typed.
+  // A store may have thousands of units, so only those that match the typed text are listed.
   unit.addEventListener("input", () => {
-    const asked = unit.value.toLowerCase();
-    const found = held.units.filter(name => name.toLowerCase().includes(asked)
-      || (held.notes[name]?.name ?? "").toLowerCase().includes(asked)).slice(0, 30);
-    names.replaceChildren(...found.map(name => make("option", { value: name }, held.notes[name]?.name ?? "")));
+    const typed = unit.value.toLowerCase();
+    const matches = state.units.filter(name => name.toLowerCase().includes(typed)
+      || (state.notes[name]?.name ?? "").toLowerCase().includes(typed)).slice(0, 30);
+    unitNames.replaceChildren(...matches.map(name => make("option", { value: name }, state.notes[name]?.name ?? "")));
   });
 
-  let fading;
-  function say({ text, wrong }) {
-    said.textContent = text;
-    said.classList.toggle("wrong", !!wrong);
-    clearTimeout(fading);
-    if (!wrong) fading = setTimeout(() => { said.textContent = ""; }, 6000);
+  let timer;
+  function showStatus({ text, error }) {
+    status.textContent = text;
+    status.classList.toggle("error", !!error);
+    clearTimeout(timer);
+    if (!error) timer = setTimeout(() => { status.textContent = ""; }, 6000);
   }
 
-  function save({ name, type, content }) {
+  function saveFile({ name, type, content }) {
     const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
     const url = URL.createObjectURL(new Blob([bytes], { type }));
     make("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   }
 
-  const HEARD = {
-    panel: show, state: showState, choices: showChoices, said: say, file: save,
-    notes: message => { held.notes = message.notes; showNotes(); },
+  const HANDLERS = {
+    panel: show, state: showState, choices: showChoices, status: showStatus, file: saveFile,
+    notes: message => { state.notes = message.notes; showNotes(); },
     done: message => { done = message.serial; settle(null); },
   };
-  model.on("msg:custom", message => HEARD[message.kind]?.(message));
+  model.on("msg:custom", message => HANDLERS[message.kind]?.(message));
 
-  board.append(head, said, ...Object.values(panes));
+  board.append(header, status, ...Object.values(panes));
   repaint();
   start();
   return board;

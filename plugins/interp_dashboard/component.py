@@ -1,4 +1,4 @@
-"""The dashboard as a Panel component: in a page that is served, and in a notebook."""
+"""The dashboard as a Panel component, for pages of a server and for notebooks."""
 
 from __future__ import annotations
 
@@ -10,76 +10,82 @@ import param
 from panel.custom import JSComponent
 
 from interp import Selection, palette
-from interp_dashboard.answers import answer
 from interp_dashboard.dashboard import Dashboard
-from interp_dashboard.material import Material
+from interp_dashboard.data import DashboardData
+from interp_dashboard.message_handlers import handle_message
+from interp_dashboard.panels import list_panels
 
-PLAIN = ("ground", "panel", "ink", "muted", "line", "positive", "negative", "wrong", "missing")
+THEME_COLORS = ("ground", "panel", "ink", "muted", "line", "positive", "negative", "wrong", "missing")
 
 
 def _asset(name: str) -> str:
     return files("interp_dashboard").joinpath(name).read_text(encoding="utf-8")
 
 
-def _colors(theme: Mapping[str, str]) -> str:
-    return "".join(f"--{name}:{theme[name]};" for name in PLAIN)
+def _color_variables(theme: Mapping[str, str]) -> str:
+    return "".join(f"--{name}:{theme[name]};" for name in THEME_COLORS)
 
 
-def styles() -> str:
-    """Return the style of the page, in the colours of the views."""
-    return f".dash{{{_colors(palette.LIGHT)}}}.dash.dark{{{_colors(palette.DARK)}}}\n{_asset('board.css')}"
+def stylesheet() -> str:
+    """Return the CSS of the page, in the colours of the views."""
+    light, dark = _color_variables(palette.LIGHT), _color_variables(palette.DARK)
+    return f".dash{{{light}}}.dash.dark{{{dark}}}\n{_asset('component.css')}"
 
 
-def served() -> Any:
-    """Return the document of the page that is being served, or None."""
+def served_document() -> Any:
+    """Return the Bokeh document of the page that is being served, or None."""
     import panel as pn
 
     document = pn.state.curdoc
     return document if document is not None and document.session_context else None
 
 
-def later(act: Callable[[], None]) -> None:
-    """Do something after what was sent is on its way; at once where no page is served."""
-    document = served()
+def run_later(act: Callable[[], None]) -> None:
+    """Call a function after pending messages are sent; without a served page, call it immediately."""
+    document = served_document()
     if document is None:
         act()
     else:
         document.add_next_tick_callback(act)
 
 
-class Board(JSComponent):
-    """Shows a dashboard.
+class DashboardComponent(JSComponent):
+    """Panel component that shows a dashboard.
 
     Parameters
     ----------
-    material : Material
-        What is shown.
+    data : DashboardData
+        Activations and results to show.
     selection : Selection, optional
-        One of your own: every view follows it, and a click changes it.
+        Selection that every view follows and that clicks change; by default a new one.
     linked : bool
-        The state stands in the URL of the page.
+        Keep the state in the URL of the page.
     """
 
     linked = param.Boolean(default=False, doc="Keep the state in the URL.")
+    panels = param.List(default=[], item_type=list, doc="Name, title and pane of each panel, in the order of the page.")
 
-    _esm = _asset("board.js")
-    _stylesheets: ClassVar[list[str]] = [styles()]
+    _esm = _asset("component.js")
+    _stylesheets: ClassVar[list[str]] = [stylesheet()]
 
-    def __init__(self, material: Material, selection: Selection | None = None, **params: Any) -> None:
-        super().__init__(sizing_mode="stretch_width", margin=0, **params)  # type: ignore[no-untyped-call]
-        self.dashboard = Dashboard(material, selection, send=self._tell, later=later)
+    def __init__(self, data: DashboardData, selection: Selection | None = None, **params: Any) -> None:
+        panels = [[panel.name, panel.title, panel.pane] for panel in list_panels()]
+        super().__init__(  # type: ignore[no-untyped-call]
+            sizing_mode="stretch_width", margin=0, panels=panels, **params
+        )
+        self.dashboard = Dashboard(data, selection, send=self._send_in_order, later=run_later)
 
     @property
     def selection(self) -> Selection:
-        """What is chosen."""
+        """The selection of the reader."""
         return self.dashboard.selection
 
     def _handle_msg(self, data: Any) -> None:
-        later(lambda: answer(self.dashboard, data))
+        run_later(lambda: handle_message(self.dashboard, data))
 
-    def _tell(self, message: dict[str, Any]) -> None:
-        """Send a message to the page: held until those before it are written, else it may be lost."""
-        document = served()
+    def _send_in_order(self, message: dict[str, Any]) -> None:
+        """Send a message to the page after all earlier ones are written; otherwise it may be lost."""
+        document = served_document()
         if document is None or document.callbacks.hold_value:
             self._send_msg(message)
             return

@@ -1,4 +1,4 @@
-"""The text that is shown: a sample of the window or a typed sentence, and what an edit makes of it."""
+"""Runs of the model on a typed sentence or a sample, with and without edits."""
 
 from __future__ import annotations
 
@@ -14,99 +14,100 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-    from interp_dashboard.material import Material
+    from interp_dashboard.data import DashboardData
 
-LONGEST = 2_000  # letters of a typed sentence
-NO_MODEL = "Typed sentences and what-if need the model: start again with interp serve … --model NAME."
-OTHER_MODEL = "The model has other weights than the one that was captured. Give that one, or capture again."
-NO_TASK = "The task of this store takes no typed sentences: one that does has a method typed_batch(lines) -> Batch."
+MAX_SENTENCE = 2_000  # letters
+NO_MODEL = "Typed sentences and edits need the model: restart with interp serve … --model NAME."
+OTHER_MODEL = "The model has other weights than the captured one. Pass the captured one, or capture again."
+NO_TASK = "The task of this store takes no typed sentences; that requires a method typed_batch(lines) -> Batch."
 
 
-def able(material: Material) -> torch.nn.Module:
-    """Return the model; `OptionError` where no sentence can be run, with what is missing."""
-    if material.model is None:
+def require_model(data: DashboardData) -> torch.nn.Module:
+    """Return the model; raise `OptionError` if the model or a task for sentences is missing."""
+    if data.model is None:
         raise OptionError(NO_MODEL)
-    if material.task is None:
+    if data.task is None:
         raise OptionError(NO_TASK)
-    return material.model
+    return data.model
 
 
-def typed(material: Material, text: str) -> xr.Dataset:
-    """Return what every unit does at each letter of a sentence; as ``output`` stands what the model says.
+def run_sentence(data: DashboardData, text: str) -> xr.Dataset:
+    """Return the activations of every unit at each letter of a sentence; ``output`` is the prediction of the model.
 
     Raises
     ------
     OptionError
-        No model or task, or a sentence that is empty or longer than 2,000 letters.
+        If there is no model or task, or the sentence is empty or longer than 2,000 letters.
     """
-    return said_as_output(run(material, text))
+    return use_prediction_as_output(run_text(data, text))
 
 
-def said_as_output(acts: xr.Dataset) -> xr.Dataset:
-    """Return the activations with the prediction as the right output: nobody knows another."""
+def use_prediction_as_output(acts: xr.Dataset) -> xr.Dataset:
+    """Return the activations with the prediction as ``output``, because the right output is unknown."""
     return acts.assign_coords(output=acts["predicted"]) if "predicted" in acts.coords else acts
 
 
-def run(material: Material, text: str, edits: Sequence[Edit] = ()) -> xr.Dataset:
-    """Return a sentence run through the model, under edits."""
-    model = able(material)
-    if not 0 < len(text) <= LONGEST:
-        raise OptionError(f"A sentence has 1 to {LONGEST:,} letters; this one has {len(text):,}.")
-    quantities = [name for name in np.unique(material.acts["quantity"].values).tolist() if name != "out"]
-    modules = list(dict.fromkeys(material.acts["module"].values.tolist()))
-    batch = material.task.typed_batch([text])
-    found = interp.run(model, [batch], edits, modules=modules, quantities=quantities, progress=False)
-    if found.attrs.get("model_sha256") != material.acts.attrs.get("model_sha256", found.attrs.get("model_sha256")):
+def run_text(data: DashboardData, text: str, edits: Sequence[Edit] = ()) -> xr.Dataset:
+    """Run the model on a sentence under edits, and return its activations."""
+    model = require_model(data)
+    if not 0 < len(text) <= MAX_SENTENCE:
+        raise OptionError(f"Expected a sentence of 1 to {MAX_SENTENCE:,} letters; got {len(text):,}.")
+    quantities = [name for name in np.unique(data.acts["quantity"].values).tolist() if name != "out"]
+    modules = list(dict.fromkeys(data.acts["module"].values.tolist()))
+    batch = data.task.typed_batch([text])
+    acts = interp.run(model, [batch], edits, modules=modules, quantities=quantities, progress=False)
+    if acts.attrs.get("model_sha256") != data.acts.attrs.get("model_sha256", acts.attrs.get("model_sha256")):
         raise OptionError(OTHER_MODEL)
-    return found
+    return acts
 
 
-def edit_of(asked: Mapping[str, Any], donors: xr.Dataset) -> Edit:
-    """Return the edit that a reader asked for.
+def make_edit(spec: Mapping[str, Any], donors: xr.Dataset) -> Edit:
+    """Return the edit that a reader specified.
 
     Parameters
     ----------
-    asked : mapping
+    spec : mapping
         ``{"unit": name, "to": "zero", "mean" or "value", "value": number}``.
     donors : Dataset
-        The window: what the mean is over.
+        Tokens over which the mean is taken.
 
     Raises
     ------
     OptionError, UnknownNameError
-        For another one.
+        If the specification is invalid, or there is no such unit.
     """
-    unit, to = str(asked.get("unit", "")), asked.get("to", "zero")
+    unit, replacement = str(spec.get("unit", "")), spec.get("to", "zero")
     interp.one_unit(donors, unit)
-    if to == "value":
-        value = asked.get("value", 0.0)
+    if replacement == "value":
+        value = spec.get("value", 0.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-            raise OptionError(f"A unit is held at a number; got {value!r}.")
+            raise OptionError(f"Expected a number as the value of a unit; got {value!r}.")
         return Clamp([unit], float(value))
-    if to not in ("zero", "mean"):
-        raise OptionError(f"An edit is to 'zero', 'mean' or 'value'; got {to!r}.")
-    return Ablate([unit], to=to, donors=donors.sel(unit=[unit]) if to == "mean" else None, given=())
+    if replacement not in ("zero", "mean"):
+        raise OptionError(f"Expected 'zero', 'mean' or 'value' as the replacement; got {replacement!r}.")
+    own_donors = donors.sel(unit=[unit]) if replacement == "mean" else None
+    return Ablate([unit], to=replacement, donors=own_donors, given=())
 
 
-def before_and_after(
-    material: Material, text: xr.Dataset, window: xr.Dataset, edits: Sequence[Mapping[str, Any]]
+def run_before_after(
+    data: DashboardData, text: xr.Dataset, window: xr.Dataset, edits: Sequence[Mapping[str, Any]]
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return a text run without and with edits, the right outputs of the text in both.
+    """Run a text without and with edits; return both runs with the right outputs of the text.
 
     Parameters
     ----------
-    material : Material
-        With a model.
+    data : DashboardData
+        Data with a model.
     text : Dataset
         Activations of one sample, with the labels ``input`` and ``output``.
     window : Dataset
-        What means are over.
+        Tokens over which means are taken.
     edits : sequence of mapping
-        As of `edit_of`.
+        Specifications of `make_edit`.
     """
     letters = "".join(text["input"].values.tolist())
-    pair = [run(material, letters, made) for made in ((), [edit_of(asked, window) for asked in edits])]
-    if any(one["input"].values.tolist() != text["input"].values.tolist() for one in pair):
-        raise OptionError("The task reads this text in other pieces than were captured; type a sentence instead.")
-    before, after = (one.assign_coords(output=("token", text["output"].values)) for one in pair)
+    runs = [run_text(data, letters, batch_edits) for batch_edits in ((), [make_edit(spec, window) for spec in edits])]
+    if any(run["input"].values.tolist() != text["input"].values.tolist() for run in runs):
+        raise OptionError("The task splits this text differently than it was captured; type a sentence instead.")
+    before, after = (run.assign_coords(output=("token", text["output"].values)) for run in runs)
     return before, after

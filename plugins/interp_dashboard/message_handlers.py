@@ -1,4 +1,4 @@
-"""What a page may ask for: choices, notes, downloads, states; whatever else it sends is refused."""
+"""Handlers of the messages of a page: selections, notes, downloads, states. All other messages are rejected."""
 
 from __future__ import annotations
 
@@ -13,112 +13,116 @@ from interp import InterpError, OptionError, Selection
 if TYPE_CHECKING:
     from interp_dashboard.dashboard import Dashboard
 
-TYPES = {"html": "text/html", "png": "image/png", "svg": "image/svg+xml", "json": "application/json"}
+MEDIA_TYPES = {"html": "text/html", "png": "image/png", "svg": "image/svg+xml", "json": "application/json"}
 
 
-def answer(dashboard: Dashboard, message: Any) -> None:
-    """Do what a page asks for; what is wrong with it is said to the page.
+def handle_message(dashboard: Dashboard, message: Any) -> None:
+    """Handle a message of a page; errors are reported to the page.
 
     Parameters
     ----------
     dashboard : Dashboard
-        Of that page.
+        Dashboard of that page.
     message : mapping
-        ``kind`` is one of `ANSWERS`; nothing in it is trusted.
+        ``kind`` is a key of `HANDLERS`. The content is untrusted.
     """
     try:
-        if not isinstance(message, Mapping) or message.get("kind") not in ANSWERS:
-            raise OptionError("The page asked for something that this server does not know. Load it again.")
-        ANSWERS[message["kind"]](dashboard, message)
+        if not isinstance(message, Mapping) or message.get("kind") not in HANDLERS:
+            raise OptionError("The page sent a message that this server does not know. Reload the page.")
+        HANDLERS[message["kind"]](dashboard, message)
     except (InterpError, ValueError, TypeError) as error:
-        dashboard.send({"kind": "said", "text": str(error), "wrong": True})
+        send_status(dashboard, str(error), error=True)
 
 
-def _text(message: Mapping[str, Any], name: str) -> str:
+def send_status(dashboard: Dashboard, text: str, *, error: bool = False) -> None:
+    """Send a line of text to the page, such as an error."""
+    dashboard.send({"kind": "status", "text": text, "error": error})
+
+
+def _text_field(message: Mapping[str, Any], name: str) -> str:
     value = message.get(name, "")
     if not isinstance(value, str):
-        raise OptionError(f"Expected a text for {name}; got a {type(value).__name__}.")
+        raise OptionError(f"Expected text for {name}; got {type(value).__name__}.")
     return value
 
 
-def ready(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
-    """Send all to a page that has opened, as its URL says."""
-    state = Selection.parse(_text(message, "query"))
-    dashboard.send(choices(dashboard))
+def handle_ready(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
+    """Send everything to a page that has just opened, with the selection of its URL."""
+    state = Selection.parse(_text_field(message, "query"))
+    dashboard.send(choices_message(dashboard))
     if state:
-        dashboard.watching = False
+        dashboard.follows_selection = False
         try:
             dashboard.selection.restore(state)
         except InterpError as error:
-            dashboard.send({"kind": "said", "text": f"The URL can't be read: {error}", "wrong": True})
+            send_status(dashboard, f"The URL can't be read: {error}", error=True)
         finally:
-            dashboard.watching = True
+            dashboard.follows_selection = True
     dashboard.show()
 
 
-def choices(dashboard: Dashboard) -> dict[str, Any]:
-    """Return what there is to choose from, and the notes."""
-    held = dashboard.material
+def choices_message(dashboard: Dashboard) -> dict[str, Any]:
+    """Return the message with the possible selections and the notes."""
+    data = dashboard.data
     return {
         "kind": "choices",
-        "pairs": held.pairs,
-        "units": held.units,
-        "quantities": sorted(set(held.acts["quantity"].values.tolist())),
-        "windows": held.windows,
-        "model": str(held.acts.attrs.get("model") or "a network"),
-        "tokens": held.acts.sizes["token"],
-        "notes": notes(dashboard),
+        "pairs": data.pairs,
+        "units": data.units,
+        "quantities": sorted(set(data.acts["quantity"].values.tolist())),
+        "windows": data.n_windows,
+        "model": str(data.acts.attrs.get("model") or "a network"),
+        "tokens": data.acts.sizes["token"],
+        "notes": read_notes(dashboard),
     }
 
 
-def notes(dashboard: Dashboard) -> dict[str, Any]:
-    """Return name and note by unit; nothing, and a sentence, where the file can't be read."""
-    held = dashboard.material.notes
-    if held is None:
+def read_notes(dashboard: Dashboard) -> dict[str, Any]:
+    """Return name and note by unit; if the file can't be read, report it to the page and return nothing."""
+    notes = dashboard.data.notes
+    if notes is None:
         return {}
     try:
-        return {unit: {key: one.get(key, "") for key in ("name", "note")} for unit, one in held.read().items()}
+        return {unit: {key: entry.get(key, "") for key in ("name", "note")} for unit, entry in notes.read().items()}
     except (InterpError, OSError) as error:
-        dashboard.send({"kind": "said", "text": str(error), "wrong": True})
+        send_status(dashboard, str(error), error=True)
         return {}
 
 
-def picked(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
-    """Choose what was clicked in a view: by its key, or by the first lines of its note."""
-    dashboard.pick([_text(message, "key"), *_text(message, "note").split("\n")[:2]])
+def handle_pick(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
+    """Select the item clicked in a view, by its key or by the first lines of its note."""
+    dashboard.pick([_text_field(message, "key"), *_text_field(message, "note").split("\n")[:2]])
 
 
-def chosen(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
+def handle_choose(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
     """Set parts of the selection; the others stay."""
     values = message.get("values")
     if not isinstance(values, Mapping):
         raise OptionError("Expected values by name.")
     values = dict(values)
-    if values.get("unit") and not dashboard.material.has_unit(values["unit"]):
+    if values.get("unit") and not dashboard.data.has_unit(values["unit"]):
         raise OptionError(f"There is no unit {values['unit']!r}.")
     sample = values.get("sample")
     if isinstance(sample, int) and sample >= 0 and "window" not in values:
-        values["window"] = dashboard.material.find(sample)
+        values["window"] = dashboard.data.window_of(sample)
     dashboard.selection.restore({**dashboard.selection.state(), **values})
 
 
-def noted(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
+def handle_note(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
     """Save the name and the note of a unit."""
-    if dashboard.material.notes is None:
-        raise OptionError(
-            "There is no store beside which notes could be kept: give notes=interp_dashboard.Notes(PATH)."
-        )
-    unit = _text(message, "unit")
-    if not dashboard.material.has_unit(unit):
-        raise OptionError(f"There is no unit {unit!r} to note something of.")
-    dashboard.material.notes.write(unit, _text(message, "name").strip(), _text(message, "note"))
-    dashboard.send({"kind": "notes", "notes": notes(dashboard)})
-    dashboard.send({"kind": "said", "text": f"Saved in {dashboard.material.notes.path.name}."})
+    notes = dashboard.data.notes
+    if notes is None:
+        raise OptionError("There is no store to save notes beside: pass notes=interp_dashboard.Notes(PATH).")
+    unit = _text_field(message, "unit")
+    if not dashboard.data.has_unit(unit):
+        raise OptionError(f"There is no unit {unit!r}, so its note was not saved.")
+    notes.write(unit, _text_field(message, "name").strip(), _text_field(message, "note"))
+    dashboard.send({"kind": "notes", "notes": read_notes(dashboard)})
+    send_status(dashboard, f"Saved in {notes.path.name}.")
 
 
-def download(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
+def handle_download(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
     """Send a panel as a file."""
-    name, suffix = _text(message, "panel"), _text(message, "format")
+    name, suffix = _text_field(message, "panel"), _text_field(message, "format")
     if name not in dashboard.views or suffix not in ("html", "png", "svg"):
         raise OptionError(f"There is no panel {name!r} to download as {suffix!r}.")
     with TemporaryDirectory() as folder:
@@ -126,27 +130,27 @@ def download(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
     _send_file(dashboard, f"{name}.{suffix}", content)
 
 
-def save_state(dashboard: Dashboard, message: Mapping[str, Any]) -> None:  # noqa: ARG001
+def handle_save(dashboard: Dashboard, message: Mapping[str, Any]) -> None:  # noqa: ARG001
     """Send the selection as a JSON file."""
     _send_file(dashboard, "selection.json", dashboard.selection.to_json().encode())
 
 
-def load_state(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
-    """Take the selection from a JSON file."""
-    dashboard.selection.from_json(_text(message, "text"))
+def handle_load(dashboard: Dashboard, message: Mapping[str, Any]) -> None:
+    """Set the selection from a JSON file."""
+    dashboard.selection.from_json(_text_field(message, "text"))
 
 
 def _send_file(dashboard: Dashboard, name: str, content: bytes) -> None:
-    kind = TYPES[name.rpartition(".")[2]]
-    dashboard.send({"kind": "file", "name": name, "type": kind, "content": b64encode(content).decode()})
+    media_type = MEDIA_TYPES[name.rpartition(".")[2]]
+    dashboard.send({"kind": "file", "name": name, "type": media_type, "content": b64encode(content).decode()})
 
 
-ANSWERS: Mapping[str, Callable[[Dashboard, Mapping[str, Any]], None]] = {
-    "ready": ready,
-    "pick": picked,
-    "choose": chosen,
-    "note": noted,
-    "download": download,
-    "save": save_state,
-    "load": load_state,
+HANDLERS: Mapping[str, Callable[[Dashboard, Mapping[str, Any]], None]] = {
+    "ready": handle_ready,
+    "pick": handle_pick,
+    "choose": handle_choose,
+    "note": handle_note,
+    "download": handle_download,
+    "save": handle_save,
+    "load": handle_load,
 }
