@@ -152,8 +152,8 @@ def test_the_guide_goes_from_nothing_to_the_command_line_and_the_dashboard(tmp_p
     script = (
         "import interp\n"
         "from interp_dashboard.dashboard import Dashboard\n"
-        "from interp_dashboard.material import Material\n"
-        "held = Material(interp.open('acts.zarr'), [interp.open('bursts.zarr')])\n"
+        "from interp_dashboard.data import DashboardData\n"
+        "held = DashboardData(interp.open('acts.zarr'), [interp.open('bursts.zarr')])\n"
         "sent = []; page = Dashboard(held, send=sent.append)\n"
         "page.show(); print([one['heading'] for one in sent if one.get('panel') == 'burst-bars' and 'html' in one])"
     )
