@@ -152,8 +152,8 @@ def test_guide_leads_to_the_command_line_and_the_dashboard(tmp_path):
     script = (
         "import interp\n"
         "from interp_dashboard.dashboard import Dashboard\n"
-        "from interp_dashboard.material import Material\n"
-        "data = Material(interp.open('acts.zarr'), [interp.open('bursts.zarr')])\n"
+        "from interp_dashboard.data import DashboardData\n"
+        "data = DashboardData(interp.open('acts.zarr'), [interp.open('bursts.zarr')])\n"
         "sent = []; page = Dashboard(data, send=sent.append)\n"
         "page.show(); print([one['heading'] for one in sent if one.get('panel') == 'burst-bars' and 'html' in one])"
     )

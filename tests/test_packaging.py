@@ -29,7 +29,7 @@ HEAVY = (
     "zarr",
 )
 DATA = [
-    "interp/assets/page.css", "interp/templates/probe.txt", "interp_dashboard/board.js", "interp_models/study/PLAN.md",
+    "interp/assets/page.css", "interp/templates/probe.txt", "interp_dashboard/component.js", "interp_models/study/PLAN.md",
     "interp_models/armenian-bilstm/weights.safetensors", "interp_models/armenian-bilstm/README.md",
     "interp_models/armenian-bilstm-regularised/weights.safetensors", "interp_transliteration/data/demo-hy.txt",
     "interp_transliteration/data/hy.toml", "interp_reproduction/report.html", "interp/py.typed",

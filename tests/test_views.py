@@ -265,7 +265,7 @@ def test_n_is_tokens_and_sources():
 
 def test_light_imports():
     code = (
-        "import sys, interp, interp_layered_graph.viewer, interp_cell_strips.viewer\n"
+        "import sys, interp, interp_layered_graph.viewer, interp_cell_strips.cell_strips\n"
         "from interp import SceneView, captions, draw, lettering, palette, scene\n"
         "heavy = {'torch', 'matplotlib', 'holoviews', 'xarray', 'pandas', 'bokeh'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"

@@ -1,4 +1,4 @@
-"""Cell strips: text, letter by letter, each on a background as strong as the activation of a unit."""
+"""Cell strips: text, letter by letter, on backgrounds coloured by the activation of units."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from interp import hookimpl
 @hookimpl
 def register_viewers(register: Callable[[Any], None]) -> None:
     """Register ``cell-strips``, ``attribution-strip`` and ``before-after``."""
-    from interp_cell_strips.attribution import attribution_strip
-    from interp_cell_strips.edited import before_after
-    from interp_cell_strips.viewer import cell_strips
+    from interp_cell_strips.attribution_strip import attribution_strip
+    from interp_cell_strips.before_after import before_after
+    from interp_cell_strips.cell_strips import cell_strips
 
-    for drawn in (cell_strips, attribution_strip, before_after):
-        register(drawn)
+    for viewer in (cell_strips, attribution_strip, before_after):
+        register(viewer)

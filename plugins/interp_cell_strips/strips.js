@@ -1,52 +1,52 @@
 
-// Pointing at a letter, or moving to it with the arrow keys, reads out its whole column.
+// Pointing at a letter, or moving to it with the arrow keys, shows the values of its column.
 {
   const heads = [...document.querySelectorAll(".strips .input td[data-note]")];
-  let lit = [];
+  let highlighted = [];
 
   function column(cell) {
     return [...cell.closest("table").rows].map(row => row.cells[cell.cellIndex]);
   }
 
-  function read(cell) {
+  function describe(cell) {
     const [input, output, ...rest] = column(cell);
-    const place = [...input.parentNode.cells].filter(other => other.dataset.note).indexOf(input);
+    const position = [...input.parentNode.cells].filter(other => other.dataset.note).indexOf(input);
     const wrong = output.classList.contains("framed") ? ` (${output.dataset.note})` : "";
     const lines = rest.map(other => {
       const row = other.parentNode, values = row.dataset.values;
-      const said = [row.cells[0].firstChild.textContent];
-      if (row.className === "output") said.push(other.textContent);
-      if (values) said.push(values.split(",")[place]);
-      return said.join("  ");
+      const parts = [row.cells[0].firstChild.textContent];
+      if (row.className === "output") parts.push(other.textContent);
+      if (values) parts.push(values.split(",")[position]);
+      return parts.join("  ");
     });
     return [`${input.textContent} ⇒ ${output.textContent}${wrong}`, input.dataset.note, ...lines].join("\n");
   }
 
-  // The value of each unit at a letter, by the unit's name.
+  // Values of the units at a letter, by unit name.
   function values(head) {
-    const place = [...head.parentNode.cells].filter(other => other.dataset.note).indexOf(head);
+    const position = [...head.parentNode.cells].filter(other => other.dataset.note).indexOf(head);
     const rows = column(head).map(cell => cell.parentNode).filter(row => row.dataset.key && row.dataset.values);
-    return Object.fromEntries(rows.map(row => [row.dataset.key, row.dataset.values.split(",")[place]]));
+    return Object.fromEntries(rows.map(row => [row.dataset.key, row.dataset.values.split(",")[position]]));
   }
 
   function leave() {
-    lit.forEach(cell => cell.classList.remove("chosen"));
-    lit = [];
+    highlighted.forEach(cell => cell.classList.remove("chosen"));
+    highlighted = [];
     hideTip();
     tell({ over: null });
   }
 
   function enter(head) {
     leave();
-    lit = column(head);
-    lit.forEach(cell => cell.classList.add("chosen"));
-    const top = head.getBoundingClientRect(), bottom = lit[lit.length - 1].getBoundingClientRect();
-    showTip(read(head), { left: top.left, width: top.width, top: top.top, bottom: bottom.bottom });
-    tell({ over: { words: `${lit[0].textContent} ⇒ ${lit[1].textContent}`, values: values(head) } });
+    highlighted = column(head);
+    highlighted.forEach(cell => cell.classList.add("chosen"));
+    const top = head.getBoundingClientRect(), bottom = highlighted[highlighted.length - 1].getBoundingClientRect();
+    showTip(describe(head), { left: top.left, width: top.width, top: top.top, bottom: bottom.bottom });
+    tell({ over: { words: `${highlighted[0].textContent} ⇒ ${highlighted[1].textContent}`, values: values(head) } });
   }
 
-  // Letters from the one where the pointer went down, or where Enter was pressed, to the one where it goes up, or
-  // where Shift and Enter are pressed, are a span.
+  // A span is selected by dragging from its first letter to its last one, or with Enter on the first and Shift+Enter on
+  // the last.
   const [sample, step] = [0, 1].map(at => head => +head.dataset.note.match(/\d+/g)[at]);
   let first = null;
 
@@ -63,8 +63,8 @@
   }
 
   addEventListener("message", event => {
-    const told = event.source === parent && event.data?.interp;
-    if (told && "mark" in told) mark(...(told.mark ?? [-1, 0, 0]));
+    const message = event.source === parent && event.data?.interp;
+    if (message && "mark" in message) mark(...(message.mark ?? [-1, 0, 0]));
   });
 
   function headOf(event) {

@@ -1,17 +1,17 @@
-"""The dashboard: a capture in a browser, every view following one selection."""
+"""Dashboard: a capture in a browser, with views that all follow one selection."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from interp_dashboard.notes import Notes
+from interp_dashboard.annotations import Notes
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
 
     from interp import Selection
-    from interp_dashboard.board import Board
+    from interp_dashboard.component import DashboardComponent
 
 __all__ = ["Notes", "board"]
 
@@ -22,29 +22,28 @@ def board(
     model: torch.nn.Module | None = None,
     selection: Selection | None = None,
     notes: Notes | None = None,
-) -> Board:
-    """Return a dashboard for a notebook, where it shows itself.
+) -> DashboardComponent:
+    """Return a dashboard for a notebook, which displays it.
 
     Parameters
     ----------
     acts : Dataset
-        Dims ``(token, unit)``.
+        Activations, dims ``(token, unit)``.
     *results : Dataset
-        What probes found on it.
+        Results of probes on ``acts``, and activations of another model to compare with.
     model : Module, optional
-        The network, for typed sentences, what-if and edges.
+        The captured network, for typed sentences, edits and connections.
     selection : Selection, optional
-        Read and write it in other cells: all views follow.
+        Selection to read and to write in other cells; all views follow it. By default a new one.
     notes : Notes, optional
-        Where names and notes of units are kept: ``Notes("units.json")``.
+        Names and notes of units, such as ``Notes("units.json")``. Without it, notes can't be saved.
 
     Returns
     -------
-    Board
-        Its ``selection`` says what is chosen.
+    DashboardComponent
+        Panel component; its ``selection`` is what the reader has selected.
     """
-    from interp_dashboard.board import Board
-    from interp_dashboard.material import Material
+    from interp_dashboard.component import DashboardComponent
+    from interp_dashboard.data import DashboardData
 
-    held: Any = Material(acts, results, model=model, notes=notes)
-    return Board(held, selection)
+    return DashboardComponent(DashboardData(acts, results, model=model, notes=notes), selection)

@@ -1,4 +1,4 @@
-"""Which views a dashboard shows, and what each is drawn from: found by name, filled in by the names of parameters."""
+"""Panels of the dashboard, and the arguments of their viewers, matched by parameter name."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 import interp
 
 
-class Missing(Exception):  # noqa: N818 (nothing went wrong: something is not there yet)
-    """What is missing for a view, and how to get it."""
+class Missing(Exception):  # noqa: N818 (not an error: an argument is not available yet)
+    """Description of an argument that a view lacks, and of the way to get it."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A place for a view.
+    """A panel of the page, for one view.
 
     Parameters
     ----------
     name : str
-        Of the panel.
+        Name of the panel.
     title : str
-        Its heading.
+        Heading of the panel.
     pane : {"overview", "pair", "unit"}
-        Where it stands.
+        Part of the page.
     viewers : tuple of str
-        The first that is registered is shown.
+        Names of viewers; the first one that is registered is used.
     options : mapping
-        For the viewer, beside what the selection gives.
+        Options of the viewer in addition to those from the selection.
     """
 
     name: str
@@ -40,108 +40,111 @@ class Panel:
 
     @property
     def viewer(self) -> str:
-        """The name of the viewer, or the empty string where none is registered."""
+        """Name of the viewer, or the empty string if none is registered."""
         return next((name for name in self.viewers if name in interp.viewers()), "")
 
 
 PANELS = (
     Panel("overview", "Overview", "overview", ("overview",)),
     Panel("graph", "Layered graph", "pair", ("layered-graph",)),
-    Panel("strips", "Text", "pair", ("cell-strips",), {"limit": 200}),
+    Panel("strips", "Text", "pair", ("cell-strips",), {"max_characters": 200}),
     Panel("histogram", "Histogram pair", "unit", ("histogram-pair",)),
-    Panel("edit", "What if", "pair", ("before-after",), {"among": "all"}),
+    Panel("edit", "What if", "pair", ("before-after",), {"candidates": "all"}),
     Panel("card", "Unit", "unit", ("unit-card", "top-pairs")),
-    Panel("saturation", "Gate saturation", "pair", ("saturation-map",)),
     Panel("hypothesis", "Hypothesis", "pair", ("hypothesis",)),
     Panel("ablation", "Ablation", "pair", ("ablation-curves",)),
     Panel("attribution", "Attribution", "pair", ("attribution-strip",)),
     Panel("reach", "Context reach", "pair", ("context-reach",)),
     Panel("compare", "Two models", "pair", ("compare",)),
-)  # in the order in which they are drawn: the quick ones first
+    Panel("saturation", "Gate saturation", "pair", ("saturation-map",)),
+)  # in drawing order, and within a pane in the order of the page
 
 
-def panels() -> list[Panel]:
-    """Return the panels that there is a viewer for; viewers that have no panel get one each, after the others."""
-    placed = {name for panel in PANELS for name in panel.viewers}
-    titles = {name: name.replace("-", " ").capitalize() for name in interp.viewers() if name not in placed}
-    return [panel for panel in PANELS if panel.viewer] + [
-        Panel(name, title, "pair", (name,)) for name, title in titles.items()
-    ]
+def list_panels() -> list[Panel]:
+    """Return all panels: those of `PANELS`, then one for each registered viewer that has none."""
+    names = {name for panel in PANELS for name in panel.viewers}
+    titles = {name: name.replace("-", " ").capitalize() for name in interp.viewers() if name not in names}
+    return [*PANELS, *(Panel(name, title, "pair", (name,)) for name, title in titles.items())]
 
 
-PROBES = {  # parameters that have another name than their probe
+def drawable_panels() -> list[Panel]:
+    """Return the panels with a registered viewer."""
+    return [panel for panel in list_panels() if panel.viewer]
+
+
+PROBE_NAMES = {  # parameters that are not named like their probe
     "dist": "hellinger",
     "curve": "ablation-curve",
     "other_dist": "other-hellinger",
     "edges": "contributions",
     "contexts": "top-contexts",
 }
-HOW = {
-    "unit": "Choose a unit: click one, or type its name.",
-    "units": "Choose a unit, which is then a row of the text: click one, or type its name.",
-    "pair": "Choose a pair: click one, or take it from the list.",
-    "found": "Choose a span of text: press the pointer on a letter and let it go on another.",
-    "edited": "Change something: hold the unit at zero, at its mean or at a value, and see what the model says then.",
-    "other": "Give a second store of activations: interp serve ACTS.zarr … OTHER.zarr.",
-    "curve": "Give a result of the probe 'ablation-curve', saved by interp.save: "
+HINTS = {
+    "unit": "Choose a unit: click one or type its name.",
+    "units": "Choose a unit to show as a row of the text: click one or type its name.",
+    "pair": "Choose a pair: click one or select it in the list.",
+    "hypothesis": "Choose a span of text: drag from its first letter to its last one.",
+    "edited": "Edit a unit: set it to zero, to its mean or to a value, and compare the outputs of the model.",
+    "other": "Pass a second store of activations: interp serve ACTS.zarr … OTHER.zarr.",
+    "curve": "Pass a result of the probe 'ablation-curve', saved with interp.save: "
     'interp.measure("ablation-curve", acts, model=model, ranking=units, pair="t=>ծ"); '
     "then interp serve ACTS.zarr CURVE.zarr.",
-    "attribution": "Give a result of the probe 'attribution', saved by interp.save: "
+    "attribution": "Pass a result of the probe 'attribution', saved with interp.save: "
     'interp.measure("attribution", acts, model=model, batches=batches); then interp serve ACTS.zarr ATTRIBUTION.zarr.',
-    "model": "Give the network: interp serve … --model NAME.",
+    "model": "Pass the captured network: interp serve … --model NAME.",
 }
 
 
 def probe_of(name: str) -> str:
-    """Return the probe whose result a parameter of a viewer takes: its own name, but for a few."""
-    return PROBES.get(name, name.replace("_", "-"))
+    """Return the probe whose result a viewer's parameter takes: the one of the same name, with a few exceptions."""
+    return PROBE_NAMES.get(name, name.replace("_", "-"))
 
 
-def how(name: str) -> str:
-    """Return what to do so that a parameter of a viewer can be filled."""
-    if name in HOW:
-        return HOW[name]
+def hint_for(name: str) -> str:
+    """Return instructions for filling a viewer's parameter."""
+    if name in HINTS:
+        return HINTS[name]
     probe = probe_of(name)
     return (
-        f"This is drawn from a result of the probe {probe!r}, which is not here. Type: "
+        f"This view needs a result of the probe {probe!r}. Type: "
         f"interp measure {probe} ACTS.zarr --output {name}.zarr, then interp serve ACTS.zarr {name}.zarr."
     )
 
 
-def filled(viewer: str, have: Mapping[str, Any], options: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return the datasets and the options for a viewer, by the names of its parameters.
+def viewer_arguments(
+    viewer: str, available: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the datasets and the keyword arguments of a viewer, matched by parameter name.
 
     Parameters
     ----------
     viewer : str
-        A registered one.
-    have : mapping
-        What there is by name; what is None or empty is not there.
+        Name of a registered viewer.
+    available : mapping
+        Available arguments by name; None and empty values count as not available.
     options : mapping
-        More options; those that the viewer lacks are dropped.
+        Further options; those that the viewer doesn't have are ignored.
 
     Raises
     ------
     Missing
-        For a parameter without default that there is nothing for.
+        If a parameter without default is not available.
     """
     datasets: list[Any] = []
     keywords: dict[str, Any] = {}
-    for name, one in signature(interp.find("viewer", viewer)).parameters.items():
-        value = have.get(name, have.get(probe_of(name), options.get(name)))
-        if isinstance(value, Missing) and one.default is Parameter.empty:
+    for name, parameter in signature(interp.find("viewer", viewer)).parameters.items():
+        value = available.get(name, available.get(probe_of(name), options.get(name)))
+        required = parameter.default is Parameter.empty
+        if isinstance(value, Missing) and required:
             raise value
-        given = (
-            value is not None
-            and not isinstance(value, Missing)
-            and not (isinstance(value, str | list | tuple) and not value)
-        )
-        if not given and one.default is Parameter.empty:
-            raise Missing(how(name))
-        if one.kind is Parameter.KEYWORD_ONLY:
-            keywords |= {name: value} if given else {}
+        is_empty = isinstance(value, str | list | tuple) and not value
+        is_available = value is not None and not isinstance(value, Missing) and not is_empty
+        if not is_available and required:
+            raise Missing(hint_for(name))
+        if parameter.kind is Parameter.KEYWORD_ONLY:
+            keywords |= {name: value} if is_available else {}
         else:
-            datasets.append(value if given else None)
+            datasets.append(value if is_available else None)
     while datasets and datasets[-1] is None:
         datasets.pop()
     return datasets, keywords

@@ -1,4 +1,4 @@
-"""The server: this machine alone unless told, no foreign page, a password where one is given."""
+"""The server. By default it accepts connections from this machine only; a password is optional."""
 
 from __future__ import annotations
 
@@ -9,51 +9,56 @@ from typing import TYPE_CHECKING, Any
 from interp import OptionError, Selection
 
 if TYPE_CHECKING:
-    from interp_dashboard.material import Material
+    from interp_dashboard.data import DashboardData
 
-HERE = "127.0.0.1"
+LOCALHOST = "127.0.0.1"
 PORT = 5006
 
 
-def origins(address: str, port: int, allowed: Sequence[str] = ()) -> list[str]:
-    """Return the hosts whose pages may open a connection: the server's own, and those that are allowed by name.
+def allowed_origins(address: str, port: int, allowed: Sequence[str] = ()) -> list[str]:
+    """Return the origins whose pages may open a connection: the server's own, and those allowed by name.
 
     Raises
     ------
     OptionError
-        For a wildcard: any page of the web could then read the data.
+        If an origin is a wildcard, which would let any web page read the data, or not HOST or HOST:PORT.
     """
     for origin in allowed:
         if "*" in origin or "/" in origin or not origin.strip():
-            raise OptionError(f"An origin is HOST or HOST:PORT, and no wildcard; got {origin!r}.")
+            raise OptionError(f"Expected an origin as HOST or HOST:PORT, without wildcards; got {origin!r}.")
     own = [f"{address}:{port}"]
-    if address in (HERE, "localhost"):
-        own = [f"{HERE}:{port}", f"localhost:{port}"]
+    if address in (LOCALHOST, "localhost"):
+        own = [f"{LOCALHOST}:{port}", f"localhost:{port}"]
     return [*own, *allowed]
 
 
-def settings(
-    *, address: str = HERE, port: int = PORT, allowed: Sequence[str] = (), password: str = ""
+def server_settings(
+    *, address: str = LOCALHOST, port: int = PORT, allowed: Sequence[str] = (), password: str = ""
 ) -> dict[str, Any]:
-    """Return the options of the server.
+    """Return the options of the Panel server.
 
     Parameters
     ----------
     address : str
-        Where it listens.
+        Address to listen on.
     port : int
-        1 to 65535.
+        Port, 1 to 65535.
     allowed : sequence of str
-        Further hosts under which its page is opened, ``HOST:PORT``.
+        Further origins at which the page may be opened, as ``HOST:PORT``.
     password : str
-        Asked for before anything is shown; empty for none.
+        Password that readers must enter; empty for none.
+
+    Raises
+    ------
+    OptionError
+        If the port is out of range, or an origin is not allowed.
     """
     if not 1 <= port <= 65_535:
-        raise OptionError(f"A port is a number from 1 to 65535; got {port}.")
-    found: dict[str, Any] = {
+        raise OptionError(f"Expected a port from 1 to 65535; got {port}.")
+    settings: dict[str, Any] = {
         "address": address,
         "port": port,
-        "websocket_origin": origins(address, port, allowed),
+        "websocket_origin": allowed_origins(address, port, allowed),
         "title": "interp",
         "show": False,
         "verbose": False,
@@ -61,44 +66,44 @@ def settings(
         "websocket_max_message_size": 4 * 2**20,
     }
     if password:
-        found |= {"basic_auth": password, "cookie_secret": secrets.token_hex(32)}
-    return found
+        settings |= {"basic_auth": password, "cookie_secret": secrets.token_hex(32)}
+    return settings
 
 
-def build(material: Material, state: str = "", selection: Selection | None = None, **options: Any) -> Any:
-    """Return a server that shows a dashboard to every page that opens, each with a selection of its own.
+def build(data: DashboardData, state: str = "", selection: Selection | None = None, **options: Any) -> Any:
+    """Return a server that shows a dashboard; each page has its own selection.
 
     Parameters
     ----------
-    material : Material
-        What is shown.
+    data : DashboardData
+        Activations and results to show.
     state : str
-        A selection to begin with, as JSON.
+        Initial selection, as JSON.
     selection : Selection, optional
-        One for all pages, which the program that serves reads and writes.
+        One selection for all pages, for the serving program to read and write.
     **options
-        As of `settings`.
+        Options of `server_settings`.
     """
     import panel as pn
 
-    from interp_dashboard.board import Board
+    from interp_dashboard.component import DashboardComponent
 
     def page() -> Any:
-        chosen = selection if selection is not None else Selection()
+        own = selection if selection is not None else Selection()
         if state and selection is None:
-            chosen.from_json(state)
-        board = Board(material, chosen, linked=True)
-        pn.state.on_session_destroyed(lambda _: board.dashboard.close())
-        return board
+            own.from_json(state)
+        component = DashboardComponent(data, own, linked=True)
+        pn.state.on_session_destroyed(lambda _: component.dashboard.close())
+        return component
 
-    warm(material)
-    return pn.io.server.get_server({"/": page}, start=False, **settings(**options))
+    warm_up(data)
+    return pn.io.server.get_server({"/": page}, start=False, **server_settings(**options))
 
 
-def warm(material: Material) -> None:
-    """Draw once what the first page shows, for nobody, so that it need not wait for a disk and for imports."""
+def warm_up(data: DashboardData) -> None:
+    """Draw the views of the first page once without sending them, so that it need not wait for disk and imports."""
     from interp_dashboard.dashboard import Dashboard
 
-    nobody = Dashboard(material, send=lambda _: None)
-    nobody.show()
-    nobody.close()
+    dashboard = Dashboard(data, send=lambda _: None)
+    dashboard.show()
+    dashboard.close()

@@ -1,4 +1,4 @@
-"""The layered graph: from an input letter over gates, h and hidden units up to what it can become."""
+"""Layered graph: an input letter, and above it the gates, h, hidden units and possible outputs, with their edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A headless Chromium without a network, and the pages it opens."""
+"""Headless Chromium without network access, and its pages."""
 
 import os
 import shutil
@@ -8,19 +8,19 @@ import pytest
 from dashboards import serving
 from readers import Reader
 
-from interp_dashboard.material import Material
+from interp_dashboard.data import DashboardData
 
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
+    folder = Path(__file__).parent
     for item in items:
-        if here in Path(item.path).parents:
+        if folder in Path(item.path).parents:
             item.add_marker(pytest.mark.browser)
 
 
-def missing(reason):
+def skip_or_fail(reason):
     if os.environ.get("INTERP_REQUIRE_BROWSER") == "1":
         pytest.fail(f"INTERP_REQUIRE_BROWSER=1, but {reason}")
     pytest.skip(reason)
@@ -28,14 +28,14 @@ def missing(reason):
 
 @pytest.fixture(scope="session")
 def chromium():
-    """A running browser; skipped without one, unless it is required."""
+    """Running browser; tests are skipped without one, unless it is required."""
     path = os.environ.get("INTERP_CHROMIUM") or shutil.which("chromium")
     if not path:
-        missing("there is no Chromium: install it, or set INTERP_CHROMIUM to its path")
+        skip_or_fail("Chromium was not found: install it, or set INTERP_CHROMIUM to its path")
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        missing("playwright is not installed: pip install 'interp[browser]'")
+        skip_or_fail("playwright is not installed: pip install 'interp[browser]'")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
@@ -43,7 +43,7 @@ def chromium():
 
 
 class Visit:
-    """A page opened from disk; every request but for files is refused, and it and all that goes wrong is noted."""
+    """Page opened from disk. Records all requests and errors, and blocks all requests except for files."""
 
     def __init__(self, context):
         self.requests, self.troubles = [], []
@@ -69,31 +69,31 @@ class Visit:
 
 @pytest.fixture
 def visit(chromium, request):
-    """A visit; parametrize it indirectly with (width, colour scheme)."""
+    """Visit of a page; parametrize it indirectly with (width, colour scheme)."""
     width, scheme = getattr(request, "param", (1440, "light"))
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    visited = Visit(context)
-    yield visited
+    page_visit = Visit(context)
+    yield page_visit
     context.close()
-    assert not visited.troubles
-    assert all(url.startswith("file://") for url in visited.requests)
+    assert not page_visit.troubles
+    assert all(url.startswith("file://") for url in page_visit.requests)
 
 
 @pytest.fixture
 def reader(chromium, request):
-    """A reader; parametrize it indirectly with (width, colour scheme)."""
+    """Reader of the dashboard; parametrize it indirectly with (width, colour scheme)."""
     width, scheme = getattr(request, "param", (1440, "light"))
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     context.set_default_timeout(20_000)
-    one = Reader(context)
-    yield one
+    dashboard_reader = Reader(context)
+    yield dashboard_reader
     context.close()
-    assert one.troubles == []
-    assert one.foreign == []
+    assert dashboard_reader.troubles == []
+    assert dashboard_reader.foreign == []
 
 
 @pytest.fixture(scope="module")
 def served(drawn_acts, drawn_dist):
-    """A dashboard of the made-up capture, without a model."""
-    with serving(Material(drawn_acts, [drawn_dist])) as url:
+    """URL of a dashboard of the synthetic capture, without a model."""
+    with serving(DashboardData(drawn_acts, [drawn_dist])) as url:
         yield url

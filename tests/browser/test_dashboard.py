@@ -1,4 +1,4 @@
-"""What a reader chooses on the dashboard, and what follows, in a browser that reaches nothing but its server."""
+"""Selections on the dashboard and their effects, in a browser that can reach only the server."""
 
 import numpy as np
 import pytest
@@ -6,18 +6,18 @@ from dashboards import serving
 from readers import UNIT
 
 import interp
-from interp_dashboard.material import Material
+from interp_dashboard.data import DashboardData
 
 
 @pytest.fixture(scope="module")
 def network():
-    """The shipped network and what it did on some sentences."""
+    """Shipped network, and its activations on some sentences."""
     model = interp.load_model("armenian-bilstm")
     batches = interp.load_task("transliteration").batches("demo", limit=20, seed=0)
     return model, interp.capture(model, batches, quantities=["h"], progress=False)
 
 
-def test_a_pair_is_picked_and_the_views_follow(reader, served):
+def test_views_follow_the_pair(reader, served):
     reader.open(served)
     reader.choose("t=>թ")
     for panel in ("graph", "histogram"):
@@ -25,7 +25,7 @@ def test_a_pair_is_picked_and_the_views_follow(reader, served):
     assert "pair=t%3D%3E" in reader.page.url
 
 
-def test_a_unit_is_clicked_and_the_views_follow(reader, served):
+def test_views_follow_a_clicked_unit(reader, served):
     reader.open(served)
     reader.choose("t=>թ")
     node = reader.view("graph").locator(".node[data-key*='.h.']").nth(3)
@@ -39,7 +39,9 @@ def test_a_unit_is_clicked_and_the_views_follow(reader, served):
 def test_a_span_of_letters_is_selected(reader, served):
     page = reader.open(served)
     letters = reader.view("strips").locator("tr.input td[data-note]")
-    page.locator("[data-panel=strips]").evaluate("panel => panel.scrollIntoView()")  # frames out of sight stand still
+    page.locator("[data-panel=strips]").evaluate(
+        "panel => panel.scrollIntoView()"
+    )  # frames out of sight are not updated
     page.wait_for_timeout(300)
     start, end = letters.nth(2).bounding_box(), letters.nth(5).bounding_box()
     page.mouse.move(start["x"] + 5, start["y"] + 5)
@@ -50,7 +52,7 @@ def test_a_span_of_letters_is_selected(reader, served):
     assert reader.view("strips").locator("td.spanned").count() == 4
 
 
-def test_a_letter_that_is_pointed_at_draws_its_line_in_the_histogram(reader, served, drawn_acts):
+def test_pointing_at_a_letter_draws_a_line_in_the_histogram(reader, served, drawn_acts):
     reader.open(f"{served}/?sample=3&pair=t%3D%3E%D5%AE&unit={UNIT}")
     letter = reader.view("strips").locator("tr.input td[data-note]").nth(4)
     letter.dispatch_event("pointerover", {"bubbles": True})
@@ -67,26 +69,26 @@ def test_a_letter_that_is_pointed_at_draws_its_line_in_the_histogram(reader, ser
 
 def test_the_span_is_marked_after_a_reload_and_another_unit(reader, served):
     reader.open(f"{served}/?sample=3&span=[2,5]&unit=lstm.0.forward.h.3")
-    marked = reader.view("strips").locator("td.spanned")
-    reader.until(lambda: marked.count() == 3)
-    assert "step 2" in marked.first.get_attribute("data-note")
+    letters = reader.view("strips").locator("td.spanned")
+    reader.until(lambda: letters.count() == 3)
+    assert "step 2" in letters.first.get_attribute("data-note")
     unit = reader.page.get_by_label("Unit", exact=True)
     reader.does(lambda: (unit.fill(UNIT), unit.press("Enter")))
-    reader.until(lambda: marked.count() == 3)
+    reader.until(lambda: letters.count() == 3)
 
 
-@pytest.mark.skipif("hypothesis" not in interp.viewers(), reason="there is no view of hypotheses")
+@pytest.mark.skipif("hypothesis" not in interp.viewers(), reason="the viewer hypothesis is not installed")
 def test_a_hypothesis_is_run(reader, served):
-    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22share%22%3A0.3%7D")
+    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22quantile%22%3A0.3%7D")
     assert reader.view("hypothesis").locator("h1").is_visible()
     page.get_by_label("Regular expression").fill("tyun")
     reader.does(lambda: page.get_by_role("button", name="Search").click())
     assert "tyun" in reader.view("hypothesis").locator("main").inner_text()
-    assert "share" in page.url
+    assert "quantile" in page.url
 
 
-def test_a_place_is_visited_and_the_way_back_is_the_browsers(reader, served):
-    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22share%22%3A0.3%7D")
+def test_the_back_button_returns_from_a_place(reader, served):
+    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22quantile%22%3A0.3%7D")
     node = reader.view("hypothesis").locator(".node").first
     sample, step = node.get_attribute("data-key").split()
     reader.does(lambda: node.dispatch_event("click"))
@@ -97,18 +99,18 @@ def test_a_place_is_visited_and_the_way_back_is_the_browsers(reader, served):
     assert "span=%5B2%2C+5%5D" in page.url
 
 
-def test_a_pattern_is_looked_for_among_units_of_one_quantity(reader, served):
-    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22share%22%3A0.3%7D")
+def test_a_pattern_is_searched_for_among_units_of_one_quantity(reader, served):
+    page = reader.open(f"{served}/?sample=3&span=[2,5]&pattern=%7B%22quantile%22%3A0.3%7D")
     page.get_by_label("Quantity", exact=True).select_option("c")
     reader.does(lambda: page.get_by_role("button", name="Search").click())
     names = reader.view("hypothesis").locator("svg").text_content()
     assert ".c." in names
     assert ".h." not in names
-    assert "share" in page.url
+    assert "quantile" in page.url
 
 
-@pytest.mark.skipif("overview" not in interp.viewers(), reason="there is no overview")
-def test_a_cell_of_the_overview_chooses_a_pair_and_a_unit(reader, served):
+@pytest.mark.skipif("overview" not in interp.viewers(), reason="the viewer overview is not installed")
+def test_a_cell_of_the_overview_selects_a_pair_and_a_unit(reader, served):
     reader.open(served)
     cell = reader.view("overview").locator(".node").nth(40)
     pair, unit = cell.get_attribute("data-note").split("\n")[:2]
@@ -117,7 +119,7 @@ def test_a_cell_of_the_overview_chooses_a_pair_and_a_unit(reader, served):
     assert reader.page.get_by_label("Pair", exact=True).input_value() == pair
 
 
-def test_letters_are_chosen_by_keyboard(reader, served):
+def test_letters_are_selected_by_keyboard(reader, served):
     page = reader.open(served)
     reader.view("strips").locator("tr.input td[tabindex='0']").focus()
     reader.does(lambda: page.keyboard.press("Enter"))
@@ -129,7 +131,7 @@ def test_letters_are_chosen_by_keyboard(reader, served):
 
 def test_a_sentence_is_typed_and_a_unit_ablated(reader, network):
     model, acts = network
-    with serving(Material(acts, model=model)) as url:
+    with serving(DashboardData(acts, model=model)) as url:
         page = reader.open(url)
         sentence = page.get_by_label("A sentence of your own")
         reader.does(lambda: (sentence.fill("hayeren"), sentence.press("Enter")))
@@ -138,5 +140,5 @@ def test_a_sentence_is_typed_and_a_unit_ablated(reader, network):
         rows = reader.view("edit").locator("tr.output th").all_inner_texts()
         assert [row.strip() for row in rows[:3]] == ["right", "before", "after"]
         assert "lstm.0.forward.h.0 → zero" in page.locator(".edits").inner_text()
-        reader.does(lambda: page.get_by_role("button", name="Take all edits back").click())
+        reader.does(lambda: page.get_by_role("button", name="Undo all edits").click())
         assert page.locator(".edits li").count() == 0

@@ -1,4 +1,4 @@
-"""The dashboard as a page: its sizes and colours, files, notes and URL, and text that means it ill."""
+"""Page of the dashboard: sizes, colours, files, notes, URL and hostile text."""
 
 import numpy as np
 import pytest
@@ -7,15 +7,15 @@ from dashboards import serving
 from readers import UNIT
 
 from interp import Selection
-from interp_dashboard.material import Material
-from interp_dashboard.notes import Notes
+from interp_dashboard.annotations import Notes
+from interp_dashboard.data import DashboardData
 
 SIZES = [(1440, "light"), (1440, "dark"), (800, "light"), (800, "dark")]
 HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\u202e", "a\u0301", "\ue000", "x" * 10_000]
 HOSTILE += ["&lt;", " "]
 
 
-def test_every_panel_has_its_height_before_it_comes_into_view(reader, served):
+def test_panels_have_their_height_before_they_are_in_view(reader, served):
     page = reader.open(served)
     heights = page.locator(".panel iframe").evaluate_all("frames => frames.map(frame => frame.clientHeight)")
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
@@ -24,7 +24,7 @@ def test_every_panel_has_its_height_before_it_comes_into_view(reader, served):
     assert 300 not in heights
 
 
-def test_a_page_is_the_same_when_it_is_loaded_again(reader, served):
+def test_reloading_keeps_the_selection(reader, served):
     page = reader.open(served)
     reader.choose("t=>տ")
     unit = page.get_by_label("Unit", exact=True)
@@ -35,7 +35,7 @@ def test_a_page_is_the_same_when_it_is_loaded_again(reader, served):
     assert f"t ⇒ տ · {UNIT}" == reader.view("histogram").locator("h1").inner_text()
 
 
-def test_without_a_model_it_says_what_is_missing(reader, served):
+def test_without_a_model_the_panel_gives_instructions(reader, served):
     page = reader.open(served)
     sentence = page.get_by_label("A sentence of your own")
     reader.does(lambda: (sentence.fill("tyun"), sentence.press("Enter")))
@@ -44,9 +44,9 @@ def test_without_a_model_it_says_what_is_missing(reader, served):
     assert reader.view("strips").locator("tr.unit").count() > 0
 
 
-def test_a_note_is_found_after_a_restart(reader, drawn_acts, tmp_path):
+def test_notes_persist_after_a_restart(reader, drawn_acts, tmp_path):
     notes = Notes.beside(tmp_path / "acts.zarr")
-    with serving(Material(drawn_acts, notes=notes)) as url:
+    with serving(DashboardData(drawn_acts, notes=notes)) as url:
         page = reader.open(url)
         page.get_by_label("Name of the unit").fill("comma")
         page.get_by_label("Note on the unit").fill("<img src=x onerror=alert(1)>\nsecond line")
@@ -54,8 +54,8 @@ def test_a_note_is_found_after_a_restart(reader, drawn_acts, tmp_path):
         page.get_by_text("Saved in acts.notes.json.").wait_for()
         unit = reader.unit()
     page.goto("about:blank")
-    reader.troubles.clear()  # the server is gone on purpose
-    with serving(Material(drawn_acts, notes=Notes.beside(tmp_path / "acts.zarr"))) as url:
+    reader.troubles.clear()  # the server was stopped on purpose
+    with serving(DashboardData(drawn_acts, notes=Notes.beside(tmp_path / "acts.zarr"))) as url:
         page = reader.open(f"{url}/?unit={unit}")
         assert page.get_by_label("Name of the unit").input_value() == "comma"
         assert page.get_by_label("Note on the unit").input_value() == "<img src=x onerror=alert(1)>\nsecond line"
@@ -63,15 +63,15 @@ def test_a_note_is_found_after_a_restart(reader, drawn_acts, tmp_path):
         assert page.locator("img").count() == 0
 
 
-def test_a_notebook_changes_the_selection_and_the_page_follows(reader, drawn_acts, drawn_dist):
-    chosen = Selection(pair="t=>ծ", unit=UNIT)
-    with serving(Material(drawn_acts, [drawn_dist]), selection=chosen) as url:
+def test_the_page_follows_a_selection_from_elsewhere(reader, drawn_acts, drawn_dist):
+    selection = Selection(pair="t=>ծ", unit=UNIT)
+    with serving(DashboardData(drawn_acts, [drawn_dist]), selection=selection) as url:
         reader.open(url)
         assert reader.unit() == UNIT
-        reader.does(lambda: setattr(chosen, "unit", "lstm.0.forward.h.3"))
+        reader.does(lambda: setattr(selection, "unit", "lstm.0.forward.h.3"))
         assert reader.unit() == "lstm.0.forward.h.3"
         reader.choose("t=>թ")
-        assert chosen.pair == "t=>թ"
+        assert selection.pair == "t=>թ"
 
 
 def test_a_panel_is_maximised_and_downloaded(reader, served, tmp_path):
@@ -87,26 +87,26 @@ def test_a_panel_is_maximised_and_downloaded(reader, served, tmp_path):
     page.keyboard.press("Escape")
     reader.until(lambda: page.locator("[data-panel=graph]").bounding_box()["width"] < 900)
     for suffix, start in (("html", b"<!doctype html>"), ("svg", b"<?xml"), ("png", b"\x89PNG")):
-        with page.expect_download() as got:
+        with page.expect_download() as download:
             page.get_by_role("button", name=f"Download Histogram pair as {suffix}").click()
-        got.value.save_as(tmp_path / "file")
-        assert got.value.suggested_filename == f"histogram.{suffix}"
+        download.value.save_as(tmp_path / "file")
+        assert download.value.suggested_filename == f"histogram.{suffix}"
         assert (tmp_path / "file").read_bytes().startswith(start)
 
 
 def test_a_state_is_saved_and_loaded(reader, served, tmp_path):
     page = reader.open(served)
     reader.choose("t=>տ")
-    with page.expect_download() as got:
-        page.get_by_role("button", name="Save what is chosen as a file").click()
-    got.value.save_as(tmp_path / "state.json")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save the selection to a file").click()
+    download.value.save_as(tmp_path / "state.json")
     reader.choose("t=>ծ")
     reader.does(lambda: page.locator("input[type=file]").set_input_files(tmp_path / "state.json"))
     assert page.get_by_label("Pair", exact=True).input_value() == "t=>տ"
 
 
 @pytest.mark.parametrize("reader", SIZES, indirect=True, ids=str)
-def test_it_fits_and_is_small(reader, served):
+def test_the_page_fits_and_is_small(reader, served):
     page = reader.open(served)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     frames = page.frames
@@ -118,7 +118,7 @@ def test_it_fits_and_is_small(reader, served):
         assert (color == "rgb(255, 255, 255)") != dark
 
 
-def test_colours_can_be_chosen(reader, served):
+def test_colours_can_be_selected(reader, served):
     page = reader.open(served)
     page.get_by_label("Colours").select_option("dark")
     for panel in ("graph", "histogram"):
@@ -138,7 +138,7 @@ def test_hostile_text_shows_as_text(reader, drawn_acts, drawn_dist, tmp_path):
     notes = Notes(tmp_path / "notes.json")
     for text in HOSTILE:
         notes.write(text, text[:200], text)
-    with serving(Material(acts, [dist], notes=notes)) as url:
+    with serving(DashboardData(acts, [dist], notes=notes)) as url:
         page = reader.open(url)
         unit = page.get_by_label("Unit", exact=True)
         for name in HOSTILE[:2]:
@@ -148,15 +148,15 @@ def test_hostile_text_shows_as_text(reader, drawn_acts, drawn_dist, tmp_path):
         assert all(frame.locator("img").count() == 0 for frame in page.frames)
 
 
-def test_causes_are_shown_and_else_it_says_how_to_compute_them(reader, drawn_acts, drawn_dist):
-    with serving(Material(drawn_acts, [drawn_dist])) as url:
+def test_causal_results_are_shown_or_the_panels_give_instructions(reader, drawn_acts, drawn_dist):
+    with serving(DashboardData(drawn_acts, [drawn_dist])) as url:
         page = reader.open(url)
         for panel, call in (("ablation", "ablation-curve"), ("reach", "attribution")):
             assert f'interp.measure("{call}"' in page.locator(f"[data-panel={panel}] .missing").inner_text()
     page.goto("about:blank")
-    reader.troubles.clear()  # the server is gone on purpose
-    causes = [curves(n=12), attributed(drawn_acts)]
-    with serving(Material(drawn_acts, [drawn_dist, *causes])) as url:
+    reader.troubles.clear()  # the server was stopped on purpose
+    results = [curves(n=12), attributed(drawn_acts)]
+    with serving(DashboardData(drawn_acts, [drawn_dist, *results])) as url:
         page = reader.open(url)
         for panel in ("ablation", "reach"):
             assert reader.view(panel).locator("svg").is_visible()

@@ -1,4 +1,4 @@
-"""Hostile text in every label, unit, symbol and name of every registered viewer, in a browser that has no network."""
+"""Hostile text in the labels, units, symbols and names of every registered viewer, in a browser without network."""
 
 import pytest
 from every import DRAWN, NASTY, called, small
@@ -13,7 +13,7 @@ def world(drawn_acts, drawn_links):
 
 @pytest.fixture(scope="module", params=DRAWN)
 def saved(request, world, tmp_path_factory):
-    """The page of a viewer for each text, and without any."""
+    """Page of a viewer for each text, and one without hostile text."""
     folder, draw = tmp_path_factory.mktemp("hostile"), DRAWN[request.param]
     pages = [draw(called(world, text)).save(folder / f"{at}.html") for at, text in enumerate(NASTY)]
     return draw(world).save(folder / "plain.html"), pages
@@ -30,4 +30,4 @@ def test_any_text_shows_as_text(visit, saved):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), text[:40]
         assert page.evaluate("document.querySelectorAll('*').length") < 5000
         if text.startswith("<"):
-            assert text[:3] in page.locator("body").inner_text()  # names are cut in the middle
+            assert text[:3] in page.locator("body").inner_text()  # names are truncated in the middle

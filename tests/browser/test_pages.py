@@ -1,4 +1,4 @@
-"""Saved pages, opened from disk in a browser that has no network."""
+"""Saved pages, opened from disk in a browser without network access."""
 
 import re
 
@@ -7,19 +7,6 @@ import pytest
 from causes import attributed, curves
 
 import interp
-from interp_causal.ablation_curves_viewer import ablation_curves
-from interp_causal.context_reach_viewer import context_reach
-from interp_cell_strips.attribution import attribution_strip
-from interp_cell_strips.edited import before_after
-from interp_cell_strips.viewer import cell_strips
-from interp_hellinger.best import top_pairs
-from interp_hellinger.viewers import histogram_pair
-from interp_layered_graph.viewer import layered_graph
-from interp_units.card import unit_card
-from interp_units.compare import compare
-from interp_units.found import hypothesis_view
-from interp_units.overview import overview
-from interp_units.saturation import saturation_map
 
 SIZES = [(1440, "light"), (1440, "dark"), (800, "light"), (800, "dark")]
 UNIT = "lstm.0.backward.h.11"
@@ -30,42 +17,44 @@ TIP = ".tip:not([hidden])"
 
 
 def edited(acts):
-    """The capture with other outputs at every ninth token, and noise on the logits."""
-    said = acts["predicted"].values.copy()
-    said[::9] = "_"
+    """Return the capture with another output at every ninth token, and noise on the logits."""
+    predicted = acts["predicted"].values.copy()
+    predicted[::9] = "_"
     noise = np.random.default_rng(5).normal(0, 0.5, acts["activation"].shape).astype("float32")
     noisy = acts["activation"] + noise * (acts["symbol"].values != "")
-    return acts.assign(activation=noisy).assign_coords(predicted=("token", said))
+    return acts.assign(activation=noisy).assign_coords(predicted=("token", predicted))
 
 
 @pytest.fixture(scope="session")
 def pages(drawn_acts, drawn_dist, drawn_links, tmp_path_factory):
-    """The page of each view, by name."""
+    """Page of each view, by name."""
     folder = tmp_path_factory.mktemp("pages")
-    honest = interp.measure("hellinger", drawn_acts, minimum=60, minimum_sources=20, draws=20)
-    found = interp.measure("hypothesis", drawn_acts, span=(0, 7, 9), share=0.45, n_units=4, quantity="c", regex="t.")
+    debiased = interp.measure("hellinger", drawn_acts, min_tokens=60, min_sources=20, n_permutations=20)
+    hypothesis = interp.measure(
+        "hypothesis", drawn_acts, span=(0, 7, 9), quantile=0.45, n_units=4, quantity="c", regex="t."
+    )
     units = ["lstm.0.backward.c.6", "lstm.0.backward.c_prev.12", "hidden.out.7", "lstm.0.forward.f.9"]
     views = [
-        interp.draw(layered_graph, drawn_acts, drawn_dist, wiring=drawn_links, pair=("t", "ծ")),
-        interp.draw(cell_strips, drawn_acts, units=units, around="tyun"),
-        interp.draw(histogram_pair, drawn_acts, drawn_dist, unit=UNIT, pair=("t", "ծ")),
-        interp.draw(top_pairs, drawn_dist, unit=UNIT),
-        interp.draw(attribution_strip, drawn_acts, attributed(drawn_acts), unit=UNIT, pair="t=>ծ"),
-        interp.draw(before_after, drawn_acts, edited(drawn_acts), samples=[0, 3]),
-        interp.draw(ablation_curves, curves(n=228)),
-        interp.draw(context_reach, attributed(drawn_acts)),
-        interp.draw(overview, honest),
-        interp.draw(saturation_map, interp.measure("saturation", drawn_acts)),
-        interp.draw(unit_card, drawn_acts, honest, unit=UNIT, wiring=drawn_links),
-        interp.draw(compare, drawn_acts, drawn_acts.isel(unit=slice(None, None, -1)), honest, honest),
-        interp.draw(hypothesis_view, found),
+        interp.draw("layered-graph", drawn_acts, drawn_dist, connectivity=drawn_links, pair=("t", "ծ")),
+        interp.draw("cell-strips", drawn_acts, units=units, around="tyun"),
+        interp.draw("histogram-pair", drawn_acts, drawn_dist, unit=UNIT, pair=("t", "ծ")),
+        interp.draw("top-pairs", drawn_dist, unit=UNIT),
+        interp.draw("attribution-strip", drawn_acts, attributed(drawn_acts), unit=UNIT, pair="t=>ծ"),
+        interp.draw("before-after", drawn_acts, edited(drawn_acts), samples=[0, 3]),
+        interp.draw("ablation-curves", curves(n=228)),
+        interp.draw("context-reach", attributed(drawn_acts)),
+        interp.draw("overview", debiased),
+        interp.draw("saturation-map", interp.measure("saturation", drawn_acts)),
+        interp.draw("unit-card", drawn_acts, debiased, unit=UNIT, wiring=drawn_links),
+        interp.draw("compare", drawn_acts, drawn_acts.isel(unit=slice(None, None, -1)), debiased, debiased),
+        interp.draw("hypothesis", hypothesis),
     ]
     return {name: view.save(folder / f"{name}.html") for name, view in zip(NAMES, views, strict=True)}
 
 
 @pytest.mark.parametrize("visit", SIZES, indirect=True, ids=str)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_opens_alone_and_fits(visit, pages, name):
+def test_a_page_is_self_contained_and_fits(visit, pages, name):
     page = visit.open(pages[name])
     assert page.locator("h1").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -73,47 +62,47 @@ def test_a_page_opens_alone_and_fits(visit, pages, name):
     assert visit.requests == [pages[name].as_uri()]
 
 
-# Every text in the page, what is cut by its box, and what lies on another text.
+# Texts that overlap another text, and texts that are clipped by their box.
 COLLISIONS = """() => {
-  const shown = [...document.querySelectorAll("main *")].filter(e =>
+  const texts = [...document.querySelectorAll("main *")].filter(e =>
     [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.checkVisibility());
-  const boxes = shown.map(e => {
+  const boxes = texts.map(e => {
     const range = document.createRange();
     range.selectNodeContents(e);
     return [e.tagName === "text" ? e.getBoundingClientRect() : range.getBoundingClientRect(), e.textContent, e];
   });
-  const found = [];
+  const overlaps = [];
   boxes.forEach(([a, s, e], i) => boxes.slice(i + 1).forEach(([b, t, f]) => {
     const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
     const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-    if (wide > 1 && high > Math.min(a.height, b.height) / 3 && !e.contains(f)) found.push(`${s} | ${t}`);
+    if (wide > 1 && high > Math.min(a.height, b.height) / 3 && !e.contains(f)) overlaps.push(`${s} | ${t}`);
   }));
-  return found;
+  return overlaps;
 }"""
-CUT = """() => [...document.querySelectorAll("main *")]
+CLIPPED = """() => [...document.querySelectorAll("main *")]
   .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
   .filter(e => ["hidden", "clip"].includes(getComputedStyle(e).overflowX))
   .flatMap(e => [...(e.querySelector(".scene") ? e.querySelectorAll("text") : [e])]
     .filter(t => t === e || t.getBoundingClientRect().right > e.getBoundingClientRect().right + 1))
   .map(t => t.textContent.trim()).filter(Boolean)"""
-COUNT = re.compile(r"n with|n without|know|[\d,]+( / [\d,]+)?")
+COUNT = re.compile(r"n target|n rest|• units|[\d,]+( / [\d,]+)?")
 
 
 @pytest.mark.parametrize("visit", SIZES[::2], indirect=True, ids=str)
 @pytest.mark.parametrize("name", NAMES)
-def test_no_text_is_cut_or_lies_on_another(visit, pages, name):
+def test_no_text_is_clipped_or_overlaps_another(visit, pages, name):
     page = visit.open(pages[name])
     assert page.evaluate(COLLISIONS) == []
-    cut = page.evaluate(CUT)
-    if name == "overview" and cut:  # a narrow one leaves out the counts, which each cell says
-        assert all(COUNT.fullmatch(text) for text in cut)
-        notes = page.locator(".node").evaluate_all("all => all.map(one => one.dataset.note)")
-        assert all(any(text in note for note in notes) for text in cut if "/" in text)
-        cut = []
-    assert cut == []
+    clipped = page.evaluate(CLIPPED)
+    if name == "overview" and clipped:  # a narrow page clips the counts; the note of each cell has them
+        assert all(COUNT.fullmatch(text) for text in clipped)
+        notes = page.locator(".node").evaluate_all("nodes => nodes.map(node => node.dataset.note)")
+        assert all(any(text in note for note in notes) for text in clipped if "/" in text)
+        clipped = []
+    assert clipped == []
 
 
-# The contrast of every text with what is painted behind it, nearest background first.
+# Contrast of every text with its nearest background.
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   const rgb = color => {
@@ -144,17 +133,17 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("visit", SIZES[:2], indirect=True, ids=str)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_text_can_be_read(visit, pages, name):
+def test_every_text_is_readable(visit, pages, name):
     assert visit.open(pages[name]).evaluate(CONTRAST) == []
 
 
-def test_pointing_at_a_node_lights_its_edges(visit, pages):
+def test_pointing_at_a_node_highlights_its_edges(visit, pages):
     page = visit.open(pages["layered-graph"])
     node = page.locator(".node[data-key^='hidden.out']").first
     key = node.get_attribute("data-key")
     node.hover()
-    lit = page.locator("line.lit")
-    assert lit.count() == page.locator(f"line[data-lower='{key}'], line[data-upper='{key}']").count() > 0
+    highlighted = page.locator("line.lit")
+    assert highlighted.count() == page.locator(f"line[data-lower='{key}'], line[data-upper='{key}']").count() > 0
     assert key in page.locator(TIP).inner_text()
     assert "pushe" in page.locator(TIP).inner_text()
     page.mouse.move(2, 2)
@@ -178,13 +167,13 @@ def test_a_node_is_reached_by_keyboard(visit, pages):
     assert page.locator(TIP).count() == 0
 
 
-def test_pointing_at_a_letter_reads_its_column(visit, pages):
+def test_pointing_at_a_letter_shows_its_column(visit, pages):
     page = visit.open(pages["cell-strips"])
     page.locator(".strips .unit td").nth(3).hover()
-    told = page.locator(TIP).inner_text()
-    assert "lstm.0.backward.c.6" in told
-    assert "step" in told
-    assert page.locator("td.chosen").count() == 9  # with three likely outputs, which are made up
+    tip = page.locator(TIP).inner_text()
+    assert "lstm.0.backward.c.6" in tip
+    assert "step" in tip
+    assert page.locator("td.chosen").count() == 9  # three of them are likely outputs
 
 
 def test_letters_are_reached_by_keyboard(visit, pages):
@@ -197,51 +186,51 @@ def test_letters_are_reached_by_keyboard(visit, pages):
     assert page.evaluate("document.activeElement.closest('table').previousElementSibling !== null")
 
 
-def test_a_letter_says_what_it_gave_to_the_target(visit, pages):
+def test_the_tooltip_of_a_letter_has_its_attribution(visit, pages):
     page = visit.open(pages["attribution-strip"])
     page.locator(".strips .unit").first.locator("td[class]").nth(2).hover()
-    told = page.locator(TIP).inner_text().splitlines()
-    assert [line.split()[0] for line in told[2:]] == [UNIT, "attribution"]
-    float(told[3].split()[1])
-    line = page.evaluate("document.querySelector('.strips .under td[class]').getBoundingClientRect().height")
+    tip = page.locator(TIP).inner_text().splitlines()
+    assert [line.split()[0] for line in tip[2:]] == [UNIT, "attribution"]
+    float(tip[3].split()[1])
+    line = page.evaluate("document.querySelector('.strips .underline td[class]').getBoundingClientRect().height")
     assert line == pytest.approx(4, abs=0.5)
 
 
-def test_a_letter_says_what_the_edit_made_of_it(visit, pages):
+def test_the_tooltip_of_a_letter_has_the_effect_of_the_edit(visit, pages):
     page = visit.open(pages["before-after"])
     page.locator(".strips td.changed").first.hover()
-    told = page.locator(TIP).inner_text().splitlines()
-    assert [line.split()[0] for line in told[2:]] == ["before", "after", "change"]
-    before, after = (line.split()[1] for line in told[2:4])
+    tip = page.locator(TIP).inner_text().splitlines()
+    assert [line.split()[0] for line in tip[2:]] == ["before", "after", "change"]
+    before, after = (line.split()[1] for line in tip[2:4])
     assert (before == after, after) == (False, "_")
 
 
 @pytest.mark.parametrize(
     ("name", "words"), [("overview", "q = "), ("saturation-map", "nearly open"), ("hypothesis", "units on")]
 )
-def test_every_cell_says_its_numbers(visit, pages, name, words):
+def test_the_tooltip_of_a_cell_has_its_numbers(visit, pages, name, words):
     page = visit.open(pages[name])
     page.keyboard.press("Tab")
-    seen = {page.locator(TIP).inner_text()}
+    tips = {page.locator(TIP).inner_text()}
     page.keyboard.press("ArrowDown")
-    seen.add(page.locator(TIP).inner_text())
-    assert len(seen) == 2
-    assert all(words in text for text in seen)
+    tips.add(page.locator(TIP).inner_text())
+    assert len(tips) == 2
+    assert all(words in text for text in tips)
 
 
 @pytest.mark.parametrize("name", ["ablation-curves", "context-reach"])
 def test_every_point_is_reached_by_keyboard(visit, pages, name):
     page = visit.open(pages[name])
     page.keyboard.press("Tab")
-    seen = {page.locator(TIP).inner_text()}
+    tips = {page.locator(TIP).inner_text()}
     for _ in range(8):
         page.keyboard.press("ArrowRight")
-        seen.add(page.locator(TIP).inner_text())
-    assert len(seen) == 9
-    assert all("95 %" in text or "random orders" in text for text in seen)
+        tips.add(page.locator(TIP).inner_text())
+    assert len(tips) == 9
+    assert all("95 %" in text or "random orders" in text for text in tips)
 
 
-def test_the_table_twin_opens(visit, pages):
+def test_the_table_opens(visit, pages):
     page = visit.open(pages["top-pairs"])
     page.locator("details summary").first.click()
     assert page.locator("details table").is_visible()
@@ -265,7 +254,7 @@ def test_hostile_text_shows_as_text(visit, drawn_acts, tmp_path):
     names = acts.unit.values.astype(object)
     names[:2] = [HOSTILE[1], HOSTILE[5]]
     acts = acts.drop_vars("unit").assign_coords(labels | {"unit": names.astype(str)})
-    view = interp.draw(cell_strips, acts, units=[HOSTILE[1], HOSTILE[5]])
+    view = interp.draw("cell-strips", acts, units=[HOSTILE[1], HOSTILE[5]])
     page = visit.open(view.save(tmp_path / "a.html"))
     assert page.locator("img").count() == 0
     assert page.locator("script").count() == 1
@@ -276,12 +265,12 @@ def test_hostile_text_shows_as_text(visit, drawn_acts, tmp_path):
 def test_a_hostile_card_shows_as_text(visit, drawn_acts, drawn_dist, tmp_path):
     names = drawn_acts.unit.values.astype(object)
     names[:2] = [HOSTILE[1], HOSTILE[0]]
-    told = {"unit": names.astype(str)}
+    units = {"unit": names.astype(str)}
     labels = dict.fromkeys(("input", "output"), ("token", [HOSTILE[at % len(HOSTILE)] for at in range(400)]))
-    acts = drawn_acts.isel(token=slice(0, 400)).assign_coords(told | labels).assign_attrs(model=HOSTILE[0])
+    acts = drawn_acts.isel(token=slice(0, 400)).assign_coords(units | labels).assign_attrs(model=HOSTILE[0])
     pairs = [f"{HOSTILE[at]}=>{HOSTILE[at]}" for at in range(drawn_dist.sizes["pair"])]
-    dist = drawn_dist.assign_coords(told | {"pair": pairs, "pair_input": ("pair", HOSTILE[: len(pairs)])})
-    page = visit.open(interp.draw(unit_card, acts, dist, unit=HOSTILE[1]).save(tmp_path / "a.html"))
+    dist = drawn_dist.assign_coords(units | {"pair": pairs, "pair_input": ("pair", HOSTILE[: len(pairs)])})
+    page = visit.open(interp.draw("unit-card", acts, dist, unit=HOSTILE[1]).save(tmp_path / "a.html"))
     assert page.locator("img").count() == 0
     assert page.locator("script").count() == 1
     assert page.locator("h1").inner_text() == HOSTILE[1]
@@ -289,7 +278,7 @@ def test_a_hostile_card_shows_as_text(visit, drawn_acts, drawn_dist, tmp_path):
 
 
 def test_a_notebook_frame_shows_the_page(visit, drawn_dist, tmp_path):
-    frame = interp.draw(top_pairs, drawn_dist, unit=UNIT)._repr_html_()
+    frame = interp.draw("top-pairs", drawn_dist, unit=UNIT)._repr_html_()
     (tmp_path / "a.html").write_text(f"<!doctype html><meta charset=utf-8>{frame}")
     page = visit.open(tmp_path / "a.html")
     assert page.frame_locator("iframe").locator("h1").inner_text() == UNIT

@@ -1,4 +1,4 @@
-"""The graph of networks that were really captured: edges add up to what the network computed."""
+"""Graphs of captured networks: edges add up to the values that the network computed."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ LETTERS, SYMBOLS = "tsan_", ["ծ", "թ", "_", "ա"]
 
 
 class Network(nn.Module):
-    """One-hot letters, a recurrent layer, a linear layer with tanh where asked, and a linear layer to symbols."""
+    """One-hot letters, a recurrent layer, an optional linear layer, and a linear layer to symbols."""
 
     def __init__(self, kind=nn.LSTM, hidden=True, linear=True):
         super().__init__()
@@ -30,12 +30,12 @@ class Network(nn.Module):
 
 
 def captured(model, **options):
-    draw = np.random.default_rng(0)
-    codes = draw.integers(0, len(LETTERS), (60, 20))
-    becomes = np.where(codes == 0, draw.integers(0, 2, codes.shape), 2)
+    generator = np.random.default_rng(0)
+    codes = generator.integers(0, len(LETTERS), (60, 20))
+    outputs = np.where(codes == 0, generator.integers(0, 2, codes.shape), 2)
     labels = {
         "input": [[LETTERS[c] for c in row] for row in codes],
-        "output": [[SYMBOLS[c] for c in row] for row in becomes],
+        "output": [[SYMBOLS[c] for c in row] for row in outputs],
     }
     batch = Batch(nn.functional.one_hot(torch.tensor(codes), len(LETTERS)).float(), labels=labels)
     return interp.capture(model.eval(), batch, progress=False, **options)
@@ -53,27 +53,27 @@ def acts(model):
 
 @pytest.fixture(scope="module")
 def dist(acts):
-    return interp.measure("hellinger", acts, mode="article", minimum=50)
+    return interp.measure("hellinger", acts, estimator="raw", min_tokens=50)
 
 
 def test_edges_add_up_to_the_logit(model, acts, dist):
     view = interp.draw("layered-graph", acts, dist, model=model, pair=("t", "ծ"), n_hidden=9)
     edges = view.data["edges"]
-    here = (acts.input.values == "t") & (acts.output.values == "ծ")
+    tokens = (acts.input.values == "t") & (acts.output.values == "ծ")
     for symbol, name in (("ծ", "output.out.0"), ("թ", "output.out.1")):
         row = SYMBOLS.index(symbol)
-        rest = (model.output.bias[row] + model.output.weight[row, 9 + LETTERS.index("t")]).item()
-        logit = float(acts.activation.sel(unit=name).values[here].mean(dtype=float))
-        assert edges[edges["upper_unit"] == name]["contribution"].sum() == pytest.approx(logit - rest, abs=1e-5)
+        offset = (model.output.bias[row] + model.output.weight[row, 9 + LETTERS.index("t")]).item()
+        logit = float(acts.activation.sel(unit=name).values[tokens].mean(dtype=float))
+        assert edges[edges["upper_unit"] == name]["contribution"].sum() == pytest.approx(logit - offset, abs=1e-5)
 
 
 def test_edges_add_up_to_hidden_units(model, acts, dist):
     view = interp.draw("layered-graph", acts, dist, model=model, pair=("t", "ծ"), n_hidden=9, n_units=6)
-    here = (acts.input.values == "t") & (acts.output.values == "ծ")
+    tokens = (acts.input.values == "t") & (acts.output.values == "ծ")
     for index in range(9):
-        value = float(acts.activation.sel(unit=f"hidden.out.{index}").values[here].mean(dtype=float))
-        own = view.data["edges"].query(f"upper_unit == 'hidden.out.{index}'")["contribution"].sum()
-        assert own == pytest.approx(value - model.hidden.bias[index].item(), abs=1e-5)
+        value = float(acts.activation.sel(unit=f"hidden.out.{index}").values[tokens].mean(dtype=float))
+        total = view.data["edges"].query(f"upper_unit == 'hidden.out.{index}'")["contribution"].sum()
+        assert total == pytest.approx(value - model.hidden.bias[index].item(), abs=1e-5)
 
 
 def test_another_model_is_refused(acts, dist):
@@ -84,10 +84,10 @@ def test_another_model_is_refused(acts, dist):
         interp.draw("layered-graph", acts, dist, model=other, pair=("t", "ծ"))
 
 
-def test_activations_without_a_wiring_have_no_edges(model, acts, dist):
-    bare = acts.copy()
-    del bare.attrs["wiring"]
-    assert not len(interp.draw("layered-graph", bare, dist, model=model, pair=("t", "ծ")).data["edges"])
+def test_activations_without_connectivity_have_no_edges(model, acts, dist):
+    unconnected = acts.copy()
+    del unconnected.attrs["wiring"]
+    assert not len(interp.draw("layered-graph", unconnected, dist, model=model, pair=("t", "ծ")).data["edges"])
 
 
 def test_activations_of_other_units_are_refused(model, acts, dist):
@@ -107,7 +107,7 @@ def test_activations_of_other_units_are_refused(model, acts, dist):
 )
 def test_other_networks(network, rows, tmp_path):
     acts = captured(network)
-    dist = interp.measure("hellinger", acts, mode="article", minimum=50)
+    dist = interp.measure("hellinger", acts, estimator="raw", min_tokens=50)
     view = interp.draw("layered-graph", acts, dist, model=network, pair=("t", "ծ"))
     assert set(view.data["nodes"]["row"]) == rows
     assert bool(len(view.data["edges"])) == ("output" in rows)
@@ -116,6 +116,6 @@ def test_other_networks(network, rows, tmp_path):
 
 
 def test_tokens_of_one_letter_are_enough(model, dist):
-    few = captured(model, where={"input": "t"}, quantities=["h", "c", "i", "f", "g", "o", "c_prev"])
-    view = interp.draw("layered-graph", few, dist, model=model, pair=("t", "ծ"))
+    tokens = captured(model, where={"input": "t"}, quantities=["h", "c", "i", "f", "g", "o", "c_prev"])
+    view = interp.draw("layered-graph", tokens, dist, model=model, pair=("t", "ծ"))
     assert len(view.data["edges"])

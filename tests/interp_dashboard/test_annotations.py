@@ -1,4 +1,4 @@
-"""Names and notes of units: kept beside the store, whatever happens."""
+"""Names and notes of units in a file beside the store."""
 
 import json
 import multiprocessing
@@ -6,12 +6,12 @@ import multiprocessing
 import pytest
 
 from interp import OptionError
-from interp_dashboard.notes import Notes
+from interp_dashboard.annotations import Notes
 
 HOSTILE = ["<script>alert(1)</script>", "\u202e", "\ud800", "a\u0301", "x" * 10_000, "line\nline", '"}]', "\x00"]
 
 
-def test_a_note_is_there_for_the_next_who_opens_the_store(tmp_path):
+def test_notes_persist(tmp_path):
     notes = Notes.beside(tmp_path / "acts.zarr")
     assert notes.read() == {}
     assert not notes.path.exists()
@@ -21,53 +21,53 @@ def test_a_note_is_there_for_the_next_who_opens_the_store(tmp_path):
     assert again.read()["lstm.0.forward.h.3"] == {"name": "counts", "note": "goes up", "earlier": []}
 
 
-def test_what_was_there_before_is_kept(tmp_path):
+def test_previous_notes_are_retained(tmp_path):
     notes = Notes(tmp_path / "n.json")
     for note in ("first", "second", "second", ""):
         notes.write("a", "name", note)
-    assert [held["note"] for held in notes.read()["a"]["earlier"]] == ["first", "second"]
+    assert [entry["note"] for entry in notes.read()["a"]["earlier"]] == ["first", "second"]
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_any_text_comes_back_as_it_was(tmp_path, text):
+def test_any_text_round_trips(tmp_path, text):
     notes = Notes(tmp_path / "n.json")
     notes.write(text, text[:200], text)
     assert notes.read()[text]["note"] == text
 
 
-def writes(path, who, n):
-    for at in range(n):
-        Notes(path).write(f"unit.{who}.{at}", f"name {at}", "a note")
-        Notes(path).write("shared", f"{who} {at}", "")
+def write_notes(path, writer, n):
+    for number in range(n):
+        Notes(path).write(f"unit.{writer}.{number}", f"name {number}", "a note")
+        Notes(path).write("shared", f"{writer} {number}", "")
 
 
-def test_several_programs_lose_nothing_of_each_other(tmp_path):
+def test_concurrent_programs_lose_no_change(tmp_path):
     path = tmp_path / "n.json"
     context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=writes, args=(path, who, 12)) for who in range(3)]
+    writers = [context.Process(target=write_notes, args=(path, writer, 12)) for writer in range(3)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(60)
-    held = Notes(path).read()
-    assert len(held) == 3 * 12 + 1
-    shared = [*[one["name"] for one in held["shared"]["earlier"]], held["shared"]["name"]]
-    assert sorted(shared) == sorted(f"{who} {at}" for who in range(3) for at in range(12))
+    units = Notes(path).read()
+    assert len(units) == 3 * 12 + 1
+    shared = [*[entry["name"] for entry in units["shared"]["earlier"]], units["shared"]["name"]]
+    assert sorted(shared) == sorted(f"{writer} {number}" for writer in range(3) for number in range(12))
     assert sorted(file.name for file in tmp_path.iterdir()) == [".n.json.lock", "n.json"]
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"schema": "other"}', '{"schema": "interp.notes", "version": 9, "units": {}}']
 )
-def test_a_file_that_cannot_be_read_is_never_written_over(tmp_path, text):
+def test_an_unreadable_file_is_not_overwritten(tmp_path, text):
     notes = Notes(tmp_path / "n.json")
     notes.path.write_text(text)
-    with pytest.raises(OptionError, match="no file of notes"):
+    with pytest.raises(OptionError, match="not a notes file"):
         notes.write("a", "name", "note")
     assert notes.path.read_text() == text
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_file_unchanged(tmp_path, monkeypatch):
     notes = Notes(tmp_path / "n.json")
     notes.write("a", "name", "note")
     before = notes.path.read_bytes()
@@ -78,6 +78,6 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     assert sorted(file.name for file in tmp_path.iterdir()) == [".n.json.lock", "n.json"]
 
 
-def test_notes_have_a_limit(tmp_path):
+def test_the_length_of_a_note_is_limited(tmp_path):
     with pytest.raises(OptionError, match="100,000"):
         Notes(tmp_path / "n.json").write("a", "", "x" * 100_001)

@@ -1,17 +1,17 @@
-"""The dashboard's own controls can be read, and its password is asked for."""
+"""Controls of the dashboard: contrast, password and comparison of two networks."""
 
 import pytest
 from dashboards import serving
 
 import interp
-from interp_dashboard.material import Material
+from interp_dashboard.data import DashboardData
 
 CONTRAST = """
 board => {
   const numbers = color => color.match(/[\\d.]+/g).map(Number);
   const part = value => { value /= 255; return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4; };
   const light = ([r, g, b]) => 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
-  const opaque = color => { const found = numbers(color); return found.length < 4 || found[3] === 1; };
+  const opaque = color => { const parts = numbers(color); return parts.length < 4 || parts[3] === 1; };
   const behind = element => {
     for (let at = element; at; at = at.parentElement) {
       const color = getComputedStyle(at).backgroundColor;
@@ -23,45 +23,45 @@ board => {
     const [more, less] = two.map(light).sort((a, b) => b - a);
     return (more + 0.05) / (less + 0.05);
   };
-  const own = element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-  const found = [];
+  const hasText = element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+  const ratios = [];
   for (const element of board.querySelectorAll("*")) {
     if (!element.checkVisibility()) continue;
     const field = element.matches("input:not([type=range]), select, textarea");
-    if (!field && !own(element)) continue;
+    if (!field && !hasText(element)) continue;
     const looks = field && element.placeholder ? [null, "::placeholder"] : [null];
     for (const look of looks) {
       const style = getComputedStyle(element, look);
-      const shown = (style.opacity === "1" ? 1 : 0) * ratio(numbers(style.color), behind(element));
-      found.push([`${element.tagName} ${element.textContent.slice(0, 30)} ${look ?? ""}`, shown]);
+      const contrast = (style.opacity === "1" ? 1 : 0) * ratio(numbers(style.color), behind(element));
+      ratios.push([`${element.tagName} ${element.textContent.slice(0, 30)} ${look ?? ""}`, contrast]);
     }
   }
-  return found;
+  return ratios;
 }
 """
 
 
 @pytest.fixture(scope="module")
-def told(drawn_acts, drawn_dist):
-    """A dashboard with sentences that say what is missing."""
-    with serving(Material(drawn_acts, [drawn_dist])) as url:
-        yield url
+def url(drawn_acts, drawn_dist):
+    """URL of a dashboard with instructions in some panels."""
+    with serving(DashboardData(drawn_acts, [drawn_dist])) as served:
+        yield served
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_controls_are_readable(chromium, told, scheme):
+def test_the_controls_are_readable(chromium, url, scheme):
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    page.goto(f"{told}/?sample=3&span=[2,5]&unit=lstm.0.forward.h.3&units=[%22lstm.0.forward.h.4%22]&text=")
+    page.goto(f"{url}/?sample=3&span=[2,5]&unit=lstm.0.forward.h.3&units=[%22lstm.0.forward.h.4%22]&text=")
     board = page.locator(".dash[data-settled]")
     board.wait_for()
     page.get_by_label("Unit", exact=True).fill("none.such")
     page.get_by_label("Unit", exact=True).press("Enter")
-    page.locator(".said.wrong").get_by_text("There is no unit").wait_for()
-    found = board.evaluate(CONTRAST)
+    page.locator(".status.error").get_by_text("There is no unit").wait_for()
+    ratios = board.evaluate(CONTRAST)
     context.close()
-    assert len(found) > 40
-    assert [(name, ratio) for name, ratio in found if ratio < 4.5] == []
+    assert len(ratios) > 40
+    assert [(name, ratio) for name, ratio in ratios if ratio < 4.5] == []
 
 
 def log_in(page, password):
@@ -71,8 +71,8 @@ def log_in(page, password):
         page.locator("input[type=password]").press("Enter")
 
 
-def test_without_the_password_nothing_is_shown(chromium, drawn_acts):
-    with serving(Material(drawn_acts), password="Ayb ben gim") as url:
+def test_the_password_is_required(chromium, drawn_acts):
+    with serving(DashboardData(drawn_acts), password="Ayb ben gim") as url:
         context = chromium.new_context()
         page = context.new_page()
         page.goto(f"{url}/?unit=lstm.0.forward.h.3")
@@ -90,19 +90,20 @@ def test_without_the_password_nothing_is_shown(chromium, drawn_acts):
         context.close()
 
 
-def test_two_networks_are_compared_in_a_page(chromium):
-    text = interp.load_task("transliteration")
-    nets = (interp.load_model("armenian-bilstm"), interp.load_model("armenian-bilstm", untrained=0))
+def test_two_networks_are_compared(chromium):
+    task = interp.load_task("transliteration")
+    networks = (interp.load_model("armenian-bilstm"), interp.load_model("armenian-bilstm", untrained=0))
     stores = [
-        interp.capture(net, text.batches("demo", limit=6, seed=0), quantities=["h"], progress=False) for net in nets
+        interp.capture(network, task.batches("demo", limit=6, seed=0), quantities=["h"], progress=False)
+        for network in networks
     ]
-    with serving(Material(stores[0], [stores[1]])) as url:
+    with serving(DashboardData(stores[0], [stores[1]])) as url:
         context = chromium.new_context(viewport={"width": 1440, "height": 900})
         page = context.new_page()
         page.goto(url)
         page.locator(".dash[data-settled]").wait_for()
-        shown = page.frame_locator("[data-panel=compare] iframe:not(.coming)")
-        node = shown.locator(".node").first
+        comparison = page.frame_locator("[data-panel=compare] iframe:not(.coming)")
+        node = comparison.locator(".node").first
         unit = node.get_attribute("data-note").split("\n")[0]
         before = page.locator(".dash").get_attribute("data-settled")
         node.dispatch_event("click")

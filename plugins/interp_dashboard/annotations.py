@@ -13,20 +13,20 @@ from typing import Any
 from interp import OptionError
 
 SCHEMA = "interp.notes"
-LONGEST = 100_000  # characters of a note
-NAME = 200
+MAX_NOTE = 100_000  # characters
+MAX_NAME = 200  # characters
 
 
 class Notes:
-    """Names and notes of units: read and written by several sessions and programs, each change kept.
+    """Names and notes of units. Several sessions and programs can write them; no change is lost.
 
-    The file is JSON: for each unit its ``name``, its ``note``, and ``earlier``, what it had before. A change reads the
-    file anew under a lock, and puts the new one in its place in one go.
+    The file is JSON: for each unit its ``name``, its ``note``, and ``earlier``, the previous names and notes. Each
+    change rereads the file under a lock and replaces it atomically.
 
     Parameters
     ----------
     path : path
-        ``ACTS.notes.json`` for a store ``ACTS.zarr``; made by the first note.
+        Path of the file, such as ``ACTS.notes.json`` for a store ``ACTS.zarr``; created with the first note.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -44,48 +44,53 @@ class Notes:
         Raises
         ------
         OptionError
-            For a file of something else; it is left as it is.
+            If the file is not a notes file of this version; it is left unchanged.
         """
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return {}
         try:
-            held = json.loads(text)
-            units = held["units"] if held["schema"] == SCHEMA and held["version"] == 1 else None
+            content = json.loads(text)
+            units = content["units"] if content["schema"] == SCHEMA and content["version"] == 1 else None
         except (ValueError, KeyError, TypeError):
             units = None
         if not isinstance(units, dict):
-            raise OptionError(f"{self.path} is no file of notes that this version reads. Move it elsewhere.")
+            raise OptionError(f"{self.path} is not a notes file that this version can read. Move it elsewhere.")
         return units
 
     def write(self, unit: str, name: str, note: str) -> dict[str, dict[str, Any]]:
-        """Set the name and the note of a unit, and return all; what it had before goes to its ``earlier``.
+        """Set the name and the note of a unit, append the previous ones to its ``earlier``, and return all notes.
 
         Raises
         ------
         OptionError
-            For longer texts than 200 and 100,000 characters, and where the file can't be read or written.
+            If the name is longer than 200 characters or the note longer than 100,000, or the file can't be read or
+            written.
         """
-        if len(name) > NAME or len(note) > LONGEST:
-            raise OptionError(f"A name has at most {NAME} characters and a note {LONGEST:,}; type less.")
+        if len(name) > MAX_NAME or len(note) > MAX_NOTE:
+            raise OptionError(
+                f"Expected a name of at most {MAX_NAME} characters and a note of at most {MAX_NOTE:,}; "
+                f"got {len(name):,} and {len(note):,}."
+            )
         try:
-            with locked(self.path.with_name(f".{self.path.name}.lock")):
+            with lock_file(self.path.with_name(f".{self.path.name}.lock")):
                 units = self.read()
-                had = units.get(unit, {})
-                if (had.get("name", ""), had.get("note", "")) != (name, note):
-                    past = [*had.get("earlier", []), {key: had[key] for key in ("name", "note")}] if had else []
-                    units[unit] = {"name": name, "note": note, "earlier": past}
+                entry = units.get(unit, {})
+                if (entry.get("name", ""), entry.get("note", "")) != (name, note):
+                    previous = [{key: entry[key] for key in ("name", "note")}] if entry else []
+                    units[unit] = {"name": name, "note": note, "earlier": [*entry.get("earlier", []), *previous]}
                     self._replace({"schema": SCHEMA, "version": 1, "units": units})
         except OSError as error:
-            raise OptionError(f"Can't write {self.path} ({error.strerror}). The note is not saved.") from error
+            raise OptionError(f"Can't write {self.path} ({error.strerror}). The note was not saved.") from error
         return units
 
     def _replace(self, content: dict[str, Any]) -> None:
+        """Write the file atomically."""
         handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, ensure_ascii=True, indent=1)  # lone surrogates have no UTF-8
+                json.dump(content, file, ensure_ascii=True, indent=1)  # lone surrogates can't be encoded in UTF-8
                 file.flush()
                 os.fsync(file.fileno())
             Path(draft).chmod(0o644)
@@ -95,11 +100,11 @@ class Notes:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that other threads and programs wait for; it is free again when its holder dies."""
+def lock_file(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock against other threads and programs; the system releases it if the process dies."""
     with path.open("a+b") as file:
         _lock(file.fileno())
-        yield  # closing the file lets go
+        yield  # closing the file releases the lock
 
 
 def _lock(handle: int) -> None:

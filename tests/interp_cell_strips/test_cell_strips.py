@@ -1,4 +1,4 @@
-"""Cell strips: what is shown, its colours, and what it says when something is missing."""
+"""Cell strips: values, selection of the text, and files."""
 
 import re
 
@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import interp
 from interp import OptionError, UnknownNameError, palette, scene
-from interp_cell_strips.tables import MAX_CELLS, ranges
-from interp_cell_strips.viewer import cell_strips
+from interp_cell_strips.cell_strips import cell_strips
+from interp_cell_strips.data import MAX_CELLS
 
 UNITS = ["lstm.0.backward.c.6", "lstm.0.forward.h.14", "hidden.out.7", "lstm.0.forward.f.9"]
 
@@ -29,17 +29,17 @@ def acts_of(text, values=None, **labels):
     return interp.dataset(data, units, tokens | labels)
 
 
-def test_what_is_shown_is_what_was_captured(strips, drawn_acts):
+def test_values_equal_the_captured_ones(strips, drawn_acts):
     data = strips.data["strips"]
     assert data.unit.values.tolist() == UNITS
     for at in (0, 50, -1):
-        place = (drawn_acts["sample"] == data["sample"][at]) & (drawn_acts.step == data.step[at])
-        row = drawn_acts.sel(unit=UNITS).isel(token=np.flatnonzero(place))
+        token = (drawn_acts["sample"] == data["sample"][at]) & (drawn_acts.step == data.step[at])
+        row = drawn_acts.sel(unit=UNITS).isel(token=np.flatnonzero(token))
         assert data.activation.values[at].tolist() == row.activation.values[0].tolist()
         assert str(row.input.values[0]) == str(data.input.values[at])
 
 
-def test_windows_hold_the_text(strips):
+def test_windows_contain_the_text(strips):
     data = strips.data["strips"]
     inside = "".join(data.input.values[data.inside.values].tolist())
     assert inside == "tyun" * (len(inside) // 4)
@@ -47,66 +47,53 @@ def test_windows_hold_the_text(strips):
     assert data.sizes["character"] == 160
 
 
-def test_one_passage_of_each_source_first(drawn_acts):
-    data = interp.draw(cell_strips, drawn_acts, units=UNITS, limit=400).data["strips"]
+def test_one_passage_of_each_source_comes_first(drawn_acts):
+    data = interp.draw(cell_strips, drawn_acts, units=UNITS, max_characters=400).data["strips"]
     assert len(set(data.source.values.tolist())) == len(set(data["sample"].values.tolist()))
 
 
 @pytest.mark.parametrize("units", [1, 4, 12])
 def test_a_page_stays_small(drawn_acts, units):
     names = drawn_acts.unit.values[:units].tolist()
-    view = interp.draw(cell_strips, drawn_acts, units=names, limit=10_000)
-    shown = view.data["strips"].sizes["character"]
-    assert shown <= 400
-    assert shown * (units + 2) <= MAX_CELLS
+    view = interp.draw(cell_strips, drawn_acts, units=names, max_characters=10_000)
+    n = view.data["strips"].sizes["character"]
+    assert n <= 400
+    assert n * (units + 2) <= MAX_CELLS
     assert len(re.findall("<[a-z]", view.html())) < 5000
     assert len(view.html()) < 1.5e6
 
 
-def test_samples_and_sources_are_kept(drawn_acts):
+def test_samples_and_sources_are_selected(drawn_acts):
     data = interp.draw(cell_strips, drawn_acts, units=UNITS, samples=[3, 5]).data["strips"]
     assert set(data["sample"].values.tolist()) == {3, 5}
     data = interp.draw(cell_strips, drawn_acts, units=UNITS, sources=[4]).data["strips"]
     assert set(data.source.values.tolist()) == {4}
 
 
-def test_the_scale_is_of_the_whole_dataset(drawn_acts):
+def test_the_scale_covers_the_whole_dataset(drawn_acts):
     values = np.abs(drawn_acts.activation.sel(unit="hidden.out.7").values.astype(float))
-    few = interp.draw(cell_strips, drawn_acts, units=UNITS, samples=[0])
-    assert float(few.data["strips"].full.sel(unit="hidden.out.7")) == pytest.approx(
+    view = interp.draw(cell_strips, drawn_acts, units=UNITS, samples=[0])
+    assert float(view.data["strips"].scale_max.sel(unit="hidden.out.7")) == pytest.approx(
         np.percentile(values, 99.5), rel=1e-6
     )
-
-
-def test_gates_have_a_fixed_scale_and_groups_share_one():
-    values = np.array([[0.2, 3.0, 1.0, 0.1], [0.9, -4.0, 0.5, 0.3]])
-    full = ranges(values, ["i", "c", "c", "h"], np.array([True, False, False, False]))
-    assert full[0] == 1
-    assert full[1] == full[2] == pytest.approx(np.percentile([3, 4, 1, 0.5], 99.5))
-    assert full[3] == pytest.approx(np.percentile([0.1, 0.3], 99.5))
-
-
-def test_constant_and_missing_values_have_a_scale():
-    assert ranges(np.zeros((3, 1)), ["h"], np.array([False])).tolist() == [1.0]
-    assert ranges(np.full((3, 1), np.nan), ["h"], np.array([False])).tolist() == [1.0]
 
 
 def test_colours_clipping_and_nan():
     values = [[0.0, 0.0], [1.0, 0.5], [-1.0, 1.0], [float("nan"), 0.2]]
     view = interp.draw(cell_strips, acts_of("abcd", values), units=["a.0.forward.h.0", "a.0.backward.i.1"])
     _, _, h, gate = view.rows()[0]
-    full = float(view.data["strips"].full[0])
+    limit = float(view.data["strips"].scale_max[0])
     assert [cell.color for cell in h.cells] == [
         "d0",
-        palette.diverging(1 / full),
-        palette.diverging(-1 / full),
+        palette.diverging(1 / limit),
+        palette.diverging(-1 / limit),
         "missing",
     ]
     assert [cell.color for cell in gate.cells] == ["s0", "s16", "s32", palette.sequential(0.2)]
     assert (h.arrow, gate.arrow) == ("→", "←")
 
 
-def test_what_is_clipped_is_marked():
+def test_values_outside_the_scale_are_marked():
     values = np.zeros((1000, 2), "float32")
     values[:, 0] = 0.5
     values[0, 0] = 9
@@ -126,46 +113,46 @@ def test_a_wrong_output_is_framed():
     assert [shape for shape in view.compose().shapes if getattr(shape, "outline", "") == "wrong"]
 
 
-def test_likely_outputs_stand_under_each_letter(drawn_acts):
-    view = interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", samples=[3], limit=20)
-    data, named = view.data["strips"], drawn_acts.symbol.values != ""
-    symbols = drawn_acts.symbol.values[named]
+def test_likely_outputs_are_below_each_letter(drawn_acts):
+    view = interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", samples=[3], max_characters=20)
+    data, outputs = view.data["strips"], drawn_acts.symbol.values != ""
+    symbols = drawn_acts.symbol.values[outputs]
     for at in range(20):
-        here = (drawn_acts["sample"].values == 3) & (drawn_acts.step.values == int(data.step[at]))
-        logits = drawn_acts.activation.values[here][0][named].astype(float)
-        chance = np.exp(logits) / np.exp(logits).sum()
-        assert data.guess.values[at].tolist() == symbols[np.argsort(-chance)[:3]].tolist()
-        assert data.chance.values[at] == pytest.approx(np.sort(chance)[::-1][:3])
+        token = (drawn_acts["sample"].values == 3) & (drawn_acts.step.values == int(data.step[at]))
+        logits = drawn_acts.activation.values[token][0][outputs].astype(float)
+        probability = np.exp(logits) / np.exp(logits).sum()
+        assert data.likely_output.values[at].tolist() == symbols[np.argsort(-probability)[:3]].tolist()
+        assert data.probability.values[at] == pytest.approx(np.sort(probability)[::-1][:3])
     rows = view.rows()[0]
-    assert [row.kind for row in rows] == ["input", "output", "guess", "guess", "guess", "unit"]
-    assert {"output_1", "chance_3"} <= set(view.tables()["characters"].columns)
-    bare = interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", predictions=0)
-    assert "guess" not in bare.data["strips"]
+    assert [row.kind for row in rows] == ["input", "output", "likely", "likely", "likely", "unit"]
+    assert {"output_1", "probability_3"} <= set(view.tables()["characters"].columns)
+    view = interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", show_predictions=0)
+    assert "likely_output" not in view.data["strips"]
     with pytest.raises(OptionError, match="0 to 5"):
-        interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", predictions=6)
+        interp.draw(cell_strips, drawn_acts, units="lstm.0.forward.h.14", show_predictions=6)
 
 
 def test_the_output_shown_is_not_shown_twice(drawn_acts):
-    named = np.flatnonzero(drawn_acts.symbol.values != "")
-    best = drawn_acts.symbol.values[named][drawn_acts.activation.values[:, named].argmax(1)]
+    outputs = np.flatnonzero(drawn_acts.symbol.values != "")
+    best = drawn_acts.symbol.values[outputs][drawn_acts.activation.values[:, outputs].argmax(1)]
     acts = drawn_acts.assign_coords(predicted=("token", best))
     view = interp.draw(cell_strips, acts, units="lstm.0.forward.h.14")
     assert [row.name for row in view.rows()[0][2:4]] == ["2nd likeliest", "3rd likeliest"]
 
 
-def test_the_map_tells_where_the_characters_stand(drawn_acts):
+def test_the_map_summarises_the_text_and_marks_the_characters(drawn_acts):
     unit = "lstm.0.backward.c.6"
     view = interp.draw(cell_strips, drawn_acts, units=unit, around="tyun")
     data, n = view.data["strips"], drawn_acts.sizes["token"]
-    size = np.abs(drawn_acts.activation.sel(unit=unit).values.astype(float)) / float(data.full[0])
+    size = np.abs(drawn_acts.activation.sel(unit=unit).values.astype(float)) / float(data.scale_max[0])
     parts = [np.arange(n * part // 240, n * (part + 1) // 240) for part in range(240)]
-    assert data.largest.values[0] == pytest.approx([min(size[part].max(), 1) for part in parts], abs=1e-6)
-    assert data.typical.values[0] == pytest.approx([size[part].clip(0, 1).mean() for part in parts], abs=1e-6)
-    shown = set(data.position.values.tolist())
-    assert data.seen.values.tolist() == [bool(shown & set(part.tolist())) for part in parts]
+    assert data.max_share.values[0] == pytest.approx([min(size[part].max(), 1) for part in parts], abs=1e-6)
+    assert data.mean_share.values[0] == pytest.approx([size[part].clip(0, 1).mean() for part in parts], abs=1e-6)
+    positions = set(data.position.values.tolist())
+    assert data.is_shown.values.tolist() == [bool(positions & set(part.tolist())) for part in parts]
     text = "".join(drawn_acts.input.values)
-    inside = {at + k for at in range(n) if text.startswith("tyun", at) for k in range(4)}
-    assert data.found.values.tolist() == [bool(inside & set(part.tolist())) for part in parts]
+    matches = {at + k for at in range(n) if text.startswith("tyun", at) for k in range(4)}
+    assert data.is_match.values.tolist() == [bool(matches & set(part.tolist())) for part in parts]
     assert 'class="minimap"' in view.html()
     assert "minimap" not in interp.draw(cell_strips, drawn_acts.isel(token=slice(0, 20)), units=unit).picture()
 
@@ -177,7 +164,7 @@ def test_without_predictions_the_right_output_is_shown():
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(st.characters(exclude_categories=()), min_size=1, max_size=4), min_size=1, max_size=12))
-def test_any_letters_make_a_safe_page(letters):
+def test_any_letters_give_a_safe_page(letters):
     acts = acts_of(letters)
     html = interp.draw(cell_strips, acts, units="a.0.forward.h.0").picture()
     assert set(re.findall(r"<(\w+)", html)) <= {"div", "table", "tr", "th", "td", "bdi", "span", "i", "b"}
@@ -193,36 +180,36 @@ def test_hostile_letters_are_text(tmp_path):
         assert view.save(tmp_path / f"a.{suffix}").stat().st_size
 
 
-def test_words(strips):
+def test_texts(strips):
     assert strips.title == "tyun"
     assert "160 characters" in strips.caption
     assert "around='tyun'" in strips.caption
     assert "lstm.0.backward.c.6" in strips.summary
 
 
-def test_table_twin(strips):
+def test_table(strips):
     frame = strips.tables()["characters"]
     assert len(frame) == 160
     assert set(UNITS) <= set(frame.columns)
     assert frame["hidden.out.7"].tolist() == strips.data["strips"].activation.sel(unit="hidden.out.7").values.tolist()
 
 
-def test_holoviews_goes_by_position_not_by_letter(strips):
-    drawn = strips.holoviews()
-    assert drawn.dimension_values("character", expanded=False).size == 160
+def test_holoviews_has_positions_not_letters(strips):
+    heatmap = strips.holoviews()
+    assert heatmap.dimension_values("character", expanded=False).size == 160
 
 
 def test_letters_stay_in_their_cells(strips):
-    drawn = strips.compose()
-    for shape in drawn.shapes:
+    composed = strips.compose()
+    for shape in composed.shapes:
         if isinstance(shape, scene.Box) and shape.label:
             assert len(shape.label) * shape.label_size * 0.61 <= shape.width
             assert shape.x >= 0
-            assert shape.x + shape.width <= drawn.width
+            assert shape.x + shape.width <= composed.width
 
 
 @pytest.mark.parametrize("suffix", [".html", ".png", ".svg"])
-def test_it_saves_itself_the_same_each_time(strips, tmp_path, suffix):
+def test_saved_files_are_reproducible(strips, tmp_path, suffix):
     first = strips.save(tmp_path / f"a{suffix}").read_bytes()
     assert strips.save(tmp_path / f"b{suffix}").read_bytes() == first
 
@@ -233,7 +220,7 @@ def test_one_token_and_one_unit(tmp_path):
     assert view.data["strips"].sizes == {"character": 1, "unit": 1}
 
 
-def test_what_is_missing_is_named(drawn_acts):
+def test_errors_name_the_fault(drawn_acts):
     with pytest.raises(UnknownNameError, match=r"No unit named 'lstm.0.forward.h.99'"):
         interp.draw(cell_strips, drawn_acts, units=["lstm.0.forward.h.99"])
     with pytest.raises(OptionError, match=r"1 to 12 units; got 0. Type units=\['lstm"):
@@ -242,5 +229,5 @@ def test_what_is_missing_is_named(drawn_acts):
         interp.draw(cell_strips, drawn_acts, units=UNITS, around="qqq")
     with pytest.raises(OptionError, match="no text"):
         interp.draw(cell_strips, drawn_acts, units=UNITS, samples=[10**6])
-    with pytest.raises(OptionError, match="columns >= 8"):
-        interp.draw(cell_strips, drawn_acts, units=UNITS, columns=2)
+    with pytest.raises(OptionError, match="line_width >= 8"):
+        interp.draw(cell_strips, drawn_acts, units=UNITS, line_width=2)
