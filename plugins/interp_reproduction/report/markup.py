@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from interp import lettering
+from interp.lettering import escape, visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
-escape = lettering.escape
 
 
 def definition_boxes(entries: Mapping[str, str]) -> str:
@@ -49,6 +48,6 @@ def frame_table(frame: pd.DataFrame, *, is_prose: bool = False) -> str:
 
 def _cell(value: Any, is_prose: bool) -> str:
     if isinstance(value, str):
-        return f"<td><bdi>{escape(value if is_prose else lettering.visible(value))}</bdi></td>"
+        return f"<td><bdi>{escape(value if is_prose else visible(value))}</bdi></td>"
     number = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
     return f'<td class="number">{escape(number)}</td>'
