@@ -4,13 +4,13 @@ The public names are listed in ``__init__.pyi``. Each is loaded on first use, so
 torch nor xarray nor holoviews.
 """
 
-import sys
 from importlib import import_module
+from interp._version import __version__
 from types import ModuleType
-
 import lazy_loader
 
-from interp._version import __version__ as __version__
+
+
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]

@@ -1,9 +1,11 @@
 """The plugin API: six hooks, each called once with a ``register`` callback."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pluggy
+from typing import Any
+from collections.abc import Callable
+
+
+
 
 hookspec = pluggy.HookspecMarker("interp")
 hookimpl = pluggy.HookimplMarker("interp")

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import interp
-from interp.capturing import scout
+from interp.activations import inspection as scout
 
 
 class PeepholeCell(nn.Module):

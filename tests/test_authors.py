@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 import interp
-from interp.authors import KINDS, write
-from interp.cli import build_app
+from interp.cli.plugins import KINDS, write
+from interp.cli.app import build_app
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "plugins/README.md").read_text(encoding="utf-8")
@@ -176,7 +176,7 @@ def test_third_party_packages_are_found_and_checked(tmp_path):
 
 
 def test_check_exits_with_1_and_prints_the_remedy(monkeypatch):
-    from interp.conformance.running import Outcome
+    from interp.testing.conformance.runner import Outcome
 
     outcomes = [Outcome("mine/result", "passed"), Outcome("mine/input-unchanged", "failed", "Remedy: copy.")]
     monkeypatch.setattr("interp.testing.check", lambda plugin: outcomes)

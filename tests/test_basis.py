@@ -6,8 +6,8 @@ import xarray as xr
 from laws import alike
 
 import interp
-from interp.basis import groups
-from interp.reducers import unit_blocks
+from interp.measurement.rotation import groups
+from interp.measurement.reduce import unit_blocks
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import torch
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import interp
-from interp.capturing.batching import can_cut, cut, each_batch, join_outputs, pieces
-from interp.capturing.labels import Labels, flatten, join_labels
+from interp.activations.batching import can_cut, cut, each_batch, join_outputs, pieces
+from interp.labels import Labels, flatten, join_labels
 
 LENGTHS = np.array([2, 3])
 

@@ -9,7 +9,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import interp
-from interp import cli
+from interp.cli import app as cli
 
 
 def run(*arguments, stdin=""):

@@ -5,8 +5,9 @@ from strange import by_place, failures, marked, ordered, plugin
 
 import interp
 from interp.registry import registry
-from interp.testing import check, conformance, toy
-from interp.testing import host as host_of
+from interp.testing.api import check, conformance
+from interp.testing.toy import toy
+from interp.testing.api import host as host_of
 
 CHEAP = {"n_baselines": 2, "contrast_with": ["d", "z"], "toy_sources": 2}
 

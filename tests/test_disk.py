@@ -13,9 +13,9 @@ from laws import small
 
 import interp
 from interp import OptionError, StorageError
-from interp.capturing import keeping
-from interp.doctor import examine
-from interp.scaling import shards
+from interp.activations import resumable as keeping
+from interp.distributed.recovery import examine
+from interp.measurement import sharding as shards
 
 ACTS = small(7, samples=60, units=20)
 WRITERS = ("save", "capture", "states")

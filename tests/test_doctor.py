@@ -11,10 +11,11 @@ from laws import small
 from tiny import Failing, cut_small
 
 import interp
-from interp import SchemaError, doctor
-from interp.capture import Captured
-from interp.capturing.session import Options
-from interp.scaling import spread
+from interp import SchemaError
+from interp.distributed import recovery as doctor
+from interp.activations.stream import Captured
+from interp.activations.session import Options
+from interp.distributed import capture as spread
 
 APP = "from interp.cli import main; main()"
 

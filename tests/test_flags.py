@@ -8,7 +8,7 @@ from inspect import signature
 import pytest
 
 import interp
-from interp.flags import labels_from, split_flags
+from interp.cli.options import labels_from, split_flags
 
 
 def probe(

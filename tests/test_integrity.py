@@ -9,8 +9,9 @@ import xarray as xr
 from laws import small
 
 import interp
-from interp import SchemaError, integrity
-from interp.capturing import keeping
+from interp import SchemaError
+from interp.storage import checksums as integrity
+from interp.activations import resumable as keeping
 
 ACTS = small(5, samples=30, units=9)
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import interp
-from interp import loading
+from interp.api import loading
 from interp.errors import OptionError, UnknownNameError, WeightsError
 from interp.registry import Registry
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import interp
-from interp.measure import stacked, unique_names
+from interp.measurement.results import stacked, unique_names
 
 
 @interp.probe(requires=("output",))

@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 
 import interp
 from interp.registry import registry
-from interp.testing import toy
+from interp.testing.toy import toy
 
 EXAMPLE = Path(__file__).parents[1] / "examples/03_your_own_probe.py"
 

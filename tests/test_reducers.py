@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from laws import alike, hold, small
 
 import interp
-from interp.reducers import cut, sample_bounds, together
+from interp.measurement.reduce import cut, sample_bounds, together
 from interp.registry import registry
 
 HELLINGER_OPTIONS = {"min_tokens": 5, "min_sources": 1, "bins": 20}

@@ -8,7 +8,7 @@ import xarray as xr
 import zarr
 
 import interp
-from interp import integrity, storage
+from interp.storage import checksums as integrity, store as storage
 
 
 @pytest.fixture(scope="module")

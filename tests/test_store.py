@@ -14,7 +14,7 @@ import torch
 import xarray as xr
 
 import interp
-from interp.capturing import keeping
+from interp.activations import resumable as keeping
 
 SCRIPT = """
 import sys, time

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import interp
-from interp.testing import EXPECTATIONS, KINDS
+from interp.testing.planted import EXPECTATIONS, KINDS
 
 QUERIES = {"s": ("s", "z"), "t": ("t", "d")}
 

@@ -7,7 +7,9 @@ from repeating import Copying, Network
 
 import interp
 from interp.errors import OptionError, WeightsError
-from interp.train import checkpoint_budget, save_weights, time_budget
+from interp.training.loop import checkpoint_budget
+from interp.api.loading import save_weights
+from interp.api.train import time_budget
 
 
 def fresh():

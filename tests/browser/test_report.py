@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import interp
-from interp.cli import main
+from interp.cli.app import main
 from interp_models.networks import CharacterBiLSTM
 from interp_reproduction import pipeline
 

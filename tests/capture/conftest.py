@@ -5,7 +5,7 @@ import torch
 from nets import Tagger
 
 import interp
-from interp import recurrence
+from interp.recurrence import engine as recurrence
 
 
 @pytest.fixture(autouse=True, params=["stepping", "compiled"])

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import interp
-from interp.capturing import long
+from interp.activations import long_sequences as long
 
 
 class Series(nn.Module):
@@ -83,7 +83,7 @@ def test_a_sequence_that_can_not_be_split_warns_where_memory_should_stay_bounded
 
 
 def test_a_long_capture_resumes_after_an_interruption(short, tmp_path, monkeypatch):
-    from interp.capturing import keeping
+    from interp.activations import resumable as keeping
 
     monkeypatch.setattr(keeping, "BLOCK", 64)
     model, x = Series().eval(), torch.randn(1, 900, 3)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 import interp
-from interp.reducers import _needed, unit_coords
+from interp.measurement.reduce import _needed, unit_coords
 
 
 def small(seed, samples=12, units=5, quantity="f"):

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 import interp
-from interp.testing import check
+from interp.testing.api import check
 
 
 def plugin(**hooks):

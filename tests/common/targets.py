@@ -21,7 +21,7 @@ from laws import small
 
 import interp
 from interp import InterpError
-from interp.doctor import examine
+from interp.distributed.recovery import examine
 from interp_transliteration.corpora.corpus import read_documents
 from interp_transliteration.corpora.sentences import split_sentences
 from interp_transliteration.decoding.transliterator import Transliterator

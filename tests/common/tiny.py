@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import interp
-from interp.scaling.engines import Here
+from interp.distributed.executors import Here
 
 
 class Tiny(torch.nn.Module):

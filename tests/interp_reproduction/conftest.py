@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 import interp
-from interp.cli import main
+from interp.cli.app import main
 from interp_models.networks import CharacterBiLSTM
 from interp_reproduction import pipeline
 from interp_reproduction.claims import ablations, agreement, evidence

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from interp.cli import main
+from interp.cli.app import main
 from interp_reproduction import pipeline
 
 

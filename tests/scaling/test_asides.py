@@ -8,8 +8,8 @@ import pytest
 from dask.sizeof import sizeof
 
 from interp import StorageError
-from interp.scaling import asides
-from interp.scaling.asides import LARGE, Aside
+from interp.distributed import state_files as asides
+from interp.distributed.state_files import LARGE, Aside
 
 RECORD = {"a/ծ": np.array(["ու", "t"]), "b": np.arange(3.0), "c": np.array(3), "d": np.zeros((2, 0), np.uint16)}
 

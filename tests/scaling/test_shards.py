@@ -10,12 +10,12 @@ from tiny import Failing, Tiny, some_batches
 
 import interp
 from interp import OptionError, Reducer
-from interp.capturing import shards as captured_shards
+from interp.activations import sharding as captured_shards
 from interp.registry import registry
-from interp.scaling import records, reduction
-from interp.scaling import shards as stored_shards
-from interp.scaling.engines import Here
-from interp.scaling.trees import Tree
+from interp.distributed import state_files as records, reduce as reduction
+from interp.measurement import sharding as stored_shards
+from interp.distributed.executors import Here
+from interp.distributed.reduce import Tree
 
 TABLE = registry().table("probe")
 REDUCERS = sorted(name for name, entry in TABLE.items() if isinstance(entry.value, type))

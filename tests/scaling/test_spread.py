@@ -9,11 +9,12 @@ import pytest
 from tiny import Failing, Tiny, cut_small, some_batches
 
 import interp
-from interp import CaptureError, OptionError, SchemaError, integrity
-from interp.capture import Captured
-from interp.capturing.session import Options
-from interp.doctor import examine, repair
-from interp.scaling import spread
+from interp import CaptureError, OptionError, SchemaError
+from interp.storage import checksums as integrity
+from interp.activations.stream import Captured
+from interp.activations.session import Options
+from interp.distributed.recovery import examine, repair
+from interp.distributed import capture as spread
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,13 @@ from tiny import Tiny, some_batches
 
 import interp
 from interp import Reducer
-from interp.capturing import shards
-from interp.reducers import planned
-from interp.reducers import reduce as measured
+from interp.activations import sharding as shards
+from interp.measurement.reduce import planned
+from interp.measurement.reduce import reduce as measured
 from interp.registry import registry
-from interp.scaling import work
-from interp.scaling.engines import Shipped
-from interp.scaling.work import Work
+from interp.distributed import pass_state as work
+from interp.distributed.executors import Shipped
+from interp.distributed.pass_state import Work
 
 OPTIONS = {"min_tokens": 3, "min_sources": 1}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from interp.errors import OptionError, UnknownNameError
-from interp.training.words import penalties_from
+from interp.cli.options import penalties_from
 
 
 def test_texts_are_parsed_to_penalties():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from interp.lettering import escape, visible
+from interp.plotting.text import escape, visible
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ import xarray as xr
 
 import interp
 from interp import OptionError, UnknownNameError
-from interp.lazyarrays import Words
+from interp.storage.encoding import Words
 
 
 def test_planted_units_are_found_with_their_places(planted, texts):

@@ -1,0 +1,218 @@
+"""Inspection of a model: a trial forward that traces its modules, and the adapters and layouts of what they return."""
+
+from __future__ import annotations
+
+import torch
+import re
+from contextlib import contextmanager
+from interp.activations.batching import call_model
+from interp.recurrence.adapter import Adapter
+from interp.errors import unknown
+from dataclasses import field
+from interp.torch_utils import kind_of
+from contextlib import ExitStack
+from typing import Any
+from collections.abc import Iterator
+from interp.torch_utils import unwrap
+from interp.torch_utils import time_first
+from collections.abc import Sequence
+from interp.recurrence.sequences import Axis
+from dataclasses import dataclass
+import sys
+from interp.recurrence.sequences import read_input
+from collections.abc import Mapping
+from interp.torch_utils import named_modules
+from interp.activations.batching import Piece
+from interp.errors import CaptureError
+from torch.nn.utils.rnn import PackedSequence
+from interp.torch_utils import listening
+from interp.registry import registry
+from torch import Tensor
+from interp.torch_utils import tensor_of
+from interp.torch_utils import leading
+from torch import nn
+from functools import partial
+
+
+
+
+RECURRENT = re.compile(r"(LSTM|GRU|RNN|Recurrent|SRU|Cell$)")
+
+
+@dataclass
+class Seen:
+    """Trace of one module during one forward.
+
+    Attributes
+    ----------
+    name : str
+        Dotted name, or ``model`` for the model itself.
+    module : Module
+        The module.
+    adapter : Adapter, optional
+        Adapter of the module, if there is one.
+    inputs, outputs : list
+        First argument and result of each call.
+    """
+
+    name: str
+    module: nn.Module
+    adapter: Adapter | None
+    inputs: list[Any] = field(default_factory=list)
+    outputs: list[Any] = field(default_factory=list)
+
+
+def adapters() -> list[Adapter]:
+    """Return the registered adapters."""
+    return [owned.value for owned in registry().table("adapter").values()]
+
+
+def adapter_of(module: nn.Module, adapters: Sequence[Adapter]) -> Adapter | None:
+    """Return the adapter of a module's class, or of a base class whose ``forward`` it inherits; None without one."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return None
+    by_class = {resolve(adapter.module): adapter for adapter in adapters}
+    for base in type(module).__mro__:
+        adapter = by_class.get(base) or by_class.get(f"{base.__module__}.{base.__qualname__}")
+        if adapter is not None:
+            return adapter if type(module).forward is getattr(base, "forward", None) else None
+    return None
+
+
+def resolve(name: str) -> type | str:
+    """Return the class of a dotted name if its module is imported (otherwise no model can use it), else the name."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, name)
+
+
+def looks_recurrent(module: nn.Module) -> bool:
+    """Return whether the name of a module without an adapter suggests that it is recurrent itself, not a part of it."""
+    has_recurrent_part = any(sounds_recurrent(part) for part in module.modules() if part is not module)
+    if isinstance(module, torch.jit.ScriptModule):  # its parts can't be observed
+        return has_recurrent_part or sounds_recurrent(module)
+    return sounds_recurrent(module) and not has_recurrent_part
+
+
+def sounds_recurrent(module: nn.Module) -> bool:
+    """Return whether the name of the module's class, or of a base class, is typical of recurrent modules."""
+    names = [kind_of(module), *(base.__name__ for base in type(module).__mro__)]
+    return any(RECURRENT.search(name) for name in names)
+
+
+def candidates(model: nn.Module, names: Sequence[str] | None) -> dict[str, Seen]:
+    """Return an empty trace of each named module, recurrent module and ``nn.Linear``.
+
+    Raises
+    ------
+    UnknownNameError
+        For a name that the model does not have.
+    """
+    modules, registered = named_modules(model), adapters()
+    traces: dict[str, Seen] = {}
+    for name in names or ():
+        if name not in modules:
+            raise unknown("module", name, modules)
+        traces[name] = Seen(name, modules[name], adapter_of(modules[name], registered))
+    for name, module in modules.items():
+        adapter = adapter_of(module, registered)
+        inside = any(_contains(outer, name) for outer, trace in traces.items() if closed(trace))
+        if not inside and (adapter is not None or isinstance(module, nn.Linear) or looks_recurrent(module)):
+            traces[name] = Seen(name, module, adapter)
+    return traces
+
+
+def closed(trace: Seen) -> bool:
+    """Return whether the parts of a module can't be observed: the engine runs it, or ``torch.jit`` compiled it."""
+    return trace.adapter is not None or isinstance(trace.module, torch.jit.ScriptModule)
+
+
+def _contains(outer: str, name: str) -> bool:
+    return name.startswith(f"{outer}.") or (outer == "model" and name != "model")
+
+
+@contextmanager
+def watching(traces: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
+    """Record the inputs and outputs of modules, and the order of their first calls."""
+
+    def record_call(trace: Seen, data: Any, output: Any) -> None:
+        if trace.name not in order:
+            order.append(trace.name)
+        trace.inputs.append(data)
+        trace.outputs.append(output)
+
+    with ExitStack() as stack:
+        for trace in traces.values():
+            stack.enter_context(listening(trace.module, partial(record_call, trace)))
+        yield
+
+
+def observe(model: nn.Module, micro_batch: Piece, names: Sequence[str] | None) -> dict[str, Seen]:
+    """Run a micro-batch and return the traces of the modules in the order of their first calls.
+
+    Raises
+    ------
+    CaptureError
+        For a named module that was not called.
+    UnknownNameError
+        For a name that the model does not have.
+    """
+    traces, order = candidates(model, names), []  # type: ignore[var-annotated]
+    with watching(traces, order), torch.no_grad():
+        call_model(unwrap(model), micro_batch)
+    uncalled = [name for name in (names or ()) if name not in order]
+    if uncalled:
+        raise CaptureError(
+            f"The model did not call {', '.join(map(repr, uncalled))} on these inputs; leave it out of modules=."
+        )
+    return {name: traces[name] for name in order}
+
+
+def time_axes(traces: Mapping[str, Seen], micro_batch: Piece) -> list[Axis]:
+    """Return the time axis of the first call of each recurrent module; without any, that of the inputs."""
+    axes = []
+    for trace in traces.values():
+        first = trace.inputs[0]
+        if trace.adapter is not None and trace.adapter.cell:
+            axes.append(Axis((first.shape[0] if first.dim() > 1 else 1,) * len(trace.inputs), None, "cell"))
+        elif trace.adapter is not None or sequence_like(trace.module, first):
+            axes.append(read_input(trace.module, first)[1])
+    return axes or input_axes(micro_batch, time_first([trace.module for trace in traces.values()]))
+
+
+def sequence_like(module: nn.Module, data: Any) -> bool:
+    """Return whether a module without an adapter takes the same inputs as torch's sequence modules."""
+    is_sequence = isinstance(data, PackedSequence) or (isinstance(data, Tensor) and data.dim() == 3)
+    return is_sequence and hasattr(module, "batch_first") and looks_recurrent(module)
+
+
+def input_axes(micro_batch: Piece, steps_first: bool) -> list[Axis]:
+    """Return the time axis of the first input in a list; [] if it has none."""
+    first = leading(micro_batch.inputs)
+    if isinstance(first, PackedSequence):
+        return [Axis(tuple(first.batch_sizes.tolist()), first.sorted_indices, "packed")]
+    if isinstance(first, Tensor) and first.dim() > 1:
+        steps, samples = first.shape[:2] if steps_first else first.shape[1::-1]
+        return [Axis((samples,) * steps, None, "time" if steps_first else "batch")]
+    return []
+
+
+def layout_of(trace: Seen, axis: Axis) -> str | None:
+    """Return the layout of a module's output (see `Reading`), or None if it has no time axis."""
+    output = tensor_of(trace.outputs[0])
+    if output is None or output.dim() < 2 or not output.is_floating_point():
+        return None
+    first, second = output.shape[0], output.shape[1]
+    if axis.kind == "single":
+        return "single" if first == axis.steps else None
+    if output.dim() > 2:
+        samples_first, samples_second = first == axis.samples, second == axis.samples
+        if samples_first and samples_second:
+            return "time" if axis.kind == "time" else "batch"
+        return "batch" if samples_first else "time" if samples_second else None
+    if first == axis.starts[-1] and axis.kind == "packed":
+        return "packed"
+    if first == axis.samples and (len(trace.outputs) > 1 or axis.steps == 1):
+        return "call"
+    if first == axis.samples * axis.steps:
+        return "flat-time" if axis.kind == "time" or axis.steps_first else "flat-batch"
+    return None

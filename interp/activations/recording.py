@@ -1,0 +1,284 @@
+"""Recording of one forward of a micro-batch: its tokens, and the observers that write its values into the matrix."""
+
+from __future__ import annotations
+
+import torch
+from interp.activations.plan import Reading
+from interp.activations.tokens import read_rows
+from interp.activations.recorders import Sheets
+from interp.activations.tokens import Tokens
+from interp.activations.recorders import RowWatch
+from interp.activations.plan import Plan
+from collections.abc import Callable
+from typing import Any
+from interp.recurrence.engine import Watch
+from interp.recurrence.sequences import Axis
+from interp.recurrence.sequences import read_input
+from interp.activations.batching import Piece
+from interp.errors import CaptureError
+from interp.activations.recorders import LooseWatch
+from torch import Tensor
+from interp.activations.plan import Block
+from interp.activations.tokens import loose_rows
+from interp.torch_utils import tensor_of
+from interp.torch_utils import leading
+import numpy as np
+from functools import partial
+
+
+
+
+
+class Recording:
+    """Recording of one forward of a micro-batch.
+
+    Parameters
+    ----------
+    plan : Plan
+        Modules to read, and their columns.
+    micro_batch : Piece
+        Samples of the forward.
+    where : mapping, callable or None
+        Selection of tokens; see `interp.capture`.
+    first : int, int
+        Number of the first sample, and of the first step.
+    reserve : callable
+        ``reserve(rows)`` returns the rows to fill ``(rows, unit)``.
+    scratch : Sheets
+        Scratch memory.
+
+    Attributes
+    ----------
+    tokens : Tokens or None
+        Tokens of the samples; None until their lengths are known.
+    rows : Tensor (row, unit) or None
+        Rows of the selected tokens; None until the lengths are known.
+    calls : dict
+        Time axis of each call of each recurrent module.
+    loose : dict
+        Observers with buffered values, by module, layer and direction.
+    outputs : dict
+        Outputs of each other module.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        micro_batch: Piece,
+        where: Any,
+        first: tuple[int, int],
+        reserve: Callable[[int], Tensor],
+        scratch: Sheets,
+    ) -> None:
+        self.plan, self.piece, self.where, self.first = plan, micro_batch, where, first
+        self.reserve, self.sheets = reserve, scratch
+        self.tokens: Tokens | None = None
+        self.rows: Tensor | None = None
+        self.calls: dict[str, list[Axis]] = {}
+        self.loose: dict[tuple[str, int, str], list[LooseWatch]] = {}
+        self.outputs: dict[str, list[Tensor]] = {}
+        if micro_batch.lengths is not None and not plan.several:
+            self.know(micro_batch.lengths)
+
+    @property
+    def idle(self) -> bool:
+        """True if it is known before the run that no token is selected."""
+        return self.tokens is not None and not self.tokens.rows
+
+    def know(self, lengths: np.ndarray, calls: np.ndarray | None = None) -> None:
+        """Set the number of tokens of each sample; from then on values are written directly into the matrix."""
+        stop = self.piece.start + lengths.size
+        labels = self.piece.labels.of(lengths, self.piece.start, stop)
+        self.tokens = Tokens(lengths, labels, self.where, *self.first, calls=calls)
+        self.rows = self.reserve(self.tokens.rows)
+
+    def watcher(self, module_plan: Reading) -> Callable[[int, str, Axis], Watch]:
+        """Return the function that makes the engine's observers for one call of a module."""
+        return partial(self._observer, module_plan, [])
+
+    def _observer(self, module_plan: Reading, call_axes: list[Axis], layer: int, direction: str, axis: Axis) -> Watch:
+        if not call_axes:
+            call_axes.append(axis)
+            self.calls.setdefault(module_plan.name, []).append(axis)
+            if self.tokens is None and self.direct(module_plan):
+                self.know(axis.lengths.numpy())
+        blocks = module_plan.of(layer, direction)
+        if not self.direct(module_plan) or self.tokens is None or self.rows is None:
+            if not blocks:
+                return Watch()
+            observer = LooseWatch(blocks)
+            self.loose.setdefault((module_plan.name, layer, direction), []).append(observer)
+            return observer
+        if len(self.calls[module_plan.name]) > 1:
+            raise CaptureError(
+                f"{module_plan.name!r} was called once on the first batch and several times on a later one; "
+                "put a batch with several calls first."
+            )
+        check_axis(module_plan.name, axis, self.tokens)
+        assert module_plan.adapter is not None  # noqa: S101
+        sizes = {name: module_plan.adapter.sizes(module_plan.module)[name] for name in module_plan.adapter.quantities}
+        return RowWatch(blocks, sizes, self.rows, axis, self.tokens, self.sheets)
+
+    def direct(self, module_plan: Reading) -> bool:
+        """Return whether the values of a module can be written directly into the matrix."""
+        return module_plan.calls == 1 and not module_plan.stepwise
+
+    def output(self, module_plan: Reading, value: Any) -> None:
+        """Record the output of a module without an adapter."""
+        tensor = tensor_of(value)
+        if tensor is None:
+            raise CaptureError(
+                f"Expected a tensor as output of {module_plan.name!r}; got {type(value).__name__}. "
+                "Leave it out of modules=."
+            )
+        self.outputs.setdefault(module_plan.name, []).append(tensor.detach())
+
+    def note(self, module_plan: Reading, data: Any) -> None:
+        """Record the time axis of a call of a recurrent module whose values are not read."""
+        self.calls.setdefault(module_plan.name, []).append(read_input(module_plan.module, data)[1])
+
+    def axes(self, module_plan: Reading) -> list[Axis]:
+        """Return the time axes of a module's calls; the calls of a cell are the steps of a single axis."""
+        axes = self.calls.get(module_plan.name, [])
+        if axes and module_plan.stepwise:
+            return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
+        return axes
+
+    def packing(self, rows: int) -> list[Axis]:
+        """Return the axes of the recurrent module whose calls have ``rows`` packed rows in total; [] if none has."""
+        for axes in self.calls.values():
+            if all(axis.kind == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
+                return axes
+        return []
+
+    @property
+    def padded(self) -> int:
+        """Number of steps of the first input including padding; 0 if unknown."""
+        first = leading(self.piece.inputs)
+        if not isinstance(first, Tensor) or first.dim() < 2 or self.plan.axis is None:
+            return 0
+        return int(first.shape[1 - self.plan.axis])
+
+
+def check_axis(name: str, axis: Axis, tokens: Tokens) -> None:
+    """Raise `CaptureError` if the samples or steps of a recurrent call do not fit the tokens."""
+    if axis.samples != tokens.lengths.size or axis.steps < tokens.lengths.max():
+        raise CaptureError(
+            f"{name!r} ran {axis.samples} samples of {axis.steps} steps, but the batch has "
+            f"{tokens.lengths.size} samples of up to {tokens.lengths.max()} tokens; correct its lengths=."
+        )
+    if axis.kind == "packed" and not np.array_equal(axis.lengths.numpy(), tokens.lengths):
+        raise CaptureError(
+            f"{name!r} ran a PackedSequence whose lengths differ from those of the batch; pass the packed lengths as "
+            "lengths=."
+        )
+
+
+
+
+def assemble(recording: Recording) -> None:
+    """Complete a recording, so that every selected token has all its values.
+
+    Raises
+    ------
+    CaptureError
+        If modules have different time axes; the message lists the groups and what to type.
+    """
+    if recording.tokens is None:
+        calls = call_lengths(recording)
+        recording.know(calls.sum(0), calls if recording.plan.several else None)
+    tokens, rows = recording.tokens, recording.rows
+    assert tokens is not None and rows is not None  # noqa: S101, PT018
+    check_groups(recording, tokens)
+    for module_plan in recording.plan.readings:
+        for block in module_plan.blocks:
+            values = values_of(recording, module_plan, block, tokens)
+            if values is not None:
+                rows[:, block.start : block.stop] = values if block.picks is None else values[:, block.picks]
+
+
+def values_of(recording: Recording, module_plan: Reading, block: Block, tokens: Tokens) -> Tensor | None:
+    """Return the values ``(row, width)`` of a block, or None if the engine has written them already."""
+    if module_plan.adapter is None:
+        outputs = recording.outputs[module_plan.name]
+        axes = recording.packing(sum(len(output) for output in outputs)) if module_plan.layout == "packed" else []
+        return read_rows(outputs, module_plan.layout, tokens, axes)
+    observers = recording.loose.get((module_plan.name, block.layer, block.direction))
+    if not observers:
+        return None
+    values = torch.cat([observer.joined(block.quantity) for observer in observers])
+    return values[loose_rows(recording.axes(module_plan), tokens)]
+
+
+def call_lengths(recording: Recording) -> np.ndarray:
+    """Return the number of steps of each sample in each call ``(call, sample)``, taken from the first module read."""
+    batch_lengths = recording.piece.lengths
+    for module_plan in recording.plan.readings:
+        axes = recording.axes(module_plan)
+        if module_plan.blocks and axes:
+            lengths = np.stack([axis.lengths.numpy() for axis in axes])
+            padded = batch_lengths is not None and all(batch_lengths.max() <= axis.steps and axis.even for axis in axes)
+            total = batch_lengths is not None and np.array_equal(lengths.sum(0), batch_lengths)
+            return np.stack([batch_lengths] * len(axes)) if padded and not total else lengths  # type: ignore[list-item]
+    if batch_lengths is not None:
+        return batch_lengths[None]
+    for module_plan in recording.plan.readings:
+        if module_plan.blocks and module_plan.name in recording.outputs:
+            samples, steps = shape_of(recording.outputs[module_plan.name], module_plan.layout, recording)
+            return np.full((1, samples), steps)
+    raise CaptureError(
+        "The model called none of the modules to read on these inputs; name modules that it calls in modules=."
+    )
+
+
+def shape_of(outputs: list[Tensor], layout: str, recording: Recording) -> tuple[int, int]:
+    """Return the number of samples and steps of an output."""
+    first = outputs[0]
+    if layout in ("batch", "time"):
+        shape = first.shape[:2] if layout == "batch" else first.shape[1::-1]
+        return int(shape[0]), int(shape[1])
+    if layout == "call":
+        return first.shape[0], len(outputs)
+    if layout == "single":
+        return 1, first.shape[0]
+    axes = recording.packing(len(first)) if layout == "packed" else []
+    samples = axes[0].samples if axes else recording.piece.samples or 1
+    return samples, axes[0].steps if axes else len(first) // samples
+
+
+def check_groups(recording: Recording, tokens: Tokens) -> None:
+    """Raise `CaptureError` if the modules read have different numbers of steps."""
+    groups: dict[int, list[str]] = {}
+    longest = int(tokens.lengths.max())
+    allowed = {longest, recording.padded}
+    for module_plan in recording.plan.readings:
+        if not module_plan.blocks:
+            continue
+        for axis in recording.axes(module_plan):
+            if axis.samples != tokens.lengths.size:
+                raise CaptureError(
+                    f"{module_plan.name!r} ran {axis.samples} samples, but the batch has {tokens.lengths.size}; "
+                    "leave it out of modules=."
+                )
+        steps = steps_of(recording, module_plan)
+        groups.setdefault(longest if steps in allowed and steps >= longest else steps, []).append(module_plan.name)
+    if len(groups) > 1 or min(groups) < longest:
+        lines = "".join(f"\n  {steps} steps: modules={names!r}" for steps, names in sorted(groups.items()))
+        raise CaptureError(
+            f"The modules do not share the time axis of up to {longest} tokens; capture one group at a time:{lines}"
+        )
+
+
+def steps_of(recording: Recording, module_plan: Reading) -> int:
+    """Return the number of steps that a module ran, summed over its calls."""
+    axes = recording.axes(module_plan)
+    if axes:
+        return sum(axis.steps for axis in axes)
+    outputs = recording.outputs.get(module_plan.name, [])
+    if not outputs:
+        raise CaptureError(f"The model did not call {module_plan.name!r} on this batch; leave it out of modules=.")
+    if module_plan.layout == "call":
+        return len(outputs)
+    if module_plan.layout == "packed":
+        return sum(axis.steps for axis in recording.packing(sum(len(output) for output in outputs)))
+    return sum(shape_of([output], module_plan.layout, recording)[1] for output in outputs)

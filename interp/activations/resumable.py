@@ -1,0 +1,230 @@
+"""Resumable capture into a store. Rows are committed in blocks; an interrupted capture resumes after the last one."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from interp.activations.recorders import Matrix
+from dataclasses import replace
+from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from interp.storage.writer import Growing
+from interp.storage.fingerprint import chained
+from interp.storage.manifest import Manifest
+from pathlib import Path
+from interp.storage.writer import tidy
+from interp.labels import join_labels
+from interp.storage.store import labels_so_far
+from interp.storage.manifest import read
+from interp.storage.encoding import SHARD
+from interp.storage.store import open as open_store
+from interp.errors import CaptureError
+from interp.storage.manifest import other
+from interp.storage.fingerprint import described
+from interp.errors import OptionError
+from interp.activations.batching import each_batch
+from interp.storage.manifest import OPTIONS
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interp.base import Batch
+    from interp.activations.session import Session
+    import xarray as xr
+    from interp.activations.plan import Plan
+
+
+
+
+BLOCK = SHARD["token"]  # rows committed at once
+BYTES = 2**28  # maximal size of a block
+
+
+def keep(session: Session, path: Path) -> xr.Dataset:
+    """Run a session into a store, or resume an unfinished one, and open the store.
+
+    Raises
+    ------
+    OptionError
+        The path has other content, or the store of another call.
+    """
+    manifest, stored = begin(session), read(path)
+    if stored is not None:
+        stored.check(manifest, path)
+    if stored is not None and stored.complete:
+        tidy(path)
+    if stored is None or not stored.complete:
+        Keeper(session, path, stored or manifest).run()
+    elif not hasattr(session.batches, "fingerprint"):  # a fingerprint has been compared already
+        for _ in numbered(session.batches, stored, path):
+            pass
+    return open_store(path)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Point at which a capture can resume: the start of a batch.
+
+    Attributes
+    ----------
+    number : int
+        Number of the batch, from 1.
+    row : int
+        First row of the batch.
+    digest : str
+        Hash of all batches up to and with this one.
+    session : dict
+        State of the session before the batch.
+    """
+
+    number: int
+    row: int
+    digest: str
+    session: dict[str, Any]
+
+
+class Keeper:
+    """Capture of a session into a store, committed block by block.
+
+    Parameters
+    ----------
+    session : Session
+        Session that has not run yet.
+    path : Path
+        Path of the store.
+    manifest : Manifest
+        Progress of the store.
+    """
+
+    def __init__(self, session: Session, path: Path, manifest: Manifest) -> None:
+        self.session, self.path, self.manifest = session, path, manifest
+        self.store = Growing(path)
+        self.skip = manifest.skip  # upcoming rows that are already committed
+        self.start = Start(0, 0, "", {})  # start of the current batch, in which the next block ends
+        self.labels: list[dict[str, np.ndarray]] = []
+
+    def run(self) -> None:
+        """Run the session to the end."""
+        self.session.batches = self.batches(self.session.batches)
+        with self.store.opened():
+            for labels in self.session.run():
+                self.add(labels)
+            self.finish()
+
+    def batches(self, source: Any) -> Iterator[Batch]:
+        """Yield the remaining batches, from the one in which the committed rows end."""
+        stored, session = self.manifest, self.session
+        for number, digest, batch in numbered(source, stored, self.path):
+            if number == 1:
+                self.prepare(session.planned(batch))
+            if number <= stored.batches:
+                continue
+            if number == stored.batches + 1 and stored.session:
+                session.resume(stored.session)
+            pending = session.matrix.used if session.matrix is not None else 0
+            self.start = Start(number, self.manifest.rows + pending - self.skip, digest, session.state())
+            yield batch
+
+    def prepare(self, plan: Plan) -> None:
+        """Choose the block size; check that the units match those of the store."""
+        units = sha256("\n".join(plan.units({})["unit"]).encode()).hexdigest()
+        if self.manifest.units not in ("", units):
+            raise OptionError(f"{self.path} has other units than this model. Choose another store=.")
+        size, block = plan.width * np.dtype(self.session.options.dtype).itemsize, BLOCK
+        while block > 1 and block * size > BYTES:
+            block //= 2
+        self.manifest = replace(self.manifest, units=units, block=self.manifest.block or block)
+
+    def add(self, labels: dict[str, np.ndarray]) -> None:
+        """Add the labels of new rows, and commit full blocks."""
+        matrix = self.session.matrix
+        assert matrix is not None  # noqa: S101
+        committed = min(self.skip, matrix.used)
+        self.skip -= committed
+        drop(matrix, committed)
+        self.labels.append({name: values[committed:] for name, values in labels.items()})
+        if matrix.used >= self.manifest.block:
+            self.commit(matrix, matrix.used // self.manifest.block * self.manifest.block)
+
+    def commit(self, matrix: Matrix, rows: int) -> None:
+        """Write the first ``rows`` rows of the matrix, and keep the others."""
+        labels, block = join_labels(self.labels), self.manifest.block
+        for first in range(0, rows, block):
+            values = matrix.values[first : min(first + block, rows)]
+            self.manifest = self.advanced(len(values))
+            block_labels = {name: label[first : first + len(values)] for name, label in labels.items()}
+            self.store.append(values, self.session.head(block_labels), self.manifest)
+        self.labels = [{name: label[rows:] for name, label in labels.items()}]
+        drop(matrix, rows)
+
+    def advanced(self, rows: int) -> Manifest:
+        """Return the manifest with ``rows`` more committed rows."""
+        rows += self.manifest.rows
+        start, marks = self.start, self.manifest.marks
+        mark = (start.number, start.digest)
+        return replace(
+            self.manifest,
+            rows=rows,
+            batches=start.number - 1,
+            skip=rows - start.row,
+            marks=marks if mark in marks[-1:] else (*marks, mark),
+            session=start.session,
+        )
+
+    def finish(self) -> None:
+        """Commit the remaining rows and complete the store."""
+        matrix = self.session.matrix
+        if matrix is None or not self.manifest.rows + matrix.used:
+            raise CaptureError(self.session.nothing())
+        if matrix.used:
+            self.commit(matrix, matrix.used)
+        last = labels_so_far(self.path, [(self.manifest.rows - 1) // self.manifest.block * self.manifest.block])
+        marks = (*self.manifest.marks, (self.start.number, self.start.digest))
+        done = replace(self.manifest, batches=self.start.number, skip=0, marks=marks, session={}, complete=True)
+        self.store.finish(self.session.head(last), done)
+
+
+def drop(matrix: Matrix, rows: int) -> None:
+    """Remove the first rows of a matrix; the others move up."""
+    matrix.values[: matrix.used - rows] = matrix.values[rows : matrix.used]
+    matrix.used -= rows
+
+
+
+
+def begin(session: Session) -> Manifest:
+    """Return the manifest of a new capture."""
+    import torch
+
+    from interp._version import __version__
+
+    call = {name: described(value) for name, value in session.attrs.items()}
+    call |= {f"{name}=": described(getattr(session.options, name)) for name in OPTIONS}
+    fingerprint = getattr(session.batches, "fingerprint", None)
+    if isinstance(fingerprint, str):
+        call["fingerprint of batches="] = fingerprint
+    return Manifest(call, {"interp": __version__, "torch": torch.__version__})
+
+
+def numbered(batches: Any, manifest: Manifest, path: Path) -> Iterator[tuple[int, str, Batch]]:
+    """Yield batches with their number, from 1, and the hash of all batches up to each.
+
+    Raises
+    ------
+    OptionError
+        The batches are not those that the store was created from.
+    """
+    expected = {int(number): digest for number, digest in manifest.marks}
+    last, number, digest, verified = max(expected, default=0), 0, "", 0
+    for number, batch in enumerate(each_batch(batches), 1):
+        digest = chained(digest, batch)
+        if expected.get(number, digest) != digest:
+            one_batch = number == verified + 1
+            location = f"batch {number}" if one_batch else f"one of batches {verified + 1} to {number}"
+            raise other(path, f"{location} differs")
+        if manifest.complete and number > last:
+            raise other(path, f"expected {last} batches, got a batch {number}")
+        verified = number if number in expected else verified
+        yield number, digest, batch
+    if number < last:
+        raise other(path, f"expected at least {last} batches, got {number}")

@@ -1,0 +1,260 @@
+"""Capture session: one pass over the batches, in micro-batches, that yields rows and labels."""
+
+from __future__ import annotations
+
+import torch
+from interp.activations.batching import call_model
+from interp.labels import Labels
+from interp.activations.recorders import Matrix
+from interp.progress import tracked
+from interp.activations.recorders import Sheets
+from interp.activations.tokens import Tokens
+from dataclasses import replace
+from interp.activations.long_sequences import prefix
+from interp.schema import dataset
+from interp.torch_utils import leading
+from interp.activations.plan import Plan
+from collections.abc import Callable
+from interp.activations.long_sequences import STEPS
+from interp.activations.long_sequences import cut
+from typing import Any
+from collections.abc import Iterator
+from interp.torch_utils import unwrap
+from interp.activations.long_sequences import TOLERANCE
+from interp.activations.recording import assemble
+from interp.activations.recording import Recording
+from collections.abc import Sequence
+from interp.activations.batching import pieces
+from interp.labels import flatten
+from dataclasses import dataclass
+from interp.activations.plan import make_plan
+from interp.torch_utils import eager
+import warnings
+from interp.activations.long_sequences import long_dim
+from interp.base import Batch
+from interp.activations.long_sequences import part
+from interp.activations.verification import SelfCheck
+from collections.abc import Mapping
+from interp.activations.batching import Piece
+from interp.labels import join_labels
+from interp.activations.recorders import check_dtype
+from interp.activations.batching import join_outputs
+from interp.errors import InterpError
+from interp.errors import CaptureError
+from interp.activations.provenance import check_model
+from torch import Tensor
+from interp.activations.provenance import describe
+from interp.activations.long_sequences import TRIED
+from interp.activations.batching import each_batch
+from interp.activations.hooks import recorded
+from interp.torch_utils import undisturbed
+from interp.errors import OptionError
+from torch import nn
+import numpy as np
+from typing import TypeAlias
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+
+
+Where: TypeAlias = Mapping[str, Any] | Callable[[Mapping[str, np.ndarray]], np.ndarray] | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options that `capture` and `stream` share."""
+
+    modules: Sequence[str] | None = None
+    quantities: Sequence[str] | str = "all"
+    units: Any = None
+    where: Where = None
+    batch_size: int = 64
+    dtype: str = "float32"
+    check: str = "sample"
+    progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise OptionError(f"batch_size= must be at least 1; got {self.batch_size}.")
+        check_dtype(self.dtype)
+
+
+class Session:
+    """One pass over the batches, in micro-batches. The plan is made from the first batch."""
+
+    def __init__(self, model: nn.Module, batches: Any, options: Options, *, streaming: bool = False) -> None:
+        check_model(model)
+        self.model, self.batches, self.options = unwrap(model), batches, options
+        self.plan: Plan | None = None
+        self.matrix: Matrix | None = None
+        self.check = SelfCheck(options.check)
+        self.samples = self.seen = 0
+        self.streaming = streaming
+        self.random: dict[str, Any] = {}
+        self.text: dict[str, bool] = {}  # for each label, whether its values are strings
+        self.sheets = Sheets()
+        self.bounded = streaming  # whether memory must stay bounded
+        self.attrs = describe(model, batches)
+
+    def run(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the labels of each batch or micro-batch as soon as its rows are filled."""
+        for labels in self._run_batches():
+            for name, values in labels.items():
+                text = values.dtype.kind == "U"
+                if self.text.setdefault(name, text) is not text:
+                    raise CaptureError(
+                        f"The label {name!r} has strings in some batches and numbers in others; use one type."
+                    )
+            yield labels
+
+    def _run_batches(self) -> Iterator[dict[str, np.ndarray]]:
+        for batch in tracked(each_batch(self.batches), self.options.progress):
+            plan = self.planned(batch)
+            chunks = in_time(self, plan, batch)
+            if chunks:
+                yield from self.carried(plan, chunks)
+                continue
+            micro_batches = pieces(batch, self.options.batch_size, plan.axis)
+            if batch.decode is None:
+                for micro_batch in micro_batches:
+                    yield self._forward(plan, micro_batch)[0].labels
+            else:
+                yield self._decoded(batch, [self._forward(plan, micro_batch) for micro_batch in micro_batches])
+
+    def carried(self, plan: Plan, chunks: list[tuple[int, Piece]]) -> Iterator[dict[str, np.ndarray]]:
+        """Run the time chunks of one long sequence, each with its first step; yield the labels of each."""
+        sample, states = self.samples, dict[str, Any]()
+        for first, micro_batch in chunks:
+            yield self._forward(plan, micro_batch, first, states)[0].labels
+            self.samples = sample
+        self.samples = sample + 1
+
+    def _reserve(self, rows: int) -> Tensor:
+        if self.matrix is None:
+            assert self.plan is not None  # noqa: S101
+            self.matrix = Matrix(self.plan.width, self.options.dtype, rows if self.streaming else None)
+        return self.matrix.reserve(rows)
+
+    def first_plan(self) -> Plan:
+        """Return the plan, made from the first batch."""
+        for batch in each_batch(self.batches):
+            return self.planned(batch)
+        raise CaptureError(self.nothing())
+
+    def planned(self, batch: Batch) -> Plan:
+        """Return the plan; make it from ``batch`` if there is none yet."""
+        if self.plan is None:
+            options = self.options
+            with undisturbed({}), eager():
+                self.plan = make_plan(self.model, prefix(batch), options.modules, options.quantities, options.units)
+        return self.plan
+
+    def _forward(
+        self, plan: Plan, micro_batch: Piece, first_step: int = 0, states: dict[str, Any] | None = None
+    ) -> tuple[Tokens, Any]:
+        first = self.samples, first_step
+        recording = Recording(plan, micro_batch, self.options.where, first, self._reserve, self.sheets)
+        output = None
+        if not recording.idle or micro_batch.batch.decode is not None or states is not None:
+            with undisturbed(self.random), eager(), recorded(recording, self.check, states):
+                output = call_model(self.model, micro_batch)
+            assemble(recording)
+        tokens = recording.tokens
+        assert tokens is not None  # noqa: S101
+        self.samples += tokens.lengths.size
+        self.seen += tokens.keep.size
+        return tokens, output
+
+    def _decoded(self, batch: Batch, results: list[tuple[Tokens, Any]]) -> dict[str, np.ndarray]:
+        """Return the labels of a batch and ``predicted``, decoded from the output of the whole batch."""
+        assert batch.decode is not None  # noqa: S101
+        labels = join_labels([tokens.labels for tokens, _ in results])
+        predicted = batch.decode(
+            join_outputs([output for _, output in results], [tokens.lengths.size for tokens, _ in results])
+        )
+        lengths = np.concatenate([tokens.lengths for tokens, _ in results])
+        keep = np.concatenate([tokens.keep for tokens, _ in results])
+        return {**labels, "predicted": flatten("predicted", predicted, lengths)[keep]}
+
+    def state(self) -> dict[str, Any]:
+        """Return the state that changes from batch to batch as JSON-serialisable values."""
+        random = self.random.get("cpu", torch.get_rng_state())
+        counts = {"samples": self.samples, "seen": self.seen, "text": dict(self.text)}
+        return {**counts, "random": random.numpy().tobytes().hex(), "check": self.check.state()}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Restore a `state`."""
+        self.samples, self.seen, self.text = state["samples"], state["seen"], dict(state.get("text", {}))
+        self.random = {"cpu": torch.frombuffer(bytearray.fromhex(state["random"]), dtype=torch.uint8)}
+        self.check.resume(state["check"])
+
+    def dataset(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> xr.Dataset:
+        """Return rows ``(token, unit)`` and their labels as a dataset."""
+        assert self.plan is not None  # noqa: S101
+        symbols = getattr(self.model, "symbols", None) or {}
+        verification = {"verification_max_error": self.check.worst, "verification_rows": self.check.rows}
+        return dataset(values, self.plan.units(symbols), labels, {**self.attrs, **verification, **self.plan.notes})
+
+    def head(self, labels: dict[str, np.ndarray]) -> xr.Dataset:
+        """Return a dataset with the coords of tokens and units and placeholder zeros as values."""
+        assert self.plan is not None  # noqa: S101
+        zero = np.zeros((), self.options.dtype)
+        return self.dataset(np.broadcast_to(zero, (len(labels["sample"]), self.plan.width)), labels)
+
+    def nothing(self) -> str:
+        """Return the error message for a capture without rows."""
+        if not self.seen:
+            return "batches= is empty: expected at least one Batch, tensor or PackedSequence."
+        return f"where={self.options.where!r} matches none of the {self.seen} tokens; give other values for the labels."
+
+
+
+
+def in_time(session: Session, plan: Plan, batch: Batch) -> list[tuple[int, Piece]]:
+    """Return the time chunks of a long sequence, each with its first step; an empty list if it can't be split.
+
+    If memory is to stay bounded, warn with the reason why it can't be split.
+    """
+    dim = long_dim(batch)
+    if dim is None or plan.shape != (1, 2 * TRIED):
+        return []
+    reason = obstacle(session, plan, batch, dim)
+    if reason:
+        if session.bounded:
+            warnings.warn(f"The sequence runs in one piece, so all its steps are in memory: {reason}", stacklevel=4)
+        return []
+    steps = leading(batch.inputs).shape[dim]
+    labels = Labels(batch.labels, 1, np.array([steps]))
+    return list(cut(batch, dim, labels, steps, STEPS))
+
+
+def obstacle(session: Session, plan: Plan, batch: Batch, dim: int) -> str:
+    """Return the reason why a model can't run in time chunks; an empty string if it can."""
+    for module_plan in plan.readings:
+        if module_plan.adapter is not None and "backward" in module_plan.adapter.directions(module_plan.module):
+            return f"{module_plan.name!r} is bidirectional, and its backward direction starts at the last step."
+        if module_plan.adapter is not None and (module_plan.stepwise or module_plan.calls > 1):
+            return f"{module_plan.name!r} is called several times in one forward, with states that the model stores."
+    start = part(batch, dim, 0, 2 * TRIED)
+    try:
+        whole = tried(session, plan, [(0, Piece.whole(start, 1))])
+        chunked = tried(session, plan, list(cut(start, dim, None, 2 * TRIED, TRIED)))
+    except InterpError:
+        return "the model does not run on chunks of it."
+    scale = np.maximum(1, np.abs(whole))
+    if whole.shape != chunked.shape or not (np.abs(whole - chunked) <= TOLERANCE * scale).all():
+        return "chunks of it give different values, so the model looks across steps other than through its state."
+    return ""
+
+
+def tried(session: Session, plan: Plan, chunks: list[tuple[int, Piece]]) -> np.ndarray:
+    """Return the activations ``(token, unit)`` of a few steps that run in the given chunks."""
+    trial = type(session)(session.model, [], replace(session.options, where=None))
+    trial.plan = plan
+    for _ in trial.carried(plan, chunks):
+        pass
+    assert trial.matrix is not None  # noqa: S101
+    return trial.matrix.finish().astype(np.float64)

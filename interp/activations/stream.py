@@ -1,0 +1,67 @@
+"""Captured chunks that are computed on demand."""
+
+from __future__ import annotations
+
+from typing import Any
+from collections.abc import Iterator
+from interp.activations.resumable import begin
+from interp.activations.provenance import describe
+from interp.activations.sharding import fingerprint
+from interp.errors import CaptureError
+from interp.api.capture import stream
+from interp.activations.session import Options
+from interp.activations.session import Session
+from interp.activations.sharding import shards_of
+from interp.activations.sharding import Shard
+from torch import nn
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+
+
+
+class Captured:
+    """A `Stream` of captured chunks. Pickling leaves the batches out."""
+
+    def __init__(self, model: nn.Module, batches: Any, options: Options, first: int = 0) -> None:
+        if isinstance(batches, Iterator):
+            raise CaptureError(
+                "Expected re-iterable batches: a stream may be read several times, an iterator only once. "
+                "Pass a list of batches."
+            )
+        self.model, self.batches, self.options, self.first = model, batches, options, first
+        self.attrs = describe(model, batches)
+
+    def __iter__(self) -> Iterator[xr.Dataset]:
+        session = self.session()
+        for labels in session.run():
+            matrix, session.matrix = session.matrix, None
+            if matrix is not None and matrix.used:
+                yield session.dataset(matrix.finish(), labels)
+
+    def session(self) -> Session:
+        """Return a new session over the batches, not yet started."""
+        session = Session(self.model, self.batches, self.options, streaming=True)
+        session.samples, session.attrs = self.first, self.attrs
+        return session
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"batches": ()}
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield shards of a few thousand samples, each with the number of samples before it."""
+        session = self.session()
+        return shards_of(self.batches, lambda batch: session.planned(batch).axis)
+
+    def of(self, shard: Shard) -> Captured:
+        """Return the stream over the batches of one shard."""
+        stream = Captured(self.model, shard.batches, self.options, shard.first)
+        stream.attrs = self.attrs
+        return stream
+
+    def identity(self) -> dict[str, str]:
+        """Return the description of the call that identifies it: its options, model and batches."""
+        return {**begin(self.session()).call, "batches=": fingerprint(self.batches)}

@@ -1,0 +1,151 @@
+"""The public functions `capture` and `stream`: run batches through a model and record its activations (token, unit)."""
+
+from __future__ import annotations
+
+import os
+from interp.activations.session import Where
+from typing import Any
+from interp.activations.resumable import keep
+from pathlib import Path
+from interp.labels import join_labels
+from interp.errors import CaptureError
+from collections.abc import Sequence
+from interp.activations.session import Options
+from interp.activations.session import Session
+from interp.errors import OptionError
+from interp.storage.store import PARTS
+from interp.storage.filesystem import writing
+from torch import nn
+from interp.activations.stream import Captured
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from distributed import Client
+
+
+
+
+
+def capture(
+    model: nn.Module,
+    batches: Any,
+    *,
+    modules: Sequence[str] | None = None,
+    quantities: Sequence[str] | str = "all",
+    units: Any = None,
+    where: Where = None,
+    store: str | os.PathLike[str] | None = None,
+    batch_size: int = 64,
+    dtype: str = "float32",
+    check: str = "sample",
+    client: Client | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Run batches through a model and return the activation of every unit and gate at every token.
+
+    While the model runs, the engine replaces the forward of its recurrent modules; on a sample of the data its results
+    are compared with the module's own. The model is restored afterwards, also after an error. A single long sequence
+    runs in time chunks if all recurrent modules are unidirectional and a trial shows that chunks give the same values
+    as the whole sequence.
+
+    Parameters
+    ----------
+    model : Module
+        Model in eval mode.
+    batches : Batch, Tensor, PackedSequence, or iterable of those
+        Samples with their labels.
+    modules : sequence of str, optional
+        Dotted names; by default every recurrent module and every ``nn.Linear`` (and subclass) with a time axis.
+    quantities : "all" or sequence of str
+        Quantities of recurrent modules: all but ``c_prev``, or exactly those named. The ``out`` of other modules is
+        included in either case.
+    units : sequence of str, mapping or Dataset, optional
+        Keep only these units: names, labels as for `pick`, or the units of a dataset.
+    where : mapping or callable, optional
+        Keep only tokens whose labels match: ``{"input": "t"}`` as for `pick`, or a function of all labels
+        (name to array) that returns one boolean per token. Only labels that exist before the model runs.
+    store : path, optional
+        Write to a Zarr store, in bounded memory. After an interruption (including a killed process) the same call
+        resumes where it stopped; ``batches`` must yield the same batches again. If the store is complete, nothing is
+        run. Functions among the options are identified by their name and code, not by the variables they read.
+    batch_size : int
+        Maximum number of samples per forward. Larger batches are split; one with ``call`` is never split.
+    dtype : str
+        Dtype of the activations: ``float32``, ``float64`` or ``float16``.
+    check : {"sample", "all"}
+        Rows that are compared with the modules' own results.
+    client : distributed.Client, optional
+        Run the model on its workers and write to ``store``, which must be on a disk that they share. Batches with a
+        method ``shards()`` are made by the workers too. Each captured shard is a file next to the store until it is
+        merged into it.
+    progress : bool
+        Show a progress bar on a terminal.
+
+    Returns
+    -------
+    Dataset
+        Dims ``(token, unit)``; see `interp.validate`. With ``store`` the values are read lazily.
+
+    Raises
+    ------
+    CaptureError
+        If the model can't be read exactly, or batches and labels do not fit it.
+    OptionError
+        If ``store`` was made with another model, weights, options or batches, or was not written by `capture`.
+    StorageError
+        If the disk of ``store`` is full or not writable; rows already written are preserved.
+    UnknownNameError
+        For a module, quantity, unit or label that does not exist.
+    """
+    options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
+    if client is not None or (store is not None and (Path(store) / PARTS).is_dir()):
+        return _capture_distributed(Captured(model, batches, options), store, client)
+    session = Session(model, batches, options)
+    if store is not None:
+        session.bounded = True
+        with writing(Path(store)):
+            return keep(session, Path(store))
+    labels = list(session.run())
+    if session.matrix is None or not session.matrix.used:
+        raise CaptureError(session.nothing())
+    return session.dataset(session.matrix.finish(), join_labels(labels))
+
+
+def _capture_distributed(stream: Captured, store: str | os.PathLike[str] | None, client: Client | None) -> xr.Dataset:
+    """Capture on a cluster; without a client, resume an interrupted cluster capture in this process."""
+    from interp.distributed.backend import Scale
+
+    if store is None:
+        raise OptionError("client= needs store=, a path on a disk that the workers share.")
+    with writing(Path(store)):
+        return Scale(client, None, stream.options.progress).capture(stream, Path(store))
+
+
+def stream(
+    model: nn.Module,
+    batches: Any,
+    *,
+    modules: Sequence[str] | None = None,
+    quantities: Sequence[str] | str = "all",
+    units: Any = None,
+    where: Where = None,
+    batch_size: int = 64,
+    dtype: str = "float32",
+    check: str = "sample",
+    progress: bool = True,
+) -> Captured:
+    """Return the same tokens as `capture`, as chunks that are computed on demand and not stored.
+
+    Parameters
+    ----------
+    model, batches, modules, quantities, units, where, batch_size, dtype, check, progress
+        See `capture`. Every iteration runs the model, so ``batches`` must be re-iterable.
+
+    Returns
+    -------
+    Stream
+        Yields datasets ``(token, unit)`` of whole samples, at most ``batch_size`` of them (a batch with ``decode`` is
+        one chunk); a chunk in which no token matches ``where`` is skipped.
+    """
+    return Captured(model, batches, Options(modules, quantities, units, where, batch_size, dtype, check, progress))

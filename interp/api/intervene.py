@@ -1,0 +1,147 @@
+"""Interventions: edit units while a model runs, in a context manager or over batches into a dataset."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from interp.interventions.edits import Edit
+from interp.activations.batching import as_batch
+from interp.interventions.edits import Ablate
+from interp.activations.session import Where
+from interp.interventions.edits import Clamp
+from typing import Any
+from collections.abc import Iterator
+from interp.torch_utils import unwrap
+from interp.interventions.session import Edited
+from collections.abc import Sequence
+from interp.torch_utils import eager
+from interp.interventions.edited_model import Stage
+from interp.base import Batch
+from interp.activations.batching import Piece
+from interp.labels import join_labels
+from interp.interventions.gradients import Leaves
+from interp.activations.batching import sample_count
+from interp.errors import CaptureError
+from interp.torch_utils import listening
+from interp.interventions.edited_model import staged
+from interp.interventions.edits import Patch
+from interp.activations.session import Options
+from interp.interventions.session import scouted
+from torch import nn
+from interp.interventions.session import started
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+
+
+__all__ = ["Ablate", "Clamp", "Edit", "Leaves", "Patch", "intervene", "run"]
+
+
+@contextmanager
+def intervene(
+    model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = None, check: str = "sample"
+) -> Iterator[nn.Module]:
+    """Edit units whenever the model runs inside the block; gradients flow through the edits.
+
+    The engine replaces every recurrent module that it can read, with or without edits, so that the results of two
+    blocks differ only by their edits. The model is restored afterwards, also after an error.
+
+    Parameters
+    ----------
+    model : Module
+        Any model that `capture` reads, in train or eval mode.
+    edits : Edit or sequence of Edit
+        `Ablate`, `Clamp`, `Patch` or `Leaves`, applied in this order; those with ``seen_by="output"`` after the others.
+        An `Ablate` with several draws uses the first one.
+    batch : Batch, Tensor or PackedSequence, optional
+        Batch that the model will be called with. Its labels are required by edits that read labels other than
+        ``sample`` and ``step``, its layout by edits of outputs that precede every recurrent module.
+    check : {"sample", "all", "none"}
+        Comparison of the engine with the modules, as in `capture`. Use ``none`` for inputs that are not data, such as
+        points on a path from a baseline, where rounding errors may grow; compare on data first.
+
+    Yields
+    ------
+    Module
+        The model.
+
+    Raises
+    ------
+    UnknownNameError
+        If a unit or label does not exist.
+    CaptureError
+        If a module can't be edited, differs from its adapter, or was not called.
+    OptionError
+        If values or steps do not fit, if tokens have no donors, and at the end of the block if an edit applied to no
+        token.
+    """
+    inner = unwrap(model)
+    stage = Stage(inner, edits, check)
+    piece = None
+    if batch is not None:
+        checked = as_batch(batch)
+        stage.readings = scouted(inner, checked, stage)
+        piece = Piece.whole(checked, sample_count(checked, None))
+
+    def begin(_module: nn.Module, _args: Any) -> None:
+        stage.open(started(piece, stage, 0, 0))
+
+    def end(_data: Any, _output: Any) -> None:
+        stage.now = None
+
+    begin(inner, ())
+    handle = inner.register_forward_pre_hook(begin)
+    try:
+        with eager(), listening(inner, end), staged(stage):
+            yield model
+    finally:
+        handle.remove()
+    stage.finish()
+
+
+def run(
+    model: nn.Module,
+    batches: Any,
+    edits: Edit | Sequence[Edit] = (),
+    *,
+    modules: Sequence[str] | None = None,
+    quantities: Sequence[str] | str = "all",
+    units: Any = None,
+    where: Where = None,
+    batch_size: int = 64,
+    dtype: str = "float32",
+    check: str = "sample",
+    progress: bool = True,
+) -> xr.Dataset:
+    """Run batches through a model under edits and return its activations, as `capture` does.
+
+    Parameters
+    ----------
+    model, batches, modules, quantities, units, where, batch_size, dtype, check, progress
+        As in `capture`. Edits apply to all tokens, including those that ``where`` excludes; a piece without selected
+        tokens is not run.
+    edits : Edit or sequence of Edit
+        `Ablate`, `Clamp` or `Patch`, applied in this order; those with ``seen_by="output"`` after the others. An empty
+        sequence runs the engine without edits, as a baseline for differences.
+
+    Returns
+    -------
+    Dataset
+        Activations ``(token, unit)`` under the edits, as downstream modules received them. If an `Ablate` has several
+        draws, every batch is repeated once per draw, and a coord ``draw`` (token) contains the number of the draw:
+        ``interp.pick(result, draw=0)``. The attr ``edits`` describes the edits.
+
+    Raises
+    ------
+    UnknownNameError, CaptureError, OptionError
+        As in `capture` and `intervene`.
+    """
+    options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
+    session = Edited(model, batches, options, edits)
+    labels = list(session.run())
+    if session.matrix is None or not session.matrix.used:
+        raise CaptureError(session.nothing())
+    session.stage.finish()
+    return session.dataset(session.matrix.finish(), join_labels(labels))

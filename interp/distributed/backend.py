@@ -1,0 +1,84 @@
+"""Backend of a distributed call: Dask client, state directory and progress bar."""
+
+from __future__ import annotations
+
+from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from dataclasses import dataclass
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from distributed import Client
+    from interp.activations.stream import Captured
+    from interp.base import Reducer
+    from interp.distributed.executors import Engine
+
+
+
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Execution options of a call: ``client=``, ``states=`` and ``progress=``.
+
+    Attributes
+    ----------
+    client : distributed.Client, optional
+        Client whose workers do the work. By default shards run in this process, one after the other.
+    states : Path, optional
+        Directory for partial states. By default none are written.
+    progress : bool
+        Show a progress bar on a terminal.
+    """
+
+    client: Client | None = None
+    states: Path | None = None
+    progress: bool = True
+
+    @property
+    def asked(self) -> bool:
+        """True if the source must be split into shards."""
+        return self.client is not None or self.states is not None
+
+    def part(self, number: int) -> Scale:
+        """Return the backend for one of several sources, with its own state directory."""
+        return Scale(self.client, self.states / f"{number}" if self.states else None, self.progress)
+
+    def engine(self) -> Engine:
+        """Return an executor: the workers of the client, or this process."""
+        from interp.distributed.executors import Here, OnCluster
+
+        return Here() if self.client is None else OnCluster(self.client)
+
+    def reduce(self, reducer: Reducer, source: Any) -> xr.Dataset:
+        """Return the result of a reducer over a source."""
+        from interp.distributed.reduce import reduce_in_shards
+
+        with closing(self.engine()) as engine:
+            return reduce_in_shards(reducer, source, engine, self.states, self.show)
+
+    def capture(self, source: Captured, store: Path) -> xr.Dataset:
+        """Capture into a store and open it."""
+        from interp.distributed.capture import Spread
+
+        with closing(self.engine()) as engine:
+            return Spread(source, store, engine).run(self.show)
+
+    def show(self, done: Iterator[int]) -> None:
+        """Exhaust an iterator of the numbers of newly finished shards, with a progress bar on a terminal."""
+        if not self.progress or not sys.stderr.isatty():
+            for _ in done:
+                pass
+            return
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.completed} shards"), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("shards", total=None)
+            for more in done:
+                bar.advance(task, more)

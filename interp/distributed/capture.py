@@ -1,0 +1,206 @@
+"""Distributed capture. Each shard and each block is written exactly once, even if workers die."""
+
+from __future__ import annotations
+
+from interp.distributed.capture_parts import drop_part
+from interp.distributed.capture_parts import write_block
+from interp.distributed.capture_parts import capture_part
+from dataclasses import replace
+from interp.storage.checksums import SUMS_SO_FAR
+import shutil
+from collections.abc import Callable
+from typing import Any
+from collections.abc import Iterator
+from interp.activations.resumable import begin
+from interp.storage.store import PARTS
+from interp.storage.writer import Growing
+from interp.distributed.executors import Engine
+from interp.storage.manifest import Manifest
+from pathlib import Path
+from interp.storage.writer import tidy
+from interp.activations.sharding import mark
+from bisect import bisect_right
+from interp.storage.manifest import read
+from interp.storage.encoding import SHARD, encoded
+from interp.storage.store import SHARDS, labels_so_far, open as open_store
+from interp.errors import CaptureError
+from dataclasses import asdict
+from interp.storage.manifest import other
+import json
+from interp.errors import OptionError
+from interp.distributed.capture_parts import Part
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interp.activations.stream import Captured
+    import xarray as xr
+
+
+
+
+Show = Callable[[Iterator[int]], None]
+BLOCK = SHARD["token"]  # rows per block; blocks share no file
+
+
+class Spread:
+    """Capture of a stream into a store with the workers of an executor.
+
+    Parameters
+    ----------
+    stream : Captured
+    path : Path
+        Path of the store, on a file system that all workers share.
+    engine : Engine
+        Executor of the calls.
+    """
+
+    def __init__(self, stream: Captured, path: Path, engine: Engine) -> None:
+        self.stream, self.path, self.engine = stream, path, engine
+        self.session = stream.session()
+        self.parts: dict[int, Part] = {}
+        self.ends = [0]  # cumulative rows of the captured shards, up to the first gap
+        self.rows = 0  # contiguous rows of the store that are written
+        self.given = 0  # rows whose blocks were submitted
+        self.written: set[int] = set()  # first rows of the written blocks
+        self.running: list[Any] = []
+
+    def run(self, show: Show) -> xr.Dataset:
+        """Capture the missing shards and open the store.
+
+        Raises
+        ------
+        CaptureError
+            No token was selected.
+        OptionError
+            The path has other content, or the store of another call.
+        """
+        manifest = self._manifest()
+        if manifest.complete:
+            tidy(self.path)
+        else:
+            self.session.first_plan()
+            self._capture_missing(manifest, show)
+        return open_store(self.path)
+
+    def _capture_missing(self, manifest: Manifest, show: Show) -> None:
+        store = Growing(self.path)
+        with store.opened():
+            if not store.begun:
+                store.begin(self._empty_head(BLOCK), manifest, PARTS)
+            try:
+                show(self._run_shards(manifest))
+                self._finish(store, manifest)
+            except BaseException:
+                begun = any((self.path / PARTS).glob("*.json")) or (self.path / SUMS_SO_FAR).is_dir()
+                if self.path.exists() and not begun:
+                    shutil.rmtree(self.path)
+                raise
+
+    def _manifest(self) -> Manifest:
+        """Return the manifest of the store, checked against this call, or a new one."""
+        manifest, stored = begin(self.session), read(self.path)
+        if "fingerprint of batches=" not in manifest.call:
+            manifest = replace(manifest, marks=(mark(self.stream.batches),))
+        if stored is None:
+            return replace(manifest, block=BLOCK)
+        stored.check(manifest, self.path)
+        if manifest.marks and [tuple(one) for one in stored.marks] != list(manifest.marks):
+            raise other(self.path, "their content or their number differs")
+        if not stored.complete and not (self.path / PARTS).is_dir():
+            raise OptionError(
+                f"{self.path} was started without client=. Resume it without client=, or choose another store=."
+            )
+        return stored
+
+    def _run_shards(self, manifest: Manifest) -> Iterator[int]:
+        """Yield 1 per captured shard and 0 per written block."""
+        source, room = self.engine.ship(self.stream), self.engine.room()
+        for number, shard in enumerate(self.stream.shards()):
+            part = Part.read(self.path, number)
+            if part is not None:
+                self._accept(part)
+                yield 1
+                continue
+            while len(self.running) >= room:
+                yield self._wait(manifest)
+            self.running.append(self.engine.submit(capture_part, source, shard, self.path, number))
+        while self.running:
+            yield self._wait(manifest)
+        if self.given < self.ends[-1]:
+            self._submit_block(self.ends[-1])
+            while self.running:
+                yield self._wait(manifest)
+
+    def _wait(self, manifest: Manifest) -> int:
+        call = self.engine.first(self.running)
+        self.running = [other_call for other_call in self.running if other_call is not call]
+        result = self.engine.value(call)
+        if isinstance(result, Part):
+            self._accept(result)
+            return 1
+        self.written.add(result)
+        self._checkpoint(manifest)
+        return 0
+
+    def _accept(self, part: Part) -> None:
+        """Accept a captured shard, and submit the blocks whose rows are complete."""
+        for name, text in part.text.items():
+            if self.session.text.setdefault(name, text) is not text:
+                raise CaptureError(
+                    f"Label {name!r} is text in some batches and numbers in others. Use one type in all batches."
+                )
+        self.parts[part.number] = part
+        while len(self.ends) - 1 in self.parts:
+            self.ends.append(self.ends[-1] + self.parts[len(self.ends) - 1].rows)
+        while self.given + BLOCK <= self.ends[-1]:
+            self._submit_block(self.given + BLOCK)
+
+    def _submit_block(self, stop: int) -> None:
+        """Submit the next block, which ends before row ``stop``, unless it is in the store."""
+        start, self.given = self.given, stop
+        if (self.path / SUMS_SO_FAR / f"{start}.json").is_file():
+            self.written.add(start)
+            return
+        Growing(self.path).resize(stop)
+        self.running.append(self.engine.submit(write_block, self.path, start, self._pieces(start, stop)))
+
+    def _pieces(self, start: int, stop: int) -> list[tuple[Part, int, int]]:
+        """Return the shards, and their rows, that make up the rows ``start`` to ``stop`` (exclusive) of the store."""
+        pieces = []
+        for number in range(bisect_right(self.ends, start) - 1, len(self.ends) - 1):
+            first, last = self.ends[number], self.ends[number + 1]
+            if first >= stop:
+                break
+            if last > first:
+                pieces.append((self.parts[number], max(start - first, 0), min(stop, last) - first))
+        return pieces
+
+    def _checkpoint(self, manifest: Manifest) -> None:
+        """Write the number of contiguous rows to the manifest, and remove the files of shards that are fully copied."""
+        rows = self.rows
+        while self.rows in self.written:
+            self.rows = min(self.rows + BLOCK, self.ends[-1])
+        if self.rows > rows:
+            replace(manifest, rows=self.rows).write(self.path, encoded(self._empty_head(0)).attrs)
+            for number in range(bisect_right(self.ends, self.rows) - 1):
+                drop_part(self.path, number)
+
+    def _empty_head(self, rows: int) -> xr.Dataset:
+        """Return a dataset with the coords of the store and ``rows`` empty rows."""
+        zeros = np.zeros(rows, np.int32)
+        return self.session.head({"sample": zeros, "step": np.arange(rows, dtype=np.int32), "source": zeros})
+
+    def _finish(self, store: Growing, manifest: Manifest) -> None:
+        """Complete the store."""
+        rows, session = self.ends[-1], self.session
+        if not rows:
+            session.seen = sum(part.seen for part in self.parts.values())
+            shutil.rmtree(self.path)
+            raise CaptureError(session.nothing())
+        session.check.worst = max(part.worst for part in self.parts.values())
+        session.check.rows = sum(part.checked for part in self.parts.values())
+        last = labels_so_far(self.path, [(rows - 1) // BLOCK * BLOCK])
+        parts = [asdict(self.parts[number]) for number in range(len(self.parts))]
+        (self.path / SHARDS).write_text(json.dumps(parts, ensure_ascii=False), encoding="utf-8")
+        store.finish(session.head(last), replace(manifest, rows=rows, complete=True))

@@ -1,0 +1,220 @@
+"""Worker side of a distributed capture: capture a shard into files, and copy captured shards into the store."""
+
+from __future__ import annotations
+
+from zlib import crc32
+from interp.errors import SchemaError
+from interp.storage.checksums import seal_block
+from interp.storage.encoding import encoded
+from typing import Any
+from interp.storage.store import LABELS_SO_FAR
+from collections.abc import Sequence
+from interp.storage.store import PARTS
+from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from interp.labels import join_labels
+from interp.distributed.executors import Shipped
+from interp.storage.store import write
+from interp.storage.checksums import MATRIX
+from interp.storage.writer import UNITS
+from interp.distributed import state_files
+from dataclasses import asdict
+import xarray as xr
+from interp.distributed.executors import arrived
+import json
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interp.activations.stream import Captured
+    from interp.activations.sharding import Shard
+
+
+
+
+
+@dataclass(frozen=True)
+class Part:
+    """Metadata of a captured shard.
+
+    Attributes
+    ----------
+    number : int
+        Index of the shard.
+    rows, seen : int
+        Number of selected tokens, and of all tokens.
+    width : int
+        Number of units.
+    dtype : str
+        Type of the matrix, which stays in a file until it is copied into the store.
+    worst : float
+        Largest difference from the modules' own results.
+    checked : int
+        Number of rows that were compared.
+    text : dict of str to bool
+        Whether each label is text.
+    sums : sequence of (int, int)
+        Number of rows and CRC-32 of each piece of the matrix.
+    """
+
+    number: int
+    rows: int
+    seen: int
+    width: int
+    dtype: str
+    worst: float
+    checked: int
+    text: dict[str, bool]
+    sums: Sequence[tuple[int, int]] = ()
+
+    @classmethod
+    def read(cls, store: Path, number: int) -> Part | None:
+        """Return the metadata of a shard, or None if it has not been captured."""
+        path = told(store, number)
+        return cls(**json.loads(path.read_bytes())) if path.is_file() else None
+
+    def values(self, store: Path, start: int, stop: int) -> np.ndarray:
+        """Return the rows ``start`` to ``stop`` (exclusive) of the matrix, memory-mapped.
+
+        Raises
+        ------
+        SchemaError
+            A piece of these rows has another checksum than was written; the shard then counts as not captured.
+        """
+        try:
+            return self._verified_rows(store, start, stop)
+        except (OSError, ValueError) as error:
+            forget(store, self.number)
+            raise SchemaError(
+                f"{matrix(store, self.number)} is corrupt ({error}) and was discarded. Run the same call again to "
+                "recompute it."
+            ) from error
+
+    def _verified_rows(self, store: Path, start: int, stop: int) -> np.ndarray:
+        if not self.rows:
+            return np.zeros((0, self.width), self.dtype)
+        values = np.memmap(matrix(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
+        first = 0
+        for rows, total in self.sums:
+            if first < stop and first + rows > start and crc32(values[first : first + rows].data) != total:
+                raise ValueError("wrong checksum")
+            first += rows
+        return values[start:stop]
+
+    def fault(self, store: Path) -> str:
+        """Return a description of the damage to the matrix; empty if it is intact."""
+        try:
+            self._verified_rows(store, 0, self.rows)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return ""
+
+
+def told(store: Path, number: int) -> Path:
+    """Return the path of the metadata of a shard."""
+    return store / PARTS / f"{number}.json"
+
+
+def matrix(store: Path, number: int) -> Path:
+    """Return the path of the matrix of a shard."""
+    return store / PARTS / f"{number}.matrix"
+
+
+def labels(store: Path, number: int) -> Path:
+    """Return the path of the labels of a shard."""
+    return store / PARTS / f"{number}.npz"
+
+
+def capture_part(source: Captured | Shipped, shard: Shard, store: Path, number: int) -> Part:
+    """Capture a shard into its own files, piece by piece; a shard that is already captured is not run again."""
+    part = Part.read(store, number)
+    if part is not None:
+        return part
+    session, label_pieces, sums = arrived(source).of(shard).session(), [], list[tuple[int, int]]()
+    temporary = matrix(store, number).with_suffix(f".{os.getpid()}.partial")
+    with temporary.open("wb") as stream:
+        for piece_labels in session.run():
+            piece, session.matrix = session.matrix, None
+            if piece is not None and piece.used:
+                values = np.ascontiguousarray(piece.finish())
+                values.tofile(stream)
+                label_pieces.append(piece_labels)
+                sums.append((len(values), crc32(values.data)))
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(matrix(store, number))
+    state_files.write(join_labels(label_pieces).items(), labels(store, number))
+    width, check = session.plan.width if session.plan else 0, session.check
+    rows, dtype = sum(size for size, _ in sums), session.options.dtype
+    captured = Part(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)
+    state_files.put(told(store, number), json.dumps(asdict(captured)).encode())
+    return captured
+
+
+def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]) -> int:
+    """Write rows of captured shards to a block of the store, with labels and checksums.
+
+    Parameters
+    ----------
+    store : Path
+    start : int
+        First row of the block. It starts a file of the matrix, and no other block shares the block's files.
+    pieces : sequence of (Part, int, int)
+        Shards and their rows (first, stop), in order.
+
+    Returns
+    -------
+    int
+        ``start``.
+    """
+    import zarr
+
+    values = [part.values(store, first, stop) for part, first, stop in pieces]
+    rows = sum(map(len, values))
+    array = zarr.open_array(store / MATRIX, mode="r+")
+    for first in range(0, array.shape[1], UNITS):
+        array[start : start + rows, first : first + UNITS] = np.concatenate(
+            [piece[:, first : first + UNITS] for piece in values]
+        )
+    put_labels(store, start, labels_of(store, pieces))
+    seal_block(store, start, start // array.shards[0])  # type: ignore[index]
+    return start
+
+
+def damaged(store: Path) -> dict[str, int]:
+    """Return the corrupt matrices among the shards that are not in the store yet: file names and shard numbers."""
+    shards = {}
+    for path in sorted((store / PARTS).glob("*.matrix")):
+        part = Part.read(store, int(path.stem))
+        if part is not None and part.fault(store):
+            shards[path.relative_to(store).as_posix()] = part.number
+    return shards
+
+
+def forget(store: Path, number: int) -> None:
+    """Mark a shard as not captured by deleting its metadata."""
+    told(store, number).unlink(missing_ok=True)
+
+
+def drop_part(store: Path, number: int) -> None:
+    """Remove the matrix and label files of a shard whose rows are in the store."""
+    matrix(store, number).unlink(missing_ok=True)
+    labels(store, number).unlink(missing_ok=True)
+
+
+def labels_of(store: Path, pieces: Sequence[tuple[Part, int, int]]) -> dict[str, np.ndarray]:
+    """Return the labels of rows of captured shards."""
+    return join_labels(
+        [
+            {name: values[first:stop] for name, values in state_files.read(labels(store, part.number)).items()}
+            for part, first, stop in pieces
+        ]
+    )
+
+
+def put_labels(store: Path, start: int, label_values: Mapping[str, np.ndarray]) -> None:
+    """Write the labels of the block that starts at a row."""
+    coords: dict[str, Any] = {name: ("token", values) for name, values in label_values.items()}
+    write(encoded(xr.Dataset(coords=coords)), store, mode="w", group=f"{LABELS_SO_FAR}/{start}")

@@ -1,0 +1,204 @@
+"""State of one reduction pass, and its serialisation in blocks of units."""
+
+from __future__ import annotations
+
+from interp.measurement.reduce import of_units
+from interp.measurement.reduce import Step
+from collections.abc import Iterable
+from interp.errors import SchemaError
+from interp.measurement.reduce import sample_bounds
+from interp.measurement.reduce import concat
+from interp.measurement.reduce import NOTHING
+from typing import Any
+import pickle
+from collections.abc import Iterator
+from interp.measurement.reduce import gathered
+from interp.measurement.reduce import UNLIKE
+from collections.abc import Sequence
+from dataclasses import dataclass
+from interp.measurement.reduce import Tally
+from collections.abc import Mapping
+from interp.measurement.reduce import Count
+import xarray as xr
+import json
+from interp.measurement.reduce import WIDE
+from interp.measurement.reduce import unit_blocks
+from interp.measurement.reduce import cut
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interp.distributed.state_files import Record
+
+
+
+
+TOKENS, SOURCES, HEAD, UNITS = "tokens", "sources", "head", "units"
+OWN, NEEDED = "own", "needed"  # arrays of a state; references to arrays that it shares with earlier results
+FORMAT = "2"  # version of the serialisation
+Named = Iterator[tuple[str, np.ndarray]]
+Counts = list[tuple[slice, Count]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One pass over a source, with one or more reducers.
+
+    Attributes
+    ----------
+    steps : mapping of str to Step
+        Reducers of the pass.
+    results : mapping of str to Dataset
+        Results of earlier passes.
+    """
+
+    steps: Mapping[str, Step]
+    results: Mapping[str, xr.Dataset]
+
+    def __getstate__(self) -> dict[str, Any]:
+        import cloudpickle
+
+        return {"steps": cloudpickle.dumps(self.steps), "results": self.results}  # reducers may write their own arrays
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, steps=pickle.loads(state["steps"]))  # noqa: S301 (pickled by the calling process)
+
+    def count(self, shard: xr.Dataset | Iterable[xr.Dataset]) -> Named:
+        """Compute the state of a shard; yield its arrays by name."""
+        tally = Tally()
+        counts = (
+            self._reduce_dataset(shard, tally) if isinstance(shard, xr.Dataset) else self._reduce_chunks(shard, tally)
+        )
+        yield from _encode_tally(tally)
+        for number, (block, count) in enumerate(counts):
+            yield from self._encode(number, block, count)
+
+    def merge(self, a: Record, b: Record) -> Named:
+        """Yield the merged state of two shards; only one block of each is in memory at a time."""
+        yield from _encode_tally(_decode_tally(a).merge(_decode_tally(b)))
+        if not (width(a) and width(b)):
+            bare = a if width(a) else b
+            yield from ((name, bare[name]) for name in bare if name not in (TOKENS, SOURCES))
+            return
+        for number in range(max(width(a), width(b))):
+            yield from self._merge_block(number, a, b)
+
+    def finish(self, record: Record) -> tuple[dict[str, xr.Dataset], Tally]:
+        """Return the result of each step, and the token count."""
+        if not width(record):
+            raise SchemaError(NOTHING)
+        results: dict[str, list[xr.Dataset]] = {}
+        for number in range(width(record)):
+            for key, result in self._decode(number, record).finish().items():
+                results.setdefault(key, []).append(result)
+        joined = {key: concat(parts, "unit") for key, parts in results.items()}
+        return {key: self.steps[key].reducer.conclude(result) for key, result in joined.items()}, _decode_tally(record)
+
+    def _reduce_dataset(self, shard: xr.Dataset, tally: Tally) -> Counts:
+        tally.add(shard)
+        bounds, counts = (
+            sample_bounds(shard["sample"].values),
+            self._empty_states(shard.sizes["unit"], unit_blocks(shard)),
+        )
+        for block, count in counts:
+            count.over(cut(shard.isel(unit=block), bounds))
+        return counts
+
+    def _reduce_chunks(self, shard: Iterable[xr.Dataset], tally: Tally) -> Counts:
+        counts: Counts = []
+        n = -1
+        for chunk in gathered(tally.over(shard)):
+            if n < 0:
+                n = chunk.sizes["unit"]
+                blocks = [slice(at, min(at + WIDE, n)) for at in range(0, n, WIDE)]
+                counts = self._empty_states(n, blocks or [slice(0, n)])
+            elif chunk.sizes["unit"] != n:
+                raise SchemaError(UNLIKE)
+            for block, count in counts:
+                count.over([chunk.isel(unit=block)])
+        return counts
+
+    def _empty_states(self, n: int, blocks: Sequence[slice]) -> Counts:
+        """Return empty states: one per block of units for unitwise steps, one for all units for the others."""
+        each = {key: step for key, step in self.steps.items() if step.reducer.unitwise}
+        whole = {key: step for key, step in self.steps.items() if not step.reducer.unitwise}
+        columns = [(whole, slice(0, n))] * bool(whole) + [(each, block) for block in blocks] * bool(each)
+        return [(block, Count(steps, of_units(self.results, block))) for steps, block in columns]
+
+    def _merge_block(self, number: int, a: Record, b: Record) -> Named:
+        head = f"{number}/{HEAD}"
+        if head not in a or head not in b or a[head] != b[head]:
+            raise SchemaError(UNLIKE)
+        yield from self._encode(number, _unit_slice(a[head]), self._decode(number, a).merge(self._decode(number, b)))
+
+    def _encode(self, number: int, block: slice, count: Count) -> Named:
+        """Yield the arrays of a block by name; arrays shared with earlier results are written as references."""
+        if count.units is None:
+            return
+        order = list(self.steps)
+        head = {"steps": [order.index(key) for key in count.steps], "units": [block.start, block.stop]}
+        yield f"{number}/{HEAD}", np.array(json.dumps(head))
+        yield f"{number}/{UNITS}/attrs", np.array(json.dumps(count.units.attrs, ensure_ascii=False))
+        yield from ((f"{number}/{UNITS}/{name}", variable.values) for name, variable in count.units.variables.items())
+        shared, results = _addresses(count.results), list(self.results)
+        for at, state in enumerate(count.states.values()):
+            for name, value in state.items():
+                array = np.asarray(value)
+                reference = None if array.flags.writeable else shared.get(_address(array))
+                if reference is None:
+                    yield f"{number}/{at}/{OWN}/{name}", array
+                else:
+                    _, key, variable = reference
+                    yield f"{number}/{at}/{NEEDED}/{name}", np.array([str(results.index(key)), variable])
+
+    def _decode(self, number: int, record: Record) -> Count:
+        """Return the state of a block of a record."""
+        here = under(record, f"{number}")
+        order = list(self.steps)
+        steps = {order[at]: self.steps[order[at]] for at in json.loads(str(here[HEAD]))["steps"]}
+        count = Count(steps, of_units(self.results, _unit_slice(here[HEAD])), units=_units(under(here, UNITS)))
+        results = list(count.results.values())
+        for at, key in enumerate(steps):
+            state = under(here, f"{at}")
+            shared = under(state, NEEDED).items()
+            count.states[key] = under(state, OWN) | {name: results[int(n)][v].values for name, (n, v) in shared}
+        return count
+
+
+def _encode_tally(tally: Tally) -> Named:
+    yield TOKENS, np.array(tally.tokens)
+    yield SOURCES, tally.sources
+
+
+def _decode_tally(record: Record) -> Tally:
+    return Tally(int(record[TOKENS]), record[SOURCES])
+
+
+def _unit_slice(head: np.ndarray) -> slice:
+    return slice(*json.loads(str(head))["units"])
+
+
+def width(record: Record) -> int:
+    """Return the number of blocks of a record."""
+    return sum(name.endswith(f"/{HEAD}") and name.count("/") == 1 for name in record)
+
+
+def under(record: Record, prefix: str) -> dict[str, np.ndarray]:
+    """Return the arrays whose names start with a prefix and a slash, with that start removed."""
+    return {name[len(prefix) + 1 :]: record[name] for name in record if name.startswith(f"{prefix}/")}
+
+
+def _units(arrays: dict[str, np.ndarray]) -> xr.Dataset:
+    """Return the unit coords in a record."""
+    attrs = json.loads(str(arrays.pop("attrs")))
+    return xr.Dataset(coords={name: ("unit", value) for name, value in arrays.items()}, attrs=attrs)
+
+
+def _addresses(results: Mapping[str, xr.Dataset]) -> dict[Any, tuple[np.ndarray, str, str]]:
+    """Return arrays of results by memory address: the array, which keeps it alive, its result and its variable."""
+    arrays = ((variable.values, key, str(name)) for key, result in results.items() for name, variable in result.items())
+    return {_address(array): (array, key, name) for array, key, name in arrays}
+
+
+def _address(array: np.ndarray) -> Any:
+    return array.__array_interface__["data"][0], array.dtype, array.shape, array.strides

@@ -1,0 +1,202 @@
+"""Find damage in a store and repair it where possible; the command `interp doctor`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+import json
+from interp.errors import InterpError
+from interp.errors import SchemaError
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interp.storage.manifest import Manifest
+
+
+
+
+ROWS = 32_768  # rows read at once
+CHUNK = re.compile(r"activation/c/\d+/\d+")
+AGAIN = "--repair, then run the same interp.capture call again"
+ANEW = "remove the store, then run the call that created it again"
+
+
+class Fault(NamedTuple):
+    """A fault of a store.
+
+    Attributes
+    ----------
+    file : str
+        Name of the file in the store.
+    fault : str
+        Description of the fault.
+    remedy : str
+        Suggested action.
+    """
+
+    file: str
+    fault: str
+    remedy: str
+
+
+def examine(store: Path) -> list[Fault]:
+    """Read every byte of a store and return all faults.
+
+    Parameters
+    ----------
+    store : Path
+
+    Returns
+    -------
+    list of Fault
+
+    Raises
+    ------
+    SchemaError
+        The path is not a store.
+    """
+    from interp.storage import checksums
+    from interp.distributed.capture_parts import damaged
+
+    if not store.is_dir() or not any((store / name).exists() for name in (checksums.METADATA, checksums.SUMS)):
+        raise SchemaError(f"{store} is not an interp store. Pass a directory that interp.save or interp.capture wrote.")
+    file_faults = [Fault(name, description, "") for name, description in checksums.faults(store, all_bytes=True)]
+    remedy = AGAIN if _is_recoverable(store, file_faults) else ANEW
+    faults = [one._replace(remedy=_extra_file_remedy(one) or remedy) for one in file_faults]
+    faults += [Fault(name, "has other content than was written", AGAIN) for name in damaged(store)]
+    faults += [Fault(path.name, "was left by a killed process", "--repair") for path in leftovers(store)]
+    return faults or list(_read_through(store))
+
+
+def _extra_file_remedy(fault: Fault) -> str:
+    return "remove the file" if fault.fault.startswith("was not written") else ""
+
+
+def _read_through(store: Path) -> Iterator[Fault]:
+    """Yield faults that appear only when the data is read."""
+    import warnings
+
+    import numpy as np
+
+    import interp
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = interp.open(store)
+        for variable in dataset.variables.values():
+            for first in range(0, len(variable) if variable.ndim else 0, ROWS):
+                np.asarray(variable[first : first + ROWS])
+        if "activation" in dataset:
+            interp.validate(dataset)
+    except InterpError as error:
+        yield Fault("", str(error), ANEW)
+
+
+def leftovers(store: Path) -> list[Path]:
+    """Return the temporary files that killed processes left in a finished store; a resumed capture removes its own."""
+    from interp.storage.store import LABELS_SO_FAR, PARTS
+
+    if any((store / name).is_dir() for name in (LABELS_SO_FAR, PARTS)):
+        return []
+    return sorted(path for path in store.rglob("*.partial") if path.is_file())
+
+
+def unfinished(store: Path) -> str:
+    """Return a description of an unfinished capture; empty for other stores."""
+    from interp.storage.manifest import read
+
+    try:
+        manifest = read(store)
+    except (InterpError, ValueError, TypeError):
+        return ""
+    if manifest is None or manifest.complete:
+        return ""
+    return f"is not finished: {manifest.rows:,} tokens are stored. Run the same interp.capture call again to resume"
+
+
+def _is_recoverable(store: Path, faults: list[Fault]) -> bool:
+    """Return whether only the matrix is damaged, in a store that records the rows of its shards."""
+    from interp.storage.store import SHARDS
+
+    inside = [fault for fault in faults if not _extra_file_remedy(fault)]
+    return bool(inside) and (store / SHARDS).is_file() and all(map(CHUNK.fullmatch, (one.file for one in inside)))
+
+
+def repair(store: Path) -> list[str]:
+    """Repair a store where possible.
+
+    Damaged blocks of a distributed capture are removed; the same `interp.capture` call then runs only their shards
+    again.
+
+    Parameters
+    ----------
+    store : Path
+
+    Returns
+    -------
+    list of str
+        One sentence per repair, and one for what remains to be done.
+    """
+    from interp.distributed.capture_parts import damaged, forget
+
+    faults, corrupt_shards, actions = examine(store), damaged(store), []
+    for path in leftovers(store):
+        path.unlink()
+        actions.append(f"Removed {path.name}.")
+    for name, number in corrupt_shards.items():
+        forget(store, number)
+        actions.append(f"Discarded {name}. Run the same interp.capture call again to recompute it.")
+    handled = set(corrupt_shards) | {one.file for one in faults if one.remedy == "--repair"}
+    remaining = [one for one in faults if not _extra_file_remedy(one) and one.file not in handled]
+    if _is_recoverable(store, remaining):
+        rows = reopen(store, {fault.file for fault in remaining})
+        actions.append(f"Removed {rows:,} rows. Run the same interp.capture call again to fill them.")
+    elif remaining:
+        actions.append(f"The rest can't be repaired: {ANEW}.")
+    return actions
+
+
+def reopen(store: Path, damaged: set[str]) -> int:
+    """Turn a finished store into an unfinished one without the blocks of damaged files; return their number of rows."""
+    import numpy as np
+
+    from interp.storage import checksums, store as storage
+    from interp.storage.writer import forget
+    from interp.storage.manifest import read
+    from interp.distributed.capture_parts import Part, put_labels, told
+
+    manifest = read(store)
+    assert manifest is not None  # noqa: S101 (the manifest was read before)
+    sums, parts = checksums.sealed(store) or {}, json.loads((store / storage.SHARDS).read_bytes())
+    dataset = storage.read_unchecked(store)
+    bad_starts = {int(name.split("/")[2]) * manifest.block for name in damaged}
+    labels = {str(name): coord for name, coord in dataset.coords.items() if coord.dims == ("token",)}
+    for start in range(0, manifest.rows, manifest.block):
+        if start not in bad_starts:
+            stop = min(start + manifest.block, manifest.rows)
+            put_labels(store, start, {name: coord[start:stop].values for name, coord in labels.items()})
+            checksums.seal_block(store, start, start // manifest.block, sums, without={*labels, storage.SHARDS})
+    (store / storage.PARTS).mkdir(exist_ok=True)
+    ends = np.cumsum([part["rows"] for part in parts]).tolist()
+    for part, end in zip(parts, ends, strict=True):
+        first = end - part["rows"]
+        if not any(first < start + manifest.block and end > start for start in bad_starts):
+            told(store, part["number"]).write_text(json.dumps(asdict(Part(**part))), encoding="utf-8")
+    _mark_unfinished(store, manifest, damaged)
+    forget(store, storage.encoded(dataset.isel(token=slice(0))))
+    return sum(min(manifest.block, manifest.rows - start) for start in bad_starts)
+
+
+def _mark_unfinished(store: Path, manifest: Manifest, damaged: set[str]) -> None:
+    """Mark a store as unfinished and remove the damaged files."""
+    from interp.storage import checksums, store as storage
+
+    attributes = json.loads((store / checksums.METADATA).read_bytes())["attributes"]
+    replace(manifest, rows=0, complete=False).write(store, attributes)
+    for name in (checksums.SUMS, storage.SHARDS, *damaged):
+        (store / name).unlink(missing_ok=True)

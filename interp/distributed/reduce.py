@@ -1,0 +1,269 @@
+"""Distributed reduction: one partial state per shard, merged in a tree and finalised once."""
+
+from __future__ import annotations
+
+from interp.measurement.reduce import Step
+from interp.measurement.reduce import planned
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from interp.distributed.pass_state import FORMAT
+from dataclasses import field
+from interp.measurement.sharding import Sharded
+from interp.measurement.sharding import sharded
+from collections.abc import Callable
+from typing import Any
+from collections.abc import Iterator
+from interp.distributed.state_files import Record
+from collections.abc import Sequence
+from dataclasses import dataclass
+from interp.storage.filesystem import writing
+from interp.measurement.reduce import Tally
+from interp.base import Reducer
+from interp.distributed.executors import Engine
+from collections.abc import Mapping
+from pathlib import Path
+from interp.distributed.executors import Shipped
+from interp.distributed.state_files import Range
+from interp.distributed import state_files
+from interp.distributed.executors import arrived
+import json
+from interp.distributed.state_files import Aside
+from interp.distributed.pass_state import Work
+from interp.storage.fingerprint import described
+from contextlib import nullcontext
+import numpy as np
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+
+
+Held = Mapping[str, np.ndarray] | Path | Aside
+Show = Callable[[Iterator[int]], None]
+
+
+def reduce_in_shards(reducer: Reducer, source: Any, engine: Engine, folder: Path | None, show: Show) -> xr.Dataset:
+    """Return the result of a reducer over a source, as `interp.reducers.reduce` does.
+
+    Parameters
+    ----------
+    reducer : Reducer
+    source : Dataset or Sharded
+    engine : Engine
+    folder : Path, optional
+        State directory; each pass has its own subdirectory.
+    show : callable
+        Exhausts an iterator that yields the number of newly finished shards, and reports progress.
+    """
+    parts, levels = sharded(source), planned(reducer, source)
+    if folder is None:
+        return _run_passes(levels, parts, engine, None, show)
+    with writing(folder), state_files.begun(folder, identity(reducer, parts)):
+        return _run_passes(levels, parts, engine, folder, show)
+
+
+def _run_passes(levels: Sequence[Mapping[str, Step]], parts: Sharded, engine: Engine, folder: Path | None, show: Show
+               ) -> xr.Dataset:  # fmt: skip
+    """Run several passes, each of which uses the results of the earlier ones; return the result of the last."""
+    shipped, tally = engine.ship(parts), Tally()
+    results: dict[str, xr.Dataset] = {}
+    for level, steps in enumerate(levels):
+        work = Work(steps, results)
+        total = _merge_all_shards(work, parts, shipped, engine, folder and folder / f"{level}", show)
+        with opened(total) as record:
+            level_results, tally = work.finish(record)
+        results |= level_results
+    return results[next(iter(levels[-1]))].assign_attrs(tally.attrs())
+
+
+def identity(reducer: Reducer, parts: Sharded) -> dict[str, str]:
+    """Return the properties by which two calls are recognised as the same."""
+    options = json.dumps(reducer.options(), sort_keys=True, ensure_ascii=False, default=described)
+    return {"probe": f"{reducer.name} {reducer.version}", "options": options, "format": FORMAT, **parts.identity()}
+
+
+def _merge_all_shards(work: Work, parts: Sharded, source: Any, engine: Engine, folder: Path | None, show: Show) -> Held:
+    """Return the merged state of all shards."""
+    shipped_work, finished = engine.ship(work, read_only=True), dict[Range, Any]()
+    if folder is not None:
+        folder.mkdir(exist_ok=True)
+        finished = dict(state_files.recorded(folder))
+
+    def state_path(shards: Range) -> Path | None:
+        return state_files.place(folder, *shards) if folder is not None else None
+
+    def calls() -> Iterator[tuple[int, Callable[[], Any]]]:
+        covered = {number for start, stop in finished for number in range(start, stop)}
+        for number, shard in enumerate(parts.shards()):
+            if number not in covered:
+                yield (
+                    number,
+                    partial(
+                        engine.submit, _reduce_shard, shipped_work, source, shard, state_path((number, number + 1))
+                    ),
+                )
+
+    tree = Tree(engine, lambda a, b, shards: engine.submit(_merge, shipped_work, a, b, state_path(shards), soon=True))
+    show(tree.run(calls(), finished))
+    total = tree.total()
+    if total is None:
+        return dict(work.count([]))
+    if isinstance(total, Path):
+        return total
+    content = engine.value(engine.submit(_content_or_names, total))
+    return Fetched(engine, total, content) if isinstance(content, list) else content
+
+
+def _reduce_shard(work: Work | Shipped, source: Sharded | Shipped, shard: Any, path: Path | None) -> Held:
+    """Compute the state of a shard; runs on a worker."""
+    import dask
+
+    with dask.config.set(scheduler="synchronous"):
+        return kept(arrived(work).count(arrived(source).of(shard)), path)
+
+
+def _content_or_names(state: Held) -> Held | list[str]:
+    """Return a state, or only the names of its arrays if it is on this worker's disk."""
+    if isinstance(state, Aside):
+        with state.opened() as record:
+            return list(record)
+    return state
+
+
+def _fetch_array(state: Aside, name: str) -> np.ndarray:
+    with state.opened() as record:
+        return record[name]
+
+
+class Fetched(Mapping[str, np.ndarray]):
+    """A state on a worker's disk. Arrays are fetched one by one, on access."""
+
+    def __init__(self, engine: Engine, handle: Any, names: list[str]) -> None:
+        self.engine, self.held, self.names = engine, handle, names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.names:
+            raise KeyError(name)
+        value: np.ndarray = self.engine.value(self.engine.submit(_fetch_array, self.held, name))
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def _merge(work: Work | Shipped, a: Held, b: Held, path: Path | None) -> Held:
+    """Merge two states; their files are deleted once the merged one is written."""
+    if path is not None and path.exists():  # written by a worker that died before it could return
+        return path
+    with opened(a) as first, opened(b) as second:
+        merged = kept(arrived(work).merge(first, second), path, large=isinstance(a, Aside) or isinstance(b, Aside))
+    for old in (a, b):
+        if isinstance(old, Path):
+            old.unlink(missing_ok=True)
+    return merged
+
+
+def kept(record: Iterable[tuple[str, np.ndarray]], path: Path | None, *, large: bool = False) -> Held:
+    """Store a state given array by array: at a path, on the local disk if large, else in memory; return its handle."""
+    if path is not None:
+        state_files.write(record, path)
+        return path
+    if large:
+        return Aside.of(record)
+    state = dict(record)
+    return Aside.of(state.items()) if state_files.is_large(state) else state
+
+
+def opened(state: Held) -> AbstractContextManager[Record]:
+    """Open a state. Arrays in files are read on access; arrays in memory are copied, since reducers may modify them."""
+    if isinstance(state, Aside):
+        return state.opened()
+    if isinstance(state, Path):
+        return state_files.opened(state)
+    if isinstance(state, Fetched):
+        return nullcontext(state)
+    return nullcontext({name: value.copy() for name, value in state.items()})
+
+
+
+
+@dataclass
+class Tree:
+    """Merges neighbouring ranges of equal size, and at the end the remaining ones from first to last.
+
+    Parameters
+    ----------
+    engine : Engine
+    merge : callable
+        ``merge(a, b, (start, stop))`` starts a call that merges two states, and returns its handle.
+    """
+
+    engine: Engine
+    merge: Callable[[Any, Any, Range], Any]
+    ready: dict[int, tuple[int, Any]] = field(default_factory=dict)  # first shard -> (stop, handle)
+    running: dict[int, tuple[Range, Any]] = field(default_factory=dict)
+    begun: int = 0
+
+    def run(self, calls: Iterator[tuple[int, Callable[[], Any]]], finished: Mapping[Range, Any]) -> Iterator[int]:
+        """Start the calls of all shards, and merge their states and the ``finished`` ones.
+
+        Parameters
+        ----------
+        calls : iterator of (int, callable)
+            Number of each missing shard, and the function that starts its call.
+        finished : mapping of (int, int) to object
+            Handles of finished states, by the range (start, stop) of their shards.
+
+        Yields
+        ------
+        int
+            Number of newly finished shards.
+        """
+        for (start, stop), handle in finished.items():
+            self._add(start, stop, handle)
+        room = self.engine.room()
+        for number, call in calls:
+            while len(self.running) >= room:
+                yield self._wait()
+            self._track((number, number + 1), call())
+        while self.running or len(self.ready) > 1:
+            if not self.running:
+                self._merge_pair(*sorted(self.ready)[:2])
+            yield self._wait()
+
+    def total(self) -> Any | None:
+        """Return the handle of the merged state of all shards, or None if there are no shards."""
+        return next(iter(self.ready.values()))[1] if self.ready else None
+
+    def _track(self, shards: Range, handle: Any) -> None:
+        self.begun += 1
+        self.running[self.begun] = shards, handle
+
+    def _wait(self) -> int:
+        """Wait for a call and add its state; return 1 for a shard, 0 for a merge."""
+        first = self.engine.first([handle for _, handle in self.running.values()])
+        number = next(number for number, (_, handle) in self.running.items() if handle is first)
+        (start, stop), handle = self.running.pop(number)
+        self._add(start, stop, handle)
+        return int(stop - start == 1)
+
+    def _add(self, start: int, stop: int, handle: Any) -> None:
+        self.ready[start] = stop, handle
+        size = stop - start
+        if size & (size - 1) or start % size:
+            return
+        first, second = start & ~size, start | size
+        if {first, second} <= set(self.ready) and self.ready[first][0] - first == self.ready[second][
+            0
+        ] - second == size:
+            self._merge_pair(first, second)
+
+    def _merge_pair(self, first: int, second: int) -> None:
+        (_, a), (stop, b) = self.ready.pop(first), self.ready.pop(second)
+        self._track((first, stop), self.merge(a, b, (first, stop)))

@@ -1,0 +1,237 @@
+"""Partial states of a reduction on disk. Each file covers a range of shards and is written atomically."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from contextlib import suppress
+from collections.abc import Iterable
+from typing import Self
+from zipfile import BadZipFile
+import shutil
+from collections.abc import Callable
+from typing import Any
+import mmap
+from interp.storage.filesystem import lock
+from collections.abc import Iterator
+from interp.storage.filesystem import writing
+import threading
+from zipfile import ZipFile
+from interp.distributed.executors import sent
+import os
+from collections.abc import Mapping
+from typing import IO
+from pathlib import Path
+from typing import SupportsIndex
+import tempfile
+import json
+from interp.errors import OptionError
+import numpy as np
+
+
+
+
+NAME = re.compile(r"(\d+)-(\d+)\.npz")
+CALL = "call.json"
+Record = Mapping[str, np.ndarray]
+Range = tuple[int, int]
+
+
+@contextmanager
+def begun(folder: Path, call: Mapping[str, str]) -> Iterator[None]:
+    """Lock the state directory of a call; create it, or check that the same call created it.
+
+    Raises
+    ------
+    OptionError
+        The directory belongs to another call, has other content, or is in use by another process.
+    """
+    _create_or_check(folder, call)
+    descriptor = lock(folder, f"Another process is writing states to {folder}. Wait until it ends, or stop it.")
+    try:
+        yield
+    finally:
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _create_or_check(folder: Path, call: Mapping[str, str]) -> None:
+    call_file = folder / CALL
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        put(call_file, json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
+    stored: dict[str, str] = json.loads(call_file.read_text(encoding="utf-8")) if call_file.is_file() else {}
+    differing = [name for name in {**stored, **call} if stored.get(name) != call.get(name)]
+    if differing:
+        raise OptionError(
+            f"{folder} holds the states of a different call. Differences: {', '.join(sorted(differing))}. Run that "
+            "call again, or remove the directory."
+        )
+
+
+def remove(folder: Path) -> None:
+    """Delete a state directory. `call.json` goes last, so that an interrupted delete leaves a resumable directory."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+    shutil.rmtree(folder)
+
+
+def recorded(folder: Path) -> dict[Range, Path]:
+    """Return the state files of a directory by the range of shards that they cover, the widest where ranges overlap.
+
+    Superseded, unreadable and unfinished files are removed.
+    """
+    paths: dict[Range, Path] = {}
+    for path in folder.glob("*.partial"):
+        path.unlink()
+    matches = [(match, path) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
+    spans = sorted(((int(match[1]), int(match[2]), path) for match, path in matches), key=lambda one: (one[0], -one[1]))
+    covered = 0
+    for start, stop, path in spans:
+        if start >= covered and readable(path):
+            paths[start, stop], covered = path, stop
+        else:
+            path.unlink()
+    return paths
+
+
+def place(folder: Path, start: int, stop: int) -> Path:
+    """Return the path of the state of the shards ``start`` to ``stop`` (exclusive)."""
+    return folder / f"{start:07d}-{stop:07d}.npz"
+
+
+def write(record: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
+    """Write a state file atomically."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with temporary.open("wb") as stream:
+        save(record, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a state file."""
+    with opened(path) as record:
+        return dict(record)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Record]:
+    """Open a state file; arrays are read on access and checked against the checksums of the archive."""
+    with path.open("rb") as stream, loaded(stream) as record:
+        yield record
+
+
+def save(record: Iterable[tuple[str, np.ndarray]], stream: IO[bytes]) -> None:
+    """Write a state to an open file in the format of `numpy.savez`, one array at a time."""
+    with ZipFile(stream, "w") as archive:
+        for name, value in record:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, value, allow_pickle=False)
+
+
+@contextmanager
+def loaded(stream: IO[bytes]) -> Iterator[Record]:
+    """Open the state in an open file."""
+    with np.load(stream, allow_pickle=False) as record:
+        yield record
+
+
+def readable(path: Path) -> bool:
+    """Return whether all arrays of a state file can be read."""
+    try:
+        with opened(path) as record:
+            for name in record:
+                record[name]
+    except (BadZipFile, OSError, ValueError, EOFError):
+        return False
+    return True
+
+
+def put(path: Path, data: bytes) -> None:
+    """Write a file atomically."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+
+LARGE = 2**26  # bytes: smaller states stay in memory
+USED: list[Path] = []  # the directory of the last worker that ran a call in this process
+
+
+class Aside:
+    """A state in an unnamed temporary file, deleted with its worker; unpickling writes it to a new unnamed file.
+
+    Parameters
+    ----------
+    stream : binary file
+        The state, in the format of `save`.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream, self.lock = stream, threading.Lock()
+
+    @classmethod
+    def of(cls, record: Iterable[tuple[str, np.ndarray]]) -> Self:
+        """Write a state, one array at a time.
+
+        Parameters
+        ----------
+        record : iterable of (str, array)
+            Names and arrays.
+
+        Raises
+        ------
+        StorageError
+            The disk is full.
+        """
+        return cls._from_writer(lambda stream: save(record, stream))
+
+    @classmethod
+    def arrived(cls, data: Any) -> Self:
+        """Write the bytes of a file received from another worker."""
+        return cls._from_writer(lambda stream: stream.write(data))
+
+    @classmethod
+    def _from_writer(cls, fill: Callable[[IO[bytes]], object]) -> Self:
+        folder = scratch()
+        with writing(folder / "record"):
+            stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the object)
+            fill(stream)
+            stream.flush()
+        return cls(stream)
+
+    @contextmanager
+    def opened(self) -> Iterator[Record]:
+        """Open the state; arrays are read on access."""
+        with self.lock:
+            self.stream.seek(0)
+            with loaded(self.stream) as record:
+                yield record
+
+    def __sizeof__(self) -> int:
+        return os.fstat(self.stream.fileno()).st_size  # for Dask: limits how many are fetched at once
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_COPY)  # the receiver would copy a read-only buffer
+        return Aside.arrived, (sent(data, protocol),)
+
+
+def scratch() -> Path:
+    """Return the local directory of the current worker, or the system's temporary directory outside of a worker.
+
+    Received states are unpickled outside of any task; then it is the directory of the worker that ran the last task.
+    """
+    with suppress(ImportError, ValueError):
+        from distributed import get_worker
+
+        USED[:] = [Path(get_worker().local_directory)]
+    return USED[0] if USED else Path(tempfile.gettempdir())
+
+
+def is_large(record: Record) -> bool:
+    """Return whether a state is larger than `LARGE` and belongs on disk."""
+    return sum(value.nbytes for value in record.values()) > LARGE

@@ -1,0 +1,305 @@
+"""A model under edits: the engine replaces its recurrent modules, hooks edit the outputs of other modules."""
+
+from __future__ import annotations
+
+import torch
+from interp.recurrence.engine import run
+from contextlib import contextmanager
+from interp.interventions.edits import Edit
+from interp.interventions.forward_pass import Tally
+from interp.activations.plan import Reading
+from interp.recurrence.adapter import Adapter
+from interp.interventions.editors import substituted
+from torch.jit import ScriptModule
+from interp.errors import UnknownNameError
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+from collections.abc import Iterator
+from interp.activations.verification import sample
+from interp.interventions.targets import Target
+from interp.recurrence.engine import Watch
+from interp.activations.recording import Recording
+from collections.abc import Sequence
+from interp.recurrence.sequences import Axis
+import sys
+from interp.torch_utils import replaced
+from interp.interventions.editors import layered
+from interp.activations.verification import SelfCheck
+from collections.abc import Mapping
+from interp.interventions.editors import Change
+from interp.activations.verification import sample_state
+from interp.interventions.forward_pass import Pass
+from interp.interventions.targets import Layout
+from interp.torch_utils import Forward
+from interp.interventions.gradients import Spots
+from interp.activations.verification import chosen
+from interp.activations.hooks import take
+from interp.errors import CaptureError
+from torch.nn.utils.rnn import PackedSequence
+from interp.torch_utils import listening
+from interp.recurrence.engine import run_cell
+from torch import Tensor
+from interp.interventions.editors import Substitution
+from interp.errors import OptionError
+from interp.torch_utils import tensor_of
+from interp.activations.inspection import Seen
+from torch import nn
+import numpy as np
+from functools import partial
+
+
+
+
+Recorder = Callable[[int, str, Axis], Watch]
+MARK = "interp_edits"
+
+
+class Scheduled:
+    """One edit with the names and positions of its units in a model."""
+
+    def __init__(self, edit: Edit, layout: Layout) -> None:
+        has_all_units = edit.units is None and isinstance(edit, Spots)
+        self.edit, self.names = edit, list(layout.at) if has_all_units else layout.names(edit.units)
+        self.targets, self.tally = layout.targets(self.names), Tally()
+        self._cache: dict[int, Tensor] = {}
+
+    def values(self, target: Target) -> Tensor:
+        """Return the replacement values of the units of a target, ``(row, unit)``."""
+        values = self._cache.get(0)
+        if values is None:
+            values = self._cache[0] = self.edit.values(self.names)
+        if len(self.names) == len(target.places):
+            return values
+        if values.requires_grad:
+            return values[:, target.places]
+        return self._cache.setdefault(id(target), values[:, target.places])
+
+
+class Stage:
+    """A model under edits.
+
+    Parameters
+    ----------
+    model : Module
+        Model whose recurrent modules are run by the engine, edited or not, so that only the edits have an effect.
+    edits : sequence of Edit
+        Edits in the order in which they apply.
+
+    Raises
+    ------
+    UnknownNameError, CaptureError, OptionError
+        If edits do not fit the model.
+    """
+
+    def __init__(self, model: nn.Module, edits: Any, check: str = "sample") -> None:
+        self.layout, self.check = Layout(model), None if check == "none" else SelfCheck(check)
+        self.scheduled = [Scheduled(edit, self.layout) for edit in listed(edits)]
+        self.outputs = sorted({t.module for s in self.scheduled for t in s.targets if t.quantity == "out"})
+        self.readings: dict[str, Reading] = {}
+        self.now: Pass | None = None
+        self._check_cells()
+
+    def _check_cells(self) -> None:
+        for scheduled in self.scheduled:
+            for target in scheduled.targets:
+                entry = self.layout.seen.get(target.module)
+                cell = entry is not None and entry.adapter is not None and entry.adapter.cell
+                if cell and scheduled.edit.seen_by == "output":
+                    raise CaptureError(
+                        f"seen_by='output' has no meaning in {target.module!r}: the model itself passes the state of a "
+                        "cell from step to step. Use seen_by='state'."
+                    )
+
+    def open(self, started: Pass) -> None:
+        """Start a forward."""
+        self.now = started
+        for scheduled in self.scheduled:
+            if isinstance(scheduled.edit, Spots):
+                scheduled.edit.begin(scheduled.names, started)
+
+    @property
+    def passed(self) -> Pass:
+        """The current forward; a new one is started if there is none."""
+        if self.now is None:
+            self.open(Pass())
+        assert self.now is not None  # noqa: S101
+        return self.now
+
+    def finish(self) -> None:
+        """Raise an error if an edit changed nothing in all forwards."""
+        for scheduled in self.scheduled:
+            if not (isinstance(scheduled.edit, Spots) and scheduled.edit.spots):
+                scheduled.tally.check(scheduled.edit)
+
+    def watcher(self, name: str, adapter: Adapter, record: Recorder | None) -> Recorder:
+        """Return the function that makes the engine's observers for one call of a module."""
+        return partial(self._make_watch, name, adapter, record, [])
+
+    def _make_watch(
+        self,
+        name: str,
+        adapter: Adapter,
+        record: Recorder | None,
+        offset: list[np.ndarray],
+        layer: int,
+        direction: str,
+        axis: Axis,
+    ) -> Watch:
+        if not offset:
+            reading = self.readings.get(name)
+            offset.append(self.passed.enter(name, axis, reading is not None and reading.calls > 1))
+        inner = record(layer, direction, axis) if record is not None else None
+        state, output = (self._changes(name, layer, direction, scope, axis, offset[0]) for scope in ("state", "output"))
+        return layered(state, output, adapter.state[0], inner if type(inner) is not Watch else None)
+
+    def _changes(
+        self, name: str, layer: int, direction: str, seen_by: str, axis: Axis, offset: np.ndarray
+    ) -> Mapping[str, Sequence[Change]]:
+        """Return the edits of one layer and direction in one call, by quantity."""
+        changes: dict[str, list[Change]] = {}
+        for scheduled in self.scheduled:
+            edit = scheduled.edit
+            if edit.seen_by != seen_by:
+                continue
+            for target in scheduled.targets:
+                if (target.module, target.layer, target.direction) != (name, layer, direction):
+                    continue
+                if isinstance(edit, Spots):
+                    change: Change = edit.change(target, axis)
+                else:
+                    rows = self.passed.rows(edit, scheduled.tally, axis.lengths.numpy(), offset)
+                    change = Substitution(rows, scheduled.values(target), target.columns, axis)
+                changes.setdefault(target.quantity, []).append(change)
+        return changes
+
+    def at_output(self, name: str, output: Any) -> Any:
+        """Return the edited output of a module that is not recurrent."""
+        value = tensor_of(output)
+        if value is None or value.dim() < 2 or not value.is_floating_point():
+            raise CaptureError(f"The output of {name!r} can't be edited: it is not a float tensor with a time axis.")
+        passed, module = self.passed, self.layout.modules[name]
+        call = passed.outputs.get(name, 0)
+        passed.outputs[name] = call + 1
+        reading = self.readings.get(name)
+        layout = reading.layout if reading is not None else passed.layout(name, module, value)
+        edited = value
+        for scheduled in self.scheduled:
+            for target in scheduled.targets:
+                if target.module == name and target.quantity == "out":
+                    edited = self._edit_value(scheduled, target, layout, edited, call)
+        return put(output, edited)
+
+    def _edit_value(self, scheduled: Scheduled, target: Target, layout: str | None, value: Tensor, call: int) -> Tensor:
+        """Return an output after one edit."""
+        edit = scheduled.edit
+        if layout is None and not (edit.constant and not isinstance(edit, Spots)):
+            raise CaptureError(
+                f"The tokens of the output of {target.module!r} are unknown: no recurrent module ran before it, or it "
+                "has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or use interp.run."
+            )
+        if isinstance(edit, Spots):
+            return edit.at_output(target, layout or "", value)
+        n_dims = 2 if layout in ("batch", "time") or (layout is None and value.dim() > 2) else 1
+        flat = value.reshape(value.shape[:n_dims].numel(), -1)
+        if int(target.columns.max()) >= flat.shape[1]:
+            raise UnknownNameError(
+                f"No unit named '{target.module}.out.{int(target.columns.max())}': "
+                f"the output of {target.module!r} has {flat.shape[1]} units."
+            )
+        if layout is None:
+            rows = torch.zeros(len(flat), dtype=torch.int64)
+            tally = scheduled.tally
+            tally.calls, tally.tokens, tally.steps = tally.calls + 1, tally.tokens + len(flat), sys.maxsize
+        else:
+            rows = self.passed.of_output(edit, scheduled.tally, layout, value, call)
+        return substituted(flat, rows, scheduled.values(target), target.columns).reshape(value.shape)
+
+
+def listed(edits: Any) -> list[Edit]:
+    """Return edits as a list; raise `OptionError` if one is not an edit."""
+    items = [edits] if isinstance(edits, Edit) else list(edits)
+    for edit in items:
+        if not isinstance(edit, Edit):
+            raise OptionError(
+                f"edits= takes interp.Ablate, Clamp, Patch or Leaves; got {type(edit).__name__}: {edit!r}."
+            )
+    return items
+
+
+def put(output: Any, value: Tensor) -> Any:
+    """Return an output with its tensor, packed data, or first element of a tuple replaced."""
+    if isinstance(output, PackedSequence):
+        return PackedSequence(value, output.batch_sizes, output.sorted_indices, output.unsorted_indices)
+    if isinstance(output, tuple | list):
+        return type(output)((put(output[0], value), *output[1:]))
+    return value
+
+
+@contextmanager
+def staged(stage: Stage, recording: Recording | None = None) -> Iterator[None]:
+    """Apply the edits of a stage, and record its quantities, whenever the model runs inside the block."""
+    readings = {reading.name: reading for reading in recording.plan.readings} if recording is not None else {}
+    with ExitStack() as stack:
+        for name, entry in stage.layout.seen.items():
+            if entry.adapter is not None:
+                if hasattr(entry.module.__dict__.get("forward"), MARK):
+                    raise CaptureError(f"{name!r} is already edited: put all edits into one list.")
+                stack.enter_context(replaced(entry.module, stand_in(stage, entry, recording, readings.get(name))))
+        for name in stage.outputs:
+            stack.enter_context(answering(name, stage.layout.modules[name], partial(stage.at_output, name)))
+        for reading in readings.values():
+            if reading.adapter is None and recording is not None:
+                stack.enter_context(listening(reading.module, partial(take, recording, reading)))
+        yield
+
+
+def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Reading | None) -> Forward:
+    """Return a ``forward`` that runs the engine under the edits of a stage."""
+    adapter, module, original = entry.adapter, entry.module, entry.module.forward
+    assert adapter is not None  # noqa: S101
+    engine = run_cell if adapter.cell else run
+
+    def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (argument names of torch's modules)
+        if stage.check is not None:
+            compare(stage.check, entry, original, input, hx)
+        record = recording.watcher(reading) if recording is not None and reading is not None else None
+        return engine(adapter, module, input, hx, stage.watcher(entry.name, adapter, record))
+
+    setattr(forward, MARK, stage)
+    return forward
+
+
+def compare(check: SelfCheck, entry: Seen, original: Forward, data: Any, state: Any) -> None:
+    """Compare the engine without edits with the module, on some samples of each new structure of call."""
+    adapter, module = entry.adapter, entry.module
+    assert adapter is not None  # noqa: S101
+    max_samples = 0 if module.training else check.due(entry.name, data, state)
+    if not max_samples:
+        return
+    with torch.no_grad():
+        choice = chosen(data, adapter.cell, module, max_samples)
+        if choice is not None:
+            data, state = sample(data, choice, module, adapter.cell), sample_state(state, choice, adapter.cell)
+        engine = run_cell if adapter.cell else run
+        result = engine(adapter, module, data, state, lambda *_: Watch())
+        check.compare(entry.name, original, adapter, module, (data, state), result, sys.maxsize)
+
+
+@contextmanager
+def answering(name: str, module: nn.Module, answer: Callable[[Any], Any]) -> Iterator[None]:
+    """Replace the output of a module with ``answer(output)`` in each forward inside the block."""
+    if isinstance(module, ScriptModule):
+        original = getattr(module, "forward", None)
+        if original is None:
+            raise CaptureError(
+                f"The output of {name!r} can't be edited: torch.jit has compiled it. Edit the original module."
+            )
+        with replaced(module, lambda *args, **kwargs: answer(original(*args, **kwargs))):
+            yield
+        return
+    handle = module.register_forward_hook(lambda _module, _args, output: answer(output))
+    try:
+        yield
+    finally:
+        handle.remove()

@@ -1,0 +1,120 @@
+"""Observers of the engine that apply edits, and edits bound to one call."""
+
+from __future__ import annotations
+
+import torch
+from typing import Any
+from torch import Tensor
+from collections.abc import Mapping
+from typing import Protocol
+from interp.recurrence.engine import Watch
+from collections.abc import Sequence
+from interp.recurrence.sequences import Axis
+
+
+
+
+
+class Change(Protocol):
+    """An edit bound to one call of a module."""
+
+    def __call__(self, value: Tensor, step: int) -> Tensor:
+        """Return the edited value ``(sample, size)``, with samples in the order of the layout."""
+
+
+class Substitution:
+    """A `Change` that replaces some columns with rows of values at the edited tokens.
+
+    Parameters
+    ----------
+    rows : Tensor (sample, step)
+        Row of ``values`` for each token, -1 if it is not edited; samples in the caller's order.
+    values : Tensor (row, unit)
+        Replacement values of the columns.
+    columns : Tensor (unit,)
+        Columns to replace.
+    axis : Axis
+        Layout of the call.
+    """
+
+    def __init__(self, rows: Tensor, values: Tensor, columns: Tensor, axis: Axis) -> None:
+        ordered = rows if axis.order is None else rows[axis.order.cpu()]
+        self.rows = ordered.t().contiguous()
+        self.active = (self.rows >= 0).any(1).tolist()
+        self.values, self.columns = values, columns
+
+    def __call__(self, value: Tensor, step: int) -> Tensor:
+        """Return the value with its columns replaced."""
+        if not self.active[step]:
+            return value
+        return substituted(value, self.rows[step, : value.shape[0]], self.values, self.columns)
+
+
+def substituted(value: Tensor, rows: Tensor, values: Tensor, columns: Tensor) -> Tensor:
+    """Return ``value`` (token, size) with columns replaced by ``values[rows]``, except where the row is -1."""
+    new = values[rows.clamp(min=0).to(values.device)].to(value)
+    unedited, columns = (rows < 0)[:, None].to(value.device), columns.to(value.device)
+    return value.index_copy(1, columns, torch.where(unedited, value.index_select(1, columns), new))
+
+
+class EditWatch(Watch):
+    """An observer that edits the quantities of one layer and direction during one call, and passes them on.
+
+    Parameters
+    ----------
+    changes : mapping of str to sequence of Change
+        Edits of each quantity, in the order in which they apply.
+    record : Watch, optional
+        Observer that receives the edited values.
+    only, skip : str, optional
+        The only quantity to record, or a quantity to exclude.
+    """
+
+    def __init__(
+        self, changes: Mapping[str, Sequence[Change]], record: Watch | None = None, *, only: str = "", skip: str = ""
+    ) -> None:
+        self.changes, self.record, self.only, self.skip = changes, record, only, skip
+        self.step = 0
+
+    def begin(self, step: int, samples: int) -> None:  # noqa: D102
+        self.step = step
+        if self.record is not None and not self.only:
+            self.record.begin(step, samples)
+
+    def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
+        value: Tensor = function(*args) if callable(function) else function
+        for change in self.changes.get(quantity, ()):
+            value = change(value, self.step)
+        if self.record is not None and quantity != self.skip and self.only in ("", quantity):
+            self.record(quantity, value)
+        return value
+
+
+def layered(
+    state: Mapping[str, Sequence[Change]],
+    output: Mapping[str, Sequence[Change]],
+    outward: str,
+    record: Watch | None,
+) -> Watch:
+    """Return the observer of one layer and direction.
+
+    Parameters
+    ----------
+    state, output : mapping of str to sequence of Change
+        Edits that propagate through the recurrence, and edits that only downstream modules receive, applied after them.
+    outward : str
+        Quantity that downstream modules read.
+    record : Watch, optional
+        Observer of the values that downstream modules receive.
+    """
+    if not output:
+        return EditWatch(state, record) if state or record is not None else Watch()
+    if set(output) == {outward}:
+        watch = EditWatch(state, record, skip=outward)
+        watch.readers = EditWatch(output, record, only=outward)
+        watch.readers.last = True
+        return watch
+    both = {name: [*state.get(name, ()), *output.get(name, ())] for name in {**state, **output}}
+    watch = EditWatch(state)
+    watch.readers = EditWatch(both, record)
+    return watch

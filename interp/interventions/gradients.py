@@ -1,0 +1,231 @@
+"""Zero leaf tensors added to activations, so that one backward pass returns the gradients of all units."""
+
+from __future__ import annotations
+
+import torch
+from interp.interventions.edits import Edit
+from interp.activations.tokens import read_rows
+from interp.activations.tokens import Tokens
+from dataclasses import field
+from typing import Any
+from interp.interventions.targets import Target
+from collections.abc import Sequence
+from interp.recurrence.sequences import Axis
+from dataclasses import dataclass
+from interp.interventions.edits import Labels
+from abc import abstractmethod
+from interp.interventions.editors import Change
+from interp.interventions.forward_pass import Pass
+from interp.errors import CaptureError
+from torch import Tensor
+from interp.activations.tokens import loose_rows
+import numpy as np
+
+
+
+
+Key = tuple[str, int, str, str]
+
+
+@dataclass
+class Spot:
+    """Recorded values of one quantity of one module, layer and direction: one tensor per call.
+
+    Attributes
+    ----------
+    layout : str
+        Layout of a module's output; empty for the quantities of recurrent modules.
+    leaves, values : list of Tensor
+        Zeros and values of each call: packed ``(row, size)`` for recurrent modules, otherwise in the shape of the
+        output.
+    """
+
+    target: Target
+    layout: str = ""
+    leaves: list[Tensor] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
+
+
+class Spots(Edit):
+    """An edit that records the values of its units at every token of the last forward.
+
+    Parameters
+    ----------
+    units, seen_by
+        As in `Edit`.
+    """
+
+    def __init__(self, units: Any = None, *, seen_by: str = "state") -> None:
+        super().__init__(units, seen_by=seen_by)
+        self.every: list[str] = []
+        self.spots: dict[Key, Spot] = {}
+        self.passed = Pass()
+
+    @abstractmethod
+    def change(self, target: Target, axis: Axis) -> Change:
+        """Return the change for one call of a recurrent module."""
+
+    @abstractmethod
+    def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
+        """Return the edited output of a module."""
+
+    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
+        """Return 0 for every token."""
+        return np.zeros(n, np.int64)
+
+    def values(self, names: Sequence[str]) -> Tensor:
+        """Return zeros: there are no replacement values."""
+        return torch.zeros(1, len(names))
+
+    def begin(self, names: list[str], passed: Pass) -> None:
+        """Start recording a new forward."""
+        self.every, self.spots, self.passed = names, {}, passed
+
+    def spot(self, target: Target, layout: str = "") -> Spot:
+        """Return the recorded values of a target; create them on first use."""
+        key = (target.module, target.layer, target.direction, target.quantity)
+        return self.spots.setdefault(key, Spot(target, layout))
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the units that the last forward computed, in the order of the columns."""
+        positions = sorted(int(position) for spot in self.spots.values() for position in spot.target.places)
+        return [self.every[position] for position in positions]
+
+    @property
+    def labels(self) -> dict[str, np.ndarray]:
+        """Labels of the tokens of the last forward, in the order of the rows: ``sample``, ``step``, … ``(token,)``."""
+        return self.tokens().labels
+
+    def gathered(self, parts: dict[Key, list[Tensor]], some: Tensor | None) -> Tensor:
+        """Return the values of all calls as ``(token, unit)``, for all tokens or a subset."""
+        tokens, columns, positions = self.tokens(), [], []
+        subset: Any = slice(None) if some is None else some
+        for key, spot in self.spots.items():
+            calls, axes = parts[key], self.axes(key[0])
+            if spot.layout:
+                rows = read_rows(calls, spot.layout, tokens, self.packing(sum(map(len, calls))))[subset]
+            else:
+                values = torch.cat(calls) if len(calls) > 1 else calls[0]
+                rows = values[loose_rows(axes, tokens)[subset].to(values.device)]
+            columns.append(rows[:, spot.target.columns.to(rows.device)])
+            positions.append(spot.target.places)
+        return torch.cat(columns, 1)[:, torch.cat(positions).argsort()]
+
+    def axes(self, module: str) -> list[Axis]:
+        """Return the layouts of the calls of a recurrent module; for a cell, one layout for all calls."""
+        axes = self.passed.axes.get(module, [])
+        if axes and axes[0].kind == "cell":
+            return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
+        return axes
+
+    def packing(self, rows: int) -> list[Axis]:
+        """Return the layouts of the recurrent calls with this total number of packed rows."""
+        for name in self.passed.axes:
+            axes = self.axes(name)
+            if all(axis.kind == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
+                return axes
+        return []
+
+    def tokens(self) -> Tokens:
+        """Return the tokens of the last forward."""
+        if not self.spots:
+            raise CaptureError("No forward has run under this edit yet: call the model inside interp.intervene.")
+        axes = next((calls for name in self.passed.axes if (calls := self.axes(name))), [])
+        if self.passed.tokens is not None and len(axes) < 2:
+            return self.passed.tokens
+        if not axes:
+            raise CaptureError("Units without a recurrent module need the batch: interp.intervene(model, …, batch=…).")
+        lengths = np.stack([axis.lengths.numpy() for axis in axes])
+        return Tokens(lengths.sum(0), {}, None, self.passed.first, calls=lengths if len(lengths) > 1 else None)
+
+
+
+
+class Leaf:
+    """A `Change` that adds zeros to the steps of one quantity in one call."""
+
+    def __init__(self, spot: Spot, axis: Axis) -> None:
+        self.spot, self.axis = spot, axis
+        self.steps: tuple[Tensor, ...] = ()
+        self.rows = torch.empty(0)
+
+    def __call__(self, value: Tensor, step: int) -> Tensor:
+        """Return the value plus the zeros of this step."""
+        if not self.steps:
+            leaf = zeros(value, (self.axis.starts[-1], value.shape[1]))
+            self.rows = value.new_empty(leaf.shape)
+            self.spot.leaves.append(leaf)
+            self.spot.values.append(self.rows)
+            self.steps = torch.split(leaf, list(self.axis.sizes))
+        self.rows[self.axis.starts[step] : self.axis.starts[step + 1]] = value.detach()
+        return value + self.steps[step]
+
+
+def zeros(like: Tensor, shape: Any) -> Tensor:
+    """Return zeros that require a gradient."""
+    if not torch.is_grad_enabled():
+        raise CaptureError("Leaves need gradients, which are disabled here: run the model outside of torch.no_grad().")
+    return like.new_zeros(shape).requires_grad_()
+
+
+class Leaves(Spots):
+    """Add zeros to units at every token, to compute the gradient with respect to all of them in one backward pass.
+
+    Values do not change. Each forward replaces the zeros of the previous one.
+
+    Parameters
+    ----------
+    units : str, sequence of str, mapping or Dataset, optional
+        As in `Edit`; by default every unit that the model computes, including ``c_prev``.
+    seen_by : {"state", "output"}
+        ``state``: the gradient along all paths. ``output``: only the gradient through modules that read ``h``, not
+        through the recurrence.
+
+    Examples
+    --------
+    >>> leaves = interp.Leaves({"module": "lstm"})                     # doctest: +SKIP
+    >>> with interp.intervene(model, [leaves]):                        # doctest: +SKIP
+    ...     logits = model(x)
+    >>> leaves.gradient(logits[:, 3, 7].sum())                         # doctest: +SKIP
+    """
+
+    def change(self, target: Target, axis: Axis) -> Leaf:
+        """Return the change for one call of a recurrent module."""
+        return Leaf(self.spot(target), axis)
+
+    def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
+        """Return an output plus its zeros."""
+        spot, leaf = self.spot(target, layout), zeros(output, output.shape)
+        spot.leaves.append(leaf)
+        spot.values.append(output.detach())
+        return output + leaf
+
+    def gradient(self, target: Tensor, *, retain_graph: bool = False, tokens: Tensor | None = None) -> Tensor:
+        """Return the gradient of a scalar with respect to every unit at every token.
+
+        Parameters
+        ----------
+        target : Tensor ()
+            Scalar computed in the last forward.
+        retain_graph : bool
+            Keep the graph for another gradient.
+        tokens : Tensor (token,) of int, optional
+            Indices into `labels` of the tokens to return; by default all. A small subset is much faster.
+
+        Returns
+        -------
+        Tensor (token, unit)
+            Gradients; tokens are ordered by sample and step, units as in `names`.
+        """
+        self.tokens()
+        leaves = [leaf for spot in self.spots.values() for leaf in spot.leaves]
+        grads = torch.autograd.grad(target, leaves, retain_graph=retain_graph, allow_unused=True)
+        filled = iter(
+            torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(leaves, grads, strict=True)
+        )
+        return self.gathered({key: [next(filled) for _ in spot.leaves] for key, spot in self.spots.items()}, tokens)
+
+    def value(self, tokens: Tensor | None = None) -> Tensor:
+        """Return the values of the units in the last forward, after all preceding edits, ``(token, unit)``."""
+        return self.gathered({key: spot.values for key, spot in self.spots.items()}, tokens)

@@ -1,0 +1,103 @@
+"""Split a source into shards: runs of whole samples, the unit of distributed work."""
+
+from __future__ import annotations
+
+from interp.measurement.reduce import in_order
+from hashlib import sha256
+from interp.storage.fingerprint import feed
+from typing import Any
+from collections.abc import Mapping
+from collections.abc import Iterator
+from typing import runtime_checkable
+from collections.abc import Iterable
+from typing import Protocol
+from interp.measurement.reduce import unit_blocks
+from interp.storage.fingerprint import described
+from interp.errors import OptionError
+from interp.measurement.reduce import sample_bounds
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+
+
+TOKENS = 2**18  # tokens per shard of a dataset
+
+
+@runtime_checkable
+class Sharded(Protocol):
+    """A `Stream` in shards that workers can load. The stream is sent to each worker once, without the shards' data."""
+
+    def shards(self) -> Iterator[Any]:
+        """Yield the arguments of `of`: small objects in the order of the tokens, the same in each iteration."""
+
+    def of(self, shard: Any) -> Iterable[xr.Dataset] | xr.Dataset:
+        """Return a shard as chunks, or as one dataset."""
+
+    def identity(self) -> Mapping[str, str]:
+        """Return the properties that distinguish this stream from others, to recognise its states on disk."""
+
+
+class Rows:
+    """A dataset in shards; each shard carries its own rows.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Dims ``(token, unit)``. Rows of a stored dataset are read by the worker.
+    """
+
+    def __init__(self, acts: xr.Dataset) -> None:
+        self.acts: xr.Dataset | None = in_order(acts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"acts": None}
+
+    def shards(self) -> Iterator[xr.Dataset]:
+        """Yield runs of whole samples of about `TOKENS` tokens each, in order."""
+        assert self.acts is not None  # noqa: S101
+        bounds = sample_bounds(self.acts["sample"].values)
+        first = 0
+        while first < bounds.size - 1:
+            last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + TOKENS, side="right")) - 1)
+            yield self.acts.isel(token=slice(int(bounds[first]), int(bounds[last])))
+            first = last
+
+    def of(self, shard: xr.Dataset) -> xr.Dataset:
+        """Return the shard, which is a dataset already."""
+        return shard
+
+    def identity(self) -> dict[str, str]:
+        """Return the attrs, a hash of all coords, and the ends of the blocks of units."""
+        assert self.acts is not None  # noqa: S101
+        digest = sha256()
+        for name, coord in sorted(self.acts.coords.items(), key=lambda coord: str(coord[0])):
+            feed(digest, [str(name), coord.values])
+        properties = {
+            "labels": digest.hexdigest(),
+            "blocks of units": f"{[block.stop for block in unit_blocks(self.acts)]}",
+        }
+        return {name: described(value) for name, value in self.acts.attrs.items()} | properties
+
+
+def sharded(source: Any) -> Sharded:
+    """Wrap a dataset or a stream as `Sharded`.
+
+    Raises
+    ------
+    OptionError
+        The stream can't be split.
+    """
+    import xarray as xr
+
+    if isinstance(source, xr.Dataset):
+        return Rows(source)
+    if isinstance(source, Sharded):
+        return source
+    raise OptionError(
+        f"A {type(source).__name__} can't be split into shards for client= or states=: it needs the methods shards() "
+        "and of(shard). Pass a dataset, or a stream of interp.stream."
+    )

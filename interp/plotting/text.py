@@ -1,0 +1,139 @@
+"""Letters made safe and visible: whatever stands in a text, a reader sees it and no page runs it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from html import escape as escape_html
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+
+
+# What may have to be replaced: looked for at once, as hardly any text has it.
+ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0010ffff]")
+PICTURES = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
+
+
+def clean(text: str) -> str:
+    """Return text that XML and HTML can hold: control characters as their pictures, lone surrogates as ``\ufffd``."""
+    return "".join(_printable(letter) for letter in text) if ODD.search(text) else text
+
+
+def _printable(letter: str) -> str:
+    code = ord(letter)
+    if code < 0x20 and letter not in "\n\t":
+        return chr(0x2400 + code)
+    if 0x7F <= code <= 0x9F or 0xD800 <= code <= 0xDFFF or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF:
+        return "\ufffd"
+    return letter
+
+
+def escape(text: str) -> str:
+    """Return text for HTML or SVG, in an element or in a quoted attribute."""
+    return escape_html(clean(text), quote=True)
+
+
+def visible(symbol: str) -> str:
+    """Return a label so that it can be seen: a space as ``␣``, a newline as ``⏎``, a combining mark on a ``◌``."""
+    return "".join(_visible(letter) for letter in symbol)
+
+
+def _visible(letter: str) -> str:
+    if letter in PICTURES:
+        return PICTURES[letter]
+    kind = unicodedata.category(letter)
+    if kind in ("Cf", "Zs", "Zl", "Zp"):
+        return "\ufffd"
+    return "◌" + letter if kind.startswith("M") else _printable(letter)
+
+
+def short(text: str, limit: int = 40) -> str:
+    """Return text of at most ``limit`` characters, its middle as ``…``."""
+    return text if len(text) <= limit else f"{text[: (limit - 1) // 2]}…{text[len(text) - limit // 2 :]}"
+
+
+def pair(name: str, limit: int = 12) -> str:
+    """Return the name of a pair for a title; one whose labels hold ``=>`` themselves stays as it is, in quotes.
+
+    Examples
+    --------
+    >>> pair("t=>ծ"), pair("a=>b=>c")
+    ('t ⇒ ծ', '«a=>b=>c»')
+    """
+    parts = name.split("=>")
+    if len(parts) != 2:
+        return f"«{short(visible(name), 2 * limit)}»" if name else ""
+    return " ⇒ ".join(short(visible(part), limit) for part in parts)
+
+
+
+NAMES = ("task", "language", "rules", "corpus", "split")  # attrs that say what the text was
+FEWEST_TOKENS, FEWEST_SOURCES = 300, 50
+GREY = f"grey: under {FEWEST_TOKENS} tokens or {FEWEST_SOURCES} sources"
+
+
+def counts(tokens: int, sources: int) -> str:
+    """Return n as tokens / sources: ``1,112 / 214``."""
+    return f"{tokens:,} / {sources:,}"
+
+
+def brief_counts(tokens: int, sources: int) -> str:
+    """Return n as tokens / sources in at most 13 characters: ``24.8k / 4,714``.
+
+    Examples
+    --------
+    >>> brief_counts(24_758, 4_714), brief_counts(9_999_999, 123_456)
+    ('24.8k / 4,714', '10.0M / 123k')
+    """
+    return f"{_brief(tokens)} / {_brief(sources)}"
+
+
+def _brief(n: int) -> str:
+    if n < 10_000:
+        return f"{n:,}"
+    size, unit = (n / 1e3, "k") if n < 999_500 else (n / 1e6, "M")
+    return f"{size:.0f}{unit}" if size >= 99.95 else f"{size:.1f}{unit}"
+
+
+def some(n: int, what: str) -> str:
+    """Return a number of things in words: ``1 unit``, ``1,200 units``."""
+    return f"{n:,} {what}" + "s" * (n != 1)
+
+
+def enough(tokens: int, sources: int) -> bool:
+    """Return whether a figure rests on 300 tokens and 50 sources; below it is drawn grey."""
+    return tokens >= FEWEST_TOKENS and sources >= FEWEST_SOURCES
+
+
+def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
+    """Return a caption: model and dataset (where its batches name one), n, then what the viewer adds, then its options.
+
+    Parameters
+    ----------
+    acts : Dataset
+        Activations, or a result: model and text are named by its attrs, and its tokens counted where it has any.
+    *parts : str
+        What else there is to say: the window, the method.
+    **options : value
+        The viewer's options as used.
+    """
+    data = _dataset(acts)
+    said = [f"Model {acts.attrs.get('model') or 'not named'}", *([f"data {data}"] if data else [])]
+    if "source" in acts.coords:
+        import numpy as np
+
+        captured = counts(acts.sizes["token"], np.unique(acts["source"].values).size)
+        said.append(f"n = {captured} tokens / sources captured")
+    chosen = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    return "; ".join([*said, *parts]) + (f". Options: {chosen}." if chosen else ".")
+
+
+def _dataset(acts: xr.Dataset) -> str:
+    known = [str(acts.attrs[name]) for name in NAMES if acts.attrs.get(name)]
+    last = known[-1:]  # a window of the split "demo" is "demo (window 2 of 11)", which says the corpus "demo" too
+    return " ".join(dict.fromkeys([name for name in known[:-1] if not last[0].startswith(f"{name} ")] + last))

@@ -1,0 +1,342 @@
+"""The recurrence engine: runs a recurrent module step by step on its own weights and reports every quantity."""
+
+from __future__ import annotations
+
+import torch
+from contextlib import contextmanager
+from collections.abc import Callable
+from interp.recurrence.sequences import State
+from typing import Any
+from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import groupby
+from interp.recurrence.sequences import Axis
+from dataclasses import dataclass
+from interp.recurrence.sequences import write_state
+from interp.recurrence.sequences import check_width
+from interp.recurrence.sequences import read_input
+from interp.recurrence.sequences import read_state
+from torch import Tensor
+from interp.recurrence.sequences import write_output
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interp.recurrence.adapter import Sweep
+    from interp.recurrence.adapter import Place
+    from interp.recurrence.adapter import Adapter
+
+
+
+
+ROWS = 1 << 10  # rows per block: enough for an efficient matrix product, few enough to stay in the processor's cache
+COMPILED = (torch.float32, torch.float64)
+
+
+class Watch:
+    """Observer of the quantities of one layer and direction during one call. The base class changes nothing.
+
+    Attributes
+    ----------
+    readers : Watch, optional
+        Second observer whose edits affect the module's output but not the recurrence: the step is computed again with
+        it, and the resulting state is discarded.
+    last : bool
+        True for such a second observer if it edits only the output itself, so that the step need not be computed again.
+    """
+
+    readers: Watch | None = None
+    last: bool = False
+
+    def block(self, low: int, high: int) -> None:
+        """Prepare for the steps ``low`` to ``high`` (exclusive); called before each block, in processing order."""
+
+    def place(self, like: Tensor) -> Place | None:  # noqa: ARG002
+        """Return the output buffer of a compiled loop for the block; None (the default) to observe step by step."""
+        return None
+
+    def begin(self, step: int, samples: int) -> None:
+        """Prepare for a step with its number of samples, which are the first ones in the order of the axis."""
+
+    def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: ARG002
+        """Return the value of a quantity; see `Tap`."""
+        return function(*args) if callable(function) else function  # type: ignore[no-any-return]
+
+    def end(self) -> None:
+        """Finish the recording; called after the last step."""
+
+
+Watcher = Callable[[int, str, Axis], Watch]
+
+
+def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: Watcher) -> tuple[Any, Any]:
+    """Compute ``module(data, state)`` with the engine, calling observers for every quantity of every step.
+
+    Parameters
+    ----------
+    adapter : Adapter
+        Adapter of the module's class.
+    module : Module
+        Sequence module; its weights are read, nothing is changed.
+    data : Tensor or PackedSequence
+        Input as the module takes it: batched or not, ``batch_first`` or not.
+    state : Tensor, tuple of Tensor, or None
+        Initial state (layer x direction, sample, size); None means zeros.
+    make_observer : callable
+        ``make_observer(layer, direction, axis)`` returns the `Watch` of a layer and direction.
+
+    Returns
+    -------
+    tuple
+        ``(output, state)`` in the layout of the module.
+
+    Raises
+    ------
+    CaptureError
+        For inputs or states of the wrong width or shape.
+    """
+    with few_threads(len(adapter.directions(module))) as in_parallel:
+        return _run_layers(adapter, module, data, state, make_observer, in_parallel)
+
+
+def _run_layers(
+    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: Watcher, in_parallel: bool
+) -> tuple[Any, Any]:
+    rows, axis = read_input(module, data)
+    initial = read_state(adapter, module, state, axis, rows)
+    directions = adapter.directions(module)
+    finals: list[State] = []
+    for layer in range(adapter.layers(module)):
+        if layer and module.training and getattr(module, "dropout", 0):
+            rows = torch.nn.functional.dropout(rows, float(module.dropout))  # type: ignore[arg-type]
+        output = Output(rows, adapter.sizes(module)[adapter.state[0]], len(directions))
+        passes = []
+        for number, direction in enumerate(directions):
+            steps = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
+            first = initial[layer * len(directions) + number]
+            passes.append(partial(steps.run, first, make_observer(layer, direction, axis), Side(output, number)))
+        finals += side_by_side(passes) if in_parallel and rows.device.type == "cpu" else [item() for item in passes]
+        rows = output.joined()
+    return write_output(module, data, rows, axis), write_state(finals, axis)
+
+
+@contextmanager
+def few_threads(directions: int) -> Iterator[bool]:
+    """Divide torch's threads among the directions; yield whether they can run in parallel.
+
+    After an operation, torch's worker threads spin for some milliseconds while they wait for the next one. Without the
+    division, the directions would compete with these threads for the processors.
+    """
+    threads = torch.get_num_threads()
+    if directions < 2 or threads < 2 or torch.is_grad_enabled():
+        yield False
+        return
+    torch.set_num_threads(max(1, threads // directions))
+    try:
+        yield True
+    finally:
+        torch.set_num_threads(threads)
+
+
+def side_by_side(passes: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Run the directions of a layer, each in a thread of its own, and return their results.
+
+    A single step is too little work to share among processors, a whole direction is not.
+    """
+    threads = torch.get_num_threads()
+
+    def run_in_thread(run_direction: Callable[[], Any]) -> Any:
+        torch.set_num_threads(threads)  # a per-thread setting
+        with torch.no_grad():
+            return run_direction()
+
+    with ThreadPoolExecutor(len(passes)) as pool:
+        return list(pool.map(run_in_thread, passes))
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One layer in one direction of one call.
+
+    Attributes
+    ----------
+    adapter : Adapter
+        Adapter of the module.
+    weights : object
+        Weights of the layer and direction, as returned by `Adapter.weights`.
+    rows : Tensor (row, feature)
+        Inputs, step after step.
+    axis : Axis
+        Number of rows of each step.
+    backward : bool
+        Whether each sample runs from its last step to its first.
+    """
+
+    adapter: Adapter
+    weights: Any
+    rows: Tensor
+    axis: Axis
+    backward: bool = False
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges of steps that have about ``rows`` rows each, in processing order."""
+        steps = max(1, rows // self.axis.samples)
+        starts = range(0, self.axis.steps, steps)
+        for low in reversed(starts) if self.backward else starts:
+            yield low, min(self.axis.steps, low + steps)
+
+    def inputs(self, low: int, high: int) -> Tensor:
+        """Return the projected inputs of the steps ``low`` to ``high`` (exclusive)."""
+        starts = self.axis.starts
+        return self.adapter.project(self.weights, self.rows[starts[low] : starts[high]])
+
+    def run(self, first: State, observer: Watch, output_part: Side) -> State:
+        """Run all steps.
+
+        Parameters
+        ----------
+        first : tuple of Tensor (sample, size)
+            State before the first step, in the order of the axis.
+        observer : Watch
+            Observer of every quantity.
+        output_part : Side
+            Receiver of the outputs.
+
+        Returns
+        -------
+        tuple of Tensor (sample, size)
+            State after the last step of each sample.
+        """
+        state, ended_states, starts = tuple(part.clone() for part in first), list[State](), self.axis.starts
+        loop = self.compiled()
+        for low, high in self.blocks(ROWS):
+            observer.block(low, high)
+            inputs = self.inputs(low, high)
+            buffer = None if loop is None else observer.place(inputs)
+            for start, stop in self.runs(low, high):
+                state, ended = fit(state, first, self.axis.sizes[start], self.backward)
+                ended_states += ended
+                first_row, last_row = starts[start], starts[stop]
+                span = slice(first_row - starts[low], last_row - starts[low])
+                if loop is None or buffer is None:
+                    state = self.walk(range(start, stop), inputs[span], state, observer, output_part)
+                else:
+                    target = buffer.part(span, *output_part.array(slice(first_row, last_row)))
+                    loop(inputs[span], state, target, self.backward)
+        final = [tuple(part.clone() for part in state), *reversed(ended_states)]
+        observer.end()
+        return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
+
+    def compiled(self) -> Sweep | None:
+        """Return the adapter's compiled loop, or None if it can't run on these tensors or gradients are enabled."""
+        if self.rows.device.type != "cpu" or self.rows.dtype not in COMPILED or torch.is_grad_enabled():
+            return None
+        return self.adapter.compiled(self.weights)
+
+    def runs(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of steps that have the same number of samples, in processing order."""
+        spans = [list(steps) for _, steps in groupby(range(low, high), self.axis.sizes.__getitem__)]
+        yield from ((span[0], span[-1] + 1) for span in (reversed(spans) if self.backward else spans))
+
+    def walk(self, steps: range, x: Tensor, state: State, observer: Watch, output_part: Side) -> State:
+        """Run steps with the same samples one by one; return the state after them."""
+        rows, outputs = torch.split(x, state[0].shape[0]), list[Tensor]()
+        for step in reversed(steps) if self.backward else steps:
+            state, output = self.step(rows[step - steps.start], state, observer, step)
+            outputs.append(output)
+        output_part.take(self.axis.starts[steps.start], outputs[::-1] if self.backward else outputs)
+        return state
+
+    def step(self, x: Tensor, state: State, observer: Watch, step: int) -> tuple[State, Tensor]:
+        """Run one step; return the new state and the module's output."""
+        observer.begin(step, x.shape[0])
+        after = self.adapter.step(self.weights, x, state, observer)
+        if observer.readers is None:
+            return after, after[0]
+        observer.readers.begin(step, x.shape[0])
+        if observer.readers.last:
+            return after, observer.readers(self.adapter.state[0], after[0])
+        return after, self.adapter.step(self.weights, x, state, observer.readers)[0]
+
+
+def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
+    """Return the state resized to ``size`` samples, and the final states of the samples that have ended."""
+    samples = state[0].shape[0]
+    if size == samples:
+        return state, []
+    if size > samples:  # in reverse, shorter samples start later
+        return tuple(torch.cat([part, begin[samples:size]]) for part, begin in zip(state, first, strict=True)), []
+    remaining = tuple(part[:size] for part in state)
+    return remaining, [] if backward else [tuple(part[size:].clone() for part in state)]
+
+
+def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, make_observer: Watcher) -> Any:
+    """Compute one step of a cell, ``module(data, state)``, with the engine; shapes are those of the module."""
+    single = data.dim() == 1
+    x = data[None] if single else data
+    check_width(module, x)
+    parts = (state,) if isinstance(state, Tensor) else state
+    if parts is None:
+        sizes = adapter.sizes(module)
+        parts = tuple(x.new_zeros(x.shape[0], sizes[name]) for name in adapter.state)
+    elif single:
+        parts = tuple(part[None] for part in parts)
+    axis = Axis((x.shape[0],), None, "cell")
+    steps, observer = Lane(adapter, adapter.weights(module, 0, "forward"), x, axis), make_observer(0, "forward", axis)
+    observer.block(0, 1)
+    after, output = steps.step(steps.inputs(0, 1), tuple(parts), observer, 0)
+    observer.end()
+    result = (output, *after[1:])
+    result = tuple(part[0] for part in result) if single else result
+    return result if len(adapter.state) > 1 else result[0]
+
+
+
+
+def fresh(like: Tensor, rows: int, width: int) -> Tensor:
+    """Return uninitialised memory ``(rows, width)``, from numpy if possible: its huge pages have fewer page faults."""
+    if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
+        return torch.from_numpy(np.empty((rows, width), str(like.dtype).removeprefix("torch.")))
+    return like.new_empty(rows, width)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One direction's columns of an `Output`."""
+
+    output: Output
+    number: int
+
+    def take(self, row: int, outputs: list[Tensor]) -> None:
+        """Store the outputs of consecutive steps, starting at a row."""
+        self.output.take(self.number, row, outputs)
+
+    def array(self, rows: slice) -> tuple[np.ndarray, int]:
+        """Return rows of the layer's output, and the first column of this direction."""
+        assert self.output.buffer is not None  # noqa: S101 (gradients are disabled)
+        return self.output.buffer[rows].numpy(), self.number * self.output.width
+
+
+class Output:
+    """Outputs of all directions of a layer: written into one array, or, if gradients are enabled, concatenated."""
+
+    def __init__(self, like: Tensor, width: int, sides: int) -> None:
+        self.width = width
+        self.parts: list[dict[int, Tensor]] = [{} for _ in range(sides)]
+        self.buffer = None if torch.is_grad_enabled() else fresh(like, like.shape[0], sides * width)
+
+    def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
+        """Store the outputs of consecutive steps, starting at a row."""
+        joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
+        if self.buffer is None:
+            self.parts[side][row] = joined
+        else:
+            self.buffer[row : row + joined.shape[0], side * self.width : (side + 1) * self.width] = joined
+
+    def joined(self) -> Tensor:
+        """Return the outputs of all steps and directions ``(row, feature)``."""
+        if self.buffer is not None:
+            return self.buffer
+        return torch.cat([torch.cat([side[row] for row in sorted(side)]) for side in self.parts], 1)

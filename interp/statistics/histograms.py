@@ -1,0 +1,109 @@
+"""Histograms of each unit, with the bins of `numpy.histogram`, for many groups of tokens at once."""
+
+from __future__ import annotations
+
+from typing import Any
+from interp.numba_utils import over_units
+from interp.numba_utils import compiled
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+
+
+
+def bin_edges(low: NDArray[Any], high: NDArray[Any], bins: int) -> NDArray[np.float64]:
+    """Return the edges of equal-width bins for each unit, as ``np.histogram(…, bins, range=(low, high))`` does.
+
+    Parameters
+    ----------
+    low, high : array (unit,)
+        Ends of the range. If they are equal, the range is widened by one half on either side, as numpy does.
+    bins : int
+        Number of bins.
+
+    Returns
+    -------
+    array (unit, bins + 1) of float64
+    """
+    low, high = _widen_equal(low, high)
+    return np.ascontiguousarray(np.linspace(low, high, bins + 1).T)
+
+
+def count_bins(
+    values: NDArray[Any], rows: NDArray[np.integer[Any]], low: NDArray[Any], high: NDArray[Any], counts: NDArray[Any]
+) -> NDArray[Any]:
+    """Add the histogram of each unit over the tokens of each row to ``counts[row, unit]``.
+
+    Parameters
+    ----------
+    values : array (token, unit) of float32 or float64
+        Values, converted to float64 so that the bins are those of `bin_edges`: half-open, the last one closed. Values
+        outside the range, and NaN, are ignored, as in numpy.
+    rows : array (token,) of int
+        Row of ``counts`` to which each token belongs; negative for none.
+    low, high : array (unit,)
+        Ends of each unit's range, finite.
+    counts : array (row, unit, bin) of unsigned or signed int
+        Counts, modified in place.
+
+    Returns
+    -------
+    array (row, unit, bin)
+        The same array ``counts``.
+    """
+    order = np.argsort(rows, kind="stable")  # tokens sorted by row, so that its histograms are loaded once
+    order = order[np.searchsorted(rows[order], 0) :]
+    if order.size and values.shape[1]:
+
+        low, high = _widen_equal(low, high)
+        step, scale = (high - low) / counts.shape[2], counts.shape[2] / (high - low)
+        over_units(count, values.shape[1], values, order, rows.astype(np.int64), low, high, step, scale, counts)
+    return counts
+
+
+def _widen_equal(low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
+    equal = low == high
+    return np.where(equal, low - 0.5, low), np.where(equal, high + 0.5, high)
+
+
+
+STRIPE = 256  # units per tile: enough to vectorise, and their histograms fit into the L2 cache
+
+
+@compiled
+def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, indices: Any) -> None:
+    """Write the flat index ``(unit, bin)`` of each value to ``indices``; -1 outside of the range.
+
+    An estimate is corrected by one bin where it disagrees with the edges ``k * step + low``. These are bit-identical to
+    `numpy.linspace`, so that bins are those of `numpy.histogram`. The loop has no branches, so that it vectorises.
+    """
+    top = np.int32(bins - 1)
+    for j in range(values.shape[0]):
+        value = np.float64(values[j])
+        k = np.int32(min(max((value - low[j]) * scale[j], 0.0), np.float64(top)))
+        k -= np.int32(value < k * step[j] + low[j])
+        k += np.int32(value >= (k + 1) * step[j] + low[j])
+        inside = (value >= low[j]) & (value <= high[j])
+        indices[j] = j * bins + min(k, top) if inside else -1
+
+
+@compiled
+def count(
+    first: int, last: int, values: Any, order: Any, rows: Any, low: Any, high: Any, step: Any, scale: Any, counts: Any
+) -> None:
+    """Add tokens, in the given order, to ``counts[row, unit, bin]`` for the units ``first`` to ``last``."""
+    indices = np.empty(STRIPE, np.int32)
+    for left in range(first, last, STRIPE):
+        span = slice(left, min(left + STRIPE, last))
+        lows, highs, steps, scales = low[span], high[span], step[span], scale[span]
+        for token in order:
+            place(values[token, span], lows, highs, steps, scales, counts.shape[2], indices)
+            flat = counts[rows[token], span].reshape(-1)
+            for k in indices[: lows.shape[0]]:
+                if k >= 0:
+                    flat[np.uintp(k)] += 1  # unsigned, which saves the check for negative indices

@@ -1,0 +1,170 @@
+"""Donor tokens of other sources, matched by labels, and their random selection."""
+
+from __future__ import annotations
+
+from typing import Any
+from collections.abc import Mapping
+from collections.abc import Sequence
+from interp.errors import OptionError
+from interp.errors import unknown
+import numpy as np
+
+
+
+
+Labels = Mapping[str, np.ndarray]
+
+
+class Pool:
+    """Donor tokens, grouped by some labels.
+
+    Parameters
+    ----------
+    labels : mapping of str to array (token,)
+        Labels of the donors: ``source`` and every label of ``given``.
+    given : sequence of str
+        Labels that a token and its donor share. If empty, any token can be a donor.
+
+    Attributes
+    ----------
+    groups : int
+        Number of combinations of labels that occur.
+    codes : array (token,) of int64
+        Group of each donor.
+    """
+
+    def __init__(self, labels: Labels, given: Sequence[str]) -> None:
+        for name in ("source", *given):
+            if name not in labels:
+                raise unknown("label of the donors", name, labels)
+        self.given = tuple(given)
+        self.known = [np.unique(labels[name]) for name in self.given]
+        combined = self._combination(labels, len(labels["source"]))
+        self.mixes, self.codes = np.unique(combined, return_inverse=True)
+        self.groups = self.mixes.size
+        self.sources, source = np.unique(np.asarray(labels["source"]).astype(np.int64), return_inverse=True)
+        keys = self.codes * self.sources.size + source
+        self.order = np.argsort(keys, kind="stable")
+        self.keys = keys[self.order]
+        self.starts = np.searchsorted(self.codes[self.order], np.arange(self.groups + 1))
+
+    def _combination(self, labels: Labels, n: int) -> np.ndarray:
+        """Return the number of each token's combination of labels, -1 if it has a value that no donor has."""
+        combined, matched = np.zeros(n, np.int64), np.ones(n, bool)
+        for name, donor_values in zip(self.given, self.known, strict=True):
+            if name not in labels:
+                raise unknown("label of the tokens", name, labels)
+            values = np.asarray(labels[name])
+            index = np.minimum(np.searchsorted(donor_values, values), donor_values.size - 1)
+            matched &= donor_values[index] == values
+            combined = combined * donor_values.size + index
+        return np.where(matched, combined, -1)
+
+    def group(self, labels: Labels, n: int) -> np.ndarray:
+        """Return the group of each of n tokens, -1 if no donor has its labels."""
+        combined = self._combination(labels, n)
+        index = np.minimum(np.searchsorted(self.mixes, combined), self.groups - 1)
+        return np.where(self.mixes[index] == combined, index, -1)
+
+    def check(self, labels: Labels, missing: np.ndarray, why: str) -> None:
+        """Raise `OptionError` if some tokens have no donor; the message has the labels of the first."""
+        if not missing.any():
+            return
+        first = int(missing.argmax())
+        shared = ", ".join(f"{name}={labels[name][first].item()!r}" for name in self.given) or "any labels"
+        raise OptionError(
+            f"No donor for {int(missing.sum())} of {missing.size} tokens: {why} with {shared}, as sample "
+            f"{int(labels['sample'][first])} (source {int(labels['source'][first])}) has at step "
+            f"{int(labels['step'][first])}. Give more donors=, fewer labels in given=, or restrict the "
+            "edit with at=."
+        )
+
+    def draw(self, labels: Labels, number: int, seed: int) -> np.ndarray:
+        """Return a random donor for each token: a token of another source with the same labels.
+
+        The choice depends only on the sample and step of the token, the seed and the number of the draw, and not on the
+        split into batches.
+
+        Parameters
+        ----------
+        labels : mapping of str to array (token,)
+            Labels of the tokens: ``sample``, ``step``, ``source`` and those of ``given``.
+        number : int
+            Number of the draw.
+        seed : int
+            Random seed of all draws.
+
+        Returns
+        -------
+        array (token,) of int64
+            Indices of the donors.
+
+        Raises
+        ------
+        OptionError
+            If a token has no donor; the message has its labels.
+        """
+        sources = np.asarray(labels["source"]).astype(np.int64)
+        group = self.group(labels, sources.size)
+        self.check(labels, group < 0, "no donor token")
+        start, stop = self.starts[group], self.starts[group + 1]
+        source = np.minimum(np.searchsorted(self.sources, sources), self.sources.size - 1)
+        own = np.where(self.sources[source] == sources, group * self.sources.size + source, -1)
+        low, high = np.searchsorted(self.keys, own, "left"), np.searchsorted(self.keys, own, "right")
+        others = (stop - start) - (high - low)
+        self.check(labels, others < 1, "no other source has a donor token")
+        fraction = uniform(seed, number, labels["sample"], labels["step"])
+        index = start + np.minimum((fraction * others).astype(np.int64), others - 1)
+        return np.asarray(self.order[np.where(index >= low, index + (high - low), index)])
+
+
+def uniform(seed: int, number: int, sample: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Return a uniform number in [0, 1) for each token, as a hash of the arguments.
+
+    The hash applies the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
+    generators", 2014) once for each argument.
+    """
+    state = np.zeros(np.shape(sample), np.uint64)
+    with np.errstate(over="ignore"):
+        for part in (seed, number, sample, step):
+            state = state + np.asarray(part).astype(np.int64).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            state = state ^ (state >> np.uint64(31))
+    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def donor_tokens(
+    donors: Labels, tokens: Labels, given: Sequence[str] = ("input",), *, draws: int = 8, seed: int = 0
+) -> np.ndarray:
+    """Return the donor of each token: a random token of another source with the same labels.
+
+    These are the donors of ``Ablate(to="resample")`` with the same options.
+
+    Parameters
+    ----------
+    donors, tokens : mapping of str to array
+        Labels with one value per token: ``source`` and those of ``given``; ``tokens`` also needs ``sample`` and
+        ``step``. The coords of a dataset, ``acts.coords``, can be passed.
+    given : sequence of str
+        Labels that a token and its donor share.
+    draws : int
+        Number of draws per token.
+    seed : int
+        Random seed of the draws.
+
+    Returns
+    -------
+    array (draw, token) of int64
+        Indices of the donors.
+
+    Raises
+    ------
+    OptionError
+        If a token has no donor; the message has its labels.
+    """
+    donor_labels = {str(name): np.asarray(values) for name, values in donors.items() if name in ("source", *given)}
+    required = ("sample", "step", "source", *given)
+    labels: dict[str, Any] = {str(name): np.asarray(values) for name, values in tokens.items() if name in required}
+    pool = Pool(donor_labels, given)
+    return np.stack([pool.draw(labels, number, seed) for number in range(draws)])

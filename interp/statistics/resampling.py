@@ -1,0 +1,188 @@
+"""Resampling over sources: permutations, the delete-a-group jackknife, p-values and false discovery rates."""
+
+from __future__ import annotations
+
+from interp.selection import source_hash
+from typing import Any
+from collections.abc import Iterator
+from interp.errors import OptionError
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+
+
+GROUPS = 20  # jackknife groups; with fewer than half of them the standard error is too noisy to report
+ALIKE = 5  # minimal number of blocks that are permuted among each other
+
+
+def source_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int64]:
+    """Return the jackknife group of each token, 0 to ``groups`` - 1; tokens of one source share a group.
+
+    Parameters
+    ----------
+    sources : array (token,) of int
+        Source of each token.
+    groups : int
+        Number of groups. Groups use the low bits of the hash, `interp.halves` the high ones.
+
+    Returns
+    -------
+    array (token,) of int64
+    """
+    values, inverse = np.unique(sources, return_inverse=True)
+    return (source_hash(values) % np.uint64(groups)).astype(np.int64)[inverse]
+
+
+def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield permutations of whole sources; ``labels[order]`` is independent of the tokens under the null.
+
+    The sequence is split into one block per source, and blocks are permuted. Labels that depend on each other stay
+    together, so that a null distribution counts sources and not tokens. Blocks are exchanged with blocks of the same
+    length only: with unequal lengths a source would mostly get the end of one block and the beginning of the next,
+    which depend on each other less than its own labels do. Lengths that fewer than `ALIKE` sources have are merged
+    with the next longer ones. Each block is rotated by a random offset; otherwise a value that all sources share at one
+    position, such as their beginning, would remain in the null distribution.
+
+    Parameters
+    ----------
+    sources : array (token,) of int
+        Source of each token, ordered by (source, sample, step): tokens of a source are contiguous.
+    draws : int
+        Number of permutations.
+    seed : int
+        Random seed.
+
+    Yields
+    ------
+    array (token,) of int64
+        A permutation of the positions.
+
+    Raises
+    ------
+    OptionError
+        If the tokens of a source are not contiguous.
+    """
+    starts = np.flatnonzero(np.append(True, sources[1:] != sources[:-1])) if len(sources) else np.zeros(0, np.int64)
+    if np.unique(sources[starts]).size != starts.size:
+        raise OptionError("Tokens of a source must be contiguous: sort them by (source, sample, step).")
+    sizes = np.diff(np.append(starts, len(sources)))
+    groups = _blocks_by_length(sizes)
+    generator = np.random.default_rng(seed)
+    for _ in range(draws):
+        order = np.empty(len(sources), np.int64)
+        for blocks in groups:
+            permuted = generator.permutation(blocks)
+            offsets = generator.integers(0, sizes[permuted])
+            order[_positions(starts, sizes, blocks)] = _positions(starts, sizes, permuted, offsets)
+        yield order
+
+
+def _blocks_by_length(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the blocks grouped by length, groups below `ALIKE` merged with the next; each group is sorted."""
+    order = np.argsort(sizes, kind="stable")
+    bounds = [0]
+    for end in (np.flatnonzero(np.diff(sizes[order])) + 1).tolist():
+        if min(end - bounds[-1], order.size - end) >= ALIKE:
+            bounds.append(end)
+    return [np.sort(blocks) for blocks in np.split(order, bounds[1:])]
+
+
+def _positions(
+    starts: NDArray[np.int64], sizes: NDArray[np.int64], blocks: NDArray[np.int64], offsets: NDArray[np.int64] | int = 0
+) -> NDArray[np.int64]:
+    """Return the positions of the tokens of some blocks in sequence, each block rotated by its offset."""
+    lengths = sizes[blocks]
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - offsets, lengths)
+    return np.asarray(np.repeat(starts[blocks], lengths) + within % np.repeat(lengths, lengths))
+
+
+def jackknife(
+    whole: NDArray[np.floating[Any]], without: NDArray[np.floating[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a bias-corrected estimate and its standard error by the delete-a-group jackknife.
+
+    With G groups: ``G * whole - (G - 1) * mean(without)``, and ``sqrt((G - 1) / G * sum((without - mean)**2))``
+    (Kott, "The delete-a-group jackknife", 2001). An interval is the estimate ± t(.975, G - 1) standard errors.
+
+    Parameters
+    ----------
+    whole : array (...)
+        Estimate from all groups.
+    without : array (group, ...)
+        Leave-one-out estimates, one per non-empty group.
+
+    Returns
+    -------
+    corrected, error : array (...) of float64
+    """
+    n = len(without)
+    mean = without.mean(axis=0, dtype=np.float64)
+    error = np.sqrt((n - 1) / n * np.sum((without - mean) ** 2, axis=0))
+    return np.asarray(n * whole - (n - 1) * mean), np.asarray(error)
+
+
+def stratified_shuffles(
+    sources: NDArray[Any], strata: NDArray[Any] | None, *, draws: int, seed: int = 0
+) -> Iterator[NDArray[np.int64]]:
+    """Yield permutations of whole sources as `block_shuffles` does, within each stratum separately.
+
+    Parameters
+    ----------
+    sources : array (token,) of int
+        Source of each token, ordered by (source, sample, step): tokens of a source are contiguous.
+    strata : array (token,) of int, optional
+        Stratum of each token, such as its position in the word; None for a single stratum.
+    draws : int
+        Number of permutations.
+    seed : int
+        Random seed. Each stratum has its own derived seed, so that its permutations don't depend on other strata.
+
+    Yields
+    ------
+    array (token,) of int64
+        A permutation of the positions.
+    """
+    if strata is None:
+        yield from block_shuffles(sources, draws=draws, seed=seed)
+        return
+    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    seeds = [seed + int(source_hash(strata[tokens[:1]])[0] >> np.uint64(1)) for tokens in members]
+    within = [
+        block_shuffles(sources[tokens], draws=draws, seed=own) for tokens, own in zip(members, seeds, strict=True)
+    ]
+    for orders in zip(*within, strict=True):
+        permutation = np.empty(len(sources), np.int64)
+        for tokens, order in zip(members, orders, strict=True):
+            permutation[tokens] = tokens[order]
+        yield permutation
+
+
+def interval(
+    estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends ``estimate ± t(G - 1) error`` of a jackknife confidence interval.
+
+    Parameters
+    ----------
+    estimate, error : array (...)
+        Estimate and standard error from `jackknife`.
+    groups : int or array (...)
+        Number of groups G that were left out in turn. Below `GROUPS` / 2 the ends are NaN, because the standard error
+        is too noisy to report.
+    level : float
+        Coverage probability.
+
+    Returns
+    -------
+    low, high : array (...) of float64
+        Lower and upper end, in the shape of the estimates.
+    """
+    from scipy.stats import t
+
+    groups = np.asarray(groups)
+    half_width = np.where(groups >= GROUPS / 2, t.ppf((1 + level) / 2, np.maximum(groups - 1, 1)), np.nan) * error
+    return np.asarray(estimate - half_width), np.asarray(estimate + half_width)

@@ -1,0 +1,65 @@
+"""P-values from permutations, and corrections for multiple tests."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Literal
+from interp.errors import OptionError
+import numpy as np
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+
+
+
+def pooled_p(observed: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the permutation p-values ``(1 + #{null >= observed}) / (1 + #null)``, with one pooled null distribution.
+
+    Parameters
+    ----------
+    observed : array (...)
+        Observed statistics; larger values are more extreme.
+    null : array (...)
+        The same statistic under the null, of any shape; NaN and infinite values are ignored.
+
+    Returns
+    -------
+    array (...) of float64
+        p-values in (0, 1]; 1 where ``observed`` is NaN.
+    """
+    pool = np.sort(null[np.isfinite(null)], axis=None)
+    above = pool.size - np.searchsorted(pool, np.where(np.isnan(observed), -np.inf, observed), side="left")
+    return np.asarray((1 + above) / (1 + pool.size), np.float64)
+
+
+def false_discovery(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
+    """Return q-values: the smallest false discovery rate at which each test would be significant.
+
+    Parameters
+    ----------
+    p : array (...)
+        p-values of all tests of the family. NaN means no test and stays NaN.
+    correction : {"bh", "by"}
+        Benjamini and Hochberg (1995), or Benjamini and Yekutieli (2001), which is valid under any dependence.
+
+    Returns
+    -------
+    array (...) of float64
+
+    Raises
+    ------
+    OptionError
+        For an unknown correction.
+    """
+    from scipy.stats import false_discovery_control
+
+    if correction not in ("bh", "by"):
+        raise OptionError(f"correction= must be 'bh' or 'by'; got {correction!r}.")
+    q = np.full(np.shape(p), np.nan)
+    tested = np.isfinite(p)
+    if tested.any():
+        q[tested] = false_discovery_control(p[tested], method=correction)
+    return q

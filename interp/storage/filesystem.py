@@ -1,0 +1,78 @@
+"""Exclusive locks on directories, and storage errors with a remedy."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+from interp.errors import StorageError
+from interp.errors import OptionError
+import errno
+
+
+
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Convert errors of a full or read-only disk at a path, or beside it, to `StorageError`.
+
+    Parameters
+    ----------
+    path : Path
+        File or directory that is being written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if (
+            isinstance(error, StorageError)
+            or error.errno not in {*FULL, *CLOSED}
+            or not _concerns(error.filename, path)
+        ):
+            raise
+        reason = os.strerror(error.errno).lower()
+        remedy = "Free some space" if error.errno in FULL else "Choose another path or get write permission"
+        raise StorageError(f"Can't write {path}: {reason}. {remedy}, then run the same call again.") from error
+
+
+def _concerns(name: str | bytes | int | None, path: Path) -> bool:
+    """Return whether an error is about a path or its siblings; errors of a full disk name no file."""
+    return name is None or path.absolute().parent in Path(os.fsdecode(str(name))).absolute().parents
+
+
+def lock(folder: Path, message: str) -> int:
+    """Lock a directory until the process ends, even if the directory is renamed.
+
+    Parameters
+    ----------
+    folder : Path
+        Existing directory.
+    message : str
+        Text of the error.
+
+    Returns
+    -------
+    int
+        Descriptor that `os.close` unlocks; -1 on a system without such locks.
+
+    Raises
+    ------
+    OptionError
+        Another process holds the lock.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return -1
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise OptionError(message) from error
+    return descriptor

@@ -1,0 +1,186 @@
+"""Checks: a rule applied to a plugin or one of its objects. Failures name plugin, object and remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+from collections.abc import Mapping
+from interp.errors import PluginError
+from inspect import Parameter
+from interp.api.draw import POSITIONAL
+from interp.errors import InterpError
+from inspect import signature
+from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import field
+from typing import NoReturn
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interp.testing.toy import Toy
+    from interp.registry import Registry
+
+
+
+
+Given = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+SIZE = "toy_sources"
+Rule = Callable[["Subject"], None]
+
+
+class ConformanceError(InterpError, AssertionError):
+    """A plugin breaks a rule; the message names plugin, object and remedy."""
+
+
+class NotApplicable(Exception):  # noqa: N818 (not an error: the check is skipped)
+    """A rule can't be checked on an object, for example because a required option is missing; the check is skipped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Object under test: a plugin, or one object that it registers.
+
+    Attributes
+    ----------
+    plugin : str
+        Name of the plugin.
+    kind : str
+        ``plugin``, ``probe``, ``viewer``, …
+    name : str
+        Name of the object, or of the plugin itself.
+    value : object
+        Registered object, or the module or object with hooks.
+    given : mapping, or callable
+        Options to call it with, or a function ``toy -> mapping``.
+    host : Registry, optional
+        Registry used during a check: the installed plugins and this one.
+    kept : dict
+        Results shared by several rules.
+    """
+
+    plugin: str
+    kind: str
+    name: str
+    value: Any = field(repr=False)
+    given: Given = field(default_factory=dict, repr=False)
+    host: Registry | None = field(default=None, repr=False)
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def fail(self, what: str, remedy: str) -> NoReturn:
+        """Raise `ConformanceError` with a fault and a remedy, a sentence each."""
+        name = f"Plugin {self.plugin!r}" + ("" if self.kind == "plugin" else f", {self.kind} {self.name!r}")
+        raise ConformanceError(f"{name}: {what} Remedy: {remedy}")
+
+    def toy(self, kind: str = "LSTM") -> Toy:
+        """Return a fresh toy, with the number of sources in the option ``toy_sources``."""
+        from interp.testing.toy import toy
+
+        return toy(kind, sources=self.fixed[SIZE]) if SIZE in self.fixed else toy(kind)
+
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """Options that were given as a mapping; empty if they are a function of the toy."""
+        return {} if callable(self.given) else dict(self.given)
+
+    def datasets(self) -> list[str]:
+        """Return the names of the positional parameters, which take datasets."""
+        return [name for name, parameter in signature(self.value).parameters.items() if parameter.kind in POSITIONAL]
+
+    def options(self, toy: Toy) -> dict[str, Any]:
+        """Return the options to call the object with: those given, and those that the toy provides.
+
+        Raises
+        ------
+        NotApplicable
+            A required option is missing.
+        """
+        options = dict(self.given(toy) if callable(self.given) else self.given)
+        options.pop(SIZE, None)
+        if self.kind == "viewer":  # positional ones are datasets
+            options = {name: value for name, value in options.items() if name not in self.datasets()}
+        for name, parameter in signature(self.value).parameters.items():
+            optional = name in NETWORK and parameter.default is None
+            if name not in options and (optional or (name in FILLED and parameter.default is Parameter.empty)):
+                options[name] = getattr(toy, name)
+        missing = [
+            name
+            for name, parameter in signature(self.value).parameters.items()
+            if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty and name not in options
+        ]
+        if missing:
+            names = ", ".join(missing)
+            raise NotApplicable(f"no value for {names}. Pass conformance(…, options={{{self.name!r}: {{…}}}}).")
+        return options
+
+
+def answered(make: Callable[[], Any]) -> Any:
+    """Return the result of a call; an interp error about its input means that the rule can't be checked.
+
+    Raises
+    ------
+    NotApplicable
+        The call raised an `InterpError`; the message quotes it.
+    PluginError
+        The plugin is at fault.
+    """
+    try:
+        return make()
+    except PluginError:
+        raise
+    except InterpError as error:
+        raise NotApplicable(f"on the toy it raises: {error} Pass options= for it.") from error
+
+
+NETWORK = ("model", "batches")
+FILLED = (*NETWORK, "wiring", "unit", "units", "pair", "ranking")
+"""Parameters that the toy provides."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule applied to one object; call it to run it.
+
+    Attributes
+    ----------
+    subject : Subject
+        Object under test.
+    rule : str
+        Name of the rule, in kebab-case.
+    run : callable
+        Function that checks the rule.
+    """
+
+    subject: Subject
+    rule: str
+    run: Rule = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Identifier ``object/rule``, as in ``expected_failures``."""
+        return f"{self.subject.name}/{self.rule}"
+
+    def __call__(self) -> None:
+        """Run the check.
+
+        Raises
+        ------
+        ConformanceError
+            The rule is broken, or the object raises an unexpected error.
+        NotApplicable
+            The rule can't be checked on this object.
+        """
+        from interp.registry import isolated
+
+        try:
+            with isolated(self.subject.host) if self.subject.host is not None else nullcontext():
+                self.run(self.subject)
+        except (ConformanceError, NotApplicable):
+            raise
+        except Exception as error:  # third-party code may raise anything; the message must name the plugin
+            try:
+                self.subject.fail(
+                    f"the check {self.rule!r} raised {type(error).__name__}: {error}",
+                    "return a result, or raise an interp error that says what to type; the traceback is above.",
+                )
+            except ConformanceError as failure:
+                raise failure from error

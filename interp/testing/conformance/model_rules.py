@@ -1,0 +1,201 @@
+"""Conformance rules of models, adapters and tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+from collections.abc import Iterable
+from interp.labels import flatten
+from itertools import product
+from interp.testing.conformance.check import Subject
+from interp.errors import InterpError
+import numpy as np
+from interp.testing.conformance.check import NotApplicable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from interp.registry import Registry
+
+
+
+
+GRID = {"num_layers": (1, 2), "bidirectional": (False, True), "bias": (True, False), "batch_first": (True, False)}
+SIZE, STEPS, SAMPLES = 4, 5, 3
+
+
+def loads(subject: Subject) -> None:
+    """Require two builds with the same parameters, and weights that load."""
+    from interp.api.loading import load_model
+    from interp.registry import registry
+
+    states = (subject.value.build().state_dict() for _ in range(2))
+    one, two = ({name: parameter.shape for name, parameter in state.items()} for state in states)
+    if one != two:
+        subject.fail("two builds have different parameters.", "make build() return the same architecture each time.")
+    entry = registry().table("model").get(subject.name)
+    if subject.value.weights is not None and entry is not None and entry.value is subject.value:
+        load_model(subject.name)
+
+
+def recurrent(subject: Subject) -> None:
+    """Require a module that an adapter reads."""
+    from interp.registry import registry
+
+    adapted = {owned.value.module for owned in registry().table("adapter").values()}
+    names = {
+        f"{kind.__module__}.{kind.__qualname__}"
+        for module in subject.value.build().modules()
+        for kind in type(module).mro()
+    }
+    if not adapted & names:
+        subject.fail(
+            "it has no recurrent module that an adapter reads.", "register an Adapter for its recurrent module."
+        )
+
+
+def exact(subject: Subject) -> None:
+    """Require exact captures for a grid of module options; `capture` itself compares with the module."""
+    import torch
+
+    from interp.registry import isolated
+
+    n_built = 0
+    for options in settings(subject):
+        with torch.random.fork_rng(), isolated(alone(subject)):
+            torch.manual_seed(0)
+            module = built(subject, options)
+            if module is None:
+                continue
+            compare(subject, module, options)
+        n_built += 1
+    if not n_built:
+        raise NotApplicable(
+            "its module can't be built from two sizes. Pass conformance(…, options={adapter: {'build': …}})."
+        )
+
+
+def alone(subject: Subject) -> Registry:
+    """Return a registry in which only this adapter reads modules."""
+    from interp.hookspecs import Register, hookimpl
+    from interp.registry import Registry
+
+    class Only:
+        @hookimpl
+        def register_adapters(self, register: Register) -> None:
+            register(subject.value)
+
+    return Registry({subject.plugin: Only()})
+
+
+def settings(subject: Subject) -> Iterable[dict[str, bool | int]]:
+    """Return the module options to try."""
+    if "build" in subject.fixed:
+        return [{}]
+    if subject.value.cell:
+        return [{}, {"bias": False}]
+    return [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
+
+
+def built(subject: Subject, options: dict[str, Any]) -> torch.nn.Module | None:
+    """Return the module with these options, or None if it doesn't take them or can't be built from two sizes."""
+    from importlib import import_module
+
+    if "build" in subject.fixed:
+        return subject.fixed["build"]()  # type: ignore[no-any-return]
+    module_path, _, name = subject.value.module.rpartition(".")
+    try:
+        module: torch.nn.Module = getattr(import_module(module_path), name)(SIZE, SIZE, **options)
+    except (TypeError, ImportError, AttributeError):
+        return None
+    return module
+
+
+def compare(subject: Subject, module: torch.nn.Module, options: dict[str, Any]) -> None:
+    """Capture a module by itself; fail if the units differ from its output, or quantities are missing."""
+    import torch
+
+    from interp.api.capture import capture
+    from interp.base import Batch
+
+    steps_first = not (subject.value.cell or getattr(module, "batch_first", False))
+    shape = (SAMPLES, SIZE) if subject.value.cell else (STEPS, SAMPLES, SIZE) if steps_first else (SAMPLES, STEPS, SIZE)
+    batch = Batch(torch.randn(shape))
+    try:
+        acts = capture(module.eval(), [batch], quantities=list(subject.value.quantities), progress=False)
+    except InterpError as error:
+        subject.fail(
+            f"with {options or 'its defaults'} it differs from the module: {error}", "correct the adapter's step."
+        )
+    missing = set(subject.value.quantities) - set(acts["quantity"].values.tolist())
+    if missing:
+        subject.fail(f"its quantities {sorted(missing)} were not captured.", "call tap once per quantity in step.")
+
+
+def task_of(subject: Subject) -> Any:
+    """Return the task, built from the given options."""
+    return subject.value(**{name: value for name, value in subject.fixed.items() if name not in ("split", "model")})
+
+
+def some(subject: Subject, limit: int = 8) -> Iterable[Any]:
+    """Return a few batches of the task."""
+    batches: Iterable[Any] = task_of(subject).batches(subject.fixed.get("split", "demo"), limit=limit, seed=0)
+    return batches
+
+
+def aligned(subject: Subject) -> None:
+    """Require the labels input, output and source, and one value of each label per token."""
+    for batch in some(subject):
+        labels = batch.labels or {}
+        missing = {"input", "output", "source"} - set(labels)
+        if missing:
+            subject.fail(
+                f"its batches lack {sorted(missing)}.", "Batch(…, labels={'input': …, 'output': …, 'source': …})."
+            )
+        lengths = np.array(batch.lengths if batch.lengths is not None else [len(row) for row in labels["input"]])
+        for name, values in labels.items():
+            try:
+                flatten(name, values, lengths)
+            except InterpError as error:
+                subject.fail(str(error), "give one value per token, samples one after the other.")
+
+
+def seeded(subject: Subject) -> None:
+    """Require the same text from two calls with one seed, and from two iterations of one call."""
+    batches = some(subject)
+    for repeated in (some(subject), batches):
+        for one, other in zip(batches, repeated, strict=True):
+            if any(not same(one.labels[name], other.labels[name]) for name in one.labels):
+                subject.fail("two calls with one seed give different text.", "draw from np.random.default_rng(seed).")
+
+
+def same(one: Any, other: Any) -> bool:
+    """Return whether labels are equal, flat or one sequence per sample."""
+    return [np.asarray(row).tolist() for row in one] == [np.asarray(row).tolist() for row in other]
+
+
+def limited(subject: Subject) -> None:
+    """Require at most ``limit`` samples."""
+    samples = sum(len(batch.lengths or []) for batch in some(subject, limit=5))
+    if samples > 5:
+        subject.fail(f"with limit=5 it gives {samples} samples.", "stop after limit samples.")
+
+
+def closed_alphabet(subject: Subject) -> None:
+    """Require one decoded symbol of the network's alphabet per token."""
+    from interp.api.loading import load_model
+
+    if "model" not in subject.fixed:
+        raise NotApplicable("no model of the task is named. Pass conformance(…, options={task: {'model': …}}).")
+    task, model = task_of(subject), load_model(subject.fixed["model"])
+    alphabet = set(next(iter(model.symbols.values())))  # type: ignore[operator]
+    for batch in some(subject):
+        for symbols, length in zip(task.decode(model(*batch.inputs), batch), batch.lengths, strict=True):
+            if len(symbols) != length or not set(symbols) <= alphabet:
+                subject.fail(
+                    "it decodes unknown symbols, or a wrong number of them.", "decode one output symbol per token."
+                )
+
+
+MODEL_RULES = {"loads": loads, "recurrent": recurrent}
+ADAPTER_RULES = {"exact": exact}
+TASK_RULES = {"aligned": aligned, "seeded": seeded, "limited": limited, "closed-alphabet": closed_alphabet}

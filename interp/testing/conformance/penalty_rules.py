@@ -1,0 +1,94 @@
+"""Conformance rules of penalties: a finite scalar with a gradient, and no effect at weight 0."""
+
+from __future__ import annotations
+
+from typing import Any
+from interp.testing.toy import toy
+from interp.testing.conformance.check import Subject
+from inspect import signature
+import numpy as np
+from interp.testing.conformance.check import answered
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+
+
+STEPS = 3
+
+
+class ToyTask:
+    """Minimal training task on the text of the toy."""
+
+    name = "toy"
+
+    def __init__(self) -> None:
+        self.world = toy(sources=16)
+
+    def batches(self, split: str, *, limit: int | None = None, seed: int = 0) -> Any:  # noqa: ARG002
+        """Return the batches of the toy, repeated."""
+        return list(self.world.batches) * STEPS
+
+    def loss(self, output: torch.Tensor, batch: Any) -> torch.Tensor:  # noqa: ARG002
+        """Return the mean square of the logits, as an arbitrary loss."""
+        return (output**2).mean()
+
+
+def trained(subject: Subject, weight: float) -> tuple[dict[str, np.ndarray], Any]:
+    """Return the weights after a few training steps with the penalty, and the history."""
+    from copy import deepcopy
+
+    from interp.api.train import train
+
+    task = ToyTask()
+    model = deepcopy(task.world.model)
+    options = subject.options(task.world)
+    if "units" in signature(subject.value).parameters and "units" not in subject.fixed:
+        options["units"] = {"module": "hidden"}
+    weighted_penalty = (answered(lambda: subject.value(**options)), weight)
+    arguments: Any = {"seed": 0, "budget": STEPS, "penalties": [weighted_penalty], "progress": False}
+    history = answered(lambda: train(model, task, **arguments))  # type: ignore[arg-type]
+    return {name: parameter.numpy().copy() for name, parameter in model.state_dict().items()}, history
+
+
+def finite_scalar(subject: Subject) -> None:
+    """Require a finite loss at every training step."""
+    _, history = trained(subject, 1.0)
+    if not np.isfinite(history["penalty"].values).all():
+        subject.fail("its loss is not finite on the toy.", "guard logarithms and divisions: .clamp(min=1e-6).")
+
+
+def gradient(subject: Subject) -> None:
+    """Require that training with and without the penalty gives different weights."""
+    with_penalty, without_penalty = trained(subject, 1.0)[0], trained(subject, 0.0)[0]
+    if all(np.array_equal(with_penalty[name], without_penalty[name]) for name in without_penalty):
+        subject.fail(
+            "training with it changes no weight of the model.", "compute the loss from live.values, without .detach()."
+        )
+
+
+def weight_naught(subject: Subject) -> None:
+    """Require identical weights after training at weight 0 and without the penalty."""
+    from copy import deepcopy
+
+    from interp.api.train import train
+
+    task = ToyTask()
+    model = deepcopy(task.world.model)
+    train(model, task, seed=0, budget=STEPS, progress=False)  # type: ignore[arg-type]
+    without_penalty = trained(subject, 0.0)[0]
+    parameters = model.state_dict().items()
+    if any(not np.array_equal(parameter.numpy(), without_penalty[name]) for name, parameter in parameters):
+        subject.fail("at weight 0 it changes the trained weights.", "draw only from the generator passed to edit.")
+
+
+def repeats(subject: Subject) -> None:
+    """Require the same weights from two training runs."""
+    one, two = trained(subject, 1.0)[0], trained(subject, 1.0)[0]
+    if any(not np.array_equal(one[name], two[name]) for name in one):
+        subject.fail("two training runs with one seed differ.", "draw only from the generator passed to edit.")
+
+
+RULES = {"finite-scalar": finite_scalar, "gradient": gradient, "zero-weight": weight_naught, "repeats": repeats}

@@ -1,0 +1,331 @@
+"""Access to the units that penalties read during training, using the module's fused kernels where possible."""
+
+from __future__ import annotations
+
+import torch
+from contextlib import contextmanager
+from interp.interventions.gradients import Key
+from interp.activations.plan import Reading
+from interp.activations.tokens import read_rows
+from interp.activations.tokens import Tokens
+from dataclasses import field
+from interp.activations.batching import as_batch
+from interp.activations.inspection import layout_of
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+from collections.abc import Iterator
+from interp.interventions.edited_model import answering
+from interp.interventions.targets import Target
+from collections.abc import Sequence
+from interp.recurrence.sequences import Axis
+from dataclasses import dataclass
+from interp.torch_utils import eager
+from interp.interventions.edited_model import Stage
+from interp.base import Batch
+from interp.recurrence.sequences import read_input
+from interp.activations.batching import Piece
+from interp.interventions.forward_pass import Pass
+from interp.interventions.targets import Layout
+from interp.interventions.gradients import Spots
+from interp.activations.batching import sample_count
+from interp.errors import CaptureError
+from interp.torch_utils import listening
+from torch.nn.utils.rnn import PackedSequence
+from interp.interventions.edited_model import staged
+from torch import Tensor
+from interp.interventions.gradients import Spot
+from interp.activations.tokens import loose_rows
+from interp.errors import OptionError
+from interp.interventions.session import scouted
+from interp.torch_utils import tensor_of
+from interp.activations.inspection import Seen
+from torch import nn
+from interp.interventions.session import started
+from interp.interventions.edited_model import put
+from functools import partial
+
+
+
+
+
+@dataclass
+class Hearing:
+    """One forward whose units are recorded.
+
+    Attributes
+    ----------
+    inputs : list of Tensor (row, feature)
+        Input of the first recurrent module in each of its calls.
+    """
+
+    passed: Pass
+    heard: Sequence[Heard]
+    inputs: list[Tensor] = field(default_factory=list)
+    first: str = ""
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of the forward."""
+        return self.heard[0].tokens()
+
+    def read_inputs(self) -> Tensor:
+        """Return the input of the first recurrent module, ``(token, feature)``."""
+        if not self.inputs:
+            raise CaptureError("The model has not called a recurrent module, so a penalty can't read its inputs.")
+        rows = loose_rows(self.heard[0].axes(self.first), self.tokens)
+        return torch.cat(self.inputs)[rows].detach()
+
+    def read_outputs(self, output: Any) -> Tensor:
+        """Return the output of the model, ``(token, output)``."""
+        tensor, layout = tensor_of(output), None
+        axes = self.heard[0].axes(list(self.passed.axes)[-1]) if self.passed.axes else []
+        if tensor is not None and axes:
+            layout = layout_of(Seen("model", nn.Identity(), None, [], [tensor]), axes[-1])
+        if tensor is None or layout is None:
+            raise CaptureError("The model's output has no time axis, so a penalty can't read it by token.")
+        return read_rows([tensor], layout, self.tokens, self.heard[0].packing(len(tensor)))
+
+
+class Ears:
+    """Positions of the units of penalties in a model, and access to their values.
+
+    Outputs of modules, and ``h`` of the last layer, are read from the module's output, and its fused kernel runs. For
+    all other units the engine of `interp.intervene` runs the recurrent modules step by step.
+
+    Parameters
+    ----------
+    model : Module
+        Model to train.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.layout = model, Layout(model)
+        self.readings: dict[str, Reading] = {}
+        self.recurrent = [name for name, entry in self.layout.seen.items() if entry.adapter is not None]
+        self.cells = any(self.layout.seen[name].adapter.cell for name in self.recurrent)  # type: ignore[union-attr]
+
+    def names(self, units: Any) -> list[str]:
+        """Return the names of units; for None, those of the output of the last recurrent module."""
+        if units is not None:
+            return self.layout.names(units)
+        if not self.recurrent:
+            raise CaptureError("The model has no recurrent module that can be read: set units= of the penalty.")
+        adapter = self.layout.seen[self.recurrent[-1]].adapter
+        assert adapter is not None  # noqa: S101
+        coords = self.layout.coords
+        mask = (coords["module"] == self.recurrent[-1]) & (coords["quantity"] == adapter.state[0])
+        mask &= coords["layer"] == coords["layer"][mask].max()
+        return [str(name) for name in coords["unit"][mask]]
+
+    def heard(self, units: Any, change: Change | None = None) -> Heard:
+        """Return an edit that records some units, and optionally changes them.
+
+        Raises
+        ------
+        OptionError
+            If units in several places are to be changed.
+        """
+        names = self.names(units)
+        targets = self.layout.targets(names)
+        outputs = None if self.cells else self._output_targets(targets)
+        if change is not None and len(outputs or targets) > 1:
+            places = ", ".join(sorted({f"{t.module}.{t.layer}.{t.direction}.{t.quantity}" for t in targets}))
+            raise OptionError(
+                f"A penalty that edits its units needs them in one place, but these are in {places}. "
+                "Select units of one place, or use one penalty per place."
+            )
+        if outputs is not None:
+            return Heard(names, outputs, change)
+        scope = "state" if change is None or self.cells else "output"
+        return Heard(names, targets, change, stepped=True, seen_by=scope)
+
+    def _output_targets(self, targets: list[Target]) -> list[Target] | None:
+        """Return targets as columns of module outputs, one target per module; None if some are not outputs."""
+        parts_by_module: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        for target in targets:
+            offset = self._output_offset(target)
+            if offset is None:
+                return None
+            parts_by_module.setdefault(target.module, []).append((target.columns + offset, target.places))
+        modules = parts_by_module.items()
+        joined = {name: [torch.cat(part) for part in zip(*parts, strict=True)] for name, parts in modules}
+        return [Target(name, -1, "", "out", columns, places) for name, (columns, places) in joined.items()]
+
+    def _output_offset(self, target: Target) -> int | None:
+        """Return the column of the module output at which a target starts; None if it is no output."""
+        if target.quantity == "out":
+            return 0
+        entry = self.layout.seen[target.module]
+        adapter, module = entry.adapter, entry.module
+        if adapter is None or target.quantity != adapter.state[0] or target.layer != adapter.layers(module) - 1:
+            return None
+        return adapter.directions(module).index(target.direction) * adapter.sizes(module)[target.quantity]
+
+    @contextmanager
+    def hearing(self, batch: Batch, heard: Sequence[Heard]) -> Iterator[Hearing]:
+        """Record the units in the forward that runs inside the block."""
+        checked = as_batch(batch)
+        passed = started(Piece.whole(checked, sample_count(checked, None)), Stage(self.model, []), 0, 0)
+        current, stepped = Hearing(passed, heard), [recorder for recorder in heard if recorder.stepped]
+        with ExitStack() as stack:
+            if stepped:
+                stack.enter_context(self._stepwise_edits(stepped, checked, passed))
+            for name in self.recurrent:
+                record_call = partial(self._record_call, current, name, not stepped)
+                stack.enter_context(listening(self.layout.modules[name], record_call))
+            for recorder in heard:
+                if not recorder.stepped:
+                    recorder.begin(list(recorder.units), passed)
+                    self._hook_outputs(stack, current, recorder)
+            yield current
+
+    @contextmanager
+    def _stepwise_edits(self, heard: Sequence[Heard], batch: Batch, passed: Pass) -> Iterator[None]:
+        stage = Stage(self.model, heard, "none")
+        if not self.readings:
+            self.readings = scouted(self.model, batch, stage)
+        stage.readings = self.readings
+        stage.open(passed)
+        with eager(), staged(stage):
+            yield
+
+    def _record_call(self, current: Hearing, name: str, alone: bool, data: Any, _output: Any) -> None:
+        """Record the layout of a call of a recurrent module, unless the engine does, and the first module's inputs."""
+        module, entry = self.layout.modules[name], self.layout.seen[name]
+        cell = entry.adapter is not None and entry.adapter.cell
+        rows, axis = (data, None) if cell else read_input(module, data)
+        if alone and axis is not None:
+            current.passed.enter(name, axis, several=False)
+        if current.first in ("", name):
+            current.first = name
+            current.inputs.append(rows)
+
+    def _hook_outputs(self, stack: ExitStack, current: Hearing, heard: Heard) -> None:
+        for target in heard.targets:
+            module = self.layout.modules[target.module]
+            stack.enter_context(answering(target.module, module, partial(self._edit_output, current, heard, target)))
+
+    def _edit_output(self, current: Hearing, heard: Heard, target: Target, output: Any) -> Any:
+        """Return the output of a module, recorded and changed by a penalty."""
+        module, value = self.layout.modules[target.module], tensor_of(output)
+        layout = None if value is None else given_layout(module, output, target, current.passed)
+        if value is None or layout is None:
+            raise CaptureError(
+                f"The output of {target.module!r} can't be read by token: it has no time axis, or no recurrent module "
+                "ran before it."
+            )
+        return put(output, heard.at_output(target, layout, value))
+
+
+def given_layout(module: nn.Module, output: Any, target: Target, passed: Pass) -> str | None:
+    """Return the layout of the output of a module."""
+    if isinstance(output, PackedSequence) or (isinstance(output, tuple) and isinstance(output[0], PackedSequence)):
+        return "packed"
+    axes = passed.axes.get(target.module)
+    value = tensor_of(output)
+    assert value is not None  # noqa: S101
+    return axes[-1].kind if axes else passed.layout(target.module, module, value)
+
+
+
+Change = Callable[[Tensor], Tensor]
+
+
+class Heard(Spots):
+    """An edit that records units at every token, before and after a change.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the units.
+    targets : list of Target
+        Positions of the units in the model.
+    change : callable, optional
+        ``change(values (row, unit)) -> values``; requires that all units are in one place.
+    stepped : bool
+        True if the engine runs the recurrent modules step by step.
+    seen_by : {"state", "output"}
+        As in `Edit`.
+    """
+
+    def __init__(
+        self,
+        names: list[str],
+        targets: list[Target],
+        change: Change | None = None,
+        *,
+        stepped: bool = False,
+        seen_by: str = "state",
+    ) -> None:
+        super().__init__(names, seen_by=seen_by)
+        self.targets, self.function, self.stepped = targets, change, stepped
+        self.after: dict[Key, list[Tensor]] = {}
+        self.calls: list[StepsHeard] = []
+
+    def begin(self, names: list[str], passed: Pass) -> None:
+        """Start recording a new forward."""
+        super().begin(names, passed)
+        self.after, self.calls = {}, []
+
+    def change(self, target: Target, axis: Axis) -> StepsHeard:  # noqa: ARG002
+        """Return the recorder of one call of a recurrent module, step by step."""
+        self.calls.append(StepsHeard(self, self.spot(target)))
+        return self.calls[-1]
+
+    def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
+        """Record the output of a module, and return it as changed by the penalty."""
+        spot = self.spot(target, layout)
+        spot.values.append(output)
+        edited = self.changed(target, output)
+        self.after.setdefault(key_of(target), []).append(edited)
+        return edited
+
+    def changed(self, target: Target, value: Tensor) -> Tensor:
+        """Return a value ``(…, size)`` with the units of a target changed by the penalty."""
+        if self.function is None:
+            return value
+        rows = value.flatten(0, -2)
+        order = target.places.argsort()
+        columns = target.columns[order].to(value.device)
+        edited = self.function(rows.index_select(1, columns)).to(value.dtype)
+        return rows.index_copy(1, columns, edited).view(value.shape)
+
+    def value(self) -> Tensor:
+        """Return the units before the change, ``(token, unit)``."""
+        return self.gathered({key: self._values_before(spot) for key, spot in self.spots.items()}, None)
+
+    def edited(self) -> Tensor:
+        """Return the units after the change, ``(token, unit)``."""
+        stepped = {key: [call.joined(call.after) for call in self._calls_of(spot)] for key, spot in self.spots.items()}
+        return self.gathered({key: self.after.get(key) or stepped[key] for key in self.spots}, None)
+
+    def _values_before(self, spot: Spot) -> list[Tensor]:
+        return spot.values or [call.joined(call.before) for call in self._calls_of(spot)]
+
+    def _calls_of(self, spot: Spot) -> list[StepsHeard]:
+        return [call for call in self.calls if call.spot is spot]
+
+
+class StepsHeard:
+    """A recorder of one quantity in one call of a recurrent module."""
+
+    def __init__(self, heard: Heard, spot: Spot) -> None:
+        self.heard, self.spot = heard, spot
+        self.before: dict[int, Tensor] = {}
+        self.after: dict[int, Tensor] = {}
+
+    def __call__(self, value: Tensor, step: int) -> Tensor:
+        """Record the value of a step ``(sample, size)``, and return it as changed by the penalty."""
+        self.before[step] = value
+        self.after[step] = self.heard.changed(self.spot.target, value)
+        return self.after[step]
+
+    def joined(self, steps: dict[int, Tensor]) -> Tensor:
+        """Return the values of all steps in packed order, ``(row, size)``."""
+        return torch.cat([steps[step] for step in sorted(steps)])
+
+
+def key_of(target: Target) -> Key:
+    """Return the module, layer, direction and quantity of a target."""
+    return target.module, target.layer, target.direction, target.quantity

@@ -1,0 +1,165 @@
+"""The training loop, its checkpoints and its history."""
+
+from __future__ import annotations
+
+import torch
+from hashlib import sha256
+from dataclasses import field
+from interp.training.objective import forward
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from interp.base import Batch
+from interp.training.objective import cast
+from pathlib import Path
+from interp.training.objective import Penalised
+from interp.base import Task
+from interp.errors import WeightsError
+from interp.training.objective import Term
+from interp.errors import OptionError
+import numpy as np
+from interp.api.train import train
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass
+class _Run:
+    """State of a training run, all of which is saved in a checkpoint."""
+
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    penalised: Penalised | None = None
+    losses: list[float] = field(default_factory=list)
+    penalties: list[list[float]] = field(default_factory=list)
+
+
+def _begin(model: torch.nn.Module, task: Task, terms: Sequence[Term], seed: int, rate: float) -> _Run:
+    """Return a new run; parameters of penalties are a separate group, with their own gradient norm."""
+    if not terms:
+        return _Run(model, torch.optim.Adam(model.parameters(), lr=rate))
+    _, first = next(_batches(task, seed, 1, skip=0))
+    penalised = Penalised(model, terms, first, seed)
+    groups = [{"params": list(model.parameters())}, {"params": penalised.parameters()}]
+    return _Run(model, torch.optim.Adam([group for group in groups if group["params"]], lr=rate), penalised)
+
+
+def _step(run: _Run, task: Task, batch: Batch, clip: float, precision: torch.dtype) -> None:
+    if run.penalised is None:
+        with cast(precision):
+            loss = task_loss = task.loss(forward(run.model, batch), batch)
+    else:
+        loss, task_loss, values = run.penalised.loss(task, batch, precision)
+        run.penalties.append(values)
+    run.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    for group in run.optimizer.param_groups:
+        torch.nn.utils.clip_grad_norm_(group["params"], clip)
+    run.optimizer.step()
+    run.losses.append(float(task_loss.detach()))
+
+
+def _batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[int, Batch]]:
+    step, epoch = 0, 0
+    while step < budget:
+        before = step
+        for batch in task.batches("train", seed=seed * 1_000 + epoch):
+            if skip <= step < budget:
+                yield step, batch
+            step += 1
+            if step >= budget:
+                return
+        if step == before:
+            raise OptionError("The split 'train' has no batches; use a larger corpus.")
+        epoch += 1
+
+
+def _shown(batches: Iterator[tuple[int, Batch]], run: _Run, budget: int, progress: bool) -> Iterator[tuple[int, Batch]]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not progress) as bar:
+        bar_task = bar.add_task("training", total=budget, completed=len(run.losses))
+        for step, batch in batches:
+            yield step, batch
+            bar.update(bar_task, completed=step + 1, description=f"loss {np.mean(run.losses[-50:]):.4f}")
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _history(run: _Run, terms: Sequence[Term]) -> xr.Dataset:
+    import xarray as xr
+
+    losses = xr.Dataset({"loss": ("batch", np.asarray(run.losses))}, {"batch": np.arange(len(run.losses))})
+    if not terms:
+        return losses
+    coords = {"penalty_name": ("term", [term.penalty.name for term in terms]),
+              "weight": ("term", [term.weight for term in terms])}  # fmt: skip
+    return losses.assign(penalty=(("batch", "term"), np.asarray(run.penalties))).assign_coords(coords)
+
+
+def _mark(model: torch.nn.Module, *options: object) -> str:
+    shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
+    return sha256(repr((shapes, options)).encode()).hexdigest()
+
+
+def checkpoint_budget(path: str | Path) -> int | None:
+    """Return the budget of the run that wrote a checkpoint; None if there is no such file."""
+    from safetensors import safe_open
+
+    if not Path(path).is_file():
+        return None
+    with safe_open(path, "pt") as file:
+        return int((file.metadata() or {}).get("budget", 0)) or None
+
+
+def _save(run: _Run, path: Path, metadata: dict[str, str]) -> None:
+    from safetensors.torch import save_file
+
+    tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
+    for index, state in run.optimizer.state_dict()["state"].items():
+        tensors |= {f"adam.{index}.{name}": value for name, value in state.items()}
+    tensors["generator"] = torch.get_rng_state()
+    tensors["losses"] = torch.tensor(run.losses, dtype=torch.float64)
+    if run.penalised is not None:
+        tensors |= {f"penalty.{name}": value for name, value in run.penalised.tensors().items()}
+        tensors["penalties"] = torch.tensor(run.penalties, dtype=torch.float64)
+    partial = path.with_name(path.name + ".partial")
+    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
+    partial.replace(path)
+
+
+def _resume(run: _Run, path: Path, metadata: dict[str, str]) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            if file.metadata() != metadata:
+                raise WeightsError(
+                    f"{path} is a checkpoint of another run; remove it, or use the same options as that run."
+                )
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a checkpoint: {error}. Remove it to start a new run.") from error
+    run.model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("adam."):
+            _, index, part = name.split(".")
+            state.setdefault(int(index), {})[part] = value
+    run.optimizer.load_state_dict({**run.optimizer.state_dict(), "state": state})
+    torch.set_rng_state(tensors["generator"])
+    run.losses[:] = tensors["losses"].tolist()
+    if run.penalised is not None:
+        run.penalties[:] = tensors["penalties"].tolist()
+        run.penalised.load({name[8:]: value for name, value in tensors.items() if name.startswith("penalty.")})

@@ -1,0 +1,224 @@
+"""Training loss with penalties."""
+
+from __future__ import annotations
+
+import torch
+from interp.errors import PluginError
+from collections.abc import Iterable
+from interp.training.live_units import Hearing
+from interp.training.penalty import Penalty
+from dataclasses import field
+from math import isfinite
+from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from interp.base import Batch
+from interp.training.penalty import BRANCHES
+from interp.training.live_units import Ears
+from interp.training.penalty import Live
+from interp.training.live_units import Heard
+from interp.signatures import known_options
+from interp.base import Task
+from interp.registry import registry
+from torch import Tensor
+from interp.training.live_units import Change
+from interp.errors import OptionError
+from torch import nn
+from functools import partial
+
+
+
+
+
+class Penalised:
+    """Loss of a task plus weighted penalties on the units of a model.
+
+    Parameters
+    ----------
+    model : Module
+        Model to train.
+    terms : sequence of Term
+        Penalties with their weights.
+    first : Batch
+        First batch of training, from which penalties create their parameters.
+    seed : int
+        Random seed of the parameters.
+
+    Raises
+    ------
+    UnknownNameError, CaptureError, OptionError
+        If units do not exist, or a penalty can't edit them.
+    """
+
+    def __init__(self, model: nn.Module, terms: Sequence[Term], first: Batch, seed: int) -> None:
+        self.model, self.terms, self.ears = model, list(terms), Ears(model)
+        self.heard = [self._recorder(term) for term in terms]
+        unedited = [self.ears.heard(term.penalty.units) for term in terms]
+        with torch.random.fork_rng(), torch.no_grad(), self.ears.hearing(first, unedited) as hearing:
+            output = forward(model, first)
+        for number, (term, heard) in enumerate(zip(terms, unedited, strict=True)):
+            with torch.random.fork_rng(), torch.no_grad():
+                torch.manual_seed(seed * 2_003 + number)
+                term.penalty.prepare(live_of(heard, hearing, output), hearing.tokens.labels)
+
+    def _recorder(self, term: Term) -> Heard:
+        change: Change | None = partial(term.penalty.edit, generator=term.generator) if term.edits else None
+        return self.ears.heard(term.penalty.units, change)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return the trainable parameters of the penalties."""
+        return [parameter for term in self.terms for parameter in term.penalty.parameters()]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors of the penalties for a checkpoint."""
+        tensors = [(number, term.tensors()) for number, term in enumerate(self.terms)]
+        return {f"{number}.{name}": value for number, values in tensors for name, value in values.items()}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Restore the tensors of a checkpoint."""
+        for number, term in enumerate(self.terms):
+            prefix = f"{number}."
+            term.load({name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)})
+
+    def loss(self, task: Task, batch: Batch, precision: torch.dtype) -> tuple[Tensor, Tensor, list[float]]:
+        """Return the total loss, the loss of the task, and the unweighted value of each penalty."""
+        shared = [number for number, term in enumerate(self.terms) if not term.own]
+        output, hearing = self._run_forward(batch, shared, precision)
+        with cast(precision):
+            task_loss = task.loss(output, batch)
+        values = {number: self._penalty_value(number, hearing, output) for number in shared}
+        for number in set(range(len(self.terms))) - set(shared):
+            output, hearing = self._run_forward(batch, [number], precision)
+            values[number] = self._penalty_value(number, hearing, output)
+        total = task_loss + sum(term.weight * values[number] for number, term in enumerate(self.terms))
+        return total, task_loss, [float(values[number].detach()) for number in range(len(self.terms))]
+
+    def _run_forward(self, batch: Batch, numbers: Sequence[int], precision: torch.dtype) -> tuple[Any, Hearing]:
+        with self.ears.hearing(batch, [self.heard[number] for number in numbers]) as hearing, cast(precision):
+            return forward(self.model, batch), hearing
+
+    def _penalty_value(self, number: int, hearing: Hearing, output: Any) -> Tensor:
+        penalty = self.terms[number].penalty
+        value = penalty.loss(live_of(self.heard[number], hearing, output), hearing.tokens.labels)
+        if not isinstance(value, Tensor) or value.dim():
+            got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+            raise PluginError(f"Penalty {penalty.name!r}: loss must return a scalar tensor; got {got}.")
+        if not bool(torch.isfinite(value)):
+            raise PluginError(
+                f"Penalty {penalty.name!r} returned {float(value.detach())}: its formula is wrong, or training has "
+                "diverged. This batch changed nothing; try a lower weight or learning rate."
+            )
+        return value
+
+
+def cast(precision: torch.dtype) -> torch.autocast:
+    """Return the autocast context for a precision."""
+    return torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32)
+
+
+def live_of(heard: Heard, hearing: Hearing, output: Any) -> Live:
+    """Return the inputs of a penalty, in float32 or higher precision."""
+    values, edited = heard.value(), heard.edited()
+    return Live(
+        tuple(heard.every),
+        full(values),
+        full(edited) if heard.function is not None else full(values),
+        lambda: full(hearing.read_outputs(output)),
+        hearing.read_inputs,
+    )
+
+
+def full(value: Tensor) -> Tensor:
+    """Return a tensor in half precision as float32."""
+    return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
+
+
+def forward(model: nn.Module, batch: Batch) -> Any:
+    """Return the output of a model on a batch."""
+    if batch.call is not None:
+        return batch.call(model, batch)
+    return model(*batch.inputs) if isinstance(batch.inputs, tuple) else model(batch.inputs)
+
+
+
+EXPECTED = "expected ('total-correlation', 0.1), ('total-correlation', 0.1, {'units': …}) or (penalty, 0.1)"
+
+
+@dataclass
+class Term:
+    """A penalty with its weight.
+
+    Attributes
+    ----------
+    generator : Generator
+        Random generator of its edits.
+    """
+
+    penalty: Penalty
+    weight: float
+    generator: torch.Generator = field(default_factory=torch.Generator)
+
+    @property
+    def edits(self) -> bool:
+        """True if the penalty changes its units."""
+        return type(self.penalty).edit is not Penalty.edit
+
+    @property
+    def own(self) -> bool:
+        """True if the penalty has a separate forward."""
+        return self.penalty.branch == "own"
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return the tensors of the penalty for a checkpoint."""
+        state = {f"parameter.{index}": value.detach() for index, value in enumerate(self.penalty.parameters())}
+        state |= {f"buffer.{index}": value for index, value in enumerate(self.penalty.buffers())}
+        return state | {"generator": self.generator.get_state()}
+
+    def load(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Restore the tensors of a checkpoint."""
+        for name, value in self.tensors().items():
+            if name != "generator":
+                value.copy_(tensors[name])
+        self.generator.set_state(tensors["generator"])
+
+
+def terms_of(penalties: Iterable[Any], seed: int) -> list[Term]:
+    """Return the penalties with a weight above 0.
+
+    Raises
+    ------
+    UnknownNameError
+        If a penalty is not registered.
+    OptionError
+        If an entry is not a penalty with a weight of at least 0, or for an unknown option.
+    """
+    terms = [_parse_entry(entry) for entry in penalties]
+    for number, term in enumerate(terms):
+        term.generator.manual_seed(seed * 1_009 + number + 1)
+    return [term for term in terms if term.weight]
+
+
+def _parse_entry(entry: Any) -> Term:
+    if isinstance(entry, str) or not isinstance(entry, list | tuple) or len(entry) not in (2, 3):
+        raise OptionError(f"penalties= got {entry!r}; {EXPECTED}.")
+    item, weight, options = (*entry, {})[:3]
+    name = item if isinstance(item, str) else getattr(item, "name", repr(item))
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not isfinite(weight) or weight < 0:
+        raise OptionError(f"The weight of the penalty {name!r} must be a number of at least 0; got {weight!r}.")
+    return Term(_make_penalty(item, dict(options)), float(weight))
+
+
+def _make_penalty(item: Any, options: dict[str, Any]) -> Penalty:
+    penalty = registry().get("penalty", item) if isinstance(item, str) else item
+    if isinstance(penalty, type) and issubclass(penalty, Penalty):
+        known_options("Penalty", penalty.name, penalty, options)
+        penalty = penalty(**options)
+    elif options:
+        name = getattr(penalty, "name", penalty)
+        raise OptionError(f"This {name!r} object already has its options: pass its class, or no options.")
+    if not isinstance(penalty, Penalty):
+        raise OptionError(f"penalties= got {item!r}; {EXPECTED}.")
+    if penalty.branch not in BRANCHES:
+        branches = ", ".join(BRANCHES)
+        raise OptionError(f"Penalty {penalty.name!r}: branch must be one of {branches}; got {penalty.branch!r}.")
+    return penalty

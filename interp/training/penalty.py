@@ -1,0 +1,119 @@
+"""Base class of penalties, which are added to a training loss, and the inputs they receive."""
+
+from __future__ import annotations
+
+from typing import Any
+from collections.abc import Mapping
+from collections.abc import Iterable
+from functools import cached_property
+from abc import abstractmethod
+from dataclasses import dataclass
+from abc import ABC
+from typing import ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    import numpy as np
+
+
+
+
+BRANCHES = ("task", "own")
+
+
+@dataclass(frozen=True)
+class Live:
+    """Activations of the units of a penalty in one forward, with gradients and without padding.
+
+    Tokens are ordered by sample and step, as the labels are.
+
+    Attributes
+    ----------
+    units : tuple of str
+        Names of the units, in the order of the columns.
+    values : Tensor (token, unit)
+        Values before the edit of the penalty.
+    edited : Tensor (token, unit)
+        Values after the edit; the same tensor if the penalty edits nothing.
+    """
+
+    units: tuple[str, ...]
+    values: torch.Tensor
+    edited: torch.Tensor
+    read_outputs: Callable[[], torch.Tensor]
+    read_inputs: Callable[[], torch.Tensor]
+
+    @cached_property
+    def outputs(self) -> torch.Tensor:
+        """Output of the model for every token, such as logits: ``(token, output)``."""
+        return self.read_outputs()
+
+    @cached_property
+    def inputs(self) -> torch.Tensor:
+        """Input of the first recurrent module at every token, without gradient: ``(token, feature)``."""
+        return self.read_inputs()
+
+
+class Penalty(ABC):
+    """An additional term of a training loss, computed from the activations of some units.
+
+    Options are keyword-only arguments of the constructor, stored as attributes of the same names; ``units`` is one of
+    them. Each penalty has its own random generator, which is saved in the checkpoint together with `parameters` and
+    `buffers`. An interrupted run therefore resumes and ends with the same weights.
+
+    Attributes
+    ----------
+    name : str
+        Kebab-case name.
+    branch : {"task", "own"}
+        Forward that `edit` acts on: ``task`` is the forward of the task's loss, ``own`` a separate forward of the same
+        batch for this penalty alone.
+    units : str, sequence of str, mapping or None
+        Names, or labels as for `pick`, such as ``{"module": "hidden"}``. None selects the output of the last recurrent
+        module: ``h`` of its last layer in all directions.
+    version : str
+        Version of the penalty; raise it when numbers change.
+    """
+
+    name: ClassVar[str]
+    branch: ClassVar[str] = "task"
+    version: ClassVar[str] = "1"
+    units: Any = None
+
+    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: B027
+        """Create trainable parameters and buffers, once, from the first batch; torch's generator is seeded before.
+
+        Parameters
+        ----------
+        live : Live
+            Activations without gradients, before any edit.
+        labels : mapping of str to array (token,)
+            Labels of the batch, which always include ``sample``, ``step`` and ``source``.
+        """
+
+    @abstractmethod
+    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
+        """Return the scalar penalty, which is added to the loss times the weight of the penalty."""
+
+    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:  # noqa: ARG002
+        """Return the values ``(row, unit)`` that downstream modules receive instead; the recurrence is not affected.
+
+        It is only called if a subclass overrides it. Rows may include padding.
+        """
+        return values
+
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
+        """Return the parameters to train with the model, always in the same order; called after `prepare`."""
+        return ()
+
+    def buffers(self) -> Iterable[torch.Tensor]:
+        """Return the tensors that `loss` changes in place, such as running averages; called after `prepare`."""
+        return ()
+
+    def options(self) -> dict[str, Any]:
+        """Return the constructor's options with their values."""
+        from inspect import signature
+
+        return {key: getattr(self, key) for key in signature(type(self)).parameters}
