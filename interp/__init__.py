@@ -5,12 +5,11 @@ torch nor xarray nor holoviews.
 """
 
 from importlib import import_module
-from interp._version import __version__
 from types import ModuleType
+
 import lazy_loader
 
-
-
+from interp._version import __version__
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TypeVar
-from collections.abc import Callable
-from typing import Any
-from collections.abc import Iterator
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from abc import ABC
-from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
-from typing import runtime_checkable
-from typing import Protocol
-from typing import ClassVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from interp.plotting.view import View
-    import xarray as xr
-    import torch
     import numpy as np
+    import torch
+    import xarray as xr
 
-
+    from interp.plotting.view import View
 
 
 State = dict[str, "np.ndarray"]

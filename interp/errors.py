@@ -4,9 +4,6 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-
-
-
 class InterpError(Exception):
     """Base of every error that ``interp`` raises on purpose; its message is meant for the user."""
 

@@ -1,11 +1,9 @@
 """The plugin API: six hooks, each called once with a ``register`` callback."""
 
-import pluggy
-from typing import Any
 from collections.abc import Callable
+from typing import Any
 
-
-
+import pluggy
 
 hookspec = pluggy.HookspecMarker("interp")
 hookimpl = pluggy.HookimplMarker("interp")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
-from collections.abc import Mapping
-from collections.abc import Sequence
-from interp.errors import CaptureError
+
 import numpy as np
 
-
-
+from interp.errors import CaptureError
 
 RESERVED = ("sample", "step", "call")
 

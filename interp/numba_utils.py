@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any
-from typing import TypeVar
-from concurrent.futures import ThreadPoolExecutor
-from typing import cast
 from collections.abc import Callable
-
-
-
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar, cast
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 _LINE = 16  # float32 units per cache line; threads never share a line

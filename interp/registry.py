@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
-from contextlib import contextmanager
-from interp.errors import PluginError
-from interp import hookspecs
-from collections.abc import Iterable
-from interp.base import kebab
-from interp.errors import unknown
-from dataclasses import field
-from collections.abc import Callable
-from typing import Any
-from collections.abc import Iterator
-import pluggy
-from dataclasses import dataclass
 import sys
 import warnings
-import os
-from collections.abc import Mapping
-from importlib.metadata import EntryPoint
-from importlib.metadata import entry_points
-from functools import cache
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
+import pluggy
 
-
+from interp import hookspecs
+from interp.base import kebab
+from interp.errors import PluginError, unknown
 
 GROUP = "interp"
 KINDS = {

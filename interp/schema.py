@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Iterable
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
 from interp._version import __version__
 from interp.errors import SchemaError
-import numpy as np
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 ACTIVATIONS = "interp.activations"

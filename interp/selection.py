@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Sequence
-from interp.errors import SchemaError
-from interp.errors import OptionError
-from interp.errors import unknown
-import numpy as np
-from interp.errors import UnknownNameError
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp.errors import OptionError, SchemaError, UnknownNameError, unknown
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-
 
 
 def pick(acts: xr.Dataset, **labels: Any) -> xr.Dataset:
@@ -166,8 +160,6 @@ def _splitmix64(values: np.ndarray) -> np.ndarray:
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(values ^ (values >> np.uint64(31)))
-
-
 
 
 def one_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:

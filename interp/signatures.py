@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Iterable
-from inspect import Parameter
-from collections.abc import Sequence
-from inspect import signature
-from interp.errors import OptionError
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from collections.abc import Callable
+from inspect import Parameter, signature
+from typing import Any
 
-
-
+from interp.errors import OptionError
 
 
 def known_options(kind: str, name: str, called: Callable[..., Any], options: Iterable[str]) -> dict[str, Any]:
@@ -61,8 +55,6 @@ def is_bool(parameter: Parameter | None) -> bool:
     """Return whether an option is a bool."""
     outer, _ = kinds(parameter)
     return "bool" in outer
-
-
 
 
 def keyword_only(called: Any) -> dict[str, Parameter]:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-from hashlib import sha256
-from contextlib import contextmanager
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from torch.jit import ScriptModule
-from collections.abc import Callable
-from typing import Any
-from collections.abc import Iterator
 import sys
-from collections.abc import Mapping
-from torch.nn.utils.rnn import PackedSequence
-from torch import Tensor
-from contextlib import nullcontext
-from interp.recurrence.engine import run
-from torch import nn
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from hashlib import sha256
+from typing import Any
 
-
-
+import torch
+from torch import Tensor, nn
+from torch.jit import ScriptModule
+from torch.nn.utils.rnn import PackedSequence
 
 
 def leading(inputs: Any) -> Any:
@@ -32,15 +23,12 @@ def leading(inputs: Any) -> Any:
     return next((first for part in parts if (first := leading(part)) is not None), None)
 
 
-
-
 def eager() -> AbstractContextManager[Any]:
     """Return a context in which compiled modules run eagerly, so that their hooks are called."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled; importing the compiler takes seconds
         return nullcontext()
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
     return stance
-
 
 
 Forward = Callable[..., Any]
@@ -90,8 +78,6 @@ def heard(own: Forward, hook: Forward, *args: Any, **kwargs: Any) -> Any:
 def kind_of(module: nn.Module) -> str:
     """Return the name of a module's class; for a module compiled by ``torch.jit``, the name of the original class."""
     return str(module.original_name) if isinstance(module, ScriptModule) else type(module).__name__
-
-
 
 
 def weights_hash(model: nn.Module) -> str:

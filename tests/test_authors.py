@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 import interp
-from interp.cli.plugins import KINDS, write
 from interp.cli.app import build_app
+from interp.cli.plugins import KINDS, write
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "plugins/README.md").read_text(encoding="utf-8")

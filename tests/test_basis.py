@@ -6,8 +6,8 @@ import xarray as xr
 from laws import alike
 
 import interp
-from interp.measurement.rotation import groups
 from interp.measurement.reduce import unit_blocks
+from interp.measurement.rotation import groups
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from strange import by_place, failures, marked, ordered, plugin
 
 import interp
 import interp.registry as host
-from interp.testing.conformance import plugin_rules as packages
 from interp.testing.api import check
+from interp.testing.conformance import plugin_rules as packages
 
 
 def mutating(acts: xr.Dataset) -> xr.Dataset:

@@ -6,8 +6,8 @@ from strange import by_place, failures, marked, ordered, plugin
 import interp
 from interp.registry import registry
 from interp.testing.api import check, conformance
-from interp.testing.toy import toy
 from interp.testing.api import host as host_of
+from interp.testing.toy import toy
 
 CHEAP = {"n_baselines": 2, "contrast_with": ["d", "z"], "toy_sources": 2}
 

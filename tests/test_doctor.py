@@ -12,10 +12,10 @@ from tiny import Failing, cut_small
 
 import interp
 from interp import SchemaError
-from interp.distributed import recovery as doctor
-from interp.activations.stream import Captured
 from interp.activations.session import Options
+from interp.activations.stream import Captured
 from interp.distributed import capture as spread
+from interp.distributed import recovery as doctor
 
 APP = "from interp.cli import main; main()"
 

@@ -10,8 +10,8 @@ from laws import small
 
 import interp
 from interp import SchemaError
-from interp.storage import checksums as integrity
 from interp.activations import resumable as keeping
+from interp.storage import checksums as integrity
 
 ACTS = small(5, samples=30, units=9)
 

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import interp
-from interp.recurrence import kernels as cells, engine as recurrence
 from interp.activations import inspection as scout
+from interp.recurrence import engine as recurrence
+from interp.recurrence import kernels as cells
 
 KINDS = ["LSTM", "GRU", "RNN"]
 DTYPES = [torch.float64, torch.float32, torch.bfloat16]

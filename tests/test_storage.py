@@ -8,7 +8,8 @@ import xarray as xr
 import zarr
 
 import interp
-from interp.storage import checksums as integrity, store as storage
+from interp.storage import checksums as integrity
+from interp.storage import store as storage
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import torch
 from repeating import Copying, Network
 
 import interp
-from interp.errors import OptionError, WeightsError
-from interp.training.loop import checkpoint_budget
 from interp.api.loading import save_weights
 from interp.api.train import time_budget
+from interp.errors import OptionError, WeightsError
+from interp.training.loop import checkpoint_budget
 
 
 def fresh():

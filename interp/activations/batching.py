@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-from typing import Any
-from torch import Tensor
-from collections.abc import Mapping
-from collections.abc import Iterator
-from torch.nn.utils.rnn import pack_sequence
-from collections.abc import Iterable
-from interp.labels import Labels
-from interp.errors import CaptureError
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from interp.torch_utils import leading
-from torch.nn.utils.rnn import unpack_sequence
+from typing import Any
+
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
+
 from interp.base import Batch
-from torch.nn.utils.rnn import PackedSequence
-
-
-
+from interp.errors import CaptureError
+from interp.labels import Labels
+from interp.torch_utils import leading
 
 
 @dataclass(frozen=True)

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from torch import Tensor
-from collections.abc import Mapping
-from collections.abc import Iterator
-from interp.activations.tokens import read_rows
-from collections.abc import Sequence
-from interp.recurrence.sequences import Axis
-from interp.activations.wiring import columns
-from interp.activations.tokens import Tokens
-from interp.torch_utils import tensor_of
-from interp.activations.inspection import Seen
-from interp.activations.inspection import layout_of
-from torch import nn
-from interp.recurrence.adapter import Adapter
+
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-
-
+from interp.activations.inspection import Seen, layout_of
+from interp.activations.tokens import Tokens, read_rows
+from interp.recurrence.adapter import Adapter
+from interp.recurrence.sequences import Axis
+from interp.torch_utils import tensor_of
 
 Place = tuple[str, int]  # origin of a column (prefix of unit names, or an input), and its index there
 INPUT = "input of "

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from contextlib import ExitStack
-from contextlib import contextmanager
-from typing import Any
-from interp.activations.verification import SelfCheck
-from interp.recurrence.engine import run_cell
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
 from interp.activations.plan import Reading
 from interp.activations.recording import Recording
-from interp.torch_utils import Forward
-from interp.recurrence.engine import run
-from interp.torch_utils import replaced
-from interp.torch_utils import listening
-from functools import partial
-
-
-
+from interp.activations.verification import SelfCheck
+from interp.recurrence.engine import run, run_cell
+from interp.torch_utils import Forward, listening, replaced
 
 
 @contextmanager

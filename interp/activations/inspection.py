@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-import torch
 import re
-from contextlib import contextmanager
-from interp.activations.batching import call_model
-from interp.recurrence.adapter import Adapter
-from interp.errors import unknown
-from dataclasses import field
-from interp.torch_utils import kind_of
-from contextlib import ExitStack
-from typing import Any
-from collections.abc import Iterator
-from interp.torch_utils import unwrap
-from interp.torch_utils import time_first
-from collections.abc import Sequence
-from interp.recurrence.sequences import Axis
-from dataclasses import dataclass
 import sys
-from interp.recurrence.sequences import read_input
-from collections.abc import Mapping
-from interp.torch_utils import named_modules
-from interp.activations.batching import Piece
-from interp.errors import CaptureError
-from torch.nn.utils.rnn import PackedSequence
-from interp.torch_utils import listening
-from interp.registry import registry
-from torch import Tensor
-from interp.torch_utils import tensor_of
-from interp.torch_utils import leading
-from torch import nn
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
-
+from interp.activations.batching import Piece, call_model
+from interp.errors import CaptureError, unknown
+from interp.recurrence.adapter import Adapter
+from interp.recurrence.sequences import Axis, read_input
+from interp.registry import registry
+from interp.torch_utils import kind_of, leading, listening, named_modules, tensor_of, time_first, unwrap
 
 RECURRENT = re.compile(r"(LSTM|GRU|RNN|Recurrent|SRU|Cell$)")
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-from torch import Tensor
-from interp.labels import Labels
 from collections.abc import Iterator
-from interp.activations.batching import Piece
-from interp.torch_utils import leading
-from interp.activations.batching import known_lengths
+from typing import Any
+
 import numpy as np
+from torch import Tensor
+
+from interp.activations.batching import Piece, known_lengths
 from interp.base import Batch
-
-
-
+from interp.labels import Labels
+from interp.torch_utils import leading
 
 STEPS = 1 << 13  # steps per chunk: its intermediate values take about ten MB per module
 TRIED = 64  # steps of each of the two chunks of the trial that compares chunks with the whole sequence

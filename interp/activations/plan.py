@@ -2,51 +2,32 @@
 
 from __future__ import annotations
 
-import torch
-from collections.abc import Iterable
-from interp.activations.inspection import looks_recurrent
-from interp.activations.tokens import Tokens
-from interp.errors import unknown
-from dataclasses import field
-from interp.schema import QUANTITIES
-from torch.jit import ScriptModule
-from interp.torch_utils import kind_of
-from interp.activations.inspection import layout_of
-from typing import Any
-from interp.activations.inspection import Seen
-from interp.torch_utils import time_first
-from collections.abc import Sequence
-from interp.activations.batching import pieces
-from interp.recurrence.sequences import Axis
-from dataclasses import dataclass
-from interp.activations.inspection import observe
+import json
 import sys
 import warnings
-from interp.base import Batch
-from interp.recurrence.sequences import read_input
-from interp.schema import unit_name
-from collections.abc import Mapping
-from interp.activations.batching import Piece
-from interp.errors import InterpError
-from interp.selection import matches
-from interp.activations.batching import sample_count
-from interp.errors import CaptureError
-from torch.nn.utils.rnn import PackedSequence
-from interp.activations.connectivity import segments
-from torch import Tensor
-import json
-from interp.torch_utils import tensor_of
-from interp.torch_utils import leading
-from interp.activations.inspection import time_axes
-from torch import nn
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+import torch
+from torch import Tensor, nn
+from torch.jit import ScriptModule
+from torch.nn.utils.rnn import PackedSequence
+
+from interp.activations.batching import Piece, pieces, sample_count
+from interp.activations.connectivity import segments
+from interp.activations.inspection import Seen, layout_of, looks_recurrent, observe, time_axes
+from interp.activations.tokens import Tokens
+from interp.base import Batch
+from interp.errors import CaptureError, InterpError, unknown
+from interp.recurrence.sequences import Axis, read_input
+from interp.schema import QUANTITIES, unit_name
+from interp.selection import matches
+from interp.torch_utils import kind_of, leading, tensor_of, time_first
 
 if TYPE_CHECKING:
     from interp.recurrence.adapter import Adapter
-
-
-
 
 
 @dataclass
@@ -204,7 +185,6 @@ def place(module_plans: Sequence[Reading], mask: np.ndarray | None = None) -> No
             column += count
             if not count:
                 module_plan.blocks.remove(block)
-
 
 
 FEW = 16  # maximum number of samples of the trial forward

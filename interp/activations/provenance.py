@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from typing import Any
-from interp.torch_utils import named_modules
-from interp.torch_utils import unwrap
-from interp.errors import CaptureError
-from interp.torch_utils import weights_hash
+
+import torch
 from torch import nn
-from interp.torch_utils import kind_of
 
-
-
+from interp.errors import CaptureError
+from interp.torch_utils import kind_of, named_modules, unwrap, weights_hash
 
 
 def describe(model: nn.Module, batches: Any) -> dict[str, str | int | float]:

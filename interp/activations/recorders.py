@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import torch
 import os
-from typing import Any
-from torch import Tensor
 from collections.abc import Mapping
+from itertools import accumulate
 from threading import get_ident
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interp.activations.plan import Block, kept
+from interp.activations.tokens import Tokens
+from interp.errors import OptionError
 from interp.recurrence.adapter import Place
 from interp.recurrence.engine import Watch
-from interp.activations.plan import Block
 from interp.recurrence.sequences import Axis
-from interp.errors import OptionError
-from interp.activations.tokens import Tokens
-from interp.activations.plan import kept
-from itertools import accumulate
-import numpy as np
-
-
-
 
 FAST = (torch.float32, torch.float64)
 
@@ -195,7 +193,6 @@ def picks_of(blocks: list[Block], sizes: Mapping[str, int]) -> Tensor | slice:
     if columns == list(range(columns[0] if columns else 0, columns[-1] + 1 if columns else 0)):
         return slice(columns[0], columns[-1] + 1) if columns else slice(0, 0)
     return torch.tensor(columns)
-
 
 
 DTYPES = {"float32": np.float32, "float64": np.float64, "float16": np.float16}

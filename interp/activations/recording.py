@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-from interp.activations.plan import Reading
-from interp.activations.tokens import read_rows
-from interp.activations.recorders import Sheets
-from interp.activations.tokens import Tokens
-from interp.activations.recorders import RowWatch
-from interp.activations.plan import Plan
 from collections.abc import Callable
-from typing import Any
-from interp.recurrence.engine import Watch
-from interp.recurrence.sequences import Axis
-from interp.recurrence.sequences import read_input
-from interp.activations.batching import Piece
-from interp.errors import CaptureError
-from interp.activations.recorders import LooseWatch
-from torch import Tensor
-from interp.activations.plan import Block
-from interp.activations.tokens import loose_rows
-from interp.torch_utils import tensor_of
-from interp.torch_utils import leading
-import numpy as np
 from functools import partial
+from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
 
-
+from interp.activations.batching import Piece
+from interp.activations.plan import Block, Plan, Reading
+from interp.activations.recorders import LooseWatch, RowWatch, Sheets
+from interp.activations.tokens import Tokens, loose_rows, read_rows
+from interp.errors import CaptureError
+from interp.recurrence.engine import Watch
+from interp.recurrence.sequences import Axis, read_input
+from interp.torch_utils import leading, tensor_of
 
 
 class Recording:
@@ -172,8 +163,6 @@ def check_axis(name: str, axis: Axis, tokens: Tokens) -> None:
             f"{name!r} ran a PackedSequence whose lengths differ from those of the batch; pass the packed lengths as "
             "lengths=."
         )
-
-
 
 
 def assemble(recording: Recording) -> None:

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from interp.activations.recorders import Matrix
-from dataclasses import replace
-from typing import Any
 from collections.abc import Iterator
-from dataclasses import dataclass
-from interp.storage.writer import Growing
-from interp.storage.fingerprint import chained
-from interp.storage.manifest import Manifest
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from interp.storage.writer import tidy
-from interp.labels import join_labels
-from interp.storage.store import labels_so_far
-from interp.storage.manifest import read
-from interp.storage.encoding import SHARD
-from interp.storage.store import open as open_store
-from interp.errors import CaptureError
-from interp.storage.manifest import other
-from interp.storage.fingerprint import described
-from interp.errors import OptionError
-from interp.activations.batching import each_batch
-from interp.storage.manifest import OPTIONS
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.activations.batching import each_batch
+from interp.activations.recorders import Matrix
+from interp.errors import CaptureError, OptionError
+from interp.labels import join_labels
+from interp.storage.encoding import SHARD
+from interp.storage.fingerprint import chained, described
+from interp.storage.manifest import OPTIONS, Manifest, other, read
+from interp.storage.store import labels_so_far
+from interp.storage.store import open as open_store
+from interp.storage.writer import Growing, tidy
 
 if TYPE_CHECKING:
-    from interp.base import Batch
-    from interp.activations.session import Session
     import xarray as xr
+
     from interp.activations.plan import Plan
-
-
+    from interp.activations.session import Session
+    from interp.base import Batch
 
 
 BLOCK = SHARD["token"]  # rows committed at once
@@ -188,8 +181,6 @@ def drop(matrix: Matrix, rows: int) -> None:
     """Remove the first rows of a matrix; the others move up."""
     matrix.values[: matrix.used - rows] = matrix.values[rows : matrix.used]
     matrix.used -= rows
-
-
 
 
 def begin(session: Session) -> Manifest:

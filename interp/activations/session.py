@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-import torch
-from interp.activations.batching import call_model
-from interp.labels import Labels
-from interp.activations.recorders import Matrix
-from interp.progress import tracked
-from interp.activations.recorders import Sheets
-from interp.activations.tokens import Tokens
-from dataclasses import replace
-from interp.activations.long_sequences import prefix
-from interp.schema import dataset
-from interp.torch_utils import leading
-from interp.activations.plan import Plan
-from collections.abc import Callable
-from interp.activations.long_sequences import STEPS
-from interp.activations.long_sequences import cut
-from typing import Any
-from collections.abc import Iterator
-from interp.torch_utils import unwrap
-from interp.activations.long_sequences import TOLERANCE
-from interp.activations.recording import assemble
-from interp.activations.recording import Recording
-from collections.abc import Sequence
-from interp.activations.batching import pieces
-from interp.labels import flatten
-from dataclasses import dataclass
-from interp.activations.plan import make_plan
-from interp.torch_utils import eager
 import warnings
-from interp.activations.long_sequences import long_dim
-from interp.base import Batch
-from interp.activations.long_sequences import part
-from interp.activations.verification import SelfCheck
-from collections.abc import Mapping
-from interp.activations.batching import Piece
-from interp.labels import join_labels
-from interp.activations.recorders import check_dtype
-from interp.activations.batching import join_outputs
-from interp.errors import InterpError
-from interp.errors import CaptureError
-from interp.activations.provenance import check_model
-from torch import Tensor
-from interp.activations.provenance import describe
-from interp.activations.long_sequences import TRIED
-from interp.activations.batching import each_batch
-from interp.activations.hooks import recorded
-from interp.torch_utils import undisturbed
-from interp.errors import OptionError
-from torch import nn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
-from typing import TypeAlias
-from typing import TYPE_CHECKING
+import torch
+from torch import Tensor, nn
+
+from interp.activations.batching import Piece, call_model, each_batch, join_outputs, pieces
+from interp.activations.hooks import recorded
+from interp.activations.long_sequences import STEPS, TOLERANCE, TRIED, cut, long_dim, part, prefix
+from interp.activations.plan import Plan, make_plan
+from interp.activations.provenance import check_model, describe
+from interp.activations.recorders import Matrix, Sheets, check_dtype
+from interp.activations.recording import Recording, assemble
+from interp.activations.tokens import Tokens
+from interp.activations.verification import SelfCheck
+from interp.base import Batch
+from interp.errors import CaptureError, InterpError, OptionError
+from interp.labels import Labels, flatten, join_labels
+from interp.progress import tracked
+from interp.schema import dataset
+from interp.torch_utils import eager, leading, undisturbed, unwrap
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 Where: TypeAlias = Mapping[str, Any] | Callable[[Mapping[str, np.ndarray]], np.ndarray] | None
@@ -209,8 +180,6 @@ class Session:
         if not self.seen:
             return "batches= is empty: expected at least one Batch, tensor or PackedSequence."
         return f"where={self.options.where!r} matches none of the {self.seen} tokens; give other values for the labels."
-
-
 
 
 def in_time(session: Session, plan: Plan, batch: Batch) -> list[tuple[int, Piece]]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from interp.storage.fingerprint import chained
-from typing import Any
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from interp.activations.batching import each_batch
-from interp.activations.batching import sample_count
-from interp.errors import CaptureError
+from typing import Any
+
+from interp.activations.batching import each_batch, sample_count
 from interp.base import Batch
-from collections.abc import Callable
-
-
-
+from interp.errors import CaptureError
+from interp.storage.fingerprint import chained
 
 SAMPLES = 4_096  # minimum number of samples per shard
 

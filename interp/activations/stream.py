@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
 from collections.abc import Iterator
-from interp.activations.resumable import begin
-from interp.activations.provenance import describe
-from interp.activations.sharding import fingerprint
-from interp.errors import CaptureError
-from interp.api.capture import stream
-from interp.activations.session import Options
-from interp.activations.session import Session
-from interp.activations.sharding import shards_of
-from interp.activations.sharding import Shard
+from typing import TYPE_CHECKING, Any
+
 from torch import nn
-from typing import TYPE_CHECKING
+
+from interp.activations.provenance import describe
+from interp.activations.resumable import begin
+from interp.activations.session import Options, Session
+from interp.activations.sharding import Shard, fingerprint, shards_of
+from interp.errors import CaptureError
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-
 
 
 class Captured:

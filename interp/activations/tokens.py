@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from typing import Any
-from torch import Tensor
-from interp.selection import match_labels
-from interp.recurrence.sequences import Axis
+
 import numpy as np
+import torch
+from torch import Tensor
 
-
-
+from interp.recurrence.sequences import Axis
+from interp.selection import match_labels
 
 
 class Tokens:
@@ -79,8 +78,6 @@ class Tokens:
     def whole(self) -> bool:
         """True if every sample has all steps and every token is selected."""
         return bool(self.rows == self.table.numel())
-
-
 
 
 def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axes: list[Axis]) -> Tensor:

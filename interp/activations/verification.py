@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from typing import Any
-from torch import Tensor
-from torch.nn.utils.rnn import pack_sequence
-from torch.nn.utils.rnn import PackedSequence
-from interp.errors import CaptureError
-from interp.errors import OptionError
-from interp.recurrence.adapter import Adapter
 import sys
-from torch.nn.utils.rnn import unpack_sequence
 from collections.abc import Callable
+from typing import Any
 
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
-
+from interp.errors import CaptureError, OptionError
+from interp.recurrence.adapter import Adapter
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.0625, torch.float16: 0.0078}
 Forward = Callable[..., Any]

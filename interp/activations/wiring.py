@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from interp.activations.connectivity import matched
-from typing import Any
-from torch import Tensor
-from collections.abc import Mapping
-from collections.abc import Iterator
-from interp.torch_utils import named_modules
-from interp.errors import CaptureError
 import json
-from collections.abc import Sequence
-from torch import nn
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from interp.activations.connectivity import segments
-from typing import TYPE_CHECKING
+from torch import nn
+
+from interp.errors import CaptureError
+from interp.torch_utils import named_modules
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-
 
 
 def wiring(model: nn.Module, batches: Any) -> xr.Dataset:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import os
-from interp.activations.session import Where
-from typing import Any
-from interp.activations.resumable import keep
-from pathlib import Path
-from interp.labels import join_labels
-from interp.errors import CaptureError
 from collections.abc import Sequence
-from interp.activations.session import Options
-from interp.activations.session import Session
-from interp.errors import OptionError
-from interp.storage.store import PARTS
-from interp.storage.filesystem import writing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from torch import nn
+
+from interp.activations.resumable import keep
+from interp.activations.session import Options, Session, Where
 from interp.activations.stream import Captured
-from typing import TYPE_CHECKING
+from interp.errors import CaptureError, OptionError
+from interp.labels import join_labels
+from interp.storage.filesystem import writing
+from interp.storage.store import PARTS
 
 if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
-
-
-
 
 
 def capture(

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from inspect import getdoc
 import re
-from interp.registry import registry
-from typing import Any
-from collections.abc import Mapping
-from interp.errors import PluginError
-from interp.schema import check_labels
-from inspect import Parameter
-from inspect import signature
-from interp.errors import OptionError
-from interp.schema import validate
-from interp.plotting.view import View
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from inspect import Parameter, getdoc, signature
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import OptionError, PluginError
+from interp.plotting.view import View
+from interp.registry import registry
+from interp.schema import check_labels, validate
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 Viewer = Callable[..., View]
@@ -117,8 +110,7 @@ def _check_model(who: str, acts: xr.Dataset, model: Any) -> None:
     known = acts.attrs.get("model_sha256")
     if model is None or not known:
         return
-    from interp.torch_utils import weights_hash
-    from interp.torch_utils import unwrap
+    from interp.torch_utils import unwrap, weights_hash
 
     if weights_hash(unwrap(model)) != known:
         name = acts.attrs.get("model", "the network")

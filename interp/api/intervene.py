@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from interp.interventions.edits import Edit
-from interp.activations.batching import as_batch
-from interp.interventions.edits import Ablate
-from interp.activations.session import Where
-from interp.interventions.edits import Clamp
-from typing import Any
-from collections.abc import Iterator
-from interp.torch_utils import unwrap
-from interp.interventions.session import Edited
-from collections.abc import Sequence
-from interp.torch_utils import eager
-from interp.interventions.edited_model import Stage
-from interp.base import Batch
-from interp.activations.batching import Piece
-from interp.labels import join_labels
-from interp.interventions.gradients import Leaves
-from interp.activations.batching import sample_count
-from interp.errors import CaptureError
-from interp.torch_utils import listening
-from interp.interventions.edited_model import staged
-from interp.interventions.edits import Patch
-from interp.activations.session import Options
-from interp.interventions.session import scouted
+from typing import TYPE_CHECKING, Any
+
 from torch import nn
-from interp.interventions.session import started
-from typing import TYPE_CHECKING
+
+from interp.activations.batching import Piece, as_batch, sample_count
+from interp.activations.session import Options, Where
+from interp.errors import CaptureError
+from interp.interventions.edited_model import Stage, staged
+from interp.interventions.edits import Ablate, Clamp, Edit, Patch
+from interp.interventions.gradients import Leaves
+from interp.interventions.session import Edited, scouted, started
+from interp.labels import join_labels
+from interp.torch_utils import eager, listening, unwrap
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 __all__ = ["Ablate", "Clamp", "Edit", "Leaves", "Patch", "intervene", "run"]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import torch
-from interp.base import Task
-from interp.errors import WeightsError
-from hashlib import sha256
-from interp.registry import registry
-from typing import Any
-from pathlib import Path
-from interp.base import ModelSpec
 from collections.abc import Sequence
-from interp.errors import OptionError
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
+import torch
 
-
+from interp.base import ModelSpec, Task
+from interp.errors import OptionError, WeightsError
+from interp.registry import registry
 
 PICKLED = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
 HEADER = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
@@ -154,8 +151,6 @@ def load_task(name: str, **options: Any) -> Task:
             raise OptionError(f"Task {name!r} has no option {option!r}; it has {', '.join(parameters)}.")
     task: Task = factory(**options)
     return task
-
-
 
 
 def save_weights(model: torch.nn.Module, path: str | Path) -> str:

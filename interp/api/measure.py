@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-from interp.measurement.results import stacked
-from interp.schema import check_labels
-from interp.schema import SCHEMA_VERSION
-from interp.measurement.reduce import counted
-from collections.abc import Callable
-from interp.distributed.backend import Scale
-from typing import Any
-from interp.measurement.reduce import COUNTS
-from collections.abc import Sequence
-from interp.measurement.rotation import in_basis
-from interp.base import Stream
-from interp.measurement.results import with_labels
-from os import PathLike
-from interp.measurement.rotation import in_memory
-from interp.base import Reducer
-from collections.abc import Mapping
-from pathlib import Path
-from interp._version import __version__
-from interp.signatures import known_options
-from interp.measurement.reduce import provenance
-from interp.measurement.results import unique_names
-from interp.schema import RESULT
-from interp.registry import registry
-from interp.measurement.reduce import reduce
 import json
+from collections.abc import Callable, Mapping, Sequence
 from inspect import cleandoc
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp._version import __version__
+from interp.base import Reducer, Stream
+from interp.distributed.backend import Scale
 from interp.errors import OptionError
-from typing import TYPE_CHECKING
+from interp.measurement.reduce import COUNTS, counted, provenance, reduce
+from interp.measurement.results import stacked, unique_names, with_labels
+from interp.measurement.rotation import in_basis, in_memory
+from interp.registry import registry
+from interp.schema import RESULT, SCHEMA_VERSION, check_labels
+from interp.signatures import known_options
 
 if TYPE_CHECKING:
-    from distributed import Client
     import xarray as xr
-
-
+    from distributed import Client
 
 
 Probe = Reducer | Callable[..., "xr.Dataset"]

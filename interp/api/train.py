@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-from interp.training.loop import _shown
-from interp.training.loop import _batches
-from collections.abc import Callable
-from interp.training.objective import terms_of
-from typing import Any
-from collections.abc import Sequence
-from interp.training.loop import _step
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from interp.training.loop import _set_rate
+from typing import TYPE_CHECKING, Any
+
+import torch
+
 from interp.base import Task
-from interp.errors import WeightsError
-from interp.training.loop import PRECISIONS
-from interp.training.loop import _resume
-from interp.training.loop import _mark
-from interp.training.loop import _history
 from interp.errors import OptionError
-from interp.training.loop import _save
-from interp.training.loop import _begin
-from typing import TYPE_CHECKING
+from interp.training.loop import PRECISIONS, _batches, _begin, _history, _mark, _resume, _save, _set_rate, _shown, _step
+from interp.training.objective import terms_of
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-
 
 
 def train(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
-from importlib.metadata import entry_points
-from interp.errors import InterpError
-from interp._version import __version__
 import sys
 import warnings
+from importlib.metadata import entry_points
+from typing import Annotated
+
 import typer
 
-
-
+from interp._version import __version__
+from interp.errors import InterpError
 
 GROUP = "interp.commands"
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from interp.signatures import MANY
-from interp.schema import UNIT_COORDS
-from interp.registry import registry
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Iterable
-from inspect import Parameter
 import json
-from collections.abc import Sequence
-from interp.signatures import NAMED
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import Parameter
+from typing import Any
+
 from interp.errors import OptionError
-from interp.signatures import kinds
-from interp.signatures import is_bool
-from interp.signatures import keyword_only
-
-
-
+from interp.registry import registry
+from interp.schema import UNIT_COORDS
+from interp.signatures import MANY, NAMED, is_bool, keyword_only, kinds
 
 WHOLE = ("sample", "step", "source")  # labels that are integers in every dataset
 BOOLEAN = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -151,7 +143,6 @@ def _parse_integers(text: str, value: str) -> int | slice:
         return slice(int(low) if low else None, int(high) if high else None)
     except ValueError as error:
         raise OptionError(f"Expected an integer or a range such as sample=0:100; got {text!r}.") from error
-
 
 
 FORM = "NAME=WEIGHT, then options and labels of units, separated by commas: infogan=0.1,module=hidden,codes=8"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import Annotated
-from typing import Any
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from interp.signatures import keyword_only
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
-from typing import TYPE_CHECKING
+
+from interp.signatures import keyword_only
 
 if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
-
-
 
 
 ANSWER = 10  # seconds to wait for a scheduler
@@ -144,10 +142,10 @@ def measure(
     error that lists all flags. Every probe also takes `--basis rotated`.
     """
     import interp
-    from interp.errors import OptionError
     from interp.cli.options import split_flags
-    from interp.registry import registry
     from interp.distributed.state_files import remove
+    from interp.errors import OptionError
+    from interp.registry import registry
     from interp.storage.store import check_target
 
     probe_object = registry().get("probe", probe)

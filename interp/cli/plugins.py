@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from string import Template
-from typing import Annotated
-from typing import Any
-from pathlib import Path
+import ast
 import builtins
 import json
+import keyword
+import re
 from importlib.util import find_spec
 from inspect import signature
-from interp.errors import OptionError
-import keyword
-import ast
+from pathlib import Path
+from string import Template
+from typing import Annotated, Any
+
 import typer
 
-
-
+from interp.errors import OptionError
 
 KINDS = ("probe", "reducer", "viewer", "task", "adapter", "model", "penalty")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,7 +48,7 @@ def write(kind: str, name: str, folder: Path) -> Path:
     OptionError
         The name is not kebab-case or is taken, or the folder exists.
     """
-    from interp.errors import OptionError, unknown
+    from interp.errors import unknown
 
     if kind not in KINDS:
         raise unknown("kind of plugin", kind, KINDS)
@@ -86,7 +84,6 @@ def titled(name: str) -> str:
 
 def check_free(kind: str, name: str) -> None:
     """Raise `OptionError` if a plugin, a module or the template's own source already uses a name."""
-    from interp.errors import OptionError
     from interp.registry import registry
 
     words, host = name.replace("-", "_"), registry()
@@ -132,8 +129,6 @@ def check(
         typer.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count))
     if any(result.state == "failed" for result in outcomes):
         raise typer.Exit(1)
-
-
 
 
 def plugins(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from interp.distributed.recovery import examine
-from typing import Any
-from typing import Annotated
-from interp.distributed.recovery import repair
-from pathlib import Path
 import json
-from interp.distributed.recovery import unfinished
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
 
-
-
+from interp.distributed.recovery import examine, repair, unfinished
 
 
 def show(
@@ -63,8 +59,6 @@ def short(value: Any, max_length: int = 160) -> str:
     """Return a value as one line, truncated to ``max_length`` characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
-
-
 
 
 def doctor(

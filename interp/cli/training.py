@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-from typing import Annotated
-from interp.cli.plugins import plugins
-from pathlib import Path
 from inspect import signature
-from interp.errors import OptionError
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
-from typing import TYPE_CHECKING
+
+from interp.errors import OptionError
 
 if TYPE_CHECKING:
     from interp.base import Task
-
-
 
 
 PENALTY = "NAME=WEIGHT[,OPTION=VALUE...]; options or unit labels: total-correlation=0.001,module=hidden. Repeatable."
@@ -55,11 +52,10 @@ def train(
     import torch
 
     import interp
-    from interp.api.loading import load_weights
-    from interp.training.loop import checkpoint_budget
-    from interp.api.loading import save_weights
+    from interp.api.loading import load_weights, save_weights
     from interp.api.train import time_budget
     from interp.cli.options import penalties_from
+    from interp.training.loop import checkpoint_budget
 
     penalties = penalties_from(penalty or [])
     torch.set_num_threads(threads)
@@ -84,8 +80,8 @@ def train(
 
 def _load_task_from_words(words: list[str]) -> Task:
     """Load the task named among the words, with its options."""
-    from interp.cli.options import split_flags
     from interp.api.loading import load_task
+    from interp.cli.options import split_flags
     from interp.registry import registry
 
     names, _ = split_flags(words, {})

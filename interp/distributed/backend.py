@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-from collections.abc import Iterator
-from pathlib import Path
-from dataclasses import dataclass
 import sys
+from collections.abc import Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
+
     from interp.activations.stream import Captured
     from interp.base import Reducer
     from interp.distributed.executors import Engine
-
-
-
 
 
 @dataclass(frozen=True)

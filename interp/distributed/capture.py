@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from interp.distributed.capture_parts import drop_part
-from interp.distributed.capture_parts import write_block
-from interp.distributed.capture_parts import capture_part
-from dataclasses import replace
-from interp.storage.checksums import SUMS_SO_FAR
-import shutil
-from collections.abc import Callable
-from typing import Any
-from collections.abc import Iterator
-from interp.activations.resumable import begin
-from interp.storage.store import PARTS
-from interp.storage.writer import Growing
-from interp.distributed.executors import Engine
-from interp.storage.manifest import Manifest
-from pathlib import Path
-from interp.storage.writer import tidy
-from interp.activations.sharding import mark
-from bisect import bisect_right
-from interp.storage.manifest import read
-from interp.storage.encoding import SHARD, encoded
-from interp.storage.store import SHARDS, labels_so_far, open as open_store
-from interp.errors import CaptureError
-from dataclasses import asdict
-from interp.storage.manifest import other
 import json
-from interp.errors import OptionError
-from interp.distributed.capture_parts import Part
+import shutil
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.activations.resumable import begin
+from interp.activations.sharding import mark
+from interp.distributed.capture_parts import Part, capture_part, drop_part, write_block
+from interp.distributed.executors import Engine
+from interp.errors import CaptureError, OptionError
+from interp.storage.checksums import SUMS_SO_FAR
+from interp.storage.encoding import SHARD, encoded
+from interp.storage.manifest import Manifest, other, read
+from interp.storage.store import PARTS, SHARDS, labels_so_far
+from interp.storage.store import open as open_store
+from interp.storage.writer import Growing, tidy
 
 if TYPE_CHECKING:
-    from interp.activations.stream import Captured
     import xarray as xr
 
-
+    from interp.activations.stream import Captured
 
 
 Show = Callable[[Iterator[int]], None]

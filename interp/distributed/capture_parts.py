@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-from zlib import crc32
-from interp.errors import SchemaError
-from interp.storage.checksums import seal_block
-from interp.storage.encoding import encoded
-from typing import Any
-from interp.storage.store import LABELS_SO_FAR
-from collections.abc import Sequence
-from interp.storage.store import PARTS
-from dataclasses import dataclass
-import os
-from collections.abc import Mapping
-from pathlib import Path
-from interp.labels import join_labels
-from interp.distributed.executors import Shipped
-from interp.storage.store import write
-from interp.storage.checksums import MATRIX
-from interp.storage.writer import UNITS
-from interp.distributed import state_files
-from dataclasses import asdict
-import xarray as xr
-from interp.distributed.executors import arrived
 import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
 import numpy as np
-from typing import TYPE_CHECKING
+import xarray as xr
+
+from interp.distributed import state_files
+from interp.distributed.executors import Shipped, arrived
+from interp.errors import SchemaError
+from interp.labels import join_labels
+from interp.storage.checksums import MATRIX, seal_block
+from interp.storage.encoding import encoded
+from interp.storage.store import LABELS_SO_FAR, PARTS, write
+from interp.storage.writer import UNITS
 
 if TYPE_CHECKING:
-    from interp.activations.stream import Captured
     from interp.activations.sharding import Shard
-
-
-
+    from interp.activations.stream import Captured
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from contextlib import contextmanager
-from typing import Any
 import pickle
-from collections.abc import Iterator
-from typing import Self
-from typing import Protocol
-from weakref import WeakSet
-from collections.abc import Sequence
-from typing import SupportsIndex
 import threading
-from interp.errors import ClusterError
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
 from pickle import PickleBuffer
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsIndex
+from weakref import WeakSet
+
+from interp.errors import ClusterError
 
 if TYPE_CHECKING:
     from distributed import Client
-
-
 
 
 AHEAD = 2  # calls submitted at once per worker thread

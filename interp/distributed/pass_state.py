@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from interp.measurement.reduce import of_units
-from interp.measurement.reduce import Step
-from collections.abc import Iterable
-from interp.errors import SchemaError
-from interp.measurement.reduce import sample_bounds
-from interp.measurement.reduce import concat
-from interp.measurement.reduce import NOTHING
-from typing import Any
-import pickle
-from collections.abc import Iterator
-from interp.measurement.reduce import gathered
-from interp.measurement.reduce import UNLIKE
-from collections.abc import Sequence
-from dataclasses import dataclass
-from interp.measurement.reduce import Tally
-from collections.abc import Mapping
-from interp.measurement.reduce import Count
-import xarray as xr
 import json
-from interp.measurement.reduce import WIDE
-from interp.measurement.reduce import unit_blocks
-from interp.measurement.reduce import cut
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+import xarray as xr
+
+from interp.errors import SchemaError
+from interp.measurement.reduce import (
+    NOTHING,
+    UNLIKE,
+    WIDE,
+    Count,
+    Step,
+    Tally,
+    concat,
+    cut,
+    gathered,
+    of_units,
+    sample_bounds,
+    unit_blocks,
+)
 
 if TYPE_CHECKING:
     from interp.distributed.state_files import Record
-
-
 
 
 TOKENS, SOURCES, HEAD, UNITS = "tokens", "sources", "head", "units"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import asdict
-from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 import json
-from interp.errors import InterpError
-from interp.errors import SchemaError
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from interp.errors import InterpError, SchemaError
 
 if TYPE_CHECKING:
     from interp.storage.manifest import Manifest
-
-
 
 
 ROWS = 32_768  # rows read at once
@@ -59,8 +55,8 @@ def examine(store: Path) -> list[Fault]:
     SchemaError
         The path is not a store.
     """
-    from interp.storage import checksums
     from interp.distributed.capture_parts import damaged
+    from interp.storage import checksums
 
     if not store.is_dir() or not any((store / name).exists() for name in (checksums.METADATA, checksums.SUMS)):
         raise SchemaError(f"{store} is not an interp store. Pass a directory that interp.save or interp.capture wrote.")
@@ -165,10 +161,11 @@ def reopen(store: Path, damaged: set[str]) -> int:
     """Turn a finished store into an unfinished one without the blocks of damaged files; return their number of rows."""
     import numpy as np
 
-    from interp.storage import checksums, store as storage
-    from interp.storage.writer import forget
-    from interp.storage.manifest import read
     from interp.distributed.capture_parts import Part, put_labels, told
+    from interp.storage import checksums
+    from interp.storage import store as storage
+    from interp.storage.manifest import read
+    from interp.storage.writer import forget
 
     manifest = read(store)
     assert manifest is not None  # noqa: S101 (the manifest was read before)
@@ -194,7 +191,8 @@ def reopen(store: Path, damaged: set[str]) -> int:
 
 def _mark_unfinished(store: Path, manifest: Manifest, damaged: set[str]) -> None:
     """Mark a store as unfinished and remove the damaged files."""
-    from interp.storage import checksums, store as storage
+    from interp.storage import checksums
+    from interp.storage import store as storage
 
     attributes = json.loads((store / checksums.METADATA).read_bytes())["attributes"]
     replace(manifest, rows=0, complete=False).write(store, attributes)

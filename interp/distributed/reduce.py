@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from interp.measurement.reduce import Step
-from interp.measurement.reduce import planned
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from interp.distributed.pass_state import FORMAT
-from dataclasses import field
-from interp.measurement.sharding import Sharded
-from interp.measurement.sharding import sharded
-from collections.abc import Callable
-from typing import Any
-from collections.abc import Iterator
-from interp.distributed.state_files import Record
-from collections.abc import Sequence
-from dataclasses import dataclass
-from interp.storage.filesystem import writing
-from interp.measurement.reduce import Tally
-from interp.base import Reducer
-from interp.distributed.executors import Engine
-from collections.abc import Mapping
-from pathlib import Path
-from interp.distributed.executors import Shipped
-from interp.distributed.state_files import Range
-from interp.distributed import state_files
-from interp.distributed.executors import arrived
 import json
-from interp.distributed.state_files import Aside
-from interp.distributed.pass_state import Work
-from interp.storage.fingerprint import described
-from contextlib import nullcontext
-import numpy as np
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from interp.base import Reducer
+from interp.distributed import state_files
+from interp.distributed.executors import Engine, Shipped, arrived
+from interp.distributed.pass_state import FORMAT, Work
+from interp.distributed.state_files import Aside, Range, Record
+from interp.measurement.reduce import Step, Tally, planned
+from interp.measurement.sharding import Sharded, sharded
+from interp.storage.filesystem import writing
+from interp.storage.fingerprint import described
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 Held = Mapping[str, np.ndarray] | Path | Aside
@@ -189,8 +174,6 @@ def opened(state: Held) -> AbstractContextManager[Record]:
     if isinstance(state, Fetched):
         return nullcontext(state)
     return nullcontext({name: value.copy() for name, value in state.items()})
-
-
 
 
 @dataclass

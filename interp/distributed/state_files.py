@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from contextlib import contextmanager
-from contextlib import suppress
-from collections.abc import Iterable
-from typing import Self
-from zipfile import BadZipFile
-import shutil
-from collections.abc import Callable
-from typing import Any
-import mmap
-from interp.storage.filesystem import lock
-from collections.abc import Iterator
-from interp.storage.filesystem import writing
-import threading
-from zipfile import ZipFile
-from interp.distributed.executors import sent
-import os
-from collections.abc import Mapping
-from typing import IO
-from pathlib import Path
-from typing import SupportsIndex
-import tempfile
 import json
-from interp.errors import OptionError
+import mmap
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Self, SupportsIndex
+from zipfile import BadZipFile, ZipFile
+
 import numpy as np
 
-
-
+from interp.distributed.executors import sent
+from interp.errors import OptionError
+from interp.storage.filesystem import lock, writing
 
 NAME = re.compile(r"(\d+)-(\d+)\.npz")
 CALL = "call.json"
@@ -155,7 +145,6 @@ def put(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     temporary.write_bytes(data)
     temporary.replace(path)
-
 
 
 LARGE = 2**26  # bytes: smaller states stay in memory

@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-import torch
-from interp.recurrence.engine import run
-from contextlib import contextmanager
-from interp.interventions.edits import Edit
-from interp.interventions.forward_pass import Tally
-from interp.activations.plan import Reading
-from interp.recurrence.adapter import Adapter
-from interp.interventions.editors import substituted
-from torch.jit import ScriptModule
-from interp.errors import UnknownNameError
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
-from collections.abc import Iterator
-from interp.activations.verification import sample
-from interp.interventions.targets import Target
-from interp.recurrence.engine import Watch
-from interp.activations.recording import Recording
-from collections.abc import Sequence
-from interp.recurrence.sequences import Axis
 import sys
-from interp.torch_utils import replaced
-from interp.interventions.editors import layered
-from interp.activations.verification import SelfCheck
-from collections.abc import Mapping
-from interp.interventions.editors import Change
-from interp.activations.verification import sample_state
-from interp.interventions.forward_pass import Pass
-from interp.interventions.targets import Layout
-from interp.torch_utils import Forward
-from interp.interventions.gradients import Spots
-from interp.activations.verification import chosen
-from interp.activations.hooks import take
-from interp.errors import CaptureError
-from torch.nn.utils.rnn import PackedSequence
-from interp.torch_utils import listening
-from interp.recurrence.engine import run_cell
-from torch import Tensor
-from interp.interventions.editors import Substitution
-from interp.errors import OptionError
-from interp.torch_utils import tensor_of
-from interp.activations.inspection import Seen
-from torch import nn
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.jit import ScriptModule
+from torch.nn.utils.rnn import PackedSequence
 
-
+from interp.activations.hooks import take
+from interp.activations.inspection import Seen
+from interp.activations.plan import Reading
+from interp.activations.recording import Recording
+from interp.activations.verification import SelfCheck, chosen, sample, sample_state
+from interp.errors import CaptureError, OptionError, UnknownNameError
+from interp.interventions.editors import Change, Substitution, layered, substituted
+from interp.interventions.edits import Edit
+from interp.interventions.forward_pass import Pass, Tally
+from interp.interventions.gradients import Spots
+from interp.interventions.targets import Layout, Target
+from interp.recurrence.adapter import Adapter
+from interp.recurrence.engine import Watch, run, run_cell
+from interp.recurrence.sequences import Axis
+from interp.torch_utils import Forward, listening, replaced, tensor_of
 
 Recorder = Callable[[int, str, Axis], Watch]
 MARK = "interp_edits"

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
 import torch
-from typing import Any
 from torch import Tensor
-from collections.abc import Mapping
-from typing import Protocol
+
 from interp.recurrence.engine import Watch
-from collections.abc import Sequence
 from interp.recurrence.sequences import Axis
-
-
-
 
 
 class Change(Protocol):

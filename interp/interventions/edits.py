@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import torch
-from collections.abc import Iterable
-from interp.errors import SchemaError
-from interp.errors import unknown
-from interp.statistics.matching import Pool
-from collections.abc import Callable
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from collections.abc import Sequence
-from abc import ABC
-from abc import abstractmethod
-from collections.abc import Mapping
-from interp.selection import match_labels
-from interp.selection import matches
-from interp.errors import CaptureError
-from torch import Tensor
-from interp.errors import OptionError
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import numpy as np
-from typing import TypeAlias
-from typing import TYPE_CHECKING
+import torch
+from torch import Tensor
+
+from interp.errors import CaptureError, OptionError, SchemaError, unknown
+from interp.selection import match_labels, matches
+from interp.statistics.matching import Pool
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 Labels = Mapping[str, np.ndarray]
@@ -278,8 +268,6 @@ class Ablate(Edit):
         """Return the options by name."""
         names = ("units", "to", "donors", "given", "draws", "seed", "at", "seen_by")
         return {name: getattr(self, name) for name in names}
-
-
 
 
 def listed_steps(at: Any) -> tuple[int, ...]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import torch
+from dataclasses import dataclass, field
 from typing import Any
-from torch import Tensor
-from interp.interventions.edits import Edit
-from interp.activations.batching import Piece
-from interp.recurrence.sequences import Axis
-from dataclasses import dataclass
-from interp.activations.tokens import Tokens
-from interp.errors import OptionError
-from interp.activations.inspection import Seen
-from dataclasses import field
-from interp.errors import CaptureError
+
 import numpy as np
-from interp.errors import UnknownNameError
-from interp.activations.inspection import layout_of
+import torch
+from torch import Tensor
 
-
-
+from interp.activations.batching import Piece
+from interp.activations.inspection import Seen, layout_of
+from interp.activations.tokens import Tokens
+from interp.errors import CaptureError, OptionError, UnknownNameError
+from interp.interventions.edits import Edit
+from interp.recurrence.sequences import Axis
 
 
 @dataclass

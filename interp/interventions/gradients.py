@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-from interp.interventions.edits import Edit
-from interp.activations.tokens import read_rows
-from interp.activations.tokens import Tokens
-from dataclasses import field
-from typing import Any
-from interp.interventions.targets import Target
-from collections.abc import Sequence
-from interp.recurrence.sequences import Axis
-from dataclasses import dataclass
-from interp.interventions.edits import Labels
 from abc import abstractmethod
-from interp.interventions.editors import Change
-from interp.interventions.forward_pass import Pass
-from interp.errors import CaptureError
-from torch import Tensor
-from interp.activations.tokens import loose_rows
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
+import torch
+from torch import Tensor
 
-
-
+from interp.activations.tokens import Tokens, loose_rows, read_rows
+from interp.errors import CaptureError
+from interp.interventions.editors import Change
+from interp.interventions.edits import Edit, Labels
+from interp.interventions.forward_pass import Pass
+from interp.interventions.targets import Target
+from interp.recurrence.sequences import Axis
 
 Key = tuple[str, int, str, str]
 
@@ -138,8 +133,6 @@ class Spots(Edit):
             raise CaptureError("Units without a recurrent module need the batch: interp.intervene(model, …, batch=…).")
         lengths = np.stack([axis.lengths.numpy() for axis in axes])
         return Tokens(lengths.sum(0), {}, None, self.passed.first, calls=lengths if len(lengths) > 1 else None)
-
-
 
 
 class Leaf:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import torch
-from interp.activations.batching import call_model
-from interp.activations.plan import Reading
-from interp.progress import tracked
-from interp.activations.tokens import Tokens
-from interp.activations.plan import Plan
-from typing import Any
-from interp.api.intervene import run
-from collections.abc import Iterator
-from interp.activations.recording import assemble
-from interp.activations.recording import Recording
-from interp.activations.plan import make_plan
-from interp.activations.batching import pieces
-from interp.torch_utils import eager
-from interp.interventions.edited_model import Stage
-from interp.base import Batch
-from interp.api.intervene import intervene
-from interp.activations.batching import Piece
-from interp.interventions.forward_pass import Pass
-from interp.activations.session import Session
-from interp.interventions.gradients import Leaves
-from interp.errors import CaptureError
-from interp.interventions.edited_model import staged
 import json
-from interp.activations.session import Options
-from interp.activations.batching import each_batch
-from interp.torch_utils import undisturbed
-from torch import nn
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+import torch
+from torch import nn
 
-
-
+from interp.activations.batching import Piece, call_model, each_batch, pieces
+from interp.activations.plan import Plan, Reading, make_plan
+from interp.activations.recording import Recording, assemble
+from interp.activations.session import Options, Session
+from interp.activations.tokens import Tokens
+from interp.base import Batch
+from interp.errors import CaptureError
+from interp.interventions.edited_model import Stage, staged
+from interp.interventions.forward_pass import Pass
+from interp.interventions.gradients import Leaves
+from interp.progress import tracked
+from interp.torch_utils import eager, undisturbed
 
 
 def started(piece: Piece | None, stage: Stage, first: int, draw: int) -> Pass:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import torch
 import re
-from interp.activations.inspection import candidates
-from interp.activations.plan import Reading
-from interp.activations.inspection import looks_recurrent
-from interp.errors import unknown
-from interp.activations.plan import Plan
-from typing import Any
-from interp.torch_utils import unwrap
-from dataclasses import dataclass
 from collections.abc import Mapping
-from interp.torch_utils import named_modules
-from interp.selection import matches
-from interp.errors import CaptureError
-from interp.activations.plan import unreadable
-from interp.activations.plan import blocks_of
-from interp.activations.plan import place
-from interp.activations.inspection import closed
-from interp.activations.plan import Block
-from interp.errors import OptionError
-from torch import nn
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+import torch
+from torch import nn
 
-
-
+from interp.activations.inspection import candidates, closed, looks_recurrent
+from interp.activations.plan import Block, Plan, Reading, blocks_of, place, unreadable
+from interp.errors import CaptureError, OptionError, unknown
+from interp.selection import matches
+from interp.torch_utils import named_modules, unwrap
 
 OUT = re.compile(r"(?P<module>.+)\.out\.(?P<index>\d+)")
 GATE = re.compile(r"(?P<module>.+)\.\d+\.(forward|backward)\.(?P<quantity>\w+)\.\d+")

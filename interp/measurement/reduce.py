@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from interp.schema import check_labels
-from interp.errors import PluginError
-from collections.abc import Iterable
-from typing import Self
-from interp.base import State
-from interp.errors import SchemaError
-from dataclasses import field
-from collections.abc import Iterator
-from inspect import signature
-from dataclasses import dataclass
-from interp.base import Stream
-from itertools import pairwise
-from interp.base import Reducer
-from collections.abc import Mapping
-from interp.registry import registry
 import json
-from interp.errors import OptionError
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from inspect import signature
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.base import Reducer, State, Stream
+from interp.errors import OptionError, PluginError, SchemaError
+from interp.registry import registry
+from interp.schema import check_labels
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 CHUNK = 2**24  # maximal values per chunk: 64 MiB of float32

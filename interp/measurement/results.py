@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from interp.schema import RESULT
-from typing import Any
+from collections.abc import Iterable, Sequence
 from itertools import count
-from interp.api.measure import measure
-from collections.abc import Iterable
-from collections.abc import Sequence
-from interp.errors import SchemaError
-from interp.errors import OptionError
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.errors import OptionError, SchemaError
+from interp.schema import RESULT
 
 if TYPE_CHECKING:
-    import xarray as xr
     import pandas as pd
-
-
+    import xarray as xr
 
 
 ROTATED = (
@@ -94,8 +90,6 @@ def _require_result(result: xr.Dataset) -> xr.Dataset:
     if schema != RESULT:
         raise SchemaError(f"Expected a result of interp.measure (schema {RESULT!r}); got schema {schema!r}.")
     return result
-
-
 
 
 def with_labels(result: xr.Dataset, acts: xr.Dataset) -> xr.Dataset:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-from collections.abc import Iterator
-from collections.abc import Iterable
-from interp.statistics.rotation import random_rotation
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+
 from interp.base import Stream
 from interp.errors import OptionError
-import numpy as np
-from hashlib import blake2b
-from uuid import uuid4
-from typing import TYPE_CHECKING
+from interp.statistics.rotation import random_rotation
 
 if TYPE_CHECKING:
     import xarray as xr
+
     from interp.measurement.sharding import Sharded
-
-
 
 
 GROUP = ("module", "layer", "direction", "quantity")

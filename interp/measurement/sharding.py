@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from interp.measurement.reduce import in_order
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
-from interp.storage.fingerprint import feed
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Iterator
-from typing import runtime_checkable
-from collections.abc import Iterable
-from typing import Protocol
-from interp.measurement.reduce import unit_blocks
-from interp.storage.fingerprint import described
-from interp.errors import OptionError
-from interp.measurement.reduce import sample_bounds
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.errors import OptionError
+from interp.measurement.reduce import in_order, sample_bounds, unit_blocks
+from interp.storage.fingerprint import described, feed
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 TOKENS = 2**18  # tokens per shard of a dataset

@@ -7,13 +7,10 @@ value. Scales are cut into a few dozen steps, so that a page holds a table of co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from collections.abc import Sequence
+
 import numpy as np
-
-
-
 
 SEQUENTIAL_STEPS = 32
 DIVERGING_STEPS = 24

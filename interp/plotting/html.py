@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-from hashlib import sha256
-from interp.plotting.text import some
-from functools import cache
-from html import escape as quote
-from interp.plotting import colors
-from interp.plotting.text import visible
 from base64 import b64encode
-from interp.plotting.text import escape
+from functools import cache
+from hashlib import sha256
+from html import escape as quote
+from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from interp.plotting import colors
+from interp.plotting.text import escape, some, visible
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from interp.plotting.view import View
-
-
 
 
 CELLS = 700  # a larger table is one block of text: a page of 5,000 elements gets slow

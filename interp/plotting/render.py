@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from interp.plotting.scene import Edge
-from typing import Any
-from interp.plotting.text import clean
-from interp.plotting.scene import Shape
-from interp.plotting.scene import Area
-from interp.plotting.scene import Scene
+from typing import TYPE_CHECKING, Any
+
 from interp.plotting import colors
-from interp.plotting.scene import Text
-from interp.plotting.scene import Box
-from interp.plotting.text import escape
-from typing import TYPE_CHECKING
+from interp.plotting.scene import Area, Box, Edge, Scene, Shape, Text
+from interp.plotting.text import clean, escape
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from matplotlib.axes import Axes
-
-
+    from matplotlib.figure import Figure
 
 
 DPI = 100

@@ -7,15 +7,11 @@ what the tooltip says, one line after the other. An `Edge` joins two keys.
 from __future__ import annotations
 
 import math
-from interp.plotting.text import clean
-from textwrap import wrap
 import unicodedata
-from dataclasses import dataclass
-from interp.plotting.text import short
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from textwrap import wrap
 
-
-
+from interp.plotting.text import clean, short
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-from urllib.parse import parse_qsl
-from typing import Any
-import param
-from collections.abc import Mapping
 import json
-from interp.errors import OptionError
-from interp.errors import unknown
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
+import param
 
-
+from interp.errors import OptionError, unknown
 
 SCHEMA = "interp.selection"
 

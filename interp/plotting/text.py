@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-from html import escape as escape_html
 import unicodedata
-from typing import TYPE_CHECKING
+from html import escape as escape_html
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 # What may have to be replaced: looked for at once, as hardly any text has it.
@@ -69,7 +66,6 @@ def pair(name: str, limit: int = 12) -> str:
     if len(parts) != 2:
         return f"«{short(visible(name), 2 * limit)}»" if name else ""
     return " ⇒ ".join(short(visible(part), limit) for part in parts)
-
 
 
 NAMES = ("task", "language", "rules", "corpus", "split")  # attrs that say what the text was

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from interp.plotting.scene import framed
-from dataclasses import field
-from collections.abc import Callable
-from typing import Any
-from collections.abc import Iterator
-from dataclasses import dataclass
-from interp.plotting.scene import Scene
-import warnings
-from abc import ABC
-from abc import abstractmethod
 import os
-from collections.abc import Mapping
-from pathlib import Path
-from interp.plotting.render import paint
 import tempfile
-from interp.plotting.render import svg
-from io import BytesIO
-from interp.errors import OptionError
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interp.errors import OptionError
+from interp.plotting.render import paint, svg
+from interp.plotting.scene import Scene, framed
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    import xarray as xr
     import pandas as pd
-
-
+    import xarray as xr
+    from matplotlib.figure import Figure
 
 
 RASTER_DPI = 200

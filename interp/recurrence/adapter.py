@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from interp.base import State
-from typing import Protocol
 from dataclasses import dataclass
-from abc import ABC
-from typing import ClassVar
-from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    import torch
     import numpy as np
-
-
-
+    import torch
 
 
 class Tap(Protocol):
@@ -76,8 +68,6 @@ class Sweep(Protocol):
         backward : bool
             Whether the steps are processed from the last to the first.
         """
-
-
 
 
 class Adapter(ABC):

@@ -5,24 +5,18 @@ A built-in plugin, registered in the same way as any other. The formulas are tho
 
 from __future__ import annotations
 
-from typing import Any
 from collections.abc import Mapping
-from typing import NamedTuple
-from interp.hookspecs import hookimpl
-from interp.recurrence.adapter import Adapter
-from interp.hookspecs import Register
-from typing import ClassVar
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from interp.hookspecs import Register, hookimpl
+from interp.recurrence.adapter import Adapter
 
 if TYPE_CHECKING:
-    from interp.recurrence.adapter import Sweep
-    from torch import Tensor
-    from interp.recurrence.adapter import Tap
     import torch
+    from torch import Tensor
 
-
-
+    from interp.recurrence.adapter import Sweep, Tap
 
 
 class Weights(NamedTuple):

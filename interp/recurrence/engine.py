@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-from contextlib import contextmanager
-from collections.abc import Callable
-from interp.recurrence.sequences import State
-from typing import Any
-from collections.abc import Iterator
-from collections.abc import Sequence
-from itertools import groupby
-from interp.recurrence.sequences import Axis
-from dataclasses import dataclass
-from interp.recurrence.sequences import write_state
-from interp.recurrence.sequences import check_width
-from interp.recurrence.sequences import read_input
-from interp.recurrence.sequences import read_state
-from torch import Tensor
-from interp.recurrence.sequences import write_output
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-import numpy as np
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from interp.recurrence.sequences import Axis, State, check_width, read_input, read_state, write_output, write_state
 
 if TYPE_CHECKING:
-    from interp.recurrence.adapter import Sweep
-    from interp.recurrence.adapter import Place
-    from interp.recurrence.adapter import Adapter
-
-
+    from interp.recurrence.adapter import Adapter, Place, Sweep
 
 
 ROWS = 1 << 10  # rows per block: enough for an efficient matrix product, few enough to stay in the processor's cache
@@ -291,8 +280,6 @@ def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any
     result = (output, *after[1:])
     result = tuple(part[0] for part in result) if single else result
     return result if len(adapter.state) > 1 else result[0]
-
-
 
 
 def fresh(like: Tensor, rows: int, width: int) -> Tensor:

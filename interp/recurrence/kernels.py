@@ -7,21 +7,18 @@ imported only when it is used.
 
 from __future__ import annotations
 
-import torch
-from numba import njit
-from typing import Any
 import math
-from torch import Tensor
-from interp.recurrence.adapter import Place
-from interp.numba_utils import compiled
-from numba.extending import intrinsic
-import numpy as np
-from numba.extending import overload
-from numba import types
 from functools import partial
+from typing import Any
 
+import numpy as np
+import torch
+from numba import njit, types
+from numba.extending import intrinsic, overload
+from torch import Tensor
 
-
+from interp.numba_utils import compiled
+from interp.recurrence.adapter import Place
 
 LSTM, GRU, TANH, RELU = range(4)
 FEW = 16  # maximum number of samples for which the loop includes the product; for more, torch's product is faster

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import torch
-from typing import Any
-from torch import Tensor
-from functools import cached_property
 from collections.abc import Sequence
 from dataclasses import dataclass
-from interp.errors import CaptureError
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
-from typing import TYPE_CHECKING
+
+from interp.errors import CaptureError
 
 if TYPE_CHECKING:
     from interp.recurrence.adapter import Adapter
-
-
 
 
 State = tuple[Tensor, ...]

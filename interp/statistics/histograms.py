@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-from interp.numba_utils import over_units
-from interp.numba_utils import compiled
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.numba_utils import compiled, over_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-
 
 
 def bin_edges(low: NDArray[Any], high: NDArray[Any], bins: int) -> NDArray[np.float64]:
@@ -58,7 +55,6 @@ def count_bins(
     order = np.argsort(rows, kind="stable")  # tokens sorted by row, so that its histograms are loaded once
     order = order[np.searchsorted(rows[order], 0) :]
     if order.size and values.shape[1]:
-
         low, high = _widen_equal(low, high)
         step, scale = (high - low) / counts.shape[2], counts.shape[2] / (high - low)
         over_units(count, values.shape[1], values, order, rows.astype(np.int64), low, high, step, scale, counts)
@@ -69,7 +65,6 @@ def _widen_equal(low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.floa
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     equal = low == high
     return np.where(equal, low - 0.5, low), np.where(equal, high + 0.5, high)
-
 
 
 STRIPE = 256  # units per tile: enough to vectorise, and their histograms fit into the L2 cache

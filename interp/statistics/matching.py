@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
-from collections.abc import Mapping
-from collections.abc import Sequence
-from interp.errors import OptionError
-from interp.errors import unknown
+
 import numpy as np
 
-
-
+from interp.errors import OptionError, unknown
 
 Labels = Mapping[str, np.ndarray]
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from interp.selection import source_hash
-from typing import Any
 from collections.abc import Iterator
-from interp.errors import OptionError
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.errors import OptionError
+from interp.selection import source_hash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
 
 
 GROUPS = 20  # jackknife groups; with fewer than half of them the standard error is too noisy to report

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-from interp.measurement.rotation import groups
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-
 
 
 def random_rotation(size: int, seed: int | list[int] = 0) -> NDArray[np.float64]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-from typing import Literal
-from interp.errors import OptionError
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.errors import OptionError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-
 
 
 def pooled_p(observed: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import Any
-from collections.abc import Collection
-from collections.abc import Mapping
-from collections.abc import Iterator
-from pathlib import Path
 import json
-from hashlib import file_digest
-
-
-
+from collections.abc import Collection, Iterator, Mapping
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
 
 SUMS = "checksums.json"
 LABELS_SO_FAR = ".labels"  # during a capture: labels of each block of rows

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from interp.storage.store import _read
-from typing import Any
-from interp.schema import ACTIVATIONS
-from collections.abc import Mapping
-import xarray as xr
-from xarray.core.indexing import explicit_indexing_adapter
 import json
-from interp.errors import SchemaError
-from xarray.core.indexing import ExplicitIndexer
-from interp.storage import checksums
-from xarray.core.indexing import IndexingSupport
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+import xarray as xr
 from xarray.backends import BackendArray
+from xarray.core.indexing import ExplicitIndexer, IndexingSupport, explicit_indexing_adapter
 
-
-
+from interp.errors import SchemaError
+from interp.schema import ACTIVATIONS
+from interp.storage import checksums
 
 
 class Held(BackendArray):
@@ -72,7 +68,6 @@ class Words(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         text: np.ndarray = self.words[self.codes[key].values]
         return text
-
 
 
 CHUNK = {"token": 32_768, "unit": 16}  # viewers read columns of single units

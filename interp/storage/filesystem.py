@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from collections.abc import Iterator
-from pathlib import Path
-from interp.errors import StorageError
-from interp.errors import OptionError
 import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-
-
+from interp.errors import OptionError, StorageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}

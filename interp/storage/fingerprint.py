@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import torch
-from hashlib import sha256
-from typing import Any
-from torch import Tensor
-from collections.abc import Mapping
-from torch.nn.utils.rnn import PackedSequence
-from collections.abc import Iterable
-from types import CodeType
-import numpy as np
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 if TYPE_CHECKING:
-    from interp.base import Batch
     from hashlib import _Hash
 
-
+    from interp.base import Batch
 
 
 PLAIN = (str, int, float, bool, type(None))

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Iterator
-from pathlib import Path
-from interp.storage.checksums import SEAL
-from interp.storage.checksums import group_digest
-from interp.storage.store import GROUP
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
 from interp.errors import OptionError
-from interp.storage.store import CAPTURE
-from dataclasses import field
-
-
-
+from interp.storage.checksums import SEAL, group_digest
+from interp.storage.store import CAPTURE, GROUP
 
 OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "check")
 

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from interp.storage.encoding import _decoded
-from interp.schema import ACTIVATIONS
-from collections.abc import Iterable
-from interp.errors import SchemaError
-from interp.storage import checksums
-from interp.schema import SCHEMA_VERSION
-import shutil
-from collections.abc import Callable
-from interp.storage.encoding import encoded
-from typing import Any
-from interp.storage.filesystem import writing
-import warnings
-from interp.storage.encoding import layout
-import os
-from collections.abc import Mapping
-from typing import Literal
-from pathlib import Path
-from interp.labels import join_labels
-from interp.schema import validate
-from interp.storage.encoding import _with_variables
-from interp.schema import RESULT
-import tempfile
 import json
-from interp.errors import OptionError
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.errors import OptionError, SchemaError
+from interp.labels import join_labels
+from interp.schema import ACTIVATIONS, RESULT, SCHEMA_VERSION, validate
+from interp.storage import checksums
+from interp.storage.encoding import _decoded, _with_variables, encoded, layout
+from interp.storage.filesystem import writing
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 Upgrade = Callable[["xr.Dataset"], "xr.Dataset"]

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from interp.storage.checksums import sealed
-from interp.storage.checksums import SUMS_SO_FAR
-import shutil
-from interp.storage.checksums import seal_block
-from interp.storage.encoding import encoded
-from typing import Any
-from interp.storage.filesystem import lock
-from collections.abc import Iterator
-from interp.storage.store import LABELS_SO_FAR
-from interp.storage.store import PARTS
-from collections.abc import Sequence
-from interp.storage.encoding import layout
 import os
-from interp.storage.store import write
-from interp.storage.manifest import Manifest
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from interp.storage.store import labels_so_far
-from interp.storage.encoding import ORDER
-from interp.storage.checksums import MATRIX
-from interp.storage.checksums import seal
-from interp.storage.encoding import VOCABULARY
-from interp.storage.encoding import LABELS
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+
+from interp.storage.checksums import MATRIX, SUMS_SO_FAR, seal, seal_block, sealed
+from interp.storage.encoding import LABELS, ORDER, VOCABULARY, encoded, layout
+from interp.storage.filesystem import lock
+from interp.storage.manifest import Manifest
+from interp.storage.store import LABELS_SO_FAR, PARTS, labels_so_far, write
 
 if TYPE_CHECKING:
-    import zarr
     import xarray as xr
-
-
+    import zarr
 
 
 UNITS = 1024  # columns compressed at once: two shards
@@ -167,7 +154,6 @@ def forget(path: Path, coded: xr.Dataset) -> None:
     for name in map(str, of_tokens(coded).variables):
         if name in group:
             del group[name]
-
 
 
 Labels = dict[str, np.ndarray]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Iterator
-from interp.testing.toy import toy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interp.testing.conformance.runner import Outcome
     from collections.abc import Callable
+
     from interp.registry import Registry
-
-
-
+    from interp.testing.conformance.runner import Outcome
 
 
 def conformance(
@@ -113,8 +108,8 @@ def host(*plugins: object) -> Iterator[Registry]:
     PluginError
         A plugin can't be registered; see `interp.register`.
     """
-    from interp.testing.conformance.runner import named
     from interp.registry import Registry, isolated
+    from interp.testing.conformance.runner import named
 
     by_name = {one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__): one for one in plugins}
     resolved = {name: named(one) if isinstance(one, str) else one for name, one in by_name.items()}

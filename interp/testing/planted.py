@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import torch
-from typing import TYPE_CHECKING
-from typing import Any
-from torch import Tensor
-from interp.schema import unit_name
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from dataclasses import dataclass
-from dataclasses import field
-from torch import nn
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import torch
+from torch import Tensor, nn
+
 from interp.base import Batch
+from interp.schema import unit_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
 
 
 if TYPE_CHECKING:
@@ -208,7 +204,6 @@ def planted_kinds() -> dict[str, str]:
     }
 
 
-
 KINDS = ("detector", "spread", "xor", "twin", "silent", "topic", "position", "noise")
 FINDS: Mapping[str, Mapping[str, bool | str]] = {
     "hellinger": {"detector": True, "spread": True, "twin": True, "silent": True, "position": "given"},
@@ -275,5 +270,4 @@ def planted(seed: int = 0, *, sources: int = 400) -> Planted:
     -------
     Planted
     """
-
     return Planted(PlantedNetwork().eval(), PlantedText(seed, sources), planted_kinds(), EXPECTATIONS)

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import torch
-from dataclasses import replace
-from dataclasses import field
-from typing import Any
-from collections.abc import Iterator
-from functools import cached_property
-from collections.abc import Sequence
-from dataclasses import dataclass
-from interp.base import Batch
-from interp.testing.api import conformance
-from torch import Tensor
-from interp.api.capture import capture
-from functools import cache
-from interp.errors import OptionError
-from interp.activations.wiring import wiring
-from torch import nn
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import TYPE_CHECKING
+import torch
+from torch import Tensor, nn
+
+from interp.activations.wiring import wiring
+from interp.api.capture import capture
+from interp.base import Batch
+from interp.errors import OptionError
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 LETTERS = "ts u"  # inputs; labels may be any strings
@@ -164,8 +157,6 @@ def without(acts: xr.Dataset, labels: Sequence[str]) -> xr.Dataset:
     return acts.drop_vars([name for name in token_labels if name not in names])
 
 
-
-
 def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     """Return a small bidirectional network with its text and activations, for quick tests.
 
@@ -189,5 +180,4 @@ def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     OptionError
         The kind is unknown.
     """
-
     return made(kind, seed, sources)

@@ -2,51 +2,29 @@
 
 from __future__ import annotations
 
-import torch
-from contextlib import contextmanager
-from interp.interventions.gradients import Key
-from interp.activations.plan import Reading
-from interp.activations.tokens import read_rows
-from interp.activations.tokens import Tokens
-from dataclasses import field
-from interp.activations.batching import as_batch
-from interp.activations.inspection import layout_of
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
-from collections.abc import Iterator
-from interp.interventions.edited_model import answering
-from interp.interventions.targets import Target
-from collections.abc import Sequence
-from interp.recurrence.sequences import Axis
-from dataclasses import dataclass
-from interp.torch_utils import eager
-from interp.interventions.edited_model import Stage
-from interp.base import Batch
-from interp.recurrence.sequences import read_input
-from interp.activations.batching import Piece
-from interp.interventions.forward_pass import Pass
-from interp.interventions.targets import Layout
-from interp.interventions.gradients import Spots
-from interp.activations.batching import sample_count
-from interp.errors import CaptureError
-from interp.torch_utils import listening
-from torch.nn.utils.rnn import PackedSequence
-from interp.interventions.edited_model import staged
-from torch import Tensor
-from interp.interventions.gradients import Spot
-from interp.activations.tokens import loose_rows
-from interp.errors import OptionError
-from interp.interventions.session import scouted
-from interp.torch_utils import tensor_of
-from interp.activations.inspection import Seen
-from torch import nn
-from interp.interventions.session import started
-from interp.interventions.edited_model import put
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
-
+from interp.activations.batching import Piece, as_batch, sample_count
+from interp.activations.inspection import Seen, layout_of
+from interp.activations.plan import Reading
+from interp.activations.tokens import Tokens, loose_rows, read_rows
+from interp.base import Batch
+from interp.errors import CaptureError, OptionError
+from interp.interventions.edited_model import Stage, answering, put, staged
+from interp.interventions.forward_pass import Pass
+from interp.interventions.gradients import Key, Spot, Spots
+from interp.interventions.session import scouted, started
+from interp.interventions.targets import Layout, Target
+from interp.recurrence.sequences import Axis, read_input
+from interp.torch_utils import eager, listening, tensor_of
 
 
 @dataclass
@@ -226,7 +204,6 @@ def given_layout(module: nn.Module, output: Any, target: Target, passed: Pass) -
     value = tensor_of(output)
     assert value is not None  # noqa: S101
     return axes[-1].kind if axes else passed.layout(target.module, module, value)
-
 
 
 Change = Callable[[Tensor], Tensor]

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
-from dataclasses import field
-from interp.training.objective import forward
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from interp.base import Batch
-from interp.training.objective import cast
 from pathlib import Path
-from interp.training.objective import Penalised
-from interp.base import Task
-from interp.errors import WeightsError
-from interp.training.objective import Term
-from interp.errors import OptionError
-import numpy as np
-from interp.api.train import train
 from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from interp.base import Batch, Task
+from interp.errors import OptionError, WeightsError
+from interp.training.objective import Penalised, Term, cast, forward
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import torch
-from interp.errors import PluginError
-from collections.abc import Iterable
-from interp.training.live_units import Hearing
-from interp.training.penalty import Penalty
-from dataclasses import field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import Any
-from collections.abc import Sequence
-from dataclasses import dataclass
-from interp.base import Batch
-from interp.training.penalty import BRANCHES
-from interp.training.live_units import Ears
-from interp.training.penalty import Live
-from interp.training.live_units import Heard
-from interp.signatures import known_options
-from interp.base import Task
+
+import torch
+from torch import Tensor, nn
+
+from interp.base import Batch, Task
+from interp.errors import OptionError, PluginError
 from interp.registry import registry
-from torch import Tensor
-from interp.training.live_units import Change
-from interp.errors import OptionError
-from torch import nn
-from functools import partial
-
-
-
+from interp.signatures import known_options
+from interp.training.live_units import Change, Ears, Heard, Hearing
+from interp.training.penalty import BRANCHES, Live, Penalty
 
 
 class Penalised:
@@ -138,7 +127,6 @@ def forward(model: nn.Module, batch: Batch) -> Any:
     if batch.call is not None:
         return batch.call(model, batch)
     return model(*batch.inputs) if isinstance(batch.inputs, tuple) else model(batch.inputs)
-
 
 
 EXPECTED = "expected ('total-correlation', 0.1), ('total-correlation', 0.1, {'units': …}) or (penalty, 0.1)"

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-from collections.abc import Mapping
-from collections.abc import Iterable
-from functools import cached_property
-from abc import abstractmethod
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from abc import ABC
-from typing import ClassVar
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    import torch
     import numpy as np
-
-
+    import torch
 
 
 BRANCHES = ("task", "own")

@@ -145,8 +145,9 @@ def main():
 
 def timed(title, explain, names, acts, found, settings, ours):
     """Return the table row of one Captum variant; ``ours`` is our time in seconds per sample for all units."""
-    from interp_attribution.baselines import baselines_of
     from interp_attribution.setting import Setting
+
+    from interp_attribution.baselines import baselines_of
 
     setting = Setting(acts, settings["model"], settings["batches"], "output", None, None, "")
     baselines = baselines_of(setting, "samples", 1, None, "", 0)

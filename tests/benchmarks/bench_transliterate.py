@@ -12,9 +12,9 @@ from time import perf_counter
 
 import torch
 import typer
+from interp_transliteration.transliterator import Transliterator
 
 from interp_transliteration.task import TransliterationTask
-from interp_transliteration.transliterator import Transliterator
 
 THREADS = 2
 

@@ -9,8 +9,8 @@ from steps import QUANTITIES
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import interp
-from interp.recurrence import engine as recurrence
 from interp.activations.inspection import adapter_of, adapters
+from interp.recurrence import engine as recurrence
 
 KINDS = ["LSTM", "GRU", "RNN"]
 SHAPES = {

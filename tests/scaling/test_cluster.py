@@ -16,7 +16,8 @@ from laws import small
 
 import interp
 from interp import InterpError, Reducer
-from interp.distributed import state_files as asides, executors as engines
+from interp.distributed import executors as engines
+from interp.distributed import state_files as asides
 from interp.measurement import sharding as shards
 from interp_transliteration import batches
 

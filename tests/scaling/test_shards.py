@@ -11,11 +11,12 @@ from tiny import Failing, Tiny, some_batches
 import interp
 from interp import OptionError, Reducer
 from interp.activations import sharding as captured_shards
-from interp.registry import registry
-from interp.distributed import state_files as records, reduce as reduction
-from interp.measurement import sharding as stored_shards
+from interp.distributed import reduce as reduction
+from interp.distributed import state_files as records
 from interp.distributed.executors import Here
 from interp.distributed.reduce import Tree
+from interp.measurement import sharding as stored_shards
+from interp.registry import registry
 
 TABLE = registry().table("probe")
 REDUCERS = sorted(name for name, entry in TABLE.items() if isinstance(entry.value, type))

@@ -10,11 +10,11 @@ from tiny import Failing, Tiny, cut_small, some_batches
 
 import interp
 from interp import CaptureError, OptionError, SchemaError
-from interp.storage import checksums as integrity
-from interp.activations.stream import Captured
 from interp.activations.session import Options
-from interp.distributed.recovery import examine, repair
+from interp.activations.stream import Captured
 from interp.distributed import capture as spread
+from interp.distributed.recovery import examine, repair
+from interp.storage import checksums as integrity
 
 
 @pytest.fixture(autouse=True)

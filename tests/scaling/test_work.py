@@ -14,12 +14,12 @@ from tiny import Tiny, some_batches
 import interp
 from interp import Reducer
 from interp.activations import sharding as shards
-from interp.measurement.reduce import planned
-from interp.measurement.reduce import reduce as measured
-from interp.registry import registry
 from interp.distributed import pass_state as work
 from interp.distributed.executors import Shipped
 from interp.distributed.pass_state import Work
+from interp.measurement.reduce import planned
+from interp.measurement.reduce import reduce as measured
+from interp.registry import registry
 
 OPTIONS = {"min_tokens": 3, "min_sources": 1}
 

@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import interp
-from interp.training.objective import Penalised
-from interp.training.objective import terms_of
+from interp.training.objective import Penalised, terms_of
 
 UNITS = {
     "last h of both directions": {"layer": 1, "quantity": "h"},

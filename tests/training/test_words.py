@@ -2,8 +2,8 @@
 
 import pytest
 
-from interp.errors import OptionError, UnknownNameError
 from interp.cli.options import penalties_from
+from interp.errors import OptionError, UnknownNameError
 
 
 def test_texts_are_parsed_to_penalties():

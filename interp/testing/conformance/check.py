@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-from collections.abc import Mapping
-from interp.errors import PluginError
-from inspect import Parameter
-from interp.api.draw import POSITIONAL
-from interp.errors import InterpError
-from inspect import signature
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import field
-from typing import NoReturn
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from interp.api.draw import POSITIONAL
+from interp.errors import InterpError, PluginError
 
 if TYPE_CHECKING:
-    from interp.testing.toy import Toy
     from interp.registry import Registry
-
-
+    from interp.testing.toy import Toy
 
 
 Given = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]

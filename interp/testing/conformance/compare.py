@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from typing import Any
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
-
 
 
 def difference(actual: xr.Dataset, expected: xr.Dataset) -> str:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
 from collections.abc import Iterable
-from interp.labels import flatten
 from itertools import product
-from interp.testing.conformance.check import Subject
-from interp.errors import InterpError
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from interp.testing.conformance.check import NotApplicable
-from typing import TYPE_CHECKING
+
+from interp.errors import InterpError
+from interp.labels import flatten
+from interp.testing.conformance.check import NotApplicable, Subject
 
 if TYPE_CHECKING:
     import torch
+
     from interp.registry import Registry
-
-
 
 
 GRID = {"num_layers": (1, 2), "bidirectional": (False, True), "bias": (True, False), "batch_first": (True, False)}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-from interp.testing.toy import toy
-from interp.testing.conformance.check import Subject
 from inspect import signature
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from interp.testing.conformance.check import answered
-from typing import TYPE_CHECKING
+
+from interp.testing.conformance.check import Subject, answered
+from interp.testing.toy import toy
 
 if TYPE_CHECKING:
     import torch
-
-
 
 
 STEPS = 3

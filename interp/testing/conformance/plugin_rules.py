@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from inspect import getdoc
+import ast
+import os
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from inspect import Parameter, getdoc, isclass, signature
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from interp.api.draw import POSITIONAL
 from interp.errors import PluginError
 from interp.signatures import kinds
-from interp.testing.conformance.check import NotApplicable
-from typing import Any
-from collections.abc import Iterator
-from interp.testing.conformance.check import Subject
-from inspect import signature
-import sys
-import subprocess
-import os
-from pathlib import Path
-from inspect import isclass
-from interp.api.draw import POSITIONAL
-from types import ModuleType
-from inspect import Parameter
-import ast
-
-
-
+from interp.testing.conformance.check import NotApplicable, Subject
 
 HEAVY = ("torch", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask", "zarr", "numba",
          "scipy", "tensorflow", "jax", "transformers")  # fmt: skip
@@ -135,7 +129,6 @@ def hooks_known(subject: Subject) -> None:
 
 
 RULES = {"light-import": light_import, "public-imports": public_imports, "hooks-known": hooks_known}
-
 
 
 DIMS = re.compile(r"\b(token|unit|pair|sample|step|model|source|place|batch)s?\b")

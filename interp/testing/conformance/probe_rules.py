@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from interp.base import Reducer
-from typing import Any
-from interp.testing.conformance.compare import difference
-from interp.api.measure import measure
-from interp.testing.toy import Toy
-from inspect import isclass
-from interp.testing.toy import without
-from interp.measurement.reduce import unit_coords
-from interp.testing.conformance.check import Subject
-from inspect import signature
-from interp.errors import InterpError
-from interp.testing.conformance.compare import same_rows
+from inspect import isclass, signature
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from interp.testing.conformance.check import answered
-from interp.testing.conformance.check import NotApplicable
-from typing import TYPE_CHECKING
+
+from interp.api.measure import measure
+from interp.base import Reducer
+from interp.errors import InterpError
+from interp.measurement.reduce import unit_coords
+from interp.testing.conformance.check import NotApplicable, Subject, answered
+from interp.testing.conformance.compare import difference, same_rows
+from interp.testing.toy import Toy, without
 
 if TYPE_CHECKING:
     import xarray as xr
-
-
 
 
 SHARED = ("token", "unit")

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Iterator
-from interp.errors import PluginError
-from interp.testing.conformance.check import Given
-from interp.testing.conformance.check import Subject
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from interp.errors import OptionError
-from interp.testing.conformance.check import Check
-from interp.testing.conformance.check import ConformanceError
-from interp.testing.conformance.check import Rule
-from interp.testing.conformance.check import NotApplicable
 from typing import TYPE_CHECKING
+
+from interp.errors import OptionError, PluginError
+from interp.testing.conformance.check import Check, ConformanceError, Given, NotApplicable, Rule, Subject
 
 if TYPE_CHECKING:
     from interp.registry import Registry
-
-
 
 
 PASSED, FAILED, LEFT_OUT, EXPECTED = "passed", "failed", "skipped", "expected failure"
@@ -51,7 +43,11 @@ def rules_of(subject: Subject) -> Mapping[str, Rule]:
     if subject.kind == "probe":
         from interp.testing.conformance import probe_rules
 
-        return plugin_rules.OBJECT_RULES | probe_rules.RULES | (probe_rules.REDUCER_RULES if probe_rules.is_reducer(subject.value) else {})
+        return (
+            plugin_rules.OBJECT_RULES
+            | probe_rules.RULES
+            | (probe_rules.REDUCER_RULES if probe_rules.is_reducer(subject.value) else {})
+        )
     if subject.kind == "viewer":
         from interp.testing.conformance import viewer_rules
 
@@ -60,7 +56,9 @@ def rules_of(subject: Subject) -> Mapping[str, Rule]:
         from interp.testing.conformance import penalty_rules
 
         return plugin_rules.OBJECT_RULES | penalty_rules.RULES
-    return {"model": model_rules.MODEL_RULES, "adapter": model_rules.ADAPTER_RULES, "task": model_rules.TASK_RULES}[subject.kind]
+    return {"model": model_rules.MODEL_RULES, "adapter": model_rules.ADAPTER_RULES, "task": model_rules.TASK_RULES}[
+        subject.kind
+    ]
 
 
 def checks(plugin: object, options: Mapping[str, Given] | None = None) -> list[Check]:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import re
-from interp.registry import registry
-from typing import Any
-from interp.api.measure import measure
-from inspect import Parameter
-from interp.testing.toy import Toy
-from interp.testing.conformance.check import Subject
-from inspect import signature
-from interp.errors import InterpError
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from interp.testing.conformance.check import answered
-from interp.errors import UnknownNameError
-from interp.testing.conformance.check import NotApplicable
-from typing import TYPE_CHECKING
+
+from interp.api.measure import measure
+from interp.errors import InterpError, UnknownNameError
+from interp.registry import registry
+from interp.testing.conformance.check import NotApplicable, Subject, answered
+from interp.testing.toy import Toy
 
 if TYPE_CHECKING:
     import xarray as xr
+
     from interp.plotting.view import View
-
-
 
 
 PLACE = r"""["']?\s*(?:https?:)?//"""

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-
 def definition_boxes(entries: Mapping[str, str]) -> str:
     """Return the boxes of a ``<dl>``, one heading and value per entry."""
     return "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in entries.items())
