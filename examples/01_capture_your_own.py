@@ -61,18 +61,18 @@ print("left out:", acts.attrs["left_out"])
 print(f"largest difference: {acts.attrs['max_abs_error']:.1e} in {acts.attrs['checked_rows']} rows")
 
 # %% [markdown]
-# `pick` selects by label, rows and columns alike. Here: the update gate `z` where the letter is an e, an n or a t.
+# `select` selects by label, rows and columns alike. Here: the update gate `z` where the letter is an e, an n or a t.
 # What comes back is an xarray dataset, so xarray does the arithmetic.
 
 # %%
-update = interp.pick(acts, quantity="z", input=["e", "n", "t"])
+update = interp.select(acts, quantity="z", input=["e", "n", "t"])
 print(update.activation.groupby("input").mean(...).to_pandas().rename("mean update gate").round(3).to_string())
 
 # %% [markdown]
-# `grid` gives the padded cube of samples, steps and units. Where a word has ended there is NaN.
+# `to_padded` gives the padded cube of samples, steps and units. Where a word has ended there is NaN.
 
 # %%
-cube = interp.grid(interp.pick(acts, quantity="h"))
+cube = interp.to_padded(interp.select(acts, quantity="h"))
 print(dict(cube.sizes))
 print(abs(cube).mean("unit").to_pandas().round(2).to_string(na_rep=""))
 
@@ -110,7 +110,7 @@ with torch.no_grad():
         for direction in ("", "_reverse"):
             getattr(tagger.lstm, f"bias_ih_l{layer}{direction}")[16:32] += layer  # torch stacks the gates i, f, g, o
 
-forget = interp.pick(interp.capture(tagger, batch, progress=False), quantity="f").activation.mean("token")
+forget = interp.select(interp.capture(tagger, batch, progress=False), quantity="f").activation.mean("token")
 print(forget.groupby(["layer", "direction"]).mean().to_pandas().round(2).to_string())
 
 # %% [markdown]
@@ -153,7 +153,7 @@ except interp.CaptureError as error:
 read = interp.capture(model, codes, modules=["encoder"], progress=False)
 written = interp.capture(model, codes, modules=["decoder", "write"], progress=False)
 for part in (read, written):
-    forget = interp.pick(part, quantity="f").activation.groupby("step").mean(...).values
+    forget = interp.select(part, quantity="f").activation.groupby("step").mean(...).values
     print(part["module"].values[0], part.sizes["token"], "tokens, forget gate by step:", *(f"{f:.2f}" for f in forget))
 
 # %% [markdown]
@@ -240,5 +240,5 @@ print("quantities:", *dict.fromkeys(acts["quantity"].values))
 
 # %%
 print(f"largest difference: {acts.attrs['max_abs_error']:.1e}")
-gates = interp.pick(acts, quantity=["i", "f", "o"]).activation.mean("token")
+gates = interp.select(acts, quantity=["i", "f", "o"]).activation.mean("token")
 print(gates.groupby("quantity").mean().to_pandas().rename("mean gate").round(3).to_string())

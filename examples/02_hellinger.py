@@ -19,7 +19,7 @@ print(acts.sizes)
 # counts are sources.
 
 # %%
-pairs = interp.table(interp.measure("labels", acts))
+pairs = interp.to_dataframe(interp.measure("labels", acts))
 print(pairs.sort_values("tokens", ascending=False).head(8).to_string(index=False))
 
 # %% [markdown]
@@ -30,7 +30,7 @@ print(pairs.sort_values("tokens", ascending=False).head(8).to_string(index=False
 dist = interp.measure("hellinger", acts, minimum=100)
 print(dict(dist.sizes), dist.pair.values.tolist())
 
-table = interp.table(dist).query("pair == 't=>ծ'").sort_values("distance", ascending=False)
+table = interp.to_dataframe(dist).query("pair == 't=>ծ'").sort_values("distance", ascending=False)
 print(
     table[["unit", "distance", "low", "high", "auc", "q", "knows", "n_with", "sources_with"]]
     .head(10)
@@ -54,8 +54,8 @@ controls = {
     "rotated": interp.measure("hellinger", acts, minimum=100, basis="rotated"),
 }
 for name, result in controls.items():
-    hidden = interp.pick(result, module="lstm", quantity="h").distance.sel(pair="t=>ծ")
-    top = {side: float(interp.pick(hidden.to_dataset(), direction=side).distance.to_series().nlargest(10).mean())
+    hidden = interp.select(result, module="lstm", quantity="h").distance.sel(pair="t=>ծ")
+    top = {side: float(interp.select(hidden.to_dataset(), direction=side).distance.to_series().nlargest(10).mean())
            for side in ("backward", "forward")}  # fmt: skip
     print(f"{name}: mean of the ten best, backward {top['backward']:.2f}, forward {top['forward']:.2f}")
 
@@ -79,7 +79,7 @@ print(up.dropna("lower_unit").to_series().nlargest(5).round(2).to_string())
 # `.png` the same picture.
 
 # %%
-print(interp.methods(dist))
+print(interp.methods_text(dist))
 view = interp.draw("layered-graph", acts, dist, model=model, pair=("t", "ծ"))
 print(view.save("t.html").stat().st_size > 10_000)
 interp.save(dist, "distances.zarr")

@@ -33,7 +33,7 @@ def onset(acts: xr.Dataset, *, space: str = " ") -> xr.Dataset:
 
 result = interp.measure(onset, acts)
 print(result.onset.to_series().abs().nlargest(3).round(2).to_string())
-print(interp.methods(result))
+print(interp.methods_text(result))
 
 # %% [markdown]
 # Are these units special? In a random basis of the same layer, any direction may do as well.
@@ -81,9 +81,9 @@ class OpenRuns(interp.Reducer):
         return xr.Dataset({"length": ("unit", length), "runs": ("unit", state["runs"])})
 
 
-gates = interp.pick(acts, quantity="f")
+gates = interp.select(acts, quantity="f")
 runs = interp.measure(OpenRuns, gates, threshold=0.9)
-print(interp.table(runs).nlargest(3, "length")[["unit", "length", "runs"]].round(1).to_string(index=False))
+print(interp.to_dataframe(runs).nlargest(3, "length")[["unit", "length", "runs"]].round(1).to_string(index=False))
 
 # %% [markdown]
 # The same class over a stream: the model runs, nothing is kept.

@@ -17,9 +17,9 @@ acts = interp.capture(model, batches, where={"input": "t"}, quantities=["h", "ou
 # found.
 
 # %%
-chosen_on, held_out = interp.halves(acts)
+chosen_on, held_out = interp.split_by_source(acts)
 dist = interp.measure("hellinger", chosen_on, pairs=["t=>ծ"], minimum=30, minimum_sources=20)
-hidden = interp.pick(dist, module="hidden").distance.sel(pair="t=>ծ").to_series()
+hidden = interp.select(dist, module="hidden").distance.sel(pair="t=>ծ").to_series()
 ranking = hidden.sort_values(ascending=False).index.tolist()
 print(hidden[ranking[:3]].round(2).to_string())
 
@@ -34,7 +34,7 @@ print(hidden[ranking[:3]].round(2).to_string())
 effect = interp.measure(
     "ablation-effect", held_out, model=model, groups={"ten best": ranking[:10]}, pairs=["t=>ծ"], controls=99
 )
-said = interp.table(effect[["effect", "low", "high", "specificity", "p", "tokens", "sources"]])
+said = interp.to_dataframe(effect[["effect", "low", "high", "specificity", "p", "tokens", "sources"]])
 print(said.drop(columns=["pair_input", "pair_output"]).round(3).to_string(index=False))
 
 # %% [markdown]
@@ -52,7 +52,7 @@ interp.draw("ablation-curves", curve).save("ablation-curves.png")
 # reach shows how far the network looked: `ts` becomes ծ, so the letter after the `t` must matter most.
 
 # %%
-some = interp.pick(held_out, output="ծ").isel(token=slice(12))
+some = interp.select(held_out, output="ծ").isel(token=slice(12))
 letters = sorted(set(acts.output.values.tolist()))
 cost = {"sentences": 5, "against": letters, "options": {"n_steps": 20}}
 attribution = interp.measure("attribution", some, model=model, batches=batches, **cost)
@@ -83,7 +83,7 @@ print(gates["mean"].sel(unit=best.index).to_series().round(3).to_string())
 edits = [interp.Ablate({"unit": ranking[:10]}, at={"input": "t"}, donors=acts)]
 before = interp.run(model, batches, [], modules=["output"])
 after = interp.run(model, batches, edits, modules=["output"])
-shown = sorted(set(interp.pick(held_out, output="ծ").sample.values.tolist()))[:4]
+shown = sorted(set(interp.select(held_out, output="ծ").sample.values.tolist()))[:4]
 changed = interp.draw("before-after", before, after, samples=shown)
 print(changed.summary)
 changed.save("before-after.html")

@@ -31,7 +31,7 @@ shown = board(acts, dist, model=model, selection=chosen, notes=Notes("acts.notes
 shown  # noqa: B018 (in a notebook the last line of a cell shows itself)
 
 # %%
-ranked = interp.pick(dist, quantity="h").distance.sel(pair=chosen.pair).to_series().sort_values(ascending=False)
+ranked = interp.select(dist, quantity="h").distance.sel(pair=chosen.pair).to_series().sort_values(ascending=False)
 chosen.unit = str(ranked.index[0])
 print(f"{chosen.pair}: {chosen.unit} at {ranked.iloc[0]:.2f}")
 

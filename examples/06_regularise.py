@@ -40,7 +40,7 @@ class FewSpeak(interp.Penalty):
     def __init__(self, *, units: object = None) -> None:
         self.units = units
 
-    def loss(self, live: interp.Live, labels: object) -> torch.Tensor:
+    def loss(self, live: interp.PenaltyInputs, labels: object) -> torch.Tensor:
         """Return the mean over tokens."""
         share = live.values**2 / (live.values**2).sum(1, keepdim=True)
         return -torch.xlogy(share, share).sum(1).mean()
@@ -80,4 +80,4 @@ for name, held in acts.items():
     found = interp.measure("readability", held, **options)
     size, gap = float(abs(held.activation).mean()), found.mig.values.round(3)
     print(f"{name:>10}: mean of abs {size:.2f}, MIG {gap[0]} / {gap[1]}, {int(found.dead)} units are dead")
-print(interp.methods(found))
+print(interp.methods_text(found))

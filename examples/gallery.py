@@ -24,34 +24,34 @@ def views() -> Iterator[tuple[str, interp.View]]:
     batches = task.batches("demo", limit=900, seed=0)
     acts = interp.capture(model, batches, progress=False)
     few = {"minimum": 100}
-    dist = interp.measure("hellinger", interp.pick(acts, module=["lstm", "hidden"], quantity=["h", "out"]), **few)
+    dist = interp.measure("hellinger", interp.select(acts, module=["lstm", "hidden"], quantity=["h", "out"]), **few)
     best = dist.distance.sel(pair=PAIR)
     backward = str(best.where((dist.direction == "backward") & (dist.quantity == "h")).idxmax().item())
     hidden = best.where(dist.module == "hidden").to_series().dropna().sort_values(ascending=False).index.tolist()
     yield "overview", interp.draw("overview", dist)
-    gates = interp.measure("hellinger", interp.pick(acts, input="t"), pairs=[PAIR], **few)
+    gates = interp.measure("hellinger", interp.select(acts, input="t"), pairs=[PAIR], **few)
     yield "layered-graph", interp.draw("layered-graph", acts, gates, model=model, pair=("t", "ծ"))
     yield "cell-strips", interp.draw("cell-strips", acts, units=[backward, *hidden[:2]])
     yield "histogram-pair", interp.draw("histogram-pair", acts, dist, unit=backward, pair=PAIR)
     yield "top-pairs", interp.draw("top-pairs", dist, unit=backward)
-    contexts = interp.measure("top-contexts", interp.pick(acts, unit=[backward]))
+    contexts = interp.measure("top-contexts", interp.select(acts, unit=[backward]))
     yield "unit-card", interp.draw("unit-card", acts, dist, contexts, unit=backward, pair=PAIR, model=model)
     yield "saturation-map", interp.draw("saturation-map", interp.measure("saturation", acts))
-    yield "hypothesis", interp.draw("hypothesis", suffix(interp.pick(acts, quantity="h")))
+    yield "hypothesis", interp.draw("hypothesis", suffix(interp.select(acts, quantity="h")))
     fresh = interp.load_model("armenian-bilstm", untrained=0)
     blank = interp.capture(fresh, batches, quantities=["h"], progress=False).assign_attrs(model="the same, untrained")
     yield (
         "compare",
-        interp.draw("compare", interp.pick(acts, quantity="h"), blank, dist, interp.measure("hellinger", blank)),
+        interp.draw("compare", interp.select(acts, quantity="h"), blank, dist, interp.measure("hellinger", blank)),
     )
     yield from causes(model, task.batches("demo", limit=300, seed=0), backward, hidden)
 
 
 def suffix(acts):
     """Return where the units that are on through a ``tyun`` are on together again."""
-    word = interp.pick(acts, input="y", output="յ")
+    word = interp.select(acts, input="y", output="յ")
     for sample, step in zip(word["sample"].values.tolist(), word["step"].values.tolist(), strict=True):
-        text = interp.pick(acts, sample=sample)["input"].values
+        text = interp.select(acts, sample=sample)["input"].values
         if "".join(text[step - 1 : step + 3]) == "tyun":
             return interp.measure("hypothesis", acts, span=(sample, step - 1, step + 2), regex="tyun")
     raise SystemExit("No tyun in this text; raise the limit.")
@@ -60,15 +60,15 @@ def suffix(acts):
 def causes(model, batches, unit, ranking) -> Iterator[tuple[str, interp.View]]:
     """Yield the views of causes, from fewer samples: attributions run the network many times for each token."""
     acts = interp.capture(model, batches, quantities=["h", "out"], progress=False)
-    odd = interp.halves(interp.pick(acts, input="t"))[1]
+    odd = interp.split_by_source(interp.select(acts, input="t"))[1]
     curve = interp.measure("ablation-curve", odd, model=model, ranking=ranking, pair=PAIR)
     yield "ablation-curves", interp.draw("ablation-curves", curve)
-    here = interp.pick(odd, output="ծ").isel(token=slice(16))
+    here = interp.select(odd, output="ծ").isel(token=slice(16))
     cheap = {"sentences": 4, "options": {"n_steps": 12}, "against": SYMBOLS}
     attribution = interp.measure("attribution", here, model=model, batches=batches, **cheap)
     yield "context-reach", interp.draw("context-reach", attribution, reach=6)
     yield "attribution-strip", interp.draw("attribution-strip", acts, attribution, unit=unit)
-    edits = [interp.Ablate({"unit": ranking[:10]}, at={"input": "t"}, donors=interp.pick(acts, input="t"))]
+    edits = [interp.Ablate({"unit": ranking[:10]}, at={"input": "t"}, donors=interp.select(acts, input="t"))]
     before, after = (interp.run(model, batches, change, modules=["output"]) for change in ([], edits))
     yield "before-after", interp.draw("before-after", before, after, samples=sorted(set(here["sample"].values))[:3])
 

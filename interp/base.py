@@ -100,7 +100,7 @@ class Task(Protocol):
 
 
 @runtime_checkable
-class Stream(Protocol):
+class ActivationStream(Protocol):
     """Activations in chunks of whole samples, computed lazily; iterating again recomputes them."""
 
     def __iter__(self) -> Iterator[xr.Dataset]:
@@ -108,7 +108,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True)
-class Info:
+class PluginInfo:
     """Metadata of a probe or a viewer."""
 
     name: str
@@ -140,7 +140,7 @@ def probe(
     """
 
     def decorate(function: ProbeFunction) -> ProbeFunction:
-        function.interp = Info(name or kebab(function.__name__), tuple(requires), sequential, version)  # type: ignore[attr-defined]
+        function.interp = PluginInfo(name or to_kebab_case(function.__name__), tuple(requires), sequential, version)  # type: ignore[attr-defined]
         return function
 
     return decorate
@@ -163,7 +163,7 @@ def viewer(*, requires: Sequence[str] = (), name: str | None = None) -> Callable
     """
 
     def decorate(function: ViewerFunction) -> ViewerFunction:
-        function.interp = Info(name or kebab(function.__name__), tuple(requires))  # type: ignore[attr-defined]
+        function.interp = PluginInfo(name or to_kebab_case(function.__name__), tuple(requires))  # type: ignore[attr-defined]
         return function
 
     return decorate
@@ -237,6 +237,6 @@ class Reducer(ABC):
         return {key: getattr(self, key) for key in signature(type(self)).parameters}
 
 
-def kebab(name: str) -> str:
+def to_kebab_case(name: str) -> str:
     """Return ``some_name`` as ``some-name``."""
     return name.strip("_").replace("_", "-").lower()

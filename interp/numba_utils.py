@@ -11,7 +11,7 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 _LINE = 16  # float32 units per cache line; threads never share a line
 
 
-def over_units(kernel: Callable[..., None], units: int, *arrays: Any) -> None:
+def parallel_over_units(kernel: Callable[..., None], units: int, *arrays: Any) -> None:
     """Call ``kernel(first, last, *arrays)`` for spans of units, with one thread per available CPU (at most 64)."""
     workers = max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 64))
     step = -(-units // (workers * _LINE)) * _LINE
@@ -24,7 +24,7 @@ def over_units(kernel: Callable[..., None], units: int, *arrays: Any) -> None:
     return None
 
 
-def compiled(loop: Loop, **options: Any) -> Loop:
+def jit(loop: Loop, **options: Any) -> Loop:
     """Compile a loop over arrays with numba, releasing the GIL, and cache it on disk if possible.
 
     Parameters

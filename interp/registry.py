@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 
 from interp import hookspecs
-from interp.base import kebab
+from interp.base import to_kebab_case
 from interp.errors import PluginError, unknown
 
 GROUP = "interp"
@@ -32,7 +32,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
-class Owned:
+class Entry:
     """A registered object, its name and the plugin that registered it."""
 
     name: str
@@ -70,7 +70,7 @@ class Registry:
     ) -> None:
         self.versions, self.distributions, self.trace = dict(versions or {}), dict(distributions or {}), trace
         self.plugins: dict[str, object] = {}
-        self._tables: dict[str, dict[str, Owned]] = {kind: {} for kind in KINDS}
+        self._tables: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         for name, plugin in plugins.items():
             self.add(name, plugin)
 
@@ -102,7 +102,7 @@ class Registry:
         lines = [f"  {kind:<8} {', '.join(table)}" for kind, table in self._tables.items() if table]
         return "\n".join([title, *lines])
 
-    def table(self, kind: str) -> Mapping[str, Owned]:
+    def table(self, kind: str) -> Mapping[str, Entry]:
         """Return the entries of a kind (``adapter``, ``model``, ``task``, ``probe``, …), by name."""
         return self._tables[kind]
 
@@ -116,28 +116,28 @@ class Registry:
         return table[name].value
 
 
-def without(table: Mapping[str, Owned], owner: str) -> dict[str, Owned]:
+def without(table: Mapping[str, Entry], owner: str) -> dict[str, Entry]:
     """Return the entries of plugins other than ``owner``."""
     return {name: entry for name, entry in table.items() if entry.owner != owner}
 
 
-def enter(table: dict[str, Owned], kind: str, owner: str, value: Any) -> None:
+def enter(table: dict[str, Entry], kind: str, owner: str, value: Any) -> None:
     """Add an object that a plugin registers to a table."""
     name = name_of(value)
     if not NAME.fullmatch(name):
-        raise PluginError(f"Plugin {owner!r}: {kind} name {name!r} is not kebab-case, such as {kebab(name)!r}.")
+        raise PluginError(f"Plugin {owner!r}: {kind} name {name!r} is not kebab-case, such as {to_kebab_case(name)!r}.")
     if name in table:
         raise PluginError(
             f"Two plugins own the {kind} {name!r}: {table[name].owner!r} and {owner!r}. "
             f"Rename one, or disable the plugin with INTERP_DISABLE={owner}."
         )
-    table[name] = Owned(name, owner, value)
+    table[name] = Entry(name, owner, value)
 
 
 def name_of(value: Any) -> str:
     """Return the registered name of an object: its ``interp.name``, ``name``, or ``__name__`` in kebab-case."""
     info = getattr(value, "interp", None)
-    name = getattr(info, "name", None) or getattr(value, "name", None) or kebab(getattr(value, "__name__", ""))
+    name = getattr(info, "name", None) or getattr(value, "name", None) or to_kebab_case(getattr(value, "__name__", ""))
     return str(name)
 
 
@@ -164,7 +164,7 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     versions = {name: dist.version for name, dist in distributions.items()}
     names = {name: dist.name for name, dist in distributions.items()}
     plugin_registry = Registry({}, versions, names, trace=environment.get("INTERP_TRACE", "") not in ("", "0"))
-    for name in sorted(modules, key=lambda name: (not _ours(points[name]), name)):
+    for name in sorted(modules, key=lambda name: (not _is_builtin(points[name]), name)):
         try:
             plugin_registry.add(name, modules[name])
         except Exception as error:  # hooks of third-party plugins may raise anything; the others must still load
@@ -175,7 +175,7 @@ def discover(environment: Mapping[str, str] = os.environ) -> Registry:
     return plugin_registry
 
 
-def _ours(point: EntryPoint) -> bool:
+def _is_builtin(point: EntryPoint) -> bool:
     """Return whether a plugin is part of interp; other plugins can't take its names."""
     return point.dist is None or point.dist.name == "interp"
 
@@ -204,12 +204,12 @@ def installed() -> Registry:
 
 
 def registry() -> Registry:
-    """Return the active registry: that of the installed plugins, or the one set by `isolated`."""
+    """Return the active registry: that of the installed plugins, or the one set by `use_registry`."""
     return _OVERRIDES[-1] if _OVERRIDES else installed()
 
 
 @contextmanager
-def isolated(host: Registry) -> Iterator[Registry]:
+def use_registry(host: Registry) -> Iterator[Registry]:
     """Use another registry for all lookups inside the block."""
     _OVERRIDES.append(host)
     try:
@@ -221,7 +221,7 @@ def isolated(host: Registry) -> Iterator[Registry]:
 _OVERRIDES: list[Registry] = []
 
 
-def find(kind: str, name: str) -> Any:
+def get_plugin_object(kind: str, name: str) -> Any:
     """Return the object that is registered under a name, such as a viewer's function or a reducer's class.
 
     Parameters

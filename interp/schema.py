@@ -37,7 +37,7 @@ RESULT_COORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def unit_name(module: str, quantity: str, index: int, layer: int | None = None, direction: str = "") -> str:
+def format_unit_name(module: str, quantity: str, index: int, layer: int | None = None, direction: str = "") -> str:
     """Return ``module.layer.direction.quantity.index``, or ``module.quantity.index`` for a feed-forward unit.
 
     Examples
@@ -51,7 +51,7 @@ def unit_name(module: str, quantity: str, index: int, layer: int | None = None, 
     return f"{module}.{middle}{quantity}.{index}"
 
 
-def dataset(
+def make_dataset(
     activation: np.ndarray,
     units: Mapping[str, Sequence[Any] | np.ndarray],
     tokens: Mapping[str, Sequence[Any] | np.ndarray],

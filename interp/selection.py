@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def pick(acts: xr.Dataset, **labels: Any) -> xr.Dataset:
+def select(acts: xr.Dataset, **labels: Any) -> xr.Dataset:
     """Select tokens and units by label: ``pick(acts, input="t", module="lstm", quantity=["i", "f"])``.
 
     Parameters
@@ -40,11 +40,11 @@ def pick(acts: xr.Dataset, **labels: Any) -> xr.Dataset:
         if name not in acts.coords or len(acts.coords[name].dims) != 1:
             raise unknown("label", name, (str(coord) for coord in acts.coords))
         dim = str(acts.coords[name].dims[0])
-        masks[dim] = masks.get(dim, True) & matches(acts.coords[name].values, condition)
+        masks[dim] = masks.get(dim, True) & value_mask(acts.coords[name].values, condition)
     return acts.isel({dim: np.flatnonzero(mask) for dim, mask in masks.items()}) if masks else acts
 
 
-def matches(values: np.ndarray, condition: Any) -> np.ndarray:
+def value_mask(values: np.ndarray, condition: Any) -> np.ndarray:
     """Return a mask of the values that match a scalar, a collection, a half-open slice or a predicate."""
     if callable(condition):
         return np.asarray(condition(values), dtype=bool)
@@ -56,8 +56,8 @@ def matches(values: np.ndarray, condition: Any) -> np.ndarray:
     return np.isin(values, np.asarray(list(condition)))
 
 
-def match_labels(labels: Mapping[str, np.ndarray], where: Any, n: int) -> np.ndarray:
-    """Return a mask of the tokens whose labels match ``where``: a mapping as for `pick`, a function, or None.
+def label_mask(labels: Mapping[str, np.ndarray], where: Any, n: int) -> np.ndarray:
+    """Return a mask of the tokens whose labels match ``where``: a mapping as for `select`, a function, or None.
 
     Raises
     ------
@@ -77,11 +77,11 @@ def match_labels(labels: Mapping[str, np.ndarray], where: Any, n: int) -> np.nda
     for name, condition in where.items():
         if name not in labels:
             raise unknown("label", name, labels)
-        mask &= matches(labels[name], condition)
+        mask &= value_mask(labels[name], condition)
     return mask
 
 
-def grid(acts: xr.Dataset) -> xr.DataArray:
+def to_padded(acts: xr.Dataset) -> xr.DataArray:
     """Return the activations as a padded cube ``(sample, step, unit)``, NaN where a sample has no token.
 
     Parameters
@@ -99,7 +99,7 @@ def grid(acts: xr.Dataset) -> xr.DataArray:
     return xr.DataArray(cube, {**coords, "sample": samples, "step": steps}, ("sample", "step", "unit"), "activation")
 
 
-def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
+def split_by_source(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
     """Split the tokens into two halves by a stable hash of ``source``.
 
     Use the first (even) half to select units or pairs, and the second (odd) one to measure them.
@@ -115,12 +115,12 @@ def halves(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
         Dims ``(token, unit)``; each source is in one half only.
     """
     sources, inverse = np.unique(acts["source"].values, return_inverse=True)
-    odd = (source_hash(sources) >> np.uint64(32)) % np.uint64(2) == 1
+    odd = (hash_sources(sources) >> np.uint64(32)) % np.uint64(2) == 1
     return acts.isel(token=np.flatnonzero(~odd[inverse])), acts.isel(token=np.flatnonzero(odd[inverse]))
 
 
-def source_hash(sources: np.ndarray) -> np.ndarray:
-    """Return a stable 64-bit hash of each source; `source_groups` uses the low bits, `halves` the high ones.
+def hash_sources(sources: np.ndarray) -> np.ndarray:
+    """Return a stable 64-bit hash of each source; `jackknife_groups` uses the low bits, `split_by_source` the high ones.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def source_hash(sources: np.ndarray) -> np.ndarray:
     return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
-def token_hash(acts: xr.Dataset, seed: int = 0) -> np.ndarray:
+def hash_tokens(acts: xr.Dataset, seed: int = 0) -> np.ndarray:
     """Return a stable 64-bit hash of each token (uint64), from its source, sample and step.
 
     The tokens with the smallest hashes are a random sample that does not depend on the order of the tokens.
@@ -162,7 +162,7 @@ def _splitmix64(values: np.ndarray) -> np.ndarray:
     return np.asarray(values ^ (values >> np.uint64(31)))
 
 
-def one_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:
+def select_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:
     """Return the result for one pair, without the dim ``pair``.
 
     Parameters
@@ -194,7 +194,7 @@ def one_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:
     return result.isel(pair=names.index(name))
 
 
-def one_unit(dataset: xr.Dataset, unit: str) -> xr.Dataset:
+def select_unit(dataset: xr.Dataset, unit: str) -> xr.Dataset:
     """Return the dataset for one unit, without the dim ``unit``.
 
     Parameters

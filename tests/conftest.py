@@ -55,7 +55,7 @@ def units_of(cells, hidden):
     rows += [("output", 0, "", "out", index, symbol) for index, symbol in enumerate(OUTPUTS)]
     names = ("module", "layer", "direction", "quantity", "index", "symbol")
     coords = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    unit = [interp.unit_name(m, q, i, layer, d) for m, layer, d, q, i, _ in rows]
+    unit = [interp.plotting.format_unit_name(m, q, i, layer, d) for m, layer, d, q, i, _ in rows]
     return {"unit": unit, **coords}
 
 
@@ -86,7 +86,7 @@ def made_up(cells=24, hidden=30, samples=200, seed=0):
     gate = np.isin(units["quantity"], ["i", "f", "o"])
     values = np.where(gate, 1 / (1 + np.exp(-noise)), np.tanh(noise)).astype("float32")
     attrs = {"model": "made-up-bilstm", "task": "transliteration"}
-    return interp.dataset(values, units, tokens, attrs)
+    return interp.make_dataset(values, units, tokens, attrs)
 
 
 def distances(acts, pairs):

@@ -94,7 +94,7 @@ def test_a_custom_cell_is_read_by_a_ten_line_adapter(register, adapter):
     assert set(acts["module"].values) == {"cell" if adapter.cell else "model"}
     assert list(dict.fromkeys(acts["quantity"].values)) == ["h", "c", "i", "f", "g", "o"]
     np.testing.assert_allclose(
-        interp.pick(acts, quantity=["h", "c", "i", "f"]).activation, step_by_step(model.cell, x), atol=1e-6
+        interp.select(acts, quantity=["h", "c", "i", "f"]).activation, step_by_step(model.cell, x), atol=1e-6
     )
     assert acts.attrs["verification_rows"] > 0
 

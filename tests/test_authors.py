@@ -179,7 +179,7 @@ def test_check_exits_with_1_and_prints_the_remedy(monkeypatch):
     from interp.testing.conformance.runner import Outcome
 
     outcomes = [Outcome("mine/result", "passed"), Outcome("mine/input-unchanged", "failed", "Remedy: copy.")]
-    monkeypatch.setattr("interp.testing.check", lambda plugin: outcomes)
+    monkeypatch.setattr("interp.testing.check_plugin", lambda plugin: outcomes)
     result = CliRunner().invoke(build_app(), ["check", "mine"])
     assert result.exit_code == 1
     assert "Remedy: copy." in result.output
@@ -188,7 +188,7 @@ def test_check_exits_with_1_and_prints_the_remedy(monkeypatch):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    acts = interp.testing.toy(sources=4).acts
+    acts = interp.testing.toy_capture(sources=4).acts
     return interp.save(acts, tmp_path_factory.mktemp("show") / "acts.zarr")
 
 

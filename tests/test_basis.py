@@ -12,7 +12,7 @@ from interp.measurement.rotation import groups
 
 @pytest.fixture(scope="module")
 def rotated_acts(drawn_acts):
-    return interp.rotate(drawn_acts, seed=3)
+    return interp.rotate_basis(drawn_acts, seed=3)
 
 
 def each_group(acts):
@@ -22,15 +22,15 @@ def each_group(acts):
 
 @pytest.mark.parametrize("size", [1, 2, 57])
 def test_a_rotation_is_orthogonal_and_follows_the_seed(size):
-    matrix = interp.random_rotation(size, 4)
+    matrix = interp.statistics.haar_rotation(size, 4)
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(size), atol=1e-13)
-    np.testing.assert_array_equal(matrix, interp.random_rotation(size, 4))
-    assert size == 1 or (matrix != interp.random_rotation(size, 5)).any()
+    np.testing.assert_array_equal(matrix, interp.statistics.haar_rotation(size, 4))
+    assert size == 1 or (matrix != interp.statistics.haar_rotation(size, 5)).any()
 
 
 def test_rotations_are_uniform():
     """Moments of the Haar law: entries have mean 0, variance 1/n, and the trace has mean 0 and variance 1."""
-    many = np.stack([interp.random_rotation(4, seed) for seed in range(4000)])
+    many = np.stack([interp.statistics.haar_rotation(4, seed) for seed in range(4000)])
     assert np.abs(many.mean(axis=0)).max() < 0.04  # 5 standard errors of .5 / sqrt(4000)
     np.testing.assert_allclose((many**2).mean(axis=0), 0.25, atol=0.02)
     trace = np.trace(many, axis1=1, axis2=2)
@@ -56,7 +56,7 @@ def test_groups_do_not_mix(drawn_acts, rotated_acts):
     changed = drawn_acts.copy(deep=True)
     first = each_group(drawn_acts)[0]
     changed.activation[:, first] = 0
-    rotated = interp.rotate(changed, seed=3).activation.values
+    rotated = interp.rotate_basis(changed, seed=3).activation.values
     assert (rotated[:, first] == 0).all()
     rest = np.setdiff1d(np.arange(drawn_acts.sizes["unit"]), first)
     np.testing.assert_array_equal(rotated[:, rest], rotated_acts.activation.values[:, rest])
@@ -64,8 +64,8 @@ def test_groups_do_not_mix(drawn_acts, rotated_acts):
 
 def test_the_rotation_of_a_group_does_not_depend_on_other_units(drawn_acts, rotated_acts):
     part = {"direction": "backward", "quantity": "c"}
-    alone = interp.rotate(interp.pick(drawn_acts, **part), seed=3)
-    np.testing.assert_array_equal(alone.activation, interp.pick(rotated_acts, **part).activation)
+    alone = interp.rotate_basis(interp.select(drawn_acts, **part), seed=3)
+    np.testing.assert_array_equal(alone.activation, interp.select(rotated_acts, **part).activation)
 
 
 def test_names_and_labels_are_preserved_and_attrs_record_the_rotation(drawn_acts, rotated_acts):
@@ -75,18 +75,18 @@ def test_names_and_labels_are_preserved_and_attrs_record_the_rotation(drawn_acts
     assert rotated_acts.attrs == drawn_acts.attrs | {"basis": "rotated", "basis_seed": 3}
     interp.validate(rotated_acts)
     with pytest.raises(interp.OptionError, match="already rotated"):
-        interp.rotate(rotated_acts)
+        interp.rotate_basis(rotated_acts)
 
 
 def test_units_of_a_group_become_contiguous(drawn_acts, rotated_acts):
     mixed = drawn_acts.isel(unit=np.random.default_rng(0).permutation(drawn_acts.sizes["unit"]))
-    rotated = interp.rotate(mixed, seed=3)
+    rotated = interp.rotate_basis(mixed, seed=3)
     _, codes = groups(rotated)
     assert (np.diff(codes) >= 0).all()
-    members = interp.pick(rotated, module="lstm", direction="forward", quantity="h")
+    members = interp.select(rotated, module="lstm", direction="forward", quantity="h")
     assert (
         members.sizes["unit"]
-        == interp.pick(rotated_acts, module="lstm", direction="forward", quantity="h").sizes["unit"]
+        == interp.select(rotated_acts, module="lstm", direction="forward", quantity="h").sizes["unit"]
     )
 
 
@@ -96,7 +96,7 @@ class Stream:
 
     def __iter__(self):
         for samples in np.array_split(np.unique(self.acts["sample"].values), 7):
-            yield interp.pick(self.acts, sample=samples)
+            yield interp.select(self.acts, sample=samples)
 
 
 OPTIONS = {"hellinger": {"estimator": "raw", "min_tokens": 50, "bins": 40}, "moments": {}, "histogram": {"bins": 10}}
@@ -141,7 +141,7 @@ def test_function_probes(drawn_acts, rotated_acts):
     assert in_memory_flags == [True, False]
     np.testing.assert_allclose(lazy["size"], result["size"], rtol=1e-5)
     assert lazy["size"].variable._in_memory
-    assert "random orthogonal matrix (seed 3)" in interp.methods(result)
+    assert "random orthogonal matrix (seed 3)" in interp.methods_text(result)
 
 
 def test_the_default_basis_is_units_and_unknown_ones_are_rejected(drawn_acts):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interp import bin_edges, compiled, count_bins
+from interp.statistics import bin_edges, histogram_per_unit, jit
 
 
 def expected(values, rows, low, high, shape):
@@ -33,7 +33,7 @@ def test_counts_are_those_of_numpy(seed, bins, units):
     values = np.stack([kinds[draw.integers(3)]() for _ in range(units)], axis=1).astype(np.float32)
     rows = draw.integers(-1, 3, 300)
     low, high = values.min(axis=0), values.max(axis=0)
-    counts = count_bins(values, rows, low, high, np.zeros((3, units, bins), np.uint16))
+    counts = histogram_per_unit(values, rows, low, high, np.zeros((3, units, bins), np.uint16))
     np.testing.assert_array_equal(counts, expected(values, rows, low, high, counts.shape))
 
 
@@ -47,7 +47,9 @@ def test_edges_are_those_of_numpy():
 
 
 def test_a_constant_unit_has_one_bin():
-    counts = count_bins(np.full((5, 1), 0.25, np.float32), np.zeros(5, int), [0.25], [0.25], np.zeros((1, 1, 10), int))
+    counts = histogram_per_unit(
+        np.full((5, 1), 0.25, np.float32), np.zeros(5, int), [0.25], [0.25], np.zeros((1, 1, 10), int)
+    )
     assert counts.max() == 5
     np.testing.assert_array_equal(counts[0, 0], np.histogram(np.full(5, 0.25), 10, (0.25, 0.25))[0])
 
@@ -55,7 +57,7 @@ def test_a_constant_unit_has_one_bin():
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 1e30, -3.0])
 def test_values_outside_are_left_out(odd):
     values = np.array([[0.5], [odd]], np.float32)
-    counts = count_bins(values, np.zeros(2, int), [0.0], [1.0], np.zeros((1, 1, 4), np.int64))
+    counts = histogram_per_unit(values, np.zeros(2, int), [0.0], [1.0], np.zeros((1, 1, 4), np.int64))
     assert counts.tolist() == [[[0, 0, 1, 0]]]
 
 
@@ -65,14 +67,14 @@ def test_counts_are_added_and_strided_values_are_read():
     low, high, rows = part.min(axis=0), part.max(axis=0), np.zeros(50, np.int32)
     counts = np.zeros((1, 20, 8), np.uint32)
     for _ in range(2):
-        count_bins(part, rows, low, high, counts)
+        histogram_per_unit(part, rows, low, high, counts)
     np.testing.assert_array_equal(counts, 2 * expected(part, rows, low, high, counts.shape))
 
 
 def test_nothing_to_count():
     counts = np.zeros((1, 2, 4), int)
-    assert count_bins(np.zeros((3, 2)), np.full(3, -1), [0, 0], [1, 1], counts).sum() == 0
-    assert count_bins(np.zeros((0, 2)), np.zeros(0, int), [0, 0], [1, 1], counts).sum() == 0
+    assert histogram_per_unit(np.zeros((3, 2)), np.full(3, -1), [0, 0], [1, 1], counts).sum() == 0
+    assert histogram_per_unit(np.zeros((0, 2)), np.zeros(0, int), [0, 0], [1, 1], counts).sum() == 0
 
 
 def test_loops_compile_without_a_cache(monkeypatch):
@@ -87,7 +89,7 @@ def test_loops_compile_without_a_cache(monkeypatch):
 
     monkeypatch.setattr(numba, "njit", without_cache)
 
-    @compiled
+    @jit
     def fill(array):
         array[:] = 3
 

@@ -12,7 +12,7 @@ from strange import by_place, failures, marked, ordered, plugin
 
 import interp
 import interp.registry as host
-from interp.testing.api import check
+from interp.testing.api import check_plugin
 from interp.testing.conformance import plugin_rules as packages
 
 
@@ -218,7 +218,7 @@ def test_probes_that_do_not_run_on_the_toy_are_skipped():
         """Mean: (unit,)."""
         return acts.activation.mean("token").to_dataset(name="mean")
 
-    states = {one.check.partition("/")[2]: one.state for one in check(plugin(probes=[marked(demanding)]))}
+    states = {one.check.partition("/")[2]: one.state for one in check_plugin(plugin(probes=[marked(demanding)]))}
     rules = {"input-unchanged", "one-sample", "empty-symbols", "declared-labels", "lstm-and-gru", "result"}
     assert {rule for rule in rules if states[rule] == "skipped"} == rules
     assert states["light-import"] == "skipped"

@@ -15,7 +15,7 @@ class Caller(interp.SceneView):
     """A view that asks another place for a picture."""
 
     def compose(self):
-        return interp.scene.Scene(100, 20, (interp.scene.Text(0, 10, "here"),))
+        return interp.plotting.scene.Scene(100, 20, (interp.plotting.scene.Text(0, 10, "here"),))
 
     def holoviews(self):
         return None
@@ -42,7 +42,9 @@ class Hasty(Calm):
     """A view that is another one each time."""
 
     def compose(self):
-        return interp.scene.Scene(100, 20, (interp.scene.Text(0, 10, str(np.random.default_rng().random())),))
+        return interp.plotting.scene.Scene(
+            100, 20, (interp.plotting.scene.Text(0, 10, str(np.random.default_rng().random())),)
+        )
 
 
 def drawing(**changed):

@@ -132,7 +132,7 @@ def test_measure_equals_the_python_call(stored, tmp_path):
     assert result.returncode == 0, result.stderr
     expected = interp.measure("hellinger", interp.open(stored), estimator="raw", min_tokens=10, pairs=["t=>տ"], bins=40)
     xr.testing.assert_identical(interp.open(tmp_path / "r.zarr"), expected)
-    assert interp.methods(expected) in result.stdout
+    assert interp.methods_text(expected) in result.stdout
 
 
 def test_every_probe_has_the_flag_basis(stored, tmp_path):

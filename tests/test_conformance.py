@@ -5,9 +5,9 @@ from strange import by_place, failures, marked, ordered, plugin
 
 import interp
 from interp.registry import registry
-from interp.testing.api import check, conformance
-from interp.testing.api import host as host_of
-from interp.testing.toy import toy
+from interp.testing.api import check_plugin, check_plugin_test
+from interp.testing.api import isolated_registry as host_of
+from interp.testing.toy import toy_capture
 
 CHEAP = {"n_baselines": 2, "contrast_with": ["d", "z"], "toy_sources": 2}
 
@@ -62,7 +62,7 @@ GIVEN = {
 
 def build(name):
     """Return the conformance test of a built-in plugin."""
-    return conformance(name, options=GIVEN.get(name))
+    return check_plugin_test(name, options=GIVEN.get(name))
 
 
 test_adapters_of_torch = build("recurrent")
@@ -92,20 +92,20 @@ def test_expected_failures_need_a_reason_and_must_fail():
     expected = {"strange/order-of-tokens": "it depends on the beginning of a text"}
     assert not failures(module, expected_failures=expected)
     with pytest.raises(interp.OptionError, match="needs a reason"):
-        check(module, expected_failures={"strange/order-of-tokens": " "})
+        check_plugin(module, expected_failures={"strange/order-of-tokens": " "})
     with pytest.raises(interp.OptionError, match="unknown check 'strange/nonsense'"):
-        check(module, expected_failures={"strange/nonsense": "because"})
+        check_plugin(module, expected_failures={"strange/nonsense": "because"})
     messages = failures(module, expected_failures=expected | {"strange/deterministic": "it is not"})
     assert "but passes. Remove it" in messages["strange/deterministic"]
 
 
 def test_options_of_unknown_objects_are_rejected():
     with pytest.raises(interp.OptionError, match=r"options= names unknown objects: nonsense\. .* registers strange"):
-        check(plugin(probes=[marked(by_place)]), options={"nonsense": {}})
+        check_plugin(plugin(probes=[marked(by_place)]), options={"nonsense": {}})
 
 
 def test_host_isolates_its_plugins():
-    before, acts = interp.probes(), toy(sources=2).acts
+    before, acts = interp.probes(), toy_capture(sources=2).acts
     with host_of(plugin(probes=[marked(by_place)]), "hellinger"):
         assert set(interp.probes().values()) == {"strange", "hellinger"}
         assert interp.measure("strange", acts)["mean"].dims == ("unit",)
@@ -115,9 +115,9 @@ def test_host_isolates_its_plugins():
 
 
 def test_toy_is_fresh_on_each_call():
-    one, two = toy(), toy()
+    one, two = toy_capture(), toy_capture()
     one.acts.activation.values[:] = 0
     assert float(abs(two.acts.activation).max()) > 0
-    assert set(toy("GRU").acts["quantity"].values) == {"h", "r", "z", "n", "out"}
+    assert set(toy_capture("GRU").acts["quantity"].values) == {"h", "r", "z", "n", "out"}
     with pytest.raises(interp.OptionError, match="LSTM, GRU, RNN"):
-        toy("TCN")
+        toy_capture("TCN")

@@ -13,7 +13,7 @@ from tiny import Failing, cut_small
 import interp
 from interp import SchemaError
 from interp.activations.session import Options
-from interp.activations.stream import Captured
+from interp.activations.stream import CapturedStream
 from interp.distributed import capture as spread
 from interp.distributed import recovery as doctor
 
@@ -33,7 +33,7 @@ def small_blocks(monkeypatch):
 def captured(store, engine):
     task, model = interp.load_task("transliteration"), interp.load_model("armenian-bilstm")
     batches = list(task.batches("demo", limit=160))
-    stream = Captured(model, batches, Options(modules=["lstm"], quantities=["h"]))
+    stream = CapturedStream(model, batches, Options(modules=["lstm"], quantities=["h"]))
     return spread.Spread(stream, store, engine).run(list)
 
 

@@ -4,7 +4,8 @@ import pytest
 import xarray as xr
 
 import interp
-from interp import OptionError, PluginError, SceneView, SchemaError, UnknownNameError, scene, viewer
+from interp import OptionError, PluginError, SceneView, SchemaError, UnknownNameError, viewer
+from interp.plotting import scene
 
 
 class Nothing(SceneView):
@@ -89,21 +90,21 @@ def test_a_viewer_that_returns_no_view_is_its_authors_fault(drawn_dist):
 
 @pytest.mark.parametrize("pair", ["t=>ծ", ("t", "ծ"), ["t", "ծ"]])
 def test_one_pair_by_either_name(drawn_dist, pair):
-    assert str(interp.one_pair(drawn_dist, pair).pair_output.values) == "ծ"
+    assert str(interp.plotting.select_pair(drawn_dist, pair).pair_output.values) == "ծ"
 
 
 def test_what_is_not_there_is_named(drawn_dist):
     with pytest.raises(UnknownNameError, match=r"No pair named 't=>ց'.*t=>ծ"):
-        interp.one_pair(drawn_dist, ("t", "ց"))
+        interp.plotting.select_pair(drawn_dist, ("t", "ց"))
     with pytest.raises(UnknownNameError, match=r"No unit named 'lstm.0.forward.h.999'. Did you mean"):
-        interp.one_unit(drawn_dist, "lstm.0.forward.h.999")
+        interp.plotting.select_unit(drawn_dist, "lstm.0.forward.h.999")
     with pytest.raises(SchemaError, match="dim 'pair'"):
-        interp.one_pair(drawn_dist.isel(pair=0), "t=>ծ")
+        interp.plotting.select_pair(drawn_dist.isel(pair=0), "t=>ծ")
     with pytest.raises(SchemaError, match="dim 'unit'"):
-        interp.one_unit(drawn_dist.isel(unit=0), "a")
+        interp.plotting.select_unit(drawn_dist.isel(unit=0), "a")
     several = xr.concat([drawn_dist, drawn_dist], xr.Variable("model", ["a", "b"]))
     with pytest.raises(SchemaError, match="Expected one model; got several: a, b"):
-        interp.one_pair(several, "t=>ծ")
+        interp.plotting.select_pair(several, "t=>ծ")
 
 
 def test_a_missing_result_is_described(drawn_acts):

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import interp
-from interp import InterpError, SceneView, scene
+from interp import InterpError, SceneView
+from interp.plotting import scene
 from interp.registry import registry
 
 MADE = r"interp\.(measure|run|capture)|measure\('"
@@ -77,7 +78,7 @@ def network(kind, linear=True):
     labels = {"input": ["tatatatat"] * 6, "output": ["ծա_ածատաթ"] * 6, "predicted": ["ծա_ածատաթ"] * 6}
     batch = interp.Batch(torch.randn(6, 9, 3), labels=labels)
     acts = interp.capture(lower.eval(), batch, progress=False)
-    return World(acts, "t", "ծ", interp.wiring(lower, batch) if linear else None)
+    return World(acts, "t", "ծ", interp.connectivity(lower, batch) if linear else None)
 
 
 class Tagged(torch.nn.Module):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interp import lettering
+from interp.plotting import escape, sanitize, show_invisible, truncate_middle
 
 
 @pytest.mark.parametrize(
@@ -25,32 +26,32 @@ from interp import lettering
     ],
 )
 def test_what_cannot_be_seen_is_shown(symbol, shown):
-    assert lettering.visible(symbol) == shown
+    assert show_invisible(symbol) == shown
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_is_well_formed_markup(text):
-    parsed = parseString(f'<a b="{lettering.escape(text)}">{lettering.escape(text)}</a>'.encode())
+    parsed = parseString(f'<a b="{escape(text)}">{escape(text)}</a>'.encode())
     assert parsed.documentElement.nodeName == "a"
 
 
 def test_markup_is_text():
-    escaped = lettering.escape("<script>alert('x')</script>\"&")
+    escaped = escape("<script>alert('x')</script>\"&")
     assert not set("<>\"'") & set(escaped)
 
 
 def test_a_long_name_keeps_both_ends():
-    assert lettering.short("lstm" + "x" * 100 + "147", 12).startswith("lstmx")
-    assert lettering.short("lstm" + "x" * 100 + "147", 12).endswith("147")
-    assert len(lettering.short("x" * 10_000, 12)) == 12
-    assert lettering.short("ու", 12) == "ու"
+    assert truncate_middle("lstm" + "x" * 100 + "147", 12).startswith("lstmx")
+    assert truncate_middle("lstm" + "x" * 100 + "147", 12).endswith("147")
+    assert len(truncate_middle("x" * 10_000, 12)) == 12
+    assert truncate_middle("ու", 12) == "ու"
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=20))
 def test_clean_text_is_clean_letter_by_letter(text):
-    assert lettering.clean(text) == "".join(map(lettering.clean, text))
+    assert sanitize(text) == "".join(map(sanitize, text))
 
 
 def test_every_letter_that_is_replaced_is_looked_for():
     letters = map(chr, range(0x110000))
-    assert [hex(ord(letter)) for letter in letters if lettering._printable(letter) != lettering.clean(letter)] == []
+    assert [hex(ord(letter)) for letter in letters if lettering._printable(letter) != sanitize(letter)] == []

@@ -115,7 +115,7 @@ def test_errors_say_what_to_type(drawn_acts, call, error, sentence):
 
 
 def test_several_datasets(drawn_acts):
-    other = interp.pick(drawn_acts, sample=slice(0, 100)).assign_attrs(seed=3)
+    other = interp.select(drawn_acts, sample=slice(0, 100)).assign_attrs(seed=3)
     result = interp.measure("hellinger", [drawn_acts, other, drawn_acts], min_tokens=150, min_sources=20)
     assert result.model.values.tolist() == ["made-up-bilstm", "made-up-bilstm-2", "made-up-bilstm-3"]
     assert "model" not in result.attrs
@@ -155,7 +155,7 @@ def test_models_with_other_units_are_aligned(drawn_acts):
 
 def test_unlabelled_dims_must_agree(drawn_acts):
     with pytest.raises(interp.OptionError, match="'row'"):
-        interp.measure("labels", [drawn_acts, interp.pick(drawn_acts, input="t")])
+        interp.measure("labels", [drawn_acts, interp.select(drawn_acts, input="t")])
 
 
 def test_names_of_models():

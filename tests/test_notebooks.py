@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 
 import interp
 from interp.registry import registry
-from interp.testing.toy import toy
+from interp.testing.toy import toy_capture
 
 EXAMPLE = Path(__file__).parents[1] / "examples/03_your_own_probe.py"
 
@@ -41,7 +41,7 @@ def test_a_notebook_runs_and_shows_what_a_cell_ends_with(tmp_path):
 
 
 def test_reprs_are_worth_reading():
-    world = toy()
+    world = toy_capture()
     view = interp.draw("saturation-map", interp.measure("saturation", world.acts))
     assert repr(view).startswith("SaturationMap(title='Gate saturation', caption='Model toy-lstm")
     assert "unit module" not in repr(view)

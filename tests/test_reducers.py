@@ -71,7 +71,7 @@ class Stream:
     def __iter__(self):
         self.passes += 1
         for sample in np.unique(self.acts["sample"].values):
-            yield interp.pick(self.acts, sample=int(sample))
+            yield interp.select(self.acts, sample=int(sample))
 
 
 def test_a_stream_is_read_once_per_level():

@@ -7,7 +7,7 @@ import xarray as xr
 import interp
 from interp.errors import OptionError, SchemaError, UnknownNameError
 from interp.schema import check_labels
-from interp.selection import match_labels, source_hash
+from interp.selection import hash_sources, label_mask
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def acts():
     ]
     names = ("module", "layer", "direction", "quantity", "index")
     columns = dict(zip(names, zip(*units, strict=True), strict=True))
-    unit = [interp.unit_name(m, q, i, layer, d) for m, layer, d, q, i in units]
+    unit = [interp.plotting.format_unit_name(m, q, i, layer, d) for m, layer, d, q, i in units]
     tokens = {
         "sample": [0, 0, 1],
         "step": [0, 1, 0],
@@ -28,7 +28,7 @@ def acts():
         "input": ["t", "s", "t"],
         "output": ["ծ", "_", "թ"],
     }
-    return interp.dataset(
+    return interp.make_dataset(
         np.arange(12, dtype="float32").reshape(3, 4), {"unit": unit, **columns}, tokens, {"model": "toy"}
     )
 
@@ -74,27 +74,27 @@ def test_duplicate_units_are_a_fault(acts):
 )
 def test_pick_selects_on_either_axis(acts, labels, tokens, units):
     expected = np.arange(12).reshape(3, 4)[np.ix_(tokens, units)]
-    np.testing.assert_array_equal(interp.pick(acts, **labels).activation.values, expected)
+    np.testing.assert_array_equal(interp.select(acts, **labels).activation.values, expected)
 
 
 def test_pick_suggests_similar_labels(acts):
     with pytest.raises(UnknownNameError, match="Did you mean 'output'"):
-        interp.pick(acts, outptu="ծ")
+        interp.select(acts, outptu="ծ")
 
 
 def test_where_takes_labels_or_a_function_and_rejects_other_shapes():
     labels = {"input": np.array(["t", "s"])}
-    assert match_labels(labels, {"input": "t"}, 2).tolist() == [True, False]
-    assert match_labels(labels, lambda arrays: arrays["input"] == "s", 2).tolist() == [False, True]
-    assert match_labels(labels, None, 2).all()
+    assert label_mask(labels, {"input": "t"}, 2).tolist() == [True, False]
+    assert label_mask(labels, lambda arrays: arrays["input"] == "s", 2).tolist() == [False, True]
+    assert label_mask(labels, None, 2).all()
     with pytest.raises(OptionError, match="2 booleans"):
-        match_labels(labels, lambda arrays: np.ones(3, bool), 2)
+        label_mask(labels, lambda arrays: np.ones(3, bool), 2)
     with pytest.raises(UnknownNameError, match="'inptu'"):
-        match_labels(labels, {"inptu": "t"}, 2)
+        label_mask(labels, {"inptu": "t"}, 2)
 
 
 def test_grid_pads_with_nan(acts):
-    cube = interp.grid(acts)
+    cube = interp.to_padded(acts)
     assert cube.dims == ("sample", "step", "unit")
     assert cube.shape == (2, 2, 4)
     np.testing.assert_array_equal(cube.values[0], [[0, 1, 2, 3], [4, 5, 6, 7]])
@@ -105,8 +105,8 @@ def test_halves_split_by_source_and_lose_nothing():
     n = 4000
     tokens = {"sample": np.arange(n), "step": np.zeros(n), "source": np.repeat(np.arange(n // 4), 4)}
     units = {"unit": ["a.out.0"], "module": ["a"], "layer": [0], "direction": [""], "quantity": ["out"], "index": [0]}
-    acts = interp.dataset(np.arange(n, dtype="float32")[:, None], units, tokens)
-    even, odd = interp.halves(acts)
+    acts = interp.make_dataset(np.arange(n, dtype="float32")[:, None], units, tokens)
+    even, odd = interp.split_by_source(acts)
     assert not set(even.source.values) & set(odd.source.values)
     assert even.sizes["token"] + odd.sizes["token"] == n
     assert abs(even.sizes["token"] / n - 0.5) < 0.05
@@ -116,7 +116,7 @@ def test_the_hash_of_a_source_is_the_same_everywhere():
     from hashlib import blake2b
 
     expected = int.from_bytes(blake2b(b"12", digest_size=8).digest(), "little")
-    assert source_hash(np.array([12], dtype=np.int32))[0] == expected
+    assert hash_sources(np.array([12], dtype=np.int32))[0] == expected
 
 
 def test_a_missing_label_is_reported_with_the_existing_labels(acts):

@@ -12,7 +12,7 @@ QUERIES = {"s": ("s", "z"), "t": ("t", "d")}
 
 @pytest.fixture(scope="module")
 def planted_capture():
-    planted = interp.testing.planted(0)
+    planted = interp.testing.planted_network(0)
     return planted, interp.capture(planted.model, planted.batches, quantities=["h"], check="all", progress=False)
 
 
@@ -20,7 +20,7 @@ def planted_capture():
 def columns(planted_capture):
     """Return the values of all planted units and the label (0 or 1) where the input is t."""
     planted, acts = planted_capture
-    here = interp.pick(acts, input="t", module="lstm")
+    here = interp.select(acts, input="t", module="lstm")
     values = {kind: [] for kind in KINDS}
     for unit, kind in planted.kinds.items():
         values[kind].append(here.activation.sel(unit=unit).values.astype(float))
@@ -39,10 +39,10 @@ def test_four_units_of_each_kind_and_enough_tokens(planted_capture):
     planted, acts = planted_capture
     numbers = {kind: list(planted.kinds.values()).count(kind) for kind in KINDS}
     assert numbers == {**dict.fromkeys(KINDS, 4), "noise": 36}
-    assert list(planted.kinds) == interp.pick(acts, module="lstm").unit.values.tolist()
+    assert list(planted.kinds) == interp.select(acts, module="lstm").unit.values.tolist()
     for letter, symbols in QUERIES.items():
         for symbol in symbols:
-            side = interp.pick(acts, input=letter, output=symbol)
+            side = interp.select(acts, input=letter, output=symbol)
             assert side.sizes["token"] >= 1000
             assert np.unique(side.source.values).size >= 100
     rest = ~np.isin(acts.input.values, list(QUERIES))
@@ -152,7 +152,7 @@ def test_seeds():
     def first(planted):
         return next(iter(planted.batches)).inputs
 
-    one, same, other = (interp.testing.planted(seed, sources=20) for seed in (3, 3, 4))
+    one, same, other = (interp.testing.planted_network(seed, sources=20) for seed in (3, 3, 4))
     assert torch.equal(first(one), first(same))
     assert torch.equal(first(one), first(one))
     assert not torch.equal(first(one)[:1, :9], first(other)[:1, :9])

@@ -15,7 +15,8 @@ import pytest
 import xarray as xr
 
 import interp
-from interp import OptionError, SceneView, View, captions, scene
+from interp import OptionError, SceneView, View
+from interp.plotting import format_caption, format_counts, has_enough_data, scene
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> $\\frac{1}$ \u202e \x00 \ud800 'ա\"&"
 
@@ -223,11 +224,11 @@ def test_views_can_not_be_made_without_drawing():
 
 def test_shapes_scale_with_the_page_and_lines_do_not_run_into_each_other():
     long = " ".join(["word"] * 300)
-    framed = scene.framed(scene.Scene(400, 100, ()), "T", long, long)
+    framed = scene.with_title(scene.Scene(400, 100, ()), "T", long, long)
     lines = sorted(shape.y for shape in framed.shapes)
     assert min(b - a for a, b in pairwise(lines)) >= 18
     assert lines[-1] < framed.height
-    assert all(shape.x + scene.advance(shape.text, shape.size * 0.9) <= framed.width for shape in framed.shapes)
+    assert all(shape.x + scene.text_width(shape.text, shape.size * 0.9) <= framed.width for shape in framed.shapes)
 
 
 @pytest.mark.parametrize(
@@ -240,27 +241,27 @@ def test_shapes_scale_with_the_page_and_lines_do_not_run_into_each_other():
     ],
 )
 def test_ticks_are_round(low, high, most, expected):
-    assert scene.ticks(low, high, most) == expected
+    assert scene.nice_ticks(low, high, most) == expected
 
 
 def test_captions_name_model_data_n_and_options(drawn_acts):
-    text = captions.caption(drawn_acts, "a window", bins=3)
+    text = format_caption(drawn_acts, "a window", bins=3)
     assert text.startswith(
         "Model made-up-bilstm; data transliteration; n = 10,860 / 100 tokens / sources captured; a window"
     )
     assert text.endswith("Options: bins=3.")
     wiki = {"task": "transliteration", "language": "hy", "corpus": "wiki", "split": "test", "rules": "chat"}
-    assert "; data transliteration hy chat wiki test." in captions.caption(xr.Dataset(attrs=wiki))
+    assert "; data transliteration hy chat wiki test." in format_caption(xr.Dataset(attrs=wiki))
     demo = {"task": "transliteration", "corpus": "demo", "split": "demo"}
-    assert captions.caption(xr.Dataset(attrs=demo)).count("demo") == 1
-    assert captions.caption(xr.Dataset()) == "Model not named."
+    assert format_caption(xr.Dataset(attrs=demo)).count("demo") == 1
+    assert format_caption(xr.Dataset()) == "Model not named."
 
 
 def test_n_is_tokens_and_sources():
-    assert captions.counts(1112, 214) == "1,112 / 214"
-    assert captions.enough(300, 50)
-    assert not captions.enough(299, 50)
-    assert not captions.enough(300, 49)
+    assert format_counts(1112, 214) == "1,112 / 214"
+    assert has_enough_data(300, 50)
+    assert not has_enough_data(299, 50)
+    assert not has_enough_data(300, 49)
 
 
 def test_light_imports():

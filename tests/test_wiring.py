@@ -32,7 +32,7 @@ def x():
 def test_concat_chain_and_input_skip(x):
     torch.manual_seed(1)
     model = Chain().eval()
-    edges = interp.wiring(model, x)
+    edges = interp.connectivity(model, x)
     assert edges.weight.dims == ("lower_unit", "upper_unit")
     assert edges.lower_unit.values[[0, 4, -1]].tolist() == ["lstm.1.forward.h.0", "lstm.1.backward.h.0", "hidden.out.4"]
     assert edges.upper_unit.values.tolist() == [f"hidden.out.{k}" for k in range(5)] + ["output.out.0", "output.out.1"]
@@ -46,7 +46,7 @@ def test_concat_chain_and_input_skip(x):
 
 
 def test_a_function_between_layers_is_unmatched(x):
-    edges = interp.wiring(Chain(torch.tanh).eval(), x)
+    edges = interp.connectivity(Chain(torch.tanh).eval(), x)
     assert edges.attrs["unmatched"] == "output[0:5]"
     assert not any(name.startswith("hidden") for name in edges.lower_unit.values)
     assert "output.out.0" in edges.upper_unit.values
@@ -56,14 +56,14 @@ def test_the_segments_are_those_of_the_capture(x):
     model = Chain().eval()
     acts = interp.capture(model, x, progress=False)
     attrs = acts.attrs
-    assert interp.wiring(model, acts).identical(interp.wiring(model, x))
-    part = interp.wiring(model, interp.pick(acts, index=[0, 1]))
+    assert interp.connectivity(model, acts).identical(interp.connectivity(model, x))
+    part = interp.connectivity(model, interp.select(acts, index=[0, 1]))
     assert part.identical(
-        interp.wiring(model, x).sel(lower_unit=part.lower_unit.values, upper_unit=part.upper_unit.values)
+        interp.connectivity(model, x).sel(lower_unit=part.lower_unit.values, upper_unit=part.upper_unit.values)
     )
     with pytest.raises(interp.CaptureError, match="'hidden', which this model lacks"):
-        interp.wiring(model.lstm, acts)
-    assert json.loads(attrs["wiring"]) == json.loads(interp.wiring(model, x).attrs["wiring"])
+        interp.connectivity(model.lstm, acts)
+    assert json.loads(attrs["wiring"]) == json.loads(interp.connectivity(model, x).attrs["wiring"])
     assert json.loads(attrs["wiring"])[-1] == {
         "module": "output", "start": 5, "stop": 8, "kind": "input", "lower": "input of lstm", "first": 0,
     }  # fmt: skip
@@ -76,7 +76,7 @@ def test_a_permuted_concatenation_is_matched(x):
             return self.hidden(torch.cat([h[..., 4:], h[..., :4].flip(-1)], -1))
 
     model = Swapped().eval()
-    weight = interp.wiring(model, x).weight
+    weight = interp.connectivity(model, x).weight
     column = model.hidden.weight.detach().numpy()
     assert np.array_equal(weight.sel(lower_unit="lstm.1.backward.h.1").values, column[:, 1])
     assert np.array_equal(weight.sel(lower_unit="lstm.1.forward.h.0").values, column[:, 7])
@@ -87,7 +87,7 @@ def test_equal_units_are_matched_in_order_or_listed_as_ambiguous(x):
     with torch.no_grad():
         for name in ("weight", "bias"):
             getattr(model.hidden, name)[[1, 3]] = 0  # two units that are always 0
-    assert interp.wiring(model, x).attrs["ambiguous"] == ""
+    assert interp.connectivity(model, x).attrs["ambiguous"] == ""
 
     class Scattered(Chain):
         def forward(self, x):
@@ -99,7 +99,7 @@ def test_equal_units_are_matched_in_order_or_listed_as_ambiguous(x):
     with torch.no_grad():
         for name in ("weight", "bias"):
             getattr(scattered.hidden, name)[[1, 3]] = 0
-    assert interp.wiring(scattered, x).attrs["ambiguous"] == "output[0:1], output[2:3]"
+    assert interp.connectivity(scattered, x).attrs["ambiguous"] == "output[0:1], output[2:3]"
 
 
 def test_a_unit_that_is_read_twice_has_the_sum(x):
@@ -110,7 +110,9 @@ def test_a_unit_that_is_read_twice_has_the_sum(x):
 
     model = Twice().eval()
     weight = model.hidden.weight.detach().numpy()
-    np.testing.assert_allclose(interp.wiring(model, x).weight.values, (weight[:, :4] + weight[:, 4:]).T, atol=1e-7)
+    np.testing.assert_allclose(
+        interp.connectivity(model, x).weight.values, (weight[:, :4] + weight[:, 4:]).T, atol=1e-7
+    )
 
 
 class Decoder(nn.Module):
@@ -129,15 +131,15 @@ class Decoder(nn.Module):
 
 
 def test_h_and_c_of_a_cell_are_matched(x):
-    segments = json.loads(interp.wiring(Decoder().eval(), x).attrs["wiring"])
+    segments = json.loads(interp.connectivity(Decoder().eval(), x).attrs["wiring"])
     assert [(part["lower"], part["stop"]) for part in segments] == [("cell.0.forward.h", 4), ("cell.0.forward.c", 8)]
 
 
 def test_a_model_without_linear_layers_has_no_connections(x):
-    edges = interp.wiring(nn.GRU(3, 4, batch_first=True).eval(), x)
+    edges = interp.connectivity(nn.GRU(3, 4, batch_first=True).eval(), x)
     assert edges.sizes == {"lower_unit": 0, "upper_unit": 0}
     with pytest.raises(interp.CaptureError, match="batches= is empty"):
-        interp.wiring(Chain().eval(), [])
+        interp.connectivity(Chain().eval(), [])
 
 
 SIDES = [f"lstm.0.{side}.h.{k}" for side in ("forward", "backward") for k in range(228)]
@@ -149,7 +151,7 @@ def armenian():
     """Return the network of 2017, a capture of it, and its connectivity."""
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration", language="hy")
     acts = interp.capture(model, task.batches("demo", limit=20), progress=False)
-    return model, acts, interp.wiring(model, acts)
+    return model, acts, interp.connectivity(model, acts)
 
 
 def test_the_armenian_network_reads_both_directions_then_hidden_and_the_input(armenian):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import capture, halves, measure, pick
+from interp import capture, measure, select, split_by_source
 from interp_reproduction.network_run import score_predictions
 from study.protocol import MODULE, PAIRS
 
@@ -58,8 +58,8 @@ def predict(model: torch.nn.Module, task: Any, batches: Any) -> list[list[str]]:
 
 def measure_k80(acts: xr.Dataset, model: torch.nn.Module, pair: str, seed: int) -> int:
     """Return the smallest number of units, ranked on one half of the sources, with 80 % of the effect on the other."""
-    even, odd = halves(pick(acts, input=pair.partition("=>")[0]))
-    names = rank_units(pick(even, module=MODULE), pair, seed)
+    even, odd = split_by_source(select(acts, input=pair.partition("=>")[0]))
+    names = rank_units(select(even, module=MODULE), pair, seed)
     curve = measure("ablation-curve", odd, model=model, ranking=names, pair=pair, n_random_orders=0, seed=seed)
     k80 = int(curve["k80"])
     return k80 if k80 > 0 else len(names)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import Live, Penalty, capture, measure
+from interp import Penalty, PenaltyInputs, capture, measure
 from study.protocol import MODULE, UNITS
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ class ReadoutHead:
     targets: torch.Tensor
     output: torch.nn.Module
 
-    def penalty_inputs(self, rows: torch.Tensor, edit: Callable[[torch.Tensor], torch.Tensor]) -> Live:
+    def penalty_inputs(self, rows: torch.Tensor, edit: Callable[[torch.Tensor], torch.Tensor]) -> PenaltyInputs:
         """Return the inputs of a penalty at some tokens, after its edit."""
         import torch
 
         values, other_inputs = self.values[rows], self.other_inputs[rows]
         edited = edit(values)
         names = tuple(map(str, range(values.shape[1])))
-        return Live(names, values, edited, lambda: self.output(torch.cat([edited, other_inputs], 1)),
+        return PenaltyInputs(names, values, edited, lambda: self.output(torch.cat([edited, other_inputs], 1)),
                     lambda: other_inputs)  # fmt: skip
 
 
@@ -109,7 +109,7 @@ def fitted_loss(penalty: Penalty, weight: float, fit: ReadoutHead, test: Readout
     return float(np.mean(losses))
 
 
-def _draw(head: ReadoutHead, penalty: Penalty, generator: torch.Generator) -> tuple[torch.Tensor, Live]:
+def _draw(head: ReadoutHead, penalty: Penalty, generator: torch.Generator) -> tuple[torch.Tensor, PenaltyInputs]:
     import torch
 
     rows = torch.randint(len(head.values), (N_TOKENS,), generator=generator)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import SceneView, scene
+from interp import SceneView
+from interp.plotting import scene
 from study.analysis import column
 from study.protocol import N_SENTENCES
 
@@ -122,7 +123,7 @@ def _panel(axes: PanelAxes, arm: str, has_labels: bool) -> list[scene.Shape]:
         _, y = axes.position(axes.errors[0], float(np.log(tick)))
         shapes.append(scene.Edge(axes.left, y, axes.left + WIDTH, y))
         shapes += [scene.Text(axes.left - 8, y, str(tick), 13, "end", "muted")] if has_labels else []
-    for value in scene.ticks(*axes.errors, 4):
+    for value in scene.nice_ticks(*axes.errors, 4):
         x, _ = axes.position(value, axes.outcome[0])
         shapes.append(scene.Edge(x, bottom, x, bottom + 5, "muted"))
         shapes.append(scene.Text(x, bottom + 17, f"{value:g}", 13, "middle", "muted"))

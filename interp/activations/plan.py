@@ -22,8 +22,8 @@ from interp.activations.tokens import Tokens
 from interp.base import Batch
 from interp.errors import CaptureError, InterpError, unknown
 from interp.recurrence.sequences import Axis, read_input
-from interp.schema import QUANTITIES, unit_name
-from interp.selection import matches
+from interp.schema import QUANTITIES, format_unit_name
+from interp.selection import value_mask
 from interp.torch_utils import kind_of, leading, tensor_of, time_first
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Plan:
     def units(self, symbols: dict[str, Sequence[str]]) -> dict[str, Any]:
         """Return the coords of ``unit``; ``symbols`` maps module names to the symbols of their output units."""
         rows = [
-            (unit_name(part.name, block.quantity, index, block.layer, block.direction), part.name, block.layer,
+            (format_unit_name(part.name, block.quantity, index, block.layer, block.direction), part.name, block.layer,
              block.direction, block.quantity, index, symbol_of(symbols, part.name, index))
             for part in self.readings for block in part.blocks for index in kept(block)
         ]  # fmt: skip
@@ -381,7 +381,7 @@ def chosen_units(plan: Plan, units: Any) -> np.ndarray:
         for label, values in units.items():
             if label not in coords:
                 raise unknown("unit label", str(label), coords)
-            keep &= matches(coords[label], values)
+            keep &= value_mask(coords[label], values)
         if not keep.any():
             raise CaptureError(
                 f"units={dict(units)!r} matches none of the {plan.width} units; give other values, or leave units= out."

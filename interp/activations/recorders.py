@@ -15,7 +15,7 @@ from torch import Tensor
 from interp.activations.plan import Block, kept
 from interp.activations.tokens import Tokens
 from interp.errors import OptionError
-from interp.recurrence.adapter import Place
+from interp.recurrence.adapter import OutputBuffer
 from interp.recurrence.engine import Watch
 from interp.recurrence.sequences import Axis
 
@@ -130,13 +130,13 @@ class RowWatch(Watch):
             return torch.from_numpy(np.tanh(args[0].numpy()))
         return function(*args) if args else function  # type: ignore[no-any-return]
 
-    def place(self, like: Tensor) -> Place:
+    def place(self, like: Tensor) -> OutputBuffer:
         """Return the buffer of a compiled loop: the matrix if all quantities are recorded, else a scratch buffer."""
         start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
         if self.records_all and self.row_index is not None and self.rows.dtype == like.dtype:
-            return Place(self.rows.numpy(), self.row_index[start:stop].numpy(), self.begins(self.first_column))
+            return OutputBuffer(self.rows.numpy(), self.row_index[start:stop].numpy(), self.begins(self.first_column))
         self.spread(like)
-        return Place(self.buffer.numpy(), np.arange(stop - start), self.begins(0))
+        return OutputBuffer(self.buffer.numpy(), np.arange(stop - start), self.begins(0))
 
     def begins(self, first: int) -> np.ndarray:
         """Return the first column of each quantity, given that of the first one; -1 for quantities without columns."""

@@ -24,7 +24,7 @@ from interp.base import Batch
 from interp.errors import CaptureError, InterpError, OptionError
 from interp.labels import Labels, flatten, join_labels
 from interp.progress import tracked
-from interp.schema import dataset
+from interp.schema import make_dataset
 from interp.torch_utils import eager, leading, undisturbed, unwrap
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Session:
         assert self.plan is not None  # noqa: S101
         symbols = getattr(self.model, "symbols", None) or {}
         verification = {"verification_max_error": self.check.worst, "verification_rows": self.check.rows}
-        return dataset(values, self.plan.units(symbols), labels, {**self.attrs, **verification, **self.plan.notes})
+        return make_dataset(values, self.plan.units(symbols), labels, {**self.attrs, **verification, **self.plan.notes})
 
     def head(self, labels: dict[str, np.ndarray]) -> xr.Dataset:
         """Return a dataset with the coords of tokens and units and placeholder zeros as values."""

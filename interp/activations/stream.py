@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class Captured:
+class CapturedStream:
     """A `Stream` of captured chunks. Pickling leaves the batches out."""
 
     def __init__(self, model: nn.Module, batches: Any, options: Options, first: int = 0) -> None:
@@ -50,9 +50,9 @@ class Captured:
         session = self.session()
         return shards_of(self.batches, lambda batch: session.planned(batch).axis)
 
-    def of(self, shard: Shard) -> Captured:
+    def of(self, shard: Shard) -> CapturedStream:
         """Return the stream over the batches of one shard."""
-        stream = Captured(self.model, shard.batches, self.options, shard.first)
+        stream = CapturedStream(self.model, shard.batches, self.options, shard.first)
         stream.attrs = self.attrs
         return stream
 

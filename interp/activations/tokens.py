@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from interp.recurrence.sequences import Axis
-from interp.selection import match_labels
+from interp.selection import label_mask
 
 
 class Tokens:
@@ -62,7 +62,7 @@ class Tokens:
         if calls is not None:
             order = np.tile(np.arange(len(self.calls), dtype=np.int32), lengths.size)
             coords["call"] = np.repeat(order, self.calls.T.reshape(-1))
-        keep = match_labels(coords, where, sample.size)
+        keep = label_mask(coords, where, sample.size)
         self.labels = coords if keep.all() else {name: values[keep] for name, values in coords.items()}
         self.keep = keep
         self.sample, self.step = torch.from_numpy(sample[keep]), torch.from_numpy(step[keep])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def wiring(model: nn.Module, batches: Any) -> xr.Dataset:
+def connectivity(model: nn.Module, batches: Any) -> xr.Dataset:
     """Return the weights between captured units, from one forward of a few samples or from the attrs of a capture.
 
     A column of a linear layer's input is matched with a unit if the two are equal bit for bit at every token. If
@@ -35,7 +35,7 @@ def wiring(model: nn.Module, batches: Any) -> xr.Dataset:
     -------
     Dataset
         ``weight (lower_unit, upper_unit)``: weight with which the upper unit reads the lower one, NaN if it does not
-        read it. attrs: ``wiring``, the segments as in the attrs of `capture` (JSON); ``unmatched``, ``ambiguous`` and
+        read it. attrs: ``connectivity``, the segments as in the attrs of `capture` (JSON); ``unmatched``, ``ambiguous`` and
         ``input`` list the columns that match no unit, that match several, and that are model inputs.
 
     Raises
@@ -55,7 +55,7 @@ def wiring(model: nn.Module, batches: Any) -> xr.Dataset:
     parts = json.loads(text)
     lower, upper, values = connections(parts, units, named_modules(model))
     unfed = {kind: ", ".join(columns(parts, kind)) for kind in ("unmatched", "ambiguous", "input")}
-    attrs = {"schema": "interp.wiring", "wiring": text, **unfed}
+    attrs = {"schema": "interp.connectivity", "wiring": text, **unfed}
     return xr.Dataset(
         {"weight": (("lower_unit", "upper_unit"), values)}, {"lower_unit": lower, "upper_unit": upper}, attrs
     )

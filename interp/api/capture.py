@@ -11,7 +11,7 @@ from torch import nn
 
 from interp.activations.resumable import keep
 from interp.activations.session import Options, Session, Where
-from interp.activations.stream import Captured
+from interp.activations.stream import CapturedStream
 from interp.errors import CaptureError, OptionError
 from interp.labels import join_labels
 from interp.storage.filesystem import writing
@@ -56,9 +56,9 @@ def capture(
         Quantities of recurrent modules: all but ``c_prev``, or exactly those named. The ``out`` of other modules is
         included in either case.
     units : sequence of str, mapping or Dataset, optional
-        Keep only these units: names, labels as for `pick`, or the units of a dataset.
+        Keep only these units: names, labels as for `select`, or the units of a dataset.
     where : mapping or callable, optional
-        Keep only tokens whose labels match: ``{"input": "t"}`` as for `pick`, or a function of all labels
+        Keep only tokens whose labels match: ``{"input": "t"}`` as for `select`, or a function of all labels
         (name to array) that returns one boolean per token. Only labels that exist before the model runs.
     store : path, optional
         Write to a Zarr store, in bounded memory. After an interruption (including a killed process) the same call
@@ -95,7 +95,7 @@ def capture(
     """
     options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
     if client is not None or (store is not None and (Path(store) / PARTS).is_dir()):
-        return _capture_distributed(Captured(model, batches, options), store, client)
+        return _capture_distributed(CapturedStream(model, batches, options), store, client)
     session = Session(model, batches, options)
     if store is not None:
         session.bounded = True
@@ -107,7 +107,9 @@ def capture(
     return session.dataset(session.matrix.finish(), join_labels(labels))
 
 
-def _capture_distributed(stream: Captured, store: str | os.PathLike[str] | None, client: Client | None) -> xr.Dataset:
+def _capture_distributed(
+    stream: CapturedStream, store: str | os.PathLike[str] | None, client: Client | None
+) -> xr.Dataset:
     """Capture on a cluster; without a client, resume an interrupted cluster capture in this process."""
     from interp.distributed.backend import Scale
 
@@ -129,7 +131,7 @@ def stream(
     dtype: str = "float32",
     check: str = "sample",
     progress: bool = True,
-) -> Captured:
+) -> CapturedStream:
     """Return the same tokens as `capture`, as chunks that are computed on demand and not stored.
 
     Parameters
@@ -143,4 +145,6 @@ def stream(
         Yields datasets ``(token, unit)`` of whole samples, at most ``batch_size`` of them (a batch with ``decode`` is
         one chunk); a chunk in which no token matches ``where`` is skipped.
     """
-    return Captured(model, batches, Options(modules, quantities, units, where, batch_size, dtype, check, progress))
+    return CapturedStream(
+        model, batches, Options(modules, quantities, units, where, batch_size, dtype, check, progress)
+    )

@@ -13,7 +13,6 @@ from interp.activations.session import Options, Where
 from interp.errors import CaptureError
 from interp.interventions.edited_model import Stage, staged
 from interp.interventions.edits import Ablate, Clamp, Edit, Patch
-from interp.interventions.gradients import Leaves
 from interp.interventions.session import Edited, scouted, started
 from interp.labels import join_labels
 from interp.torch_utils import eager, listening, unwrap
@@ -39,7 +38,7 @@ def intervene(
     model : Module
         Any model that `capture` reads, in train or eval mode.
     edits : Edit or sequence of Edit
-        `Ablate`, `Clamp`, `Patch` or `Leaves`, applied in this order; those with ``seen_by="output"`` after the others.
+        `Ablate`, `Clamp`, `Patch` or `ActivationGradients`, applied in this order; those with ``seen_by="output"`` after the others.
         An `Ablate` with several draws uses the first one.
     batch : Batch, Tensor or PackedSequence, optional
         Batch that the model will be called with. Its labels are required by edits that read labels other than
@@ -117,7 +116,7 @@ def run(
     Dataset
         Activations ``(token, unit)`` under the edits, as downstream modules received them. If an `Ablate` has several
         draws, every batch is repeated once per draw, and a coord ``draw`` (token) contains the number of the draw:
-        ``interp.pick(result, draw=0)``. The attr ``edits`` describes the edits.
+        ``interp.select(result, draw=0)``. The attr ``edits`` describes the edits.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp._version import __version__
-from interp.base import Reducer, Stream
+from interp.base import ActivationStream, Reducer
 from interp.distributed.backend import Scale
 from interp.errors import OptionError
 from interp.measurement.reduce import COUNTS, counted, provenance, reduce
@@ -50,7 +50,7 @@ def measure(
         Activations ``(token, unit)``. Several datasets give a result with a dim ``model``, labelled by their attr
         ``model``. Reducers also take streams, which are iterated once per level of `Reducer.needs`.
     basis : {"units", "rotated"}
-        Basis of the activations: as captured, or rotated at random within each layer (see `rotate`).
+        Basis of the activations: as captured, or rotated at random within each layer (see `rotate_basis`).
     basis_seed : int
         Random seed of the rotation.
     client : distributed.Client, optional
@@ -115,10 +115,10 @@ def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict
     return probe, known_options("Probe", probe.interp.name, probe, options) | dict(options)
 
 
-def _require_source(source: Any) -> xr.Dataset | Stream:
+def _require_source(source: Any) -> xr.Dataset | ActivationStream:
     import xarray as xr
 
-    if not isinstance(source, xr.Dataset | Stream) or isinstance(source, str | PathLike):
+    if not isinstance(source, xr.Dataset | ActivationStream) or isinstance(source, str | PathLike):
         hint = f": pass interp.open({str(source)!r})" if isinstance(source, str | PathLike) else ""
         raise OptionError(f"Expected a Dataset, a list of them, or a stream; got a {type(source).__name__}{hint}.")
     return source

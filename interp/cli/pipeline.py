@@ -166,7 +166,7 @@ def measure(
         )
     if not (resuming and _is_already_saved(output, result)):
         interp.save(result, output, overwrite=overwrite)
-    typer.echo(f"{output}: {_sizes(result)}\n{interp.methods(result)}")
+    typer.echo(f"{output}: {_sizes(result)}\n{interp.methods_text(result)}")
     if states is not None:
         remove(states)
 

@@ -116,7 +116,7 @@ def check(
     """Check an installed plugin against the conformance rules. Exit code 1 if a check fails."""
     from dataclasses import asdict
 
-    from interp.testing.api import check as check_plugin
+    from interp.testing.api import check_plugin
 
     outcomes = check_plugin(plugin)
     if as_json:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
-    from interp.activations.stream import Captured
+    from interp.activations.stream import CapturedStream
     from interp.base import Reducer
     from interp.distributed.executors import Engine
 
@@ -58,7 +58,7 @@ class Scale:
         with closing(self.engine()) as engine:
             return reduce_in_shards(reducer, source, engine, self.states, self.show)
 
-    def capture(self, source: Captured, store: Path) -> xr.Dataset:
+    def capture(self, source: CapturedStream, store: Path) -> xr.Dataset:
         """Capture into a store and open it."""
         from interp.distributed.capture import Spread
 

@@ -27,7 +27,7 @@ from interp.storage.writer import Growing, tidy
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp.activations.stream import Captured
+    from interp.activations.stream import CapturedStream
 
 
 Show = Callable[[Iterator[int]], None]
@@ -46,7 +46,7 @@ class Spread:
         Executor of the calls.
     """
 
-    def __init__(self, stream: Captured, path: Path, engine: Engine) -> None:
+    def __init__(self, stream: CapturedStream, path: Path, engine: Engine) -> None:
         self.stream, self.path, self.engine = stream, path, engine
         self.session = stream.session()
         self.parts: dict[int, Part] = {}

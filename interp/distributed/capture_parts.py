@@ -24,7 +24,7 @@ from interp.storage.writer import UNITS
 
 if TYPE_CHECKING:
     from interp.activations.sharding import Shard
-    from interp.activations.stream import Captured
+    from interp.activations.stream import CapturedStream
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def labels(store: Path, number: int) -> Path:
     return store / PARTS / f"{number}.npz"
 
 
-def capture_part(source: Captured | Shipped, shard: Shard, store: Path, number: int) -> Part:
+def capture_part(source: CapturedStream | Shipped, shard: Shard, store: Path, number: int) -> Part:
     """Capture a shard into its own files, piece by piece; a shard that is already captured is not run again."""
     part = Part.read(store, number)
     if part is not None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from interp.errors import CaptureError, OptionError, SchemaError, unknown
-from interp.selection import match_labels, matches
+from interp.selection import label_mask, value_mask
 from interp.statistics.matching import Pool
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ class Edit(ABC):
     Parameters
     ----------
     units : str, sequence of str, mapping or Dataset
-        Units to edit: names, labels as for `pick` (without ``quantity``: every quantity except ``c_prev``), or a
+        Units to edit: names, labels as for `select` (without ``quantity``: every quantity except ``c_prev``), or a
         dataset with these units.
     at : mapping, callable, int, slice or sequence of int, optional
-        Tokens to edit: labels as for `pick`, a function of all labels (name to array) that returns one boolean per
+        Tokens to edit: labels as for `select`, a function of all labels (name to array) that returns one boolean per
         token, or steps. By default all tokens. Padding is never edited.
     seen_by : {"state", "output"}
         ``state``: the edit propagates through the recurrence. ``output``: the edit affects only the modules that read
@@ -74,10 +74,10 @@ class Edit(ABC):
         """Return a mask of the tokens to which the edit applies, ``(token,)`` of bool."""
         if self.at is None or callable(self.at) or isinstance(self.at, Mapping):
             try:
-                return match_labels(labels, self.at, n)
+                return label_mask(labels, self.at, n)
             except OptionError as error:
                 raise OptionError(str(error).replace("where=", "at=")) from error
-        return matches(np.asarray(labels["step"]), self.at)
+        return value_mask(np.asarray(labels["step"]), self.at)
 
     def __repr__(self) -> str:
         options = [f"{name}={short(value)}" for name, value in self.told().items()]

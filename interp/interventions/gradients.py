@@ -162,7 +162,7 @@ def zeros(like: Tensor, shape: Any) -> Tensor:
     return like.new_zeros(shape).requires_grad_()
 
 
-class Leaves(Spots):
+class ActivationGradients(Spots):
     """Add zeros to units at every token, to compute the gradient with respect to all of them in one backward pass.
 
     Values do not change. Each forward replaces the zeros of the previous one.
@@ -177,7 +177,7 @@ class Leaves(Spots):
 
     Examples
     --------
-    >>> leaves = interp.Leaves({"module": "lstm"})                     # doctest: +SKIP
+    >>> leaves = interp.adapters.ActivationGradients({"module": "lstm"})                     # doctest: +SKIP
     >>> with interp.intervene(model, [leaves]):                        # doctest: +SKIP
     ...     logits = model(x)
     >>> leaves.gradient(logits[:, 3, 7].sum())                         # doctest: +SKIP

@@ -19,7 +19,7 @@ from interp.base import Batch
 from interp.errors import CaptureError
 from interp.interventions.edited_model import Stage, staged
 from interp.interventions.forward_pass import Pass
-from interp.interventions.gradients import Leaves
+from interp.interventions.gradients import ActivationGradients
 from interp.progress import tracked
 from interp.torch_utils import eager, undisturbed
 
@@ -36,7 +36,11 @@ def started(piece: Piece | None, stage: Stage, first: int, draw: int) -> Pass:
 def scouted(model: nn.Module, batch: Batch, stage: Stage) -> dict[str, Reading]:
     """Return the calls and layouts of the edited modules, observed in one forward of a few samples."""
     edited = sorted({target.module for scheduled in stage.scheduled for target in scheduled.targets})
-    named = None if any(isinstance(s.edit, Leaves) and s.edit.units is None for s in stage.scheduled) else edited
+    named = (
+        None
+        if any(isinstance(s.edit, ActivationGradients) and s.edit.units is None for s in stage.scheduled)
+        else edited
+    )
     if not edited:
         return {}
     with undisturbed({}), eager():
@@ -61,7 +65,7 @@ class Edited(Session):
     def __init__(self, model: nn.Module, batches: Any, options: Options, edits: Any) -> None:
         super().__init__(model, batches, options)
         self.stage = Stage(self.model, edits, options.check)
-        if any(isinstance(scheduled.edit, Leaves) for scheduled in self.stage.scheduled):
+        if any(isinstance(scheduled.edit, ActivationGradients) for scheduled in self.stage.scheduled):
             raise CaptureError("Leaves need gradients, and run computes none: use interp.intervene.")
         self.check = self.stage.check or self.check
         self.draws = max((scheduled.edit.draws for scheduled in self.stage.scheduled), default=1)

@@ -14,7 +14,7 @@ from torch import nn
 from interp.activations.inspection import candidates, closed, looks_recurrent
 from interp.activations.plan import Block, Plan, Reading, blocks_of, place, unreadable
 from interp.errors import CaptureError, OptionError, unknown
-from interp.selection import matches
+from interp.selection import value_mask
 from interp.torch_utils import named_modules, unwrap
 
 OUT = re.compile(r"(?P<module>.+)\.out\.(?P<index>\d+)")
@@ -77,7 +77,7 @@ class Layout:
         return [Block(0, "", "out", int(module.out_features))] if isinstance(module, nn.Linear) else []
 
     def names(self, units: Any) -> list[str]:
-        """Return the names of units given as a name, names, labels as for `pick`, or a dataset.
+        """Return the names of units given as a name, names, labels as for `select`, or a dataset.
 
         Raises
         ------
@@ -106,7 +106,7 @@ class Layout:
         for label, condition in labels.items():
             if label not in self.coords:
                 raise unknown("unit label", str(label), self.coords)
-            mask &= matches(self.coords[label], condition)
+            mask &= value_mask(self.coords[label], condition)
         if mask.any() and "quantity" not in labels:
             mask &= self.coords["quantity"] != "c_prev"  # only on explicit request, as in a capture
         if not mask.any():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from interp.base import Reducer, State, Stream
+from interp.base import ActivationStream, Reducer, State
 from interp.errors import OptionError, PluginError, SchemaError
 from interp.registry import registry
 from interp.schema import check_labels
@@ -37,7 +37,7 @@ class Step:
     level: int
 
 
-def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
+def reduce(reducer: Reducer, source: xr.Dataset | ActivationStream) -> xr.Dataset:
     """Return the result of a reducer over a dataset or a stream; reducers that it depends on are run first.
 
     Parameters
@@ -68,7 +68,7 @@ def reduce(reducer: Reducer, source: xr.Dataset | Stream) -> xr.Dataset:
     return last.assign_attrs(counted(source) if isinstance(source, xr.Dataset) else counter.attrs())
 
 
-def planned(reducer: Reducer, source: xr.Dataset | Stream) -> list[dict[str, Step]]:
+def planned(reducer: Reducer, source: xr.Dataset | ActivationStream) -> list[dict[str, Step]]:
     """Return the steps of each pass over a source; the last pass runs the reducer itself."""
     import xarray as xr
 

@@ -22,7 +22,7 @@ ROTATED = (
 )
 
 
-def methods(result: xr.Dataset) -> str:
+def methods_text(result: xr.Dataset) -> str:
     """Return a paragraph for a methods section that describes how a result was computed.
 
     Parameters
@@ -58,7 +58,7 @@ def _number(count: int | str) -> str:
     return f"{count:,}" if isinstance(count, int) else f"({count})"
 
 
-def table(result: xr.Dataset) -> pd.DataFrame:
+def to_dataframe(result: xr.Dataset) -> pd.DataFrame:
     """Return a result as a tidy table with one row per value of its variable with the most dims.
 
     Parameters

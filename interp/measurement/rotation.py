@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import numpy as np
 
-from interp.base import Stream
+from interp.base import ActivationStream
 from interp.errors import OptionError
-from interp.statistics.rotation import random_rotation
+from interp.statistics.rotation import haar_rotation
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,7 +24,7 @@ BASES = ("units", "rotated")
 ROWS_IN_MEMORY, ROWS_ON_DISK = 4096, 32_768  # tokens per block; on disk, the chunk size of a store
 
 
-def rotate(source: Any, seed: int = 0) -> Any:
+def rotate_basis(source: Any, seed: int = 0) -> Any:
     """Rotate the units of each layer at random, as a control for claims about single units.
 
     Each group of units that share module, layer, direction and quantity has its own rotation, which depends only on
@@ -63,7 +63,7 @@ def rotate(source: Any, seed: int = 0) -> Any:
 class Rotated:
     """A stream of rotated chunks."""
 
-    def __init__(self, source: Stream, seed: int) -> None:
+    def __init__(self, source: ActivationStream, seed: int) -> None:
         self.source, self.seed = source, seed
 
     def __iter__(self) -> Iterator[xr.Dataset]:
@@ -95,7 +95,7 @@ def in_basis(source: Any, basis: str, seed: int) -> Any:
     """Return a source in a basis: unchanged, or rotated."""
     if basis not in BASES:
         raise OptionError(f"basis= must be 'units' or 'rotated'; got {basis!r}.")
-    return rotate(source, seed) if basis == "rotated" else source
+    return rotate_basis(source, seed) if basis == "rotated" else source
 
 
 def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
@@ -105,7 +105,7 @@ def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
     if (np.diff(codes) < 0).any():
         acts = acts.isel(unit=np.argsort(codes, kind="stable"))
     sizes = np.bincount(codes, minlength=len(names)).tolist()
-    rotations = [random_rotation(size, _seed(name, seed)) for name, size in zip(names, sizes, strict=True)]
+    rotations = [haar_rotation(size, _seed(name, seed)) for name, size in zip(names, sizes, strict=True)]
     chunked = acts.activation.chunk({**_token_chunks(acts), "unit": tuple(sizes)}, token=uuid4().hex)
 
     def rotate_block(block: np.ndarray, block_info: Any = None) -> np.ndarray:

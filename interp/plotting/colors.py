@@ -86,7 +86,7 @@ def readable(background: str) -> str:
     return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, background))
 
 
-def ramp(stops: Sequence[str], steps: int) -> list[str]:
+def oklab_ramp(stops: Sequence[str], steps: int) -> list[str]:
     """Return ``steps`` colours between evenly spaced stops, mixed in OKLab so that equal steps look equal.
 
     Parameters
@@ -111,7 +111,7 @@ def _theme(
     scales = (("s", sequential, 0, SEQUENTIAL_STEPS), ("d", diverging, -DIVERGING_STEPS, DIVERGING_STEPS))
     theme = dict(plain)
     for letter, stops, low, high in (*scales, ("u", under, -UNDER_STEPS, UNDER_STEPS)):
-        theme |= {f"{letter}{low + step}": color for step, color in enumerate(ramp(stops, high - low + 1))}
+        theme |= {f"{letter}{low + step}": color for step, color in enumerate(oklab_ramp(stops, high - low + 1))}
     return theme
 
 
@@ -134,7 +134,7 @@ def diverging(value: float) -> str:
     return f"d{round(min(max(value, -1.0), 1.0) * DIVERGING_STEPS)}"
 
 
-def under(value: float) -> str:
+def underline(value: float) -> str:
     """Return the colour name of an underline for a value in -1..1, magenta where positive; as `diverging` otherwise."""
     if math.isnan(value):
         return "missing"

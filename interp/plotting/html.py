@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from interp.plotting import colors
-from interp.plotting.text import escape, some, visible
+from interp.plotting.text import escape, pluralize, show_invisible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,7 +90,7 @@ def _policy(script: str) -> str:
 
 
 def _details(name: str, frame: pd.DataFrame, cells: int) -> str:
-    head = f"Table: {name} ({some(len(frame), 'row')})"
+    head = f"Table: {name} ({pluralize(len(frame), 'row')})"
     body = _table(frame) if frame.size <= cells else f"<pre>{escape(_plain(frame))}</pre>"
     return f'<details><summary>{escape(head)}</summary><div class="scroller">{body}</div></details>'
 
@@ -112,7 +112,7 @@ def _words(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4g}"
     text = f"{value:,}" if type(value) is int else str(value)
-    return visible(text) if text.isspace() else text
+    return show_invisible(text) if text.isspace() else text
 
 
 def _plain(frame: pd.DataFrame) -> str:

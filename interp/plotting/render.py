@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from interp.plotting import colors
 from interp.plotting.scene import Area, Box, Edge, Scene, Shape, Text
-from interp.plotting.text import clean, escape
+from interp.plotting.text import escape, sanitize
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,12 +19,12 @@ FONTS = {"sans": ["DejaVu Sans"], "mono": ["DejaVu Sans Mono"]}
 
 def svg(scene: Scene, label: str = "") -> str:
     """Return the scene as an ``<svg>`` element that scales with its container; colours are classes of `colors.css`."""
-    size = f'viewBox="0 0 {_n(scene.width)} {_n(scene.height)}" style="max-width:{_n(scene.width)}px"'
+    size = f'viewBox="0 0 {_format_number(scene.width)} {_format_number(scene.height)}" style="max-width:{_format_number(scene.width)}px"'
     body = "\n".join(_element(shape) for shape in scene.shapes)
     return f'<svg class="scene" role="group" aria-label="{escape(label)}" {size}>\n{body}\n</svg>'
 
 
-def _n(number: float) -> str:
+def _format_number(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
@@ -34,18 +34,18 @@ def _element(shape: Shape) -> str:
     if isinstance(shape, Text):
         return _text(shape)
     if isinstance(shape, Area):
-        points = " ".join(f"{_n(x)},{_n(y)}" for x, y in shape.points)
+        points = " ".join(f"{_format_number(x)},{_format_number(y)}" for x, y in shape.points)
         line = f" line-{shape.outline}" if shape.outline else ""
-        body = f'<polygon class="{shape.color}" fill-opacity="{_n(shape.alpha)}" points="{points}"/>'
-        dash = f' stroke-dasharray="{" ".join(map(_n, shape.dash))}"' if shape.dash else ""
+        body = f'<polygon class="{shape.color}" fill-opacity="{_format_number(shape.alpha)}" points="{points}"/>'
+        dash = f' stroke-dasharray="{" ".join(map(_format_number, shape.dash))}"' if shape.dash else ""
         return body + (f'<polyline class="outline{line}"{dash} points="{points}"/>' if line else "")
     return _box(shape)
 
 
 def _edge(edge: Edge) -> str:
-    ends = f'x1="{_n(edge.x1)}" y1="{_n(edge.y1)}" x2="{_n(edge.x2)}" y2="{_n(edge.y2)}"'
-    look = f'class="line-{edge.color}" stroke-width="{_n(edge.width)}" stroke-opacity="{_n(edge.alpha)}"'
-    dash = f' stroke-dasharray="{" ".join(map(_n, edge.dash))}"' if edge.dash else ""
+    ends = f'x1="{_format_number(edge.x1)}" y1="{_format_number(edge.y1)}" x2="{_format_number(edge.x2)}" y2="{_format_number(edge.y2)}"'
+    look = f'class="line-{edge.color}" stroke-width="{_format_number(edge.width)}" stroke-opacity="{_format_number(edge.alpha)}"'
+    dash = f' stroke-dasharray="{" ".join(map(_format_number, edge.dash))}"' if edge.dash else ""
     if edge.value is None:
         return f"<line {look} {ends}{dash}/>"
     joins = f'data-lower="{escape(edge.lower)}" data-upper="{escape(edge.upper)}" data-value="{edge.value:+.3g}"'
@@ -54,14 +54,14 @@ def _edge(edge: Edge) -> str:
 
 def _text(text: Text) -> str:
     fonts = " ".join(name for name, on in (("mono", text.mono), ("bold", text.bold)) if on)
-    where = f'x="{_n(text.x)}" y="{_n(text.y)}" font-size="{_n(text.size)}" text-anchor="{text.anchor}"'
+    where = f'x="{_format_number(text.x)}" y="{_format_number(text.y)}" font-size="{_format_number(text.size)}" text-anchor="{text.anchor}"'
     return f'<text class="{text.color} {fonts}" {where} dy=".35em">{escape(text.text)}</text>'
 
 
 def _box(box: Box) -> str:
-    line = f' line-{box.outline}" stroke-width="{_n(box.outline_width)}' if box.outline else ""
-    where = f'x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="{_n(box.round)}"'
-    rect = f'<rect class="{box.color}{line}" fill-opacity="{_n(box.alpha)}" {where}/>'
+    line = f' line-{box.outline}" stroke-width="{_format_number(box.outline_width)}' if box.outline else ""
+    where = f'x="{_format_number(box.x)}" y="{_format_number(box.y)}" width="{_format_number(box.width)}" height="{_format_number(box.height)}" rx="{_format_number(box.round)}"'
+    rect = f'<rect class="{box.color}{line}" fill-opacity="{_format_number(box.alpha)}" {where}/>'
     if box.label:
         rect += _text(_label(box))
     if not box.key:
@@ -75,7 +75,7 @@ def _label(box: Box) -> Text:
     return Text(x, y, box.label, box.label_size, "middle", f"on-{box.color}", mono=True)
 
 
-def paint(scene: Scene, figure: Figure) -> None:
+def draw_on_figure(scene: Scene, figure: Figure) -> None:
     """Draw the scene on an empty figure, one pixel of the scene a pixel at 100 dpi, in the light colours.
 
     Parameters
@@ -168,4 +168,4 @@ def _paint_text(text: Text, axes: Axes, order: int) -> None:
         "fontweight": "bold" if text.bold else "normal",
         "color": color,
     }
-    axes.text(text.x, text.y + 0.35 * text.size, clean(text.text), parse_math=False, zorder=order, **look, **place)
+    axes.text(text.x, text.y + 0.35 * text.size, sanitize(text.text), parse_math=False, zorder=order, **look, **place)

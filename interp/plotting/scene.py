@@ -1,6 +1,6 @@
 """A picture as a list of shapes in pixels, drawn alike as SVG for a page and by matplotlib for a file.
 
-Colours are names of `interp.palette`. A shape with a ``key`` is a node that a reader can point at: its ``note`` is
+Colours are names of `interp.plotting.colors`. A shape with a ``key`` is a node that a reader can point at: its ``note`` is
 what the tooltip says, one line after the other. An `Edge` joins two keys.
 """
 
@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from textwrap import wrap
 
-from interp.plotting.text import clean, short
+from interp.plotting.text import sanitize, truncate_middle
 
 
 @dataclass(frozen=True)
@@ -99,29 +99,29 @@ def _moved(shape: Shape, dx: float, dy: float) -> Shape:
     return replace(shape, x=shape.x + dx, y=shape.y + dy)
 
 
-def advance(text: str, size: float) -> float:
+def text_width(text: str, size: float) -> float:
     """Return the most pixels that a line of text may take at a font size, in the widest of our fonts."""
     return sum(1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.64 for letter in text) * size
 
 
-def paragraph(text: str, x: float, y: float, width: float, *, size: float = 13.0, color: str = "muted") -> list[Text]:
+def wrap_text(text: str, x: float, y: float, width: float, *, size: float = 13.0, color: str = "muted") -> list[Text]:
     """Return text broken into lines of at most ``width`` pixels, the first with its middle at ``y``."""
-    lines = wrap(clean(text), max(int(width / (0.57 * size)), 8)) or [""]
+    lines = wrap(sanitize(text), max(int(width / (0.57 * size)), 8)) or [""]
     return [Text(x, y + row * size * 1.5, line, size, color=color) for row, line in enumerate(lines)]
 
 
-def framed(scene: Scene, title: str, summary: str, caption: str, margin: float = 24.0) -> Scene:
+def with_title(scene: Scene, title: str, summary: str, caption: str, margin: float = 24.0) -> Scene:
     """Return the scene with its title and sentence above it and its caption below, nothing overlapping."""
     inner = max(scene.width, 480.0)
-    head: list[Shape] = [Text(margin, margin + 16, clean(short(title, 80)), 26, bold=True)]
-    lines = paragraph(summary, margin, margin + 52, inner, size=14)
+    head: list[Shape] = [Text(margin, margin + 16, sanitize(truncate_middle(title, 80)), 26, bold=True)]
+    lines = wrap_text(summary, margin, margin + 52, inner, size=14)
     top = margin + 52 + len(lines) * 21 + 8
-    foot = paragraph(caption, margin, top + scene.height + 24, inner, size=12)
+    foot = wrap_text(caption, margin, top + scene.height + 24, inner, size=12)
     height = top + scene.height + 24 + len(foot) * 18 + margin / 2
     return Scene(inner + 2 * margin, height, (*head, *lines, *scene.shifted(margin, top), *foot))
 
 
-def ticks(low: float, high: float, most: int) -> list[float]:
+def nice_ticks(low: float, high: float, most: int) -> list[float]:
     """Return about ``most`` round numbers between ``low`` and ``high``, in steps of 1, 2 or 5 x a power of ten.
 
     Examples

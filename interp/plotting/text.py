@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 # What may have to be replaced: looked for at once, as hardly any text has it.
-ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0010ffff]")
-PICTURES = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0010ffff]")
+VISIBLE_WHITESPACE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
 
 
-def clean(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return text that XML and HTML can hold: control characters as their pictures, lone surrogates as ``\ufffd``."""
-    return "".join(_printable(letter) for letter in text) if ODD.search(text) else text
+    return "".join(_printable(letter) for letter in text) if UNPRINTABLE.search(text) else text
 
 
 def _printable(letter: str) -> str:
@@ -32,29 +32,29 @@ def _printable(letter: str) -> str:
 
 def escape(text: str) -> str:
     """Return text for HTML or SVG, in an element or in a quoted attribute."""
-    return escape_html(clean(text), quote=True)
+    return escape_html(sanitize(text), quote=True)
 
 
-def visible(symbol: str) -> str:
+def show_invisible(symbol: str) -> str:
     """Return a label so that it can be seen: a space as ``␣``, a newline as ``⏎``, a combining mark on a ``◌``."""
     return "".join(_visible(letter) for letter in symbol)
 
 
 def _visible(letter: str) -> str:
-    if letter in PICTURES:
-        return PICTURES[letter]
+    if letter in VISIBLE_WHITESPACE:
+        return VISIBLE_WHITESPACE[letter]
     kind = unicodedata.category(letter)
     if kind in ("Cf", "Zs", "Zl", "Zp"):
         return "\ufffd"
     return "◌" + letter if kind.startswith("M") else _printable(letter)
 
 
-def short(text: str, limit: int = 40) -> str:
+def truncate_middle(text: str, limit: int = 40) -> str:
     """Return text of at most ``limit`` characters, its middle as ``…``."""
     return text if len(text) <= limit else f"{text[: (limit - 1) // 2]}…{text[len(text) - limit // 2 :]}"
 
 
-def pair(name: str, limit: int = 12) -> str:
+def format_pair(name: str, limit: int = 12) -> str:
     """Return the name of a pair for a title; one whose labels hold ``=>`` themselves stays as it is, in quotes.
 
     Examples
@@ -64,21 +64,21 @@ def pair(name: str, limit: int = 12) -> str:
     """
     parts = name.split("=>")
     if len(parts) != 2:
-        return f"«{short(visible(name), 2 * limit)}»" if name else ""
-    return " ⇒ ".join(short(visible(part), limit) for part in parts)
+        return f"«{truncate_middle(show_invisible(name), 2 * limit)}»" if name else ""
+    return " ⇒ ".join(truncate_middle(show_invisible(part), limit) for part in parts)
 
 
-NAMES = ("task", "language", "rules", "corpus", "split")  # attrs that say what the text was
-FEWEST_TOKENS, FEWEST_SOURCES = 300, 50
-GREY = f"grey: under {FEWEST_TOKENS} tokens or {FEWEST_SOURCES} sources"
+DATASET_ATTRS = ("task", "language", "rules", "corpus", "split")  # attrs that say what the text was
+MIN_TOKENS, MIN_SOURCES = 300, 50
+GREY_NOTE = f"grey: under {MIN_TOKENS} tokens or {MIN_SOURCES} sources"
 
 
-def counts(tokens: int, sources: int) -> str:
+def format_counts(tokens: int, sources: int) -> str:
     """Return n as tokens / sources: ``1,112 / 214``."""
     return f"{tokens:,} / {sources:,}"
 
 
-def brief_counts(tokens: int, sources: int) -> str:
+def format_counts_short(tokens: int, sources: int) -> str:
     """Return n as tokens / sources in at most 13 characters: ``24.8k / 4,714``.
 
     Examples
@@ -86,27 +86,27 @@ def brief_counts(tokens: int, sources: int) -> str:
     >>> brief_counts(24_758, 4_714), brief_counts(9_999_999, 123_456)
     ('24.8k / 4,714', '10.0M / 123k')
     """
-    return f"{_brief(tokens)} / {_brief(sources)}"
+    return f"{_format_short(tokens)} / {_format_short(sources)}"
 
 
-def _brief(n: int) -> str:
+def _format_short(n: int) -> str:
     if n < 10_000:
         return f"{n:,}"
     size, unit = (n / 1e3, "k") if n < 999_500 else (n / 1e6, "M")
     return f"{size:.0f}{unit}" if size >= 99.95 else f"{size:.1f}{unit}"
 
 
-def some(n: int, what: str) -> str:
+def pluralize(n: int, what: str) -> str:
     """Return a number of things in words: ``1 unit``, ``1,200 units``."""
     return f"{n:,} {what}" + "s" * (n != 1)
 
 
-def enough(tokens: int, sources: int) -> bool:
+def has_enough_data(tokens: int, sources: int) -> bool:
     """Return whether a figure rests on 300 tokens and 50 sources; below it is drawn grey."""
-    return tokens >= FEWEST_TOKENS and sources >= FEWEST_SOURCES
+    return tokens >= MIN_TOKENS and sources >= MIN_SOURCES
 
 
-def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
+def format_caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
     """Return a caption: model and dataset (where its batches name one), n, then what the viewer adds, then its options.
 
     Parameters
@@ -118,18 +118,18 @@ def caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
     **options : value
         The viewer's options as used.
     """
-    data = _dataset(acts)
+    data = _dataset_name(acts)
     said = [f"Model {acts.attrs.get('model') or 'not named'}", *([f"data {data}"] if data else [])]
     if "source" in acts.coords:
         import numpy as np
 
-        captured = counts(acts.sizes["token"], np.unique(acts["source"].values).size)
+        captured = format_counts(acts.sizes["token"], np.unique(acts["source"].values).size)
         said.append(f"n = {captured} tokens / sources captured")
     chosen = ", ".join(f"{name}={value!r}" for name, value in options.items())
     return "; ".join([*said, *parts]) + (f". Options: {chosen}." if chosen else ".")
 
 
-def _dataset(acts: xr.Dataset) -> str:
-    known = [str(acts.attrs[name]) for name in NAMES if acts.attrs.get(name)]
+def _dataset_name(acts: xr.Dataset) -> str:
+    known = [str(acts.attrs[name]) for name in DATASET_ATTRS if acts.attrs.get(name)]
     last = known[-1:]  # a window of the split "demo" is "demo (window 2 of 11)", which says the corpus "demo" too
     return " ".join(dict.fromkeys([name for name in known[:-1] if not last[0].startswith(f"{name} ")] + last))

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import OptionError
-from interp.plotting.render import paint, svg
-from interp.plotting.scene import Scene, framed
+from interp.plotting.render import draw_on_figure, svg
+from interp.plotting.scene import Scene, with_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,7 +153,7 @@ class SceneView(View):
 
         with plain_style():
             figure = Figure()
-            paint(framed(self.compose(), self.title, self.summary, self.caption), figure)
+            draw_on_figure(with_title(self.compose(), self.title, self.summary, self.caption), figure)
         return figure
 
     def picture(self) -> str:

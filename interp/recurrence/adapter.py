@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class Tap(Protocol):
+class QuantityHook(Protocol):
     """Callback that an `Adapter` calls with every quantity as it is computed, and whose return value it uses instead.
 
     ``tap("i", torch.sigmoid, x)`` returns ``torch.sigmoid(x)``, recorded (possibly written directly into its buffer)
@@ -25,7 +25,7 @@ class Tap(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class OutputBuffer:
     """Buffer into which a compiled loop writes its quantities.
 
     Attributes
@@ -46,15 +46,15 @@ class Place:
     out: np.ndarray | None = None
     column: int = 0
 
-    def part(self, rows: slice, out: np.ndarray, column: int) -> Place:
+    def part(self, rows: slice, out: np.ndarray, column: int) -> OutputBuffer:
         """Return the buffer restricted to some rows of the inputs, with the destination of their output."""
-        return Place(self.sheet, self.rows[rows], self.at, out, column)
+        return OutputBuffer(self.sheet, self.rows[rows], self.at, out, column)
 
 
-class Sweep(Protocol):
+class CompiledLoop(Protocol):
     """Compiled loop over several steps of the same samples that writes all quantities; see `Adapter.compiled`."""
 
-    def __call__(self, x: torch.Tensor, state: tuple[torch.Tensor, ...], buffer: Place, backward: bool) -> None:
+    def __call__(self, x: torch.Tensor, state: tuple[torch.Tensor, ...], buffer: OutputBuffer, backward: bool) -> None:
         """Write every quantity into the buffer and update the state in place.
 
         Parameters
@@ -99,7 +99,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def step(
-        self, weights: Any, x: torch.Tensor, state: tuple[torch.Tensor, ...], tap: Tap
+        self, weights: Any, x: torch.Tensor, state: tuple[torch.Tensor, ...], tap: QuantityHook
     ) -> tuple[torch.Tensor, ...]:
         """Return the next state, and pass each quantity to ``tap``.
 
@@ -123,7 +123,7 @@ class Adapter(ABC):
         """Return the weights of a layer and direction for `project` and `step`, prepared once per call."""
         return module
 
-    def compiled(self, weights: Any) -> Sweep | None:  # noqa: ARG002
+    def compiled(self, weights: Any) -> CompiledLoop | None:  # noqa: ARG002
         """Return a compiled loop for many steps (CPU, float32/float64), or None if there is none.
 
         It is used if quantities are only recorded. The engine compares it with the module, as it does `step`.

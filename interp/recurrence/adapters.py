@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from interp.recurrence.adapter import Sweep, Tap
+    from interp.recurrence.adapter import CompiledLoop, QuantityHook
 
 
 class Weights(NamedTuple):
@@ -64,7 +64,7 @@ class Stock(Adapter):
 
         return linear(x, weights.input, weights.bias)
 
-    def compiled(self, weights: Weights) -> Sweep | None:
+    def compiled(self, weights: Weights) -> CompiledLoop | None:
         """Return the compiled loop, or None for a projected LSTM, which it does not support."""
         if weights.projection is not None:
             return None
@@ -89,7 +89,7 @@ class LSTM(Stock):
         hidden = int(module.hidden_size)  # type: ignore[arg-type]
         return dict.fromkeys(self.quantities, hidden) | {"h": int(getattr(module, "proj_size", 0)) or hidden}
 
-    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: Tap) -> tuple[Tensor, ...]:
+    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: QuantityHook) -> tuple[Tensor, ...]:
         """Return the next state."""
         import torch
 
@@ -133,7 +133,7 @@ class GRU(Stock):
         bias = torch.cat([weights.bias[:gates], outer[gates:]])  # the reset gate multiplies the inner bias of n
         return weights._replace(bias=bias, reset_bias=torch.cat([torch.zeros_like(inner[:gates]), inner[gates:]]))
 
-    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: Tap) -> tuple[Tensor, ...]:
+    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: QuantityHook) -> tuple[Tensor, ...]:
         """Return the next state."""
         import torch
 
@@ -161,7 +161,7 @@ class RNN(Stock):
     name = "rnn"
     module = "torch.nn.modules.rnn.RNN"
 
-    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: Tap) -> tuple[Tensor, ...]:
+    def step(self, weights: Weights, x: Tensor, state: tuple[Tensor, ...], tap: QuantityHook) -> tuple[Tensor, ...]:
         """Return the next state."""
         import torch
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from interp.recurrence.sequences import Axis, State, check_width, read_input, read_state, write_output, write_state
 
 if TYPE_CHECKING:
-    from interp.recurrence.adapter import Adapter, Place, Sweep
+    from interp.recurrence.adapter import Adapter, CompiledLoop, OutputBuffer
 
 
 ROWS = 1 << 10  # rows per block: enough for an efficient matrix product, few enough to stay in the processor's cache
@@ -42,7 +42,7 @@ class Watch:
     def block(self, low: int, high: int) -> None:
         """Prepare for the steps ``low`` to ``high`` (exclusive); called before each block, in processing order."""
 
-    def place(self, like: Tensor) -> Place | None:  # noqa: ARG002
+    def place(self, like: Tensor) -> OutputBuffer | None:  # noqa: ARG002
         """Return the output buffer of a compiled loop for the block; None (the default) to observe step by step."""
         return None
 
@@ -218,7 +218,7 @@ class Lane:
         observer.end()
         return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
 
-    def compiled(self) -> Sweep | None:
+    def compiled(self) -> CompiledLoop | None:
         """Return the adapter's compiled loop, or None if it can't run on these tensors or gradients are enabled."""
         if self.rows.device.type != "cpu" or self.rows.dtype not in COMPILED or torch.is_grad_enabled():
             return None

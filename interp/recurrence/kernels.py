@@ -17,8 +17,8 @@ from numba import njit, types
 from numba.extending import intrinsic, overload
 from torch import Tensor
 
-from interp.numba_utils import compiled
-from interp.recurrence.adapter import Place
+from interp.numba_utils import jit
+from interp.recurrence.adapter import OutputBuffer
 
 LSTM, GRU, TANH, RELU = range(4)
 FEW = 16  # maximum number of samples for which the loop includes the product; for more, torch's product is faster
@@ -30,7 +30,7 @@ LN2_HIGH = np.float32(0.693145751953125)  # its last bits are 0, so that n * LN2
 LN2_LOW = np.float32(math.log(2) - 0.693145751953125)
 SHIFT = np.float32(3 << 22)  # adding it rounds to the nearest integer
 MOST = np.float32(88)  # exp of a larger number overflows float32
-fast = partial(compiled, fastmath={"contract"}, error_model="numpy")  # fused a * b + c; x / 0 as in numpy
+fast = partial(jit, fastmath={"contract"}, error_model="numpy")  # fused a * b + c; x / 0 as in numpy
 
 
 @intrinsic
@@ -246,9 +246,15 @@ def walk(
 
 
 def sweep(
-    kind: int, weight: Tensor, bias: Tensor | None, x: Tensor, state: tuple[Tensor, ...], buffer: Place, backward: bool
+    kind: int,
+    weight: Tensor,
+    bias: Tensor | None,
+    x: Tensor,
+    state: tuple[Tensor, ...],
+    buffer: OutputBuffer,
+    backward: bool,
 ) -> None:
-    """Run several steps of the same samples. With the first three arguments bound, this is a `Sweep`.
+    """Run several steps of the same samples. With the first three arguments bound, this is a `CompiledLoop`.
 
     Parameters
     ----------
@@ -257,7 +263,7 @@ def sweep(
     weight, bias : Tensor (size, feature), Tensor (feature,)
         Weight and bias of the product with the state; without a bias, 0.
     x, state, buffer, backward
-        See `Sweep`; the state is ``h``, and for an LSTM also ``c``.
+        See `CompiledLoop`; the state is ``h``, and for an LSTM also ``c``.
     """
     h, size = state[0], state[0].shape[0]
     inner = x.new_empty(size, weight.shape[1])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.numba_utils import compiled, over_units
+from interp.numba_utils import jit, parallel_over_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def bin_edges(low: NDArray[Any], high: NDArray[Any], bins: int) -> NDArray[np.fl
     return np.ascontiguousarray(np.linspace(low, high, bins + 1).T)
 
 
-def count_bins(
+def histogram_per_unit(
     values: NDArray[Any], rows: NDArray[np.integer[Any]], low: NDArray[Any], high: NDArray[Any], counts: NDArray[Any]
 ) -> NDArray[Any]:
     """Add the histogram of each unit over the tokens of each row to ``counts[row, unit]``.
@@ -57,7 +57,9 @@ def count_bins(
     if order.size and values.shape[1]:
         low, high = _widen_equal(low, high)
         step, scale = (high - low) / counts.shape[2], counts.shape[2] / (high - low)
-        over_units(count, values.shape[1], values, order, rows.astype(np.int64), low, high, step, scale, counts)
+        parallel_over_units(
+            count, values.shape[1], values, order, rows.astype(np.int64), low, high, step, scale, counts
+        )
     return counts
 
 
@@ -70,7 +72,7 @@ def _widen_equal(low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.floa
 STRIPE = 256  # units per tile: enough to vectorise, and their histograms fit into the L2 cache
 
 
-@compiled
+@jit
 def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, indices: Any) -> None:
     """Write the flat index ``(unit, bin)`` of each value to ``indices``; -1 outside of the range.
 
@@ -87,7 +89,7 @@ def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, in
         indices[j] = j * bins + min(k, top) if inside else -1
 
 
-@compiled
+@jit
 def count(
     first: int, last: int, values: Any, order: Any, rows: Any, low: Any, high: Any, step: Any, scale: Any, counts: Any
 ) -> None:

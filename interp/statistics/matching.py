@@ -131,7 +131,7 @@ def uniform(seed: int, number: int, sample: np.ndarray, step: np.ndarray) -> np.
     return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def donor_tokens(
+def match_donors(
     donors: Labels, tokens: Labels, given: Sequence[str] = ("input",), *, draws: int = 8, seed: int = 0
 ) -> np.ndarray:
     """Return the donor of each token: a random token of another source with the same labels.

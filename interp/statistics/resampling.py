@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp.errors import OptionError
-from interp.selection import source_hash
+from interp.selection import hash_sources
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,7 +18,7 @@ GROUPS = 20  # jackknife groups; with fewer than half of them the standard error
 ALIKE = 5  # minimal number of blocks that are permuted among each other
 
 
-def source_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int64]:
+def jackknife_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int64]:
     """Return the jackknife group of each token, 0 to ``groups`` - 1; tokens of one source share a group.
 
     Parameters
@@ -26,17 +26,17 @@ def source_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int
     sources : array (token,) of int
         Source of each token.
     groups : int
-        Number of groups. Groups use the low bits of the hash, `interp.halves` the high ones.
+        Number of groups. Groups use the low bits of the hash, `interp.split_by_source` the high ones.
 
     Returns
     -------
     array (token,) of int64
     """
     values, inverse = np.unique(sources, return_inverse=True)
-    return (source_hash(values) % np.uint64(groups)).astype(np.int64)[inverse]
+    return (hash_sources(values) % np.uint64(groups)).astype(np.int64)[inverse]
 
 
-def block_shuffles(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
+def permute_sources(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
     """Yield permutations of whole sources; ``labels[order]`` is independent of the tokens under the null.
 
     The sequence is split into one block per source, and blocks are permuted. Labels that depend on each other stay
@@ -124,10 +124,10 @@ def jackknife(
     return np.asarray(n * whole - (n - 1) * mean), np.asarray(error)
 
 
-def stratified_shuffles(
+def permute_sources_within(
     sources: NDArray[Any], strata: NDArray[Any] | None, *, draws: int, seed: int = 0
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield permutations of whole sources as `block_shuffles` does, within each stratum separately.
+    """Yield permutations of whole sources as `permute_sources` does, within each stratum separately.
 
     Parameters
     ----------
@@ -146,12 +146,12 @@ def stratified_shuffles(
         A permutation of the positions.
     """
     if strata is None:
-        yield from block_shuffles(sources, draws=draws, seed=seed)
+        yield from permute_sources(sources, draws=draws, seed=seed)
         return
     members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-    seeds = [seed + int(source_hash(strata[tokens[:1]])[0] >> np.uint64(1)) for tokens in members]
+    seeds = [seed + int(hash_sources(strata[tokens[:1]])[0] >> np.uint64(1)) for tokens in members]
     within = [
-        block_shuffles(sources[tokens], draws=draws, seed=own) for tokens, own in zip(members, seeds, strict=True)
+        permute_sources(sources[tokens], draws=draws, seed=own) for tokens, own in zip(members, seeds, strict=True)
     ]
     for orders in zip(*within, strict=True):
         permutation = np.empty(len(sources), np.int64)
@@ -160,7 +160,7 @@ def stratified_shuffles(
         yield permutation
 
 
-def interval(
+def jackknife_interval(
     estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends ``estimate ± t(G - 1) error`` of a jackknife confidence interval.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def random_rotation(size: int, seed: int | list[int] = 0) -> NDArray[np.float64]:
+def haar_rotation(size: int, seed: int | list[int] = 0) -> NDArray[np.float64]:
     """Return a random orthogonal matrix from the uniform (Haar) distribution.
 
     It is the Q factor of a Gaussian matrix, with the signs of the columns chosen so that the diagonal of R is positive

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def pooled_p(observed: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
+def permutation_pvalue(observed: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
     """Return the permutation p-values ``(1 + #{null >= observed}) / (1 + #null)``, with one pooled null distribution.
 
     Parameters
@@ -32,7 +32,7 @@ def pooled_p(observed: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray((1 + above) / (1 + pool.size), np.float64)
 
 
-def false_discovery(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
+def fdr(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> NDArray[np.float64]:
     """Return q-values: the smallest false discovery rate at which each test would be significant.
 
     Parameters

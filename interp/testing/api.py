@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from interp.testing.conformance.runner import Outcome
 
 
-def conformance(
+def check_plugin_test(
     plugin: object,
     *,
     options: Mapping[str, Any] | None = None,
@@ -21,7 +21,7 @@ def conformance(
 ) -> Callable[[Any], None]:
     """Return a pytest test with one case per object of a plugin and rule.
 
-    A test file needs only ``test_conformance = interp.testing.conformance(my_plugin)``. Objects run on the network of
+    A test file needs only ``test_conformance = interp.testing.check_plugin_test(my_plugin)``. Objects run on the network of
     `toy`; rules that don't apply to an object are skipped with a reason.
 
     Parameters
@@ -31,7 +31,7 @@ def conformance(
     options : mapping of str to mapping or callable, optional
         Options by the name of an object (``"viewer …"`` if a probe has the same name): a mapping, or a function
         ``toy -> mapping``. Required options are filled in from the toy if it has them: ``model``, ``batches``,
-        ``wiring``, ``unit``, ``units``, ``pair``, ``ranking``. ``"toy_sources": 4`` makes the toy smaller for slow
+        ``connectivity``, ``unit``, ``units``, ``pair``, ``ranking``. ``"toy_sources": 4`` makes the toy smaller for slow
         objects.
     expected_failures : mapping of str to str, optional
         ``{"object/rule": reason}``. An expected failure that passes is reported as a failure.
@@ -63,7 +63,7 @@ def conformance(
     return pytest.mark.parametrize("check", plugin_checks, ids=lambda check: check.id)(test)  # type: ignore[no-any-return]
 
 
-def check(
+def check_plugin(
     plugin: object,
     *,
     options: Mapping[str, Any] | None = None,
@@ -74,7 +74,7 @@ def check(
     Parameters
     ----------
     plugin, options, expected_failures
-        As in `conformance`.
+        As in `check_plugin_test`.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def check(
 
 
 @contextmanager
-def host(*plugins: object) -> Iterator[Registry]:
+def isolated_registry(*plugins: object) -> Iterator[Registry]:
     """Replace the installed plugins with these ones until the block ends.
 
     Parameters
@@ -108,10 +108,10 @@ def host(*plugins: object) -> Iterator[Registry]:
     PluginError
         A plugin can't be registered; see `interp.register`.
     """
-    from interp.registry import Registry, isolated
+    from interp.registry import Registry, use_registry
     from interp.testing.conformance.runner import named
 
     by_name = {one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__): one for one in plugins}
     resolved = {name: named(one) if isinstance(one, str) else one for name, one in by_name.items()}
-    with isolated(Registry(resolved)) as registry:
+    with use_registry(Registry(resolved)) as registry:
         yield registry

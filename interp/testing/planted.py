@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from interp.base import Batch
-from interp.schema import unit_name
+from interp.schema import format_unit_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -198,7 +198,7 @@ def planted_kinds() -> dict[str, str]:
     """Return the kind of each unit of quantity h, by name."""
     sides = {"forward": FORWARD, "backward": BACKWARD}
     return {
-        unit_name("lstm", "h", index, 0, direction): kind
+        format_unit_name("lstm", "h", index, 0, direction): kind
         for direction, numbers in sides.items()
         for index, kind in enumerate(kinds_of(numbers))
     }
@@ -223,7 +223,7 @@ EXPECTATIONS: Mapping[str, Mapping[str, bool | str]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Planted:
+class PlantedCapture:
     """Network and text with known ground truth.
 
     Attributes
@@ -248,7 +248,7 @@ class Planted:
     expectations: Mapping[str, Mapping[str, bool | str]]
 
 
-def planted(seed: int = 0, *, sources: int = 400) -> Planted:
+def planted_network(seed: int = 0, *, sources: int = 400) -> PlantedCapture:
     """Return a biLSTM with hand-set weights and text from a known distribution.
 
     Kinds of units, four each: detector (encodes a neighbour letter that predicts the output with probability 0.9),
@@ -270,4 +270,4 @@ def planted(seed: int = 0, *, sources: int = 400) -> Planted:
     -------
     Planted
     """
-    return Planted(PlantedNetwork().eval(), PlantedText(seed, sources), planted_kinds(), EXPECTATIONS)
+    return PlantedCapture(PlantedNetwork().eval(), PlantedText(seed, sources), planted_kinds(), EXPECTATIONS)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interp.activations.wiring import wiring
+from interp.activations.wiring import connectivity
 from interp.api.capture import capture
 from interp.base import Batch
 from interp.errors import OptionError
@@ -111,7 +111,7 @@ class Toy:
     @cached_property
     def wiring(self) -> xr.Dataset:
         """Connectivity of the units: ``(lower_unit, upper_unit)``."""
-        return wiring(self.model, self.batches)
+        return connectivity(self.model, self.batches)
 
     @property
     def unit(self) -> str:
@@ -143,7 +143,7 @@ def _cached_toy(kind: str, seed: int, sources: int) -> Toy:
 
 
 def made(kind: str, seed: int, sources: int) -> Toy:
-    """Return the toy of `interp.testing.toy`, with its own copy of the activations."""
+    """Return the toy of `interp.testing.toy_capture`, with its own copy of the activations."""
     if kind not in KINDS:
         raise OptionError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
     toy = _cached_toy(kind, seed, sources)
@@ -157,7 +157,7 @@ def without(acts: xr.Dataset, labels: Sequence[str]) -> xr.Dataset:
     return acts.drop_vars([name for name in token_labels if name not in names])
 
 
-def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
+def toy_capture(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     """Return a small bidirectional network with its text and activations, for quick tests.
 
     Parameters
@@ -172,7 +172,7 @@ def toy(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     Returns
     -------
     Toy
-        Fields ``model``, ``batches``, ``acts`` ``(token, unit)``, ``wiring``, and the names ``unit``, ``units`` and
+        Fields ``model``, ``batches``, ``acts`` ``(token, unit)``, ``connectivity``, and the names ``unit``, ``units`` and
         ``pair``.
 
     Raises

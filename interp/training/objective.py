@@ -16,7 +16,7 @@ from interp.errors import OptionError, PluginError
 from interp.registry import registry
 from interp.signatures import known_options
 from interp.training.live_units import Change, Ears, Heard, Hearing
-from interp.training.penalty import BRANCHES, Live, Penalty
+from interp.training.penalty import BRANCHES, Penalty, PenaltyInputs
 
 
 class Penalised:
@@ -105,10 +105,10 @@ def cast(precision: torch.dtype) -> torch.autocast:
     return torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32)
 
 
-def live_of(heard: Heard, hearing: Hearing, output: Any) -> Live:
+def live_of(heard: Heard, hearing: Hearing, output: Any) -> PenaltyInputs:
     """Return the inputs of a penalty, in float32 or higher precision."""
     values, edited = heard.value(), heard.edited()
-    return Live(
+    return PenaltyInputs(
         tuple(heard.every),
         full(values),
         full(edited) if heard.function is not None else full(values),

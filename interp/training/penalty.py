@@ -17,7 +17,7 @@ BRANCHES = ("task", "own")
 
 
 @dataclass(frozen=True)
-class Live:
+class PenaltyInputs:
     """Activations of the units of a penalty in one forward, with gradients and without padding.
 
     Tokens are ordered by sample and step, as the labels are.
@@ -64,7 +64,7 @@ class Penalty(ABC):
         Forward that `edit` acts on: ``task`` is the forward of the task's loss, ``own`` a separate forward of the same
         batch for this penalty alone.
     units : str, sequence of str, mapping or None
-        Names, or labels as for `pick`, such as ``{"module": "hidden"}``. None selects the output of the last recurrent
+        Names, or labels as for `select`, such as ``{"module": "hidden"}``. None selects the output of the last recurrent
         module: ``h`` of its last layer in all directions.
     version : str
         Version of the penalty; raise it when numbers change.
@@ -75,7 +75,7 @@ class Penalty(ABC):
     version: ClassVar[str] = "1"
     units: Any = None
 
-    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: B027
+    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: B027
         """Create trainable parameters and buffers, once, from the first batch; torch's generator is seeded before.
 
         Parameters
@@ -87,7 +87,7 @@ class Penalty(ABC):
         """
 
     @abstractmethod
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
         """Return the scalar penalty, which is added to the loss times the weight of the penalty."""
 
     def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:  # noqa: ARG002

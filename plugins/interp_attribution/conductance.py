@@ -37,7 +37,7 @@ class StraightLinePath:
     data : AttributionData
         Tokens to explain.
     units : Any
-        Units, as `interp.Leaves` takes them.
+        Units, as `interp.adapters.ActivationGradients` takes them.
     offsets : array (offset,) of int
         Steps of the units, relative to the token's own.
     scope : str
@@ -115,10 +115,11 @@ def unit_conductance(
         ``target_value`` and ``baseline_value``.
     """
     import torch
+    from interp.adapters import ActivationGradients
 
-    from interp import Leaves, intervene
+    from interp import intervene
 
-    points, leaves = make_path_batch(tokens, path.n_steps), Leaves(path.units, seen_by=path.scope)
+    points, leaves = make_path_batch(tokens, path.n_steps), ActivationGradients(path.units, seen_by=path.scope)
     batch = tokens.inputs.make_batch(points.x, points.sample)
     with intervene(path.data.model, leaves, batch=batch, check="none"):
         target = points.target_value(path.data.readout, points.x)

@@ -48,7 +48,7 @@ def attribution(
     Parameters
     ----------
     acts : Dataset (token, unit)
-        Tokens to explain: any part of a capture, such as ``interp.pick(acts, input="t", output="ծ")``.
+        Tokens to explain: any part of a capture, such as ``interp.select(acts, input="t", output="ծ")``.
     model : Module
         Captured model.
     batches : Batch, tensor, PackedSequence or iterable of those

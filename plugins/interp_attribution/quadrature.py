@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import interval, jackknife, source_groups
+from interp.statistics import jackknife, jackknife_groups, jackknife_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -91,7 +91,7 @@ def source_means(
     sums, counts = (np.zeros((len(unique), *values.shape[1:])) for _ in range(2))
     np.add.at(sums, inverse, np.where(valid, values, 0))
     np.add.at(counts, inverse, valid)
-    groups = source_groups(unique)
+    groups = jackknife_groups(unique)
     by_source = np.where(counts > 0, sums / np.maximum(counts, 1), 0)
 
     def mean(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -102,7 +102,7 @@ def source_means(
     if present.size < 2:
         return estimate, np.full_like(estimate, np.nan), np.full_like(estimate, np.nan)
     corrected, error = jackknife(estimate, np.stack([mean(groups != group) for group in present]))
-    return estimate, *interval(corrected, error, present.size)
+    return estimate, *jackknife_interval(corrected, error, present.size)
 
 
 class RunningMean:

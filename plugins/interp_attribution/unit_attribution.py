@@ -49,11 +49,11 @@ def unit_attribution(
     Parameters
     ----------
     acts : Dataset (token, unit)
-        Tokens to explain: any part of a capture, such as ``interp.pick(acts, input="t", output="ծ")``.
+        Tokens to explain: any part of a capture, such as ``interp.select(acts, input="t", output="ծ")``.
     model, batches, target, contrast_with, output, baseline, n_baselines, baseline_pool, embedding, seed
         See the probe ``attribution``.
     units : str, sequence of str, mapping or Dataset, optional
-        Units as `interp.Leaves` takes them, by default those of ``acts``.
+        Units as `interp.adapters.ActivationGradients` takes them, by default those of ``acts``.
     offset : int or sequence of int
         Steps of the units relative to the token's own: 0 the same step, -1 the one before.
     scope : {"recurrence", "readout"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from interp import OptionError, dataset, rotate
+from interp import OptionError, make_dataset, rotate_basis
 from interp_causal.estimators import log_odds
 from interp_causal.evaluation_tokens import DonorValues, EvaluationTokens, Labels, has_donor, token_labels
 from interp_causal.linear_readout import LinearReadout, logit_units
@@ -126,14 +126,14 @@ class LinearBackend:
 
 
 def layer_rotations(acts: xr.Dataset, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the columns ``(unit,)`` and the rotation ``(unit, direction)`` of each layer that `interp.rotate` rotates.
+    """Return the columns ``(unit,)`` and the rotation ``(unit, direction)`` of each layer that `interp.rotate_basis` rotates.
 
     Parameters
     ----------
     acts : Dataset (token, unit)
         A capture.
     seed : int
-        Seed of `interp.rotate`.
+        Seed of `interp.rotate_basis`.
     """
     codes = np.stack([np.unique(acts[name].values, return_inverse=True)[1] for name in LAYER_COORDS])
     layers = np.unique(codes, axis=1, return_inverse=True)[1].reshape(-1)
@@ -142,15 +142,15 @@ def layer_rotations(acts: xr.Dataset, seed: int) -> list[tuple[np.ndarray, np.nd
         columns = np.flatnonzero(layers == layer)
         labels = {name: acts[name].values[columns] for name in ("unit", *LAYER_COORDS, "index")}
         rows = np.arange(columns.size)
-        one_hot = dataset(np.eye(columns.size), labels, {"sample": rows, "step": 0 * rows, "source": rows})
-        rotations.append((columns, rotate(one_hot, seed)["activation"].values))
+        one_hot = make_dataset(np.eye(columns.size), labels, {"sample": rows, "step": 0 * rows, "source": rows})
+        rotations.append((columns, rotate_basis(one_hot, seed)["activation"].values))
     return rotations
 
 
 class RotatedBackend(LinearBackend):
     """Logits with directions of a rotated layer ablated: the control for curves about single units.
 
-    Columns stand for the directions of `interp.rotate`. The component of a token along an ablated direction is replaced
+    Columns stand for the directions of `interp.rotate_basis`. The component of a token along an ablated direction is replaced
     by that of its donor, and the other components of the layer are unchanged.
 
     Parameters

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import SceneView, SchemaError, captions, lettering, scene, viewer
+from interp import SceneView, SchemaError, viewer
+from interp.plotting import GREY_NOTE, format_caption, format_counts, format_pair, has_enough_data, scene
 from interp_causal.panel import Panel, limits, number
 
 if TYPE_CHECKING:
@@ -164,8 +165,8 @@ def _legend(curve: xr.Dataset) -> list[scene.Shape]:
             scene.Text(x + 44, 12, f"{orders:,} random orders: mean and middle 95 %", 14),
         ]
     n = (int(curve["tokens"]), int(curve["sources"]))
-    color = "ink" if captions.enough(*n) else "muted"
-    return [*shapes, scene.Text(LEFT + 2 * WIDTH + GAP, 12, f"n = {captions.counts(*n)}", 14, "end", color)]
+    color = "ink" if has_enough_data(*n) else "muted"
+    return [*shapes, scene.Text(LEFT + 2 * WIDTH + GAP, 12, f"n = {format_counts(*n)}", 14, "end", color)]
 
 
 @viewer(name="ablation-curves")
@@ -189,14 +190,14 @@ def ablation_curves(curve: xr.Dataset) -> AblationCurves:
             f"{', '.join(map(str, curve.data_vars))}."
         )
     options = json.loads(str(curve.attrs.get("options") or "{}"))
-    name = lettering.pair(str(options.get("pair") or ""))
+    name = format_pair(str(options.get("pair") or ""))
     units, n = int(curve["k"].values[-1]), (int(curve["tokens"]), int(curve["sources"]))
-    parts = [f"pair {name or 'not named'}, n = {captions.counts(*n)} tokens / sources"]
-    parts += [captions.GREY] * (not captions.enough(*n))
+    parts = [f"pair {name or 'not named'}, n = {format_counts(*n)} tokens / sources"]
+    parts += [GREY_NOTE] * (not has_enough_data(*n))
     parts.append(f"{units:,} units; effects are log-odds of the correct output, intact minus ablated")
     return AblationCurves(
         title=f"{name} · ablation" if name else "Ablation",
-        caption=captions.caption(curve, *parts, **{key: options[key] for key in CAPTION_OPTIONS if key in options}),
+        caption=format_caption(curve, *parts, **{key: options[key] for key in CAPTION_OPTIONS if key in options}),
         summary=summary(curve, name),
         data={"curve": curve},
     )

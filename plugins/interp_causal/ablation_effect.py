@@ -137,7 +137,7 @@ def ablation_effect(
     ----------
     acts : Dataset (token, unit)
         A capture with the units, all units of the dense layers above them, and the logits (units with a symbol). Its
-        tokens are also the donors. Choose groups on one part of `interp.halves`, and measure on the other.
+        tokens are also the donors. Choose groups on one part of `interp.split_by_source`, and measure on the other.
     model : Module
         Captured model.
     groups : mapping of str to sequence of str

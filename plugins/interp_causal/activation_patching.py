@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, jackknife, probe, source_groups
+from interp import OptionError, probe
+from interp.statistics import jackknife, jackknife_groups
 from interp_causal.ablation_backends import AblationOptions, edit_scope
 from interp_causal.ablation_effect import make_setup, unit_columns
 from interp_causal.estimators import log_odds, source_weights
@@ -196,7 +197,7 @@ def restored_share(part: np.ndarray, whole: np.ndarray, source: np.ndarray) -> t
         weights = source_weights(source, mask)
         return float((weights @ part) / (weights @ whole))
 
-    groups = source_groups(source)
+    groups = jackknife_groups(source)
     present = np.unique(groups)
     estimate = ratio(np.ones(len(source), bool))
     if present.size < 2:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, SchemaError, UnknownNameError, captions, lettering, scene, viewer
+from interp import OptionError, SceneView, SchemaError, UnknownNameError, viewer
+from interp.plotting import (
+    GREY_NOTE,
+    format_caption,
+    format_counts,
+    format_pair,
+    has_enough_data,
+    scene,
+    show_invisible,
+    truncate_middle,
+)
 from interp_causal.estimators import mean_with_interval, source_weights
 from interp_causal.panel import Panel, limits, number
 
@@ -70,9 +80,9 @@ class ContextReach(SceneView):
 
 def _panel(panel: Panel, frame: pd.DataFrame, group: Mapping[Any, Any], is_first: bool) -> list[scene.Shape]:
     """Return the title, axes and bars of a group; in grey for few tokens or sources."""
-    has_enough = captions.enough(group["tokens"], group["sources"])
+    has_enough = has_enough_data(group["tokens"], group["sources"])
     ink, color = ("ink", "s20") if has_enough else ("muted", "missing")
-    n = captions.counts(group["tokens"], group["sources"])
+    n = format_counts(group["tokens"], group["sources"])
     shapes: list[scene.Shape] = [
         scene.Text(panel.left, panel.top - 16, _display_name(group["group"], 6), 17, color=ink, mono=True),
         scene.Text(panel.left + panel.width, panel.top - 16, f"n = {n}", 13, "end", ink),
@@ -99,7 +109,7 @@ def _bar(panel: Panel, row: Mapping[Any, Any], color: str) -> list[scene.Shape]:
         return []
     width = 0.78 * (panel.x(1) - panel.x(0))
     x, y, bottom = panel.x(row["offset"]), panel.y(row["mean"]), panel.y(0)
-    n = captions.counts(int(row["tokens"]), int(row["sources"]))
+    n = format_counts(int(row["tokens"]), int(row["sources"]))
     note = f"{offset_text(int(row['offset']))}\nmean |attribution| {number(row['mean'])}\n"
     note += f"95 % interval {number(row['ci_low'])} to {number(row['ci_high'])}\nn = {n}"
     key = f"{row['group']} {int(row['offset'])}"
@@ -209,10 +219,10 @@ def context_reach(
     parts.append(f"{len(selection)} of {np.unique(names).size} {PLURALS[group_by]}, mean over sources of the mean over "
                  "tokens")  # fmt: skip
     parts.append("lines: 95 % jackknife interval")
-    parts += [captions.GREY] * (not all(map(captions.enough, table["tokens"], table["sources"])))
+    parts += [GREY_NOTE] * (not all(map(has_enough_data, table["tokens"], table["sources"])))
     return ContextReach(
         title="Context reach" + (f" · {_display_name(selection[0])}" if len(selection) == 1 else ""),
-        caption=captions.caption(attribution, *parts, group_by=group_by, max_offset=max_offset),
+        caption=format_caption(attribution, *parts, group_by=group_by, max_offset=max_offset),
         summary=summary(frame, table),
         data={"reach": frame, "groups": table},
     )
@@ -315,4 +325,4 @@ def summary(frame: pd.DataFrame, groups: pd.DataFrame) -> str:
 
 def _display_name(name: str, limit: int = 8) -> str:
     """Return a pair or letter for a title, at most ``limit`` characters per label."""
-    return lettering.pair(name, limit) if "=>" in name else lettering.short(lettering.visible(name), limit)
+    return format_pair(name, limit) if "=>" in name else truncate_middle(show_invisible(name), limit)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import jackknife, source_groups
+from interp.statistics import jackknife, jackknife_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -93,7 +93,7 @@ def mean_with_interval(values: NDArray[Any], sources: NDArray[Any]) -> tuple[flo
     """
     from scipy.stats import t
 
-    groups = source_groups(np.asarray(sources))
+    groups = jackknife_groups(np.asarray(sources))
     present = np.unique(groups)
     if not present.size:
         return np.nan, np.nan, np.nan
@@ -130,7 +130,7 @@ def difference_with_interval(
     def gap(mask: NDArray[np.bool_]) -> float:
         return float((source_weights(sources, first & mask) - source_weights(sources, second & mask)) @ values)
 
-    groups = source_groups(np.asarray(sources))
+    groups = jackknife_groups(np.asarray(sources))
     present = [g for g in np.unique(groups) if (first & (groups != g)).any() and (second & (groups != g)).any()]
     if not first.any() or not second.any():
         return np.nan, np.nan, np.nan

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from interp import scene
+from interp.plotting import scene
 
 
 def plain(value: float) -> float:
@@ -60,7 +60,7 @@ class Panel:
             Draw the y values left of the grid lines.
         """
         shapes: list[scene.Shape] = []
-        for value in scene.ticks(*self.up, most):
+        for value in scene.nice_ticks(*self.up, most):
             y = self.y(value)
             shapes.append(scene.Edge(self.left, y, self.left + self.width, y, "muted" if value == 0 else "line"))
             if name:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp import OptionError, SchemaError, captions, lettering, one_unit, pick, viewer
+from interp import OptionError, SchemaError, select, viewer
+from interp.plotting import format_caption, format_pair, select_unit, truncate_middle
 from interp_cell_strips.cell_strips import CellStrips
 from interp_cell_strips.data import MAX_CHARACTERS, SIGMOID_GATES, scale_limits, select_units
 from interp_cell_strips.line_wrapping import interleave_sources
@@ -106,8 +107,8 @@ def attribution_strip(
     options = {"unit": unit} | {option: value for option, value in filters.items() if value}
     options |= {"context": context, "max_targets": max_targets}
     return AttributionStrip(
-        title=f"{lettering.pair(name) or 'Targets'} · {lettering.short(unit)}",
-        caption=captions.caption(acts, window, describe_attribution(attribution), **options),
+        title=f"{format_pair(name) or 'Targets'} · {truncate_middle(unit)}",
+        caption=format_caption(acts, window, describe_attribution(attribution), **options),
         summary=_summary(strips, unit),
         data={"strips": strips},
         line_width=2 * context + 1,
@@ -118,7 +119,7 @@ def to_source_steps(attribution: xr.Dataset, unit: str) -> xr.Dataset:
     """Return attributions of inputs unchanged, and the conductance of a unit in the same layout."""
     if "conductance" not in attribution:
         return attribution
-    conductance = one_unit(attribution, unit)["conductance"]
+    conductance = select_unit(attribution, unit)["conductance"]
     values = conductance.values.reshape(attribution.sizes["token"], -1)
     step = attribution["step"].values[:, None] + np.atleast_1d(conductance["offset"].values)
     row, column = np.nonzero(step >= 0)
@@ -154,7 +155,7 @@ def select_targets(
     labels: dict[str, Any] = {
         name: list(values) for name, values in (("sample", samples), ("step", steps)) if values is not None
     }
-    targets = pick(attribution, **labels)
+    targets = select(attribution, **labels)
     if pair:
         ends = (targets[name].values.astype(str).tolist() for name in ("input", "output"))
         labels["pair"] = pair
@@ -242,7 +243,7 @@ def _summary(strips: xr.Dataset, unit: str) -> str:
     largest = zip(mean.index.tolist()[:3], mean.tolist()[:3], strict=True)
     offsets = ", ".join(f"{offset_in_words(offset)} ({value:.2f})" for offset, value in largest)
     return (
-        f"The activation of {lettering.short(unit)} behind each letter, and the letter's attribution to the framed "
+        f"The activation of {truncate_middle(unit)} behind each letter, and the letter's attribution to the framed "
         f"output as an underline. Largest mean over these lines: {offsets}."
     )
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp import OptionError, captions, lettering, palette, pick, viewer
+from interp import OptionError, select, viewer
+from interp.plotting import colors, format_caption, format_counts, truncate_middle
 from interp_cell_strips.cell_strips import LABELS, LINE_WIDTH, Strips, format_signed
 from interp_cell_strips.data import MAX_CHARACTERS, lay_out_lines, scale_limits, select_characters
 from interp_cell_strips.rows import Cell, Row, Scale, colored_row, output_row, position_notes
@@ -73,7 +74,7 @@ def _rows(part: xr.Dataset) -> Iterator[Row]:
     yield output_row("after", columns, after, right, changed, values=odds[1])
     if "change" in part:
         change, limit = part["change"].values, float(part["scale_max"])
-        yield colored_row("unit", "change", columns, right, change, limit, palette.diverging)
+        yield colored_row("unit", "change", columns, right, change, limit, colors.diverging)
 
 
 @viewer(requires=("input", "output"))
@@ -122,16 +123,16 @@ def before_after(
         )
     comparison = compare_runs(acts, select_draw(edited, draw), candidates)
     numbers = first_changed_sample(comparison) if samples is None else list(samples)
-    selected = pick(comparison, sample=numbers)
+    selected = select(comparison, sample=numbers)
     lines, _ = select_characters(selected, "", 0, line_width, min(max_characters, MAX_CHARACTERS))
     text = lay_out_lines(selected, lines)
-    names = lettering.short(", ".join(map(str, numbers)))
+    names = truncate_middle(", ".join(map(str, numbers)))
     window = f"{text.sizes['character']} characters of sample{'s' * (len(numbers) > 1)} {names} shown, "
-    edits = lettering.short("; ".join(json.loads(edited.attrs.get("edits", "[]"))) or "not named", 300)
+    edits = truncate_middle("; ".join(json.loads(edited.attrs.get("edits", "[]"))) or "not named", 300)
     caption_options: dict[str, Any] = {"candidates": candidates} | ({"draw": draw} if "draw" in edited.coords else {})
     return BeforeAfter(
         title="Before and after",
-        caption=captions.caption(acts, window + _changed_counts(comparison), f"edits {edits}", **caption_options),
+        caption=format_caption(acts, window + _changed_counts(comparison), f"edits {edits}", **caption_options),
         summary=_summary(text),
         data={"characters": text},
         line_width=line_width,
@@ -142,7 +143,7 @@ def select_draw(edited: xr.Dataset, draw: int) -> xr.Dataset:
     """Return one of several draws; raise `OptionError` if there is no such draw."""
     if "draw" not in edited.coords:
         return edited
-    selected = pick(edited, draw=draw)
+    selected = select(edited, draw=draw)
     if not selected.sizes["token"]:
         draws = np.unique(edited["draw"].values)
         raise OptionError(f"There is no draw {draw}; the edit has draws {draws.min()} to {draws.max()}.")
@@ -246,7 +247,7 @@ def first_changed_sample(comparison: xr.Dataset) -> list[int]:
 
 def _changed_counts(comparison: xr.Dataset) -> str:
     changed = comparison["changed"].values
-    n = captions.counts(int(changed.sum()), np.unique(comparison["source"].values[changed]).size)
+    n = format_counts(int(changed.sum()), np.unique(comparison["source"].values[changed]).size)
     return f"{n} tokens / sources changed in total"
 
 

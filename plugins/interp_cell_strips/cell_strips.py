@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, lettering, render, scene, viewer
+from interp import OptionError, SceneView, viewer
+from interp.plotting import format_caption, pluralize, render, scene, show_invisible, truncate_middle
 from interp_cell_strips.data import SIGMOID_GATES, strips_dataset
 from interp_cell_strips.minimap import draw_minimap
 from interp_cell_strips.rows import Row, Scale, iter_lines, list_scales, render_html
@@ -175,18 +176,18 @@ def cell_strips(
     strips = strips_dataset(
         acts, units, around, context, line_width, max_characters, samples, sources, show_predictions
     )
-    text = lettering.short(lettering.visible(around), 30)
-    window = captions.some(strips.sizes["character"], "character")
-    window += f" of {captions.some(np.unique(strips['source'].values).size, 'source')} shown"
+    text = truncate_middle(show_invisible(around), 30)
+    window = pluralize(strips.sizes["character"], "character")
+    window += f" of {pluralize(np.unique(strips['source'].values).size, 'source')} shown"
     options: dict[str, Any] = {
-        "around": lettering.short(around),
+        "around": truncate_middle(around),
         "context": context,
         "samples": samples,
         "sources": sources,
     }
     return CellStrips(
         title=text or "Cell strips",
-        caption=captions.caption(acts, window, **{name: value for name, value in options.items() if value}),
+        caption=format_caption(acts, window, **{name: value for name, value in options.items() if value}),
         summary=_summary(strips, text),
         data={"strips": strips},
         line_width=line_width,
@@ -196,15 +197,15 @@ def cell_strips(
 def _summary(strips: xr.Dataset, text: str) -> str:
     inside = strips["inside"].values
     if not inside.any() or inside.all():
-        units = captions.some(strips.sizes["unit"], "unit")
+        units = pluralize(strips.sizes["unit"], "unit")
         return f"The text letter by letter; the background of each letter is the activation of {units}."
     values = strips["activation"].values.astype(float)
     means = zip(strips["unit"].values.tolist(), values[inside].mean(0), values[~inside].mean(0), strict=True)
     parts = [
-        f"{lettering.short(str(unit))} {format_signed(mean)} against {format_signed(other)}"
+        f"{truncate_middle(str(unit))} {format_signed(mean)} against {format_signed(other)}"
         for unit, mean, other in means
     ]
-    more = f"; and {captions.some(len(parts) - 4, 'unit')} more" if len(parts) > 4 else ""
+    more = f"; and {pluralize(len(parts) - 4, 'unit')} more" if len(parts) > 4 else ""
     return f"Mean activation inside {text} against the other characters shown: {'; '.join(parts[:4])}{more}."
 
 

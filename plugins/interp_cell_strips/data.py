@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, one_unit, pick
+from interp import OptionError, select
+from interp.plotting import select_unit
 from interp_cell_strips.line_wrapping import (
     context_windows,
     find_occurrences,
@@ -41,7 +42,7 @@ def select_units(acts: xr.Dataset, units: str | Sequence[str]) -> xr.Dataset:
         first = str(acts["unit"].values[0]) if acts.sizes["unit"] else "lstm.0.forward.h.0"
         raise OptionError(f"Cell strips show 1 to {MAX_UNITS} units; got {len(names)}. Type units=[{first!r}, …].")
     for name in names:
-        one_unit(acts, name)
+        select_unit(acts, name)
     return acts.sel(unit=names)
 
 
@@ -130,7 +131,7 @@ def strips_dataset(
     groups = list(zip(selected["module"].values.tolist(), quantity.tolist(), strict=True))
     limits = scale_limits(values, groups, np.isin(quantity, SIGMOID_GATES))
     labels = {name: list(value) for name, value in (("sample", samples), ("source", sources)) if value is not None}
-    selected, outputs = pick(selected, **labels), output_units(acts)
+    selected, outputs = select(selected, **labels), output_units(acts)
     n_ranks = min(n_predictions, outputs.size)
     max_characters = min(max_characters, MAX_CHARACTERS, MAX_CELLS // (selected.sizes["unit"] + 2 + n_ranks))
     lines, inside = select_characters(selected, around, context, line_width, max_characters)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import lettering, scene
+from interp.plotting import scene, truncate_middle
 from interp_cell_strips.rows import MAX_NAME
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def draw_minimap(strips: xr.Dataset) -> scene.Scene | None:
     shapes.append(scene.Text(LEFT, ROW_HEIGHT / 2 - 3, EXPLANATION, 11.5, color="muted"))
     for row, name in enumerate(names):
         foot = (row + 2) * ROW_HEIGHT
-        label = lettering.short(name, MAX_NAME)
+        label = truncate_middle(name, MAX_NAME)
         shapes.append(scene.Text(LEFT - 14, foot - ROW_HEIGHT / 2 + 3, label, 11.5, "end", mono=True))
         shapes.append(_band(strips["max_share"].values[row], foot, "s9"))
         shapes.append(_band(strips["mean_share"].values[row], foot, "s24"))

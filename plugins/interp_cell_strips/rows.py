@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import lettering, palette
+from interp.plotting import colors, escape, show_invisible, truncate_middle
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,7 +64,7 @@ class Scale:
     @property
     def colors(self) -> list[str]:
         """Names of the colours, in ascending order of value."""
-        high = {"d": palette.DIVERGING_STEPS, "s": palette.SEQUENTIAL_STEPS, "u": palette.UNDER_STEPS}[self.letter]
+        high = {"d": colors.DIVERGING_STEPS, "s": colors.SEQUENTIAL_STEPS, "u": colors.UNDER_STEPS}[self.letter]
         return [f"{self.letter}{step}" for step in range(0 if self.letter == "s" else -high, high + 1)]
 
     @property
@@ -120,7 +120,7 @@ def _likely_rows(part: xr.Dataset, columns: list[int]) -> Iterator[Row]:
     for rank in range(part.sizes.get("rank", 0)):
         letters, probability = part["likely_output"].values[:, rank].tolist(), part["probability"].values[:, rank]
         name = f"{ORDINALS[int(part['rank'].values[rank]) - 1]} likeliest"
-        yield colored_row("likely", name, columns, letters, probability, 1.0, palette.sequential)
+        yield colored_row("likely", name, columns, letters, probability, 1.0, colors.sequential)
 
 
 def output_row(
@@ -140,7 +140,7 @@ def output_row(
             "panel",
             f"{'framed' * (output != target)} {mark}".strip(),
             output == "_",
-            f"right: {lettering.visible(target)}",
+            f"right: {show_invisible(target)}",
         )
         for column, output, target, mark in zip(columns, outputs, right, marks, strict=True)
     )
@@ -151,7 +151,7 @@ def _attribution_row(part: xr.Dataset, columns: list[int]) -> Iterator[Row]:
     """Yield the attribution as a row without letters; values that are NaN have no cell."""
     if "attribution" in part:
         values, letters, limit = part["attribution"].values, [""] * len(columns), float(part["attribution_scale_max"])
-        row = colored_row("underline", "attribution", columns, letters, values, limit, palette.under)
+        row = colored_row("underline", "attribution", columns, letters, values, limit, colors.underline)
         yield replace(row, cells=tuple(cell for cell in row.cells if cell.color != "missing"))
 
 
@@ -178,7 +178,7 @@ def _unit_rows(part: xr.Dataset, columns: list[int], letters: list[str], gates: 
     directions = part["direction"].values.astype(str).tolist()
     names, limits = part["unit"].values.astype(str).tolist(), part["scale_max"].values.tolist()
     for at, (name, direction, limit) in enumerate(zip(names, directions, limits, strict=True)):
-        color = palette.sequential if gates[at] else palette.diverging
+        color = colors.sequential if gates[at] else colors.diverging
         values = part["activation"].values[:, at]
         yield colored_row("unit", name, columns, letters, values, limit, color, ARROWS.get(direction, ""))
 
@@ -201,7 +201,7 @@ def list_scales(strips: xr.Dataset, gates: np.ndarray) -> list[Scale]:
 def render_html(lines: Iterable[Sequence[Row]], scales: Sequence[Scale], marks: Sequence[str], line_width: int) -> str:
     """Return the strips as HTML: a table per line of text, then the legend."""
     tables = [list(rows) for rows in lines]
-    name = max(len(lettering.short(row.name, MAX_NAME)) for row in tables[0])
+    name = max(len(truncate_middle(row.name, MAX_NAME)) for row in tables[0])
     style = f"--columns:{line_width};--name:{name}"
     body = "\n".join(map(_table_html, tables))
     return f'<div class="strips" style="{style}">\n{body}\n</div>\n{_legend_html(scales, marks)}'
@@ -213,11 +213,11 @@ def _table_html(rows: Sequence[Row]) -> str:
 
 
 def _row_html(row: Row) -> str:
-    name = lettering.escape(lettering.short(row.name, MAX_NAME))
+    name = escape(truncate_middle(row.name, MAX_NAME))
     head = f'<th scope="row"><bdi>{name}</bdi> <span class="arrow">{row.arrow}</span></th>'
     numbers = ",".join(f"{value:.3g}" if isfinite(value) else "–" for value in row.values)
     values = f' data-values="{numbers}"' if numbers else ""
-    key = f' data-key="{lettering.escape(row.name)}"' if row.kind == "unit" else ""
+    key = f' data-key="{escape(row.name)}"' if row.kind == "unit" else ""
     cells, column = [], 0
     for cell in row.cells:
         cells += ["<td></td>"] * (cell.column - column) + [_cell_html(cell)]
@@ -226,10 +226,10 @@ def _row_html(row: Row) -> str:
 
 
 def _cell_html(cell: Cell) -> str:
-    letter = lettering.visible(cell.letter)
+    letter = show_invisible(cell.letter)
     names = (cell.color, cell.mark, "faint" if cell.faint else "", "long" if len(letter) > 2 else "")
-    note = f' data-note="{lettering.escape(cell.note)}"' if cell.note else ""
-    text = lettering.escape(lettering.short(letter, 3))
+    note = f' data-note="{escape(cell.note)}"' if cell.note else ""
+    text = escape(truncate_middle(letter, 3))
     return f'<td class="{" ".join(filter(None, names))}"{note}>{text}</td>'
 
 
@@ -242,6 +242,6 @@ def _scale_html(scale: Scale) -> str:
     bar = "".join(f'<b class="{color}"></b>' for color in scale.colors[:: 1 if scale.letter == "u" else 2])
     ticks = "".join(f"<span>{end}</span>" for end in scale.ends)
     return (
-        f'<span class="key scale {scale.letter}"><bdi>{lettering.escape(lettering.short(scale.name))}</bdi>'
+        f'<span class="key scale {scale.letter}"><bdi>{escape(truncate_middle(scale.name))}</bdi>'
         f'<span><span class="bar">{bar}</span><span class="ticks">{ticks}</span></span></span>'
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from interp import lettering, scene
+from interp.plotting import scene, show_invisible, truncate_middle
 from interp_cell_strips.rows import MARKS, MAX_NAME, Cell, Row, Scale
 
 CELL_WIDTH, CELL_HEIGHT, LINE_GAP = 24.0, 34.0, 30.0
@@ -19,7 +19,7 @@ def compose_strips(
 ) -> scene.Scene:
     """Return the strips as a scene: lines of text below each other, and the legend at the bottom."""
     blocks = [list(rows) for rows in lines]
-    names = [lettering.short(row.name, MAX_NAME) for rows in blocks[:1] for row in rows if row.kind != "underline"]
+    names = [truncate_middle(row.name, MAX_NAME) for rows in blocks[:1] for row in rows if row.kind != "underline"]
     left = max(map(len, names)) * LETTER_SIZE * 0.61 + 34
     shapes: list[scene.Shape] = []
     y = 0.0
@@ -38,7 +38,7 @@ def compose_strips(
 def _row_shapes(row: Row, left: float, y: float) -> list[scene.Shape]:
     middle = y + CELL_HEIGHT / 2
     shapes: list[scene.Shape] = [
-        scene.Text(left - 28, middle, lettering.short(row.name, MAX_NAME), LETTER_SIZE - 1, "end", mono=True),
+        scene.Text(left - 28, middle, truncate_middle(row.name, MAX_NAME), LETTER_SIZE - 1, "end", mono=True),
         scene.Text(left - 14, middle, row.arrow, LETTER_SIZE, "middle", "muted"),
     ]
     for cell in row.cells:
@@ -47,7 +47,7 @@ def _row_shapes(row: Row, left: float, y: float) -> list[scene.Shape]:
 
 
 def _cell_shapes(cell: Cell, x: float, y: float) -> list[scene.Shape]:
-    letter = lettering.short(lettering.visible(cell.letter), 3)
+    letter = truncate_middle(show_invisible(cell.letter), 3)
     size = LETTER_SIZE if len(letter) == 1 else LETTER_SIZE * 0.8 if len(letter) == 2 else LETTER_SIZE * 0.6
     if not cell.color:
         return [
@@ -90,7 +90,7 @@ def _underline_shapes(row: Row, left: float, y: float) -> list[scene.Shape]:
 
 def _legend(scales: Sequence[Scale], marks: Sequence[str], width: float) -> tuple[list[scene.Shape], float]:
     """Return the shapes of the legend and its height; keys that don't fit in a row move to the next."""
-    keys = [(len(lettering.short(scale.name, 24)) * 8.4 + 68 + BAR_WIDTH, _scale_shapes(scale)) for scale in scales]
+    keys = [(len(truncate_middle(scale.name, 24)) * 8.4 + 68 + BAR_WIDTH, _scale_shapes(scale)) for scale in scales]
     keys += [(CELL_WIDTH + 24 + len(MARKS[mark]) * 8.0, _mark_shapes(mark)) for mark in marks]
     shapes: list[scene.Shape] = []
     x, y = 0.0, 14.0
@@ -102,7 +102,7 @@ def _legend(scales: Sequence[Scale], marks: Sequence[str], width: float) -> tupl
 
 
 def _scale_shapes(scale: Scale) -> list[scene.Shape]:
-    name = lettering.short(scale.name, 24)
+    name = truncate_middle(scale.name, 24)
     start, step = len(name) * 8.4 + 12, BAR_WIDTH / len(scale.colors)
     bar_height = UNDERLINE_HEIGHT if scale.letter == "u" else 14.0
     shapes: list[scene.Shape] = [scene.Text(0, 0, name, 13.5, mono=True)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import jackknife, source_groups
+from interp.statistics import jackknife, jackknife_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -247,7 +247,7 @@ def gain_with_interval(
     """
     from scipy.stats import t
 
-    groups = np.unique(source_groups(sources), return_inverse=True)[1]
+    groups = np.unique(jackknife_groups(sources), return_inverse=True)[1]
     excess = is_correct.astype(float) - is_majority
     total, size = np.bincount(groups, excess), np.bincount(groups)
     gain = excess.mean()

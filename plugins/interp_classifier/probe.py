@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import OptionError, SchemaError, one_unit, pick, probe, source_hash
+from interp import OptionError, SchemaError, probe, select
+from interp.plotting import select_unit
+from interp.statistics import hash_sources
 from interp_classifier.classification import score_problem
 from interp_classifier.problems import find_problems, split_halves, text_features
 from interp_classifier.results import make_result, method_text
@@ -37,7 +39,7 @@ def classifier(
 ) -> xr.Dataset:
     """Accuracy of a logistic regression from units to the output of an input, with baselines that use no units.
 
-    Scaling and weights are fitted on one half of the sources (`interp.halves`, the first), and accuracies are measured
+    Scaling and weights are fitted on one half of the sources (`interp.split_by_source`, the first), and accuracies are measured
     on the other. The result also has: the accuracy of the most frequent label, of a classifier of the input, and of a
     classifier of the letters from two before to two after; a control task, in which each type of token has a random
     label of its own; and the length of an online code. An accuracy depends on the position of the decision threshold:
@@ -102,7 +104,7 @@ def classifier(
     features, missing = text_features(acts, labels[0], control_types)
     results = []
     for problem in problems:
-        problem_seed = int(source_hash(np.array([f"{seed} {problem.name}"]))[0])
+        problem_seed = int(hash_sources(np.array([f"{seed} {problem.name}"]))[0])
         train, test = split_halves(columns, problem, features, interactions)
         results.append(score_problem(train, test, C=C, n_controls=n_controls, seed=problem_seed))
     result = make_result(columns, problems, results, shared, interactions)
@@ -131,8 +133,8 @@ def _check_options(
 def _select_units(acts: xr.Dataset, units: Sequence[str] | None, interactions: bool) -> xr.Dataset:
     """Return the activations of the named units; `OptionError` for too many units with interactions."""
     for name in units or ():
-        one_unit(acts, name)  # raises an error with similar names
-    columns = acts if units is None else pick(acts, unit=list(units))
+        select_unit(acts, name)  # raises an error with similar names
+    columns = acts if units is None else select(acts, unit=list(units))
     if interactions and columns.sizes["unit"] > MAX_INTERACTION_UNITS:
         raise OptionError(
             f"interactions= takes at most {MAX_INTERACTION_UNITS} units; got {columns.sizes['unit']}: name them, "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SchemaError, UnknownNameError, halves
+from interp import OptionError, SchemaError, UnknownNameError, split_by_source
 from interp_classifier.classification import SplitHalf
 
 if TYPE_CHECKING:
@@ -147,11 +147,11 @@ def _make_problems(
 
 
 def _split_rows(acts: xr.Dataset, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices into ``rows`` of the tokens of either half, as `interp.halves` splits them."""
+    """Return the indices into ``rows`` of the tokens of either half, as `interp.split_by_source` splits them."""
     import xarray as xr
 
     tokens = {"source": ("token", acts["source"].values[rows]), "row": ("token", np.arange(rows.size))}
-    train, test = halves(xr.Dataset(coords=tokens))
+    train, test = split_by_source(xr.Dataset(coords=tokens))
     return train["row"].values, test["row"].values
 
 

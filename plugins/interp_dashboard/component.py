@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import param
 from panel.custom import JSComponent
 
-from interp import Selection, palette
+from interp import Selection
+from interp.plotting import colors
 from interp_dashboard.dashboard import Dashboard
 from interp_dashboard.data import DashboardData
 from interp_dashboard.message_handlers import handle_message
@@ -28,7 +29,7 @@ def _color_variables(theme: Mapping[str, str]) -> str:
 
 def stylesheet() -> str:
     """Return the CSS of the page, in the colours of the views."""
-    light, dark = _color_variables(palette.LIGHT), _color_variables(palette.DARK)
+    light, dark = _color_variables(colors.LIGHT), _color_variables(colors.DARK)
     return f".dash{{{light}}}.dash.dark{{{dark}}}\n{_asset('component.css')}"
 
 

@@ -143,7 +143,7 @@ class Dashboard:
                 "sentence", (sentence,), lambda: inference.run_sentence(self.data, sentence)
             )
             return acts
-        text = interp.pick(self._window(), sample=self._sample())
+        text = interp.select(self._window(), sample=self._sample())
         if not text.sizes["token"]:
             raise OptionError(
                 f"Sample {self.selection.sample} is in another window; type its number in the field Sample."

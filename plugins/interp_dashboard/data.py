@@ -140,7 +140,7 @@ class DashboardData:
     def best_unit(self, pair: str) -> str:
         """Return the unit, except outputs, with the largest distance for a pair; without distances the first h."""
         if pair in self.pairs:
-            column = interp.one_pair(self.results["hellinger"], pair)
+            column = interp.plotting.select_pair(self.results["hellinger"], pair)
             distance = np.nan_to_num(column["distance"].values, nan=-1.0) - 9.0 * (column["symbol"].values != "")
             ranked = np.argsort(-distance, kind="stable")
             names = (str(column["unit"].values[at]) for at in ranked)
@@ -154,7 +154,7 @@ class DashboardData:
         if self.model is None:
             return None
         try:
-            return interp.wiring(self.model, self.acts)
+            return interp.connectivity(self.model, self.acts)
         except InterpError:
             return None
 

@@ -77,7 +77,7 @@ def make_edit(spec: Mapping[str, Any], donors: xr.Dataset) -> Edit:
         If the specification is invalid, or there is no such unit.
     """
     unit, replacement = str(spec.get("unit", "")), spec.get("to", "zero")
-    interp.one_unit(donors, unit)
+    interp.plotting.select_unit(donors, unit)
     if replacement == "value":
         value = spec.get("value", 0.0)
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):

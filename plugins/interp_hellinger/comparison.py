@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import SchemaError, interval
+from interp import SchemaError
+from interp.statistics import jackknife_interval
 from interp_hellinger.significance import signed_root
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _with_interval(gap: xr.DataArray, leave_out: xr.DataArray) -> xr.Dataset:
     groups = leave_out.notnull().sum("group")
     squares = ((leave_out - leave_out.mean("group")) ** 2).sum("group") * (groups - 1) / groups.where(groups > 0)
     error = np.sqrt(squares.transpose(*gap.dims).values)
-    ci_low, ci_high = interval(gap.values, error, groups.transpose(*gap.dims).values)
+    ci_low, ci_high = jackknife_interval(gap.values, error, groups.transpose(*gap.dims).values)
     return gap.to_dataset(name="difference").assign(ci_low=(gap.dims, ci_low), ci_high=(gap.dims, ci_high))
 
 
@@ -140,7 +141,7 @@ def selectivity_summary(result: xr.Dataset) -> xr.Dataset:
     ----------
     result : Dataset
         Result of ``hellinger`` with the debiased estimator; select units before, such as
-        ``interp.pick(result, quantity="h")``.
+        ``interp.select(result, quantity="h")``.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from interp import compiled
+from interp.statistics import jit
 from interp_hellinger.count_layout import (
     BINS,
     BITS,
@@ -26,7 +26,7 @@ MIN_TILE = 16  # tokens
 MAX_BYTE = 255  # tokens of a bin after which its byte counters are flushed
 
 
-@compiled
+@jit
 def count_tokens(
     first: int,
     last: int,
@@ -86,7 +86,7 @@ def count_tokens(
         start = stop
 
 
-@compiled
+@jit
 def bin_tile(first: int, last: int, values: Any, rows: Any, plan: Any, edges: Any, not_finite: Any) -> Any:
     """Return the bin of each value, (unit, token): the number of edges not above it, by a branch-free search."""
     bins = np.empty((last - first, rows.size), np.uint8)
@@ -103,7 +103,7 @@ def bin_tile(first: int, last: int, values: Any, rows: Any, plan: Any, edges: An
     return bins
 
 
-@compiled
+@jit
 def count_tile(first: int, bins: Any, positions: Any, plan: Any, classes: Any, groups: Any, counts: Any) -> None:
     """Count each token in the cell of its source group, output class and bin."""
     offset = np.empty(positions.size, np.int64)
@@ -116,7 +116,7 @@ def count_tile(first: int, bins: Any, positions: Any, plan: Any, classes: Any, g
             own[offset[token] + bins[unit, token]] += 1
 
 
-@compiled
+@jit
 def count_permuted_tile(
     first: int, bins: Any, positions: Any, plan: Any, permuted_bits: Any, spread_bits: Any, words: int, null: Any
 ) -> None:
@@ -145,7 +145,7 @@ def count_permuted_tile(
                 n_summed[k] = 0
 
 
-@compiled
+@jit
 def flush_bytes(words: Any, cells: Any) -> None:
     """Add the byte counters in some words to counts, and reset them to 0."""
     byte_counts = words.view(np.uint8)
@@ -154,7 +154,7 @@ def flush_bytes(words: Any, cells: Any) -> None:
     words[:] = 0
 
 
-@compiled
+@jit
 def compare_pairs(
     first: int,
     last: int,
@@ -197,7 +197,7 @@ def compare_pairs(
             permuted_distances(own_null, target, row[OMITTED], by_bin, n_target, n_permutations, permuted[unit, pair])
 
 
-@compiled
+@jit
 def sum_classes(table: Any, target: int, inside: Any, total: Any) -> None:
     """Add up the counts (group, bin) of the target class and of all classes, merging bins if fewer are requested."""
     factor = table.shape[2] // inside.shape[1]
@@ -208,7 +208,7 @@ def sum_classes(table: Any, target: int, inside: Any, total: Any) -> None:
                 total[group, k // factor] += table[group, other, k]
 
 
-@compiled
+@jit
 def write_estimates(inside: Any, total: Any, out: Any) -> None:
     """Write D, AUC and D without each group from counts (group, bin) of the target and of all tokens."""
     p, by_bin = inside.sum(axis=0), total.sum(axis=0)
@@ -225,7 +225,7 @@ def write_estimates(inside: Any, total: Any, out: Any) -> None:
         out[2 + group] = squared_distance(left_p, left_q) if present else np.nan
 
 
-@compiled
+@jit
 def squared_distance(p: Any, q: Any) -> float:
     """Return ``1 - sum sqrt(p q)`` of two histograms of counts, at least 0; NaN if a side is empty."""
     n, m, overlap = p.sum(), q.sum(), 0.0
@@ -236,7 +236,7 @@ def squared_distance(p: Any, q: Any) -> float:
     return max(float(1.0 - overlap / np.sqrt(n * m)), 0.0)
 
 
-@compiled
+@jit
 def permuted_distances(
     null: Any, target: int, omitted: int, total: Any, n_target: float, n_permutations: int, out: Any
 ) -> None:
@@ -260,7 +260,7 @@ def permuted_distances(
         out[number] = max(1.0 - overlap[number] / scale, 0.0)
 
 
-@compiled
+@jit
 def raw_distances(
     first: int, last: int, counts: Any, input_span: Any, target_row: Any, n_target: Any, n_rest: Any, distance: Any
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import source_groups, source_hash, stratified_shuffles
+from interp.statistics import hash_sources, jackknife_groups, permute_sources_within
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -97,8 +97,8 @@ def _permutations(
     """Yield the permutations of the tokens of each input; they do not depend on which other inputs are measured."""
     for name, own in zip(inputs, rows, strict=True):
         own_strata = None if strata is None else strata[own]
-        own_seed = seed + int(source_hash(np.array([name]))[0] >> np.uint64(1))
-        yield stratified_shuffles(sources[own], own_strata, draws=n_permutations, seed=own_seed)
+        own_seed = seed + int(hash_sources(np.array([name]))[0] >> np.uint64(1))
+        yield permute_sources_within(sources[own], own_strata, draws=n_permutations, seed=own_seed)
 
 
 def _permuted_bits(
@@ -116,7 +116,7 @@ def _token_index(order_keys: np.ndarray, rows: np.ndarray) -> dict[str, tuple[st
     """Return the source group of each token, and the sorted keys that identify tokens, with their positions."""
     starts = np.flatnonzero(np.append(True, np.diff(order_keys[:, 0]) != 0))  # tokens are sorted by source
     sizes = np.diff(np.append(starts, len(order_keys)))
-    group = np.repeat(source_groups(order_keys[starts, 0], GROUPS).astype(np.uint8), sizes)
+    group = np.repeat(jackknife_groups(order_keys[starts, 0], GROUPS).astype(np.uint8), sizes)
     keys = token_keys(order_keys[rows, 1], order_keys[rows, 2])
     order = np.argsort(keys)
     return {"group": ("token", group[rows]), "token_key": ("token", keys[order]), "position": ("token", order)}
@@ -217,7 +217,7 @@ def token_keys(sample: np.ndarray, step: np.ndarray) -> np.ndarray:
 def sampling_hash(order_keys: np.ndarray, seed: int) -> np.ndarray:
     """Return a seeded 64-bit hash of (source, sample, step): the finaliser of SplitMix64 after each of them.
 
-    It selects the tokens that bin edges are computed from, and differs from `interp.token_hash`.
+    It selects the tokens that bin edges are computed from, and differs from `interp.statistics.hash_tokens`.
 
     Parameters
     ----------

@@ -34,5 +34,5 @@ def check_finite(units: np.ndarray, not_finite: np.ndarray) -> None:
         listed = ", ".join(examples) + (", …" if names.size > MAX_EXAMPLES else "")
         raise SchemaError(
             f"Probe 'hellinger' needs finite activations; {names.size} units have NaN or infinite ones: {listed}. To "
-            f"leave them out, type interp.pick(acts, unit=lambda unit: ~np.isin(unit, {examples}))."
+            f"leave them out, type interp.select(acts, unit=lambda unit: ~np.isin(unit, {examples}))."
         )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import InterpError, false_discovery, interval, jackknife, over_units
+from interp import InterpError
+from interp.statistics import fdr, jackknife, jackknife_interval, parallel_over_units
 from interp_hellinger.bin_edges_pass import match_tokens
 from interp_hellinger.count_layout import GROUPS, bytes_per_token, table_sizes, token_keys
 from interp_hellinger.counters import SOURCE_CHANGED, check_finite, count_dtype
@@ -65,7 +66,7 @@ def count_chunk(options: HellingerOptions, state: State, chunk: xr.Dataset) -> S
         tables = (state[name] for name in ("plan", "edge", "class_of", "group", "permuted_bits"))
         sums = (state[name] for name in ("counts", "null", "not_finite"))
         values, n_bytes = chunk.activation.values, bytes_per_token(options.n_permutations)
-        over_units(count_tokens, values.shape[1], values, rows, positions, *tables, bits[:, 0], n_bytes, *sums)
+        parallel_over_units(count_tokens, values.shape[1], values, rows, positions, *tables, bits[:, 0], n_bytes, *sums)
         check_finite(state["unit"], state["not_finite"])
     state["seen"] += rows.size
     return state
@@ -107,7 +108,7 @@ def _block_estimates(options: HellingerOptions, state: State, span: slice) -> tu
     shape = len(counts), state["pair"].size
     out, permuted = np.empty((*shape, 2 + GROUPS)), np.empty((*shape, options.n_permutations))
     sizes = bytes_per_token(options.n_permutations), options.n_permutations
-    over_units(compare_pairs, shape[0], state["plan"], state["pairs"], counts, null, *sizes, out, permuted)
+    parallel_over_units(compare_pairs, shape[0], state["plan"], state["pairs"], counts, null, *sizes, out, permuted)
     z, null_z, null_sd = standardise(out[..., 0], permuted)
     return out, z, null_z.astype(np.float32), null_sd
 
@@ -129,7 +130,7 @@ def add_significance(options: HellingerOptions, estimates: xr.Dataset) -> xr.Dat
     z, null_z = estimates["z"].values, estimates["null_z"].values
     squared, ci_low, ci_high = debiased_estimates(full, leave_out, group_present)
     p, null_size = pooled_pvalues(z, null_z, quantities)
-    q = false_discovery(p, options.correction)
+    q = fdr(p, options.correction)
     selective = (q < options.alpha) & (signed_root(ci_low) >= options.min_distance)
     roots = {"distance": squared, "ci_low": ci_low, "ci_high": ci_high}
     data: dict[str, Any] = {name: (cell, signed_root(values)) for name, values in roots.items()}
@@ -169,7 +170,7 @@ def debiased_estimates(
         present = leave_out[group_present[:, pair], ..., pair]
         if len(present) > 1:
             estimate[..., pair], error[..., pair] = jackknife(full[..., pair], present)
-    ci_low, ci_high = interval(estimate, error, group_present.sum(axis=0))
+    ci_low, ci_high = jackknife_interval(estimate, error, group_present.sum(axis=0))
     return np.minimum(estimate, 1.0), np.minimum(ci_low, 1.0), np.minimum(ci_high, 1.0)
 
 

@@ -61,7 +61,7 @@ class Hellinger(Reducer):
     pairs : sequence of str, optional
         Pairs to measure, such as ``["t=>ծ"]``; by default all pairs with enough tokens and sources.
     where : mapping, optional
-        Tokens to include, by label, as in `interp.pick`.
+        Tokens to include, by label, as in `interp.select`.
     strata : sequence of str
         Labels within which outputs are permuted, such as the position in the word.
     n_permutations : int
@@ -71,7 +71,7 @@ class Hellinger(Reducer):
     alpha, min_distance : float
         A unit is *selective* for a pair if q < ``alpha`` and ``ci_low`` >= ``min_distance``.
     correction : {"bh", "by"}
-        Correction for multiple tests, as in `interp.false_discovery`.
+        Correction for multiple tests, as in `interp.statistics.fdr`.
     return_jackknife : bool
         Whether to add ``estimate_full`` (unit, pair) and ``estimate_leave_out`` (group, unit, pair): the uncorrected D
         of all tokens, and without each group of sources. `difference` and `learned_units` need them.

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, lettering, one_pair, one_unit, pick, scene, viewer
+from interp import OptionError, SceneView, select, viewer
+from interp.plotting import (
+    GREY_NOTE,
+    format_caption,
+    format_counts,
+    has_enough_data,
+    scene,
+    select_pair,
+    select_unit,
+    show_invisible,
+    truncate_middle,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +77,7 @@ class HistogramPair(SceneView):
         shapes = axes.shapes()
         for side in SIDES:
             shapes.append(scene.Area(_steps(bins, side, axes), COLORS[side], 0.32, COLORS[side], DASHES[side]))
-        name = f"activation of {lettering.short(self.unit, 60)}"
+        name = f"activation of {truncate_middle(self.unit, 60)}"
         shapes += [*_hover_targets(bins, axes), *self._legend(), *self._token_line(axes)]
         shapes.append(scene.Text(LEFT + WIDTH / 2, TOP + HEIGHT + 50, name, 14, "middle"))
         return scene.Scene(LEFT + WIDTH + 24, TOP + HEIGHT + 66, tuple(shapes))
@@ -134,11 +145,11 @@ class _Axes:
 
     def shapes(self) -> list[scene.Shape]:
         shapes: list[scene.Shape] = []
-        for share in scene.ticks(0.0, self.top, 5):
+        for share in scene.nice_ticks(0.0, self.top, 5):
             y = self.y(share)
             shapes.append(scene.Edge(LEFT, y, LEFT + WIDTH, y))
             shapes.append(scene.Text(LEFT - 10, y, f"{100 * share:.3g} %", 13, "end", "muted"))
-        for value in scene.ticks(self.low, self.high, 8):
+        for value in scene.nice_ticks(self.low, self.high, 8):
             x = self.x(value)
             shapes.append(scene.Edge(x, TOP + HEIGHT, x, TOP + HEIGHT + 6, "muted"))
             shapes.append(scene.Text(x, TOP + HEIGHT + 20, f"{value:.3g}".replace("-", "−"), 13, "middle", "muted"))
@@ -199,10 +210,10 @@ def histogram_pair(
     """
     if bins < 2:
         raise OptionError(f"bins= is at least 2; got {bins}.")
-    cell = one_pair(one_unit(dist, unit), pair)
+    cell = select_pair(select_unit(dist, unit), pair)
     labels = json.loads(dist.attrs.get("options") or "{}").get("labels") or ("input", "output")
     pair_labels = str(cell["pair_input"].values), str(cell["pair_output"].values)
-    column = one_unit(acts, unit)
+    column = select_unit(acts, unit)
     of_input, is_target = _tokens_of_input(column, labels, pair_labels)
     values, source = of_input["activation"].values.astype(float), of_input["source"].values
     whole = column["activation"].values
@@ -224,8 +235,8 @@ def _tokens_of_input(column: xr.Dataset, labels: Sequence[str], pair: tuple[str,
         If a side has no tokens.
     """
     (input_label, output_label), (name, output) = labels, pair
-    of_input = pick(column, **{input_label: name})
-    pick(of_input, **{output_label: output})  # raises an error if there is no such label
+    of_input = select(column, **{input_label: name})
+    select(of_input, **{output_label: output})  # raises an error if there is no such label
     is_target = of_input[output_label].values == output
     if not is_target.any() or is_target.all():
         counts = f"of {is_target.size} tokens with {input_label} {name!r}, {int(is_target.sum())} have {output_label}"
@@ -236,11 +247,11 @@ def _tokens_of_input(column: xr.Dataset, labels: Sequence[str], pair: tuple[str,
 def _marked_token(column: xr.Dataset, token: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
     """Return sample, step and value of a token, and its labels and value as text."""
     position = dict(zip(("sample", "step"), map(int, token), strict=True))
-    row = pick(column, **position)
+    row = select(column, **position)
     if not row.sizes["token"]:
         raise OptionError(f"These activations have no token {position}. Type another token=(sample, step).")
     value = float(row["activation"].values[0])
-    first, second = (lettering.short(lettering.visible(str(row[name].values[0])), 8) for name in labels)
+    first, second = (truncate_middle(show_invisible(str(row[name].values[0])), 8) for name in labels)
     return position | {"value": value, "label": f"{first} ⇒ {second}  {value:.3f}".replace("-", "−")}
 
 
@@ -256,18 +267,18 @@ def _bin_table(edges: np.ndarray, counts: np.ndarray) -> pd.DataFrame:
 def _view(
     acts: xr.Dataset, cell: xr.Dataset, table: pd.DataFrame, sizes: dict[str, tuple[int, int]], options: dict[str, Any]
 ) -> HistogramPair:
-    name, output = (lettering.visible(str(cell[f"pair_{side}"].values)) for side in ("input", "output"))
-    short_name, unit, distance = lettering.short(name, 8), str(options["unit"]), _distance_text(cell, sizes)
-    counts = {side: captions.counts(*sizes[side]) for side in SIDES}
-    sufficient = {side: captions.enough(*sizes[side]) for side in SIDES}
+    name, output = (show_invisible(str(cell[f"pair_{side}"].values)) for side in ("input", "output"))
+    short_name, unit, distance = truncate_middle(name, 8), str(options["unit"]), _distance_text(cell, sizes)
+    counts = {side: format_counts(*sizes[side]) for side in SIDES}
+    sufficient = {side: has_enough_data(*sizes[side]) for side in SIDES}
     n = f"pair {name}=>{output}, n = {counts['target']} against {counts['rest']} tokens / sources"
-    contrast = f"the activations of {lettering.short(unit)} where {name} becomes {output} and where it does not"
+    contrast = f"the activations of {truncate_middle(unit)} where {name} becomes {output} and where it does not"
     return HistogramPair(
-        title=f"{name} ⇒ {output} · {lettering.short(unit)}",
-        caption=captions.caption(acts, n, distance, *[captions.GREY] * (not all(sufficient.values())), **options),
+        title=f"{name} ⇒ {output} · {truncate_middle(unit)}",
+        caption=format_caption(acts, n, distance, *[GREY_NOTE] * (not all(sufficient.values())), **options),
         summary=f"{distance} between {contrast}.",
         data={"bins": table},
-        names={"target": f"{short_name} ⇒ {lettering.short(output, 8)}", "rest": f"{short_name}, other outputs"},
+        names={"target": f"{short_name} ⇒ {truncate_middle(output, 8)}", "rest": f"{short_name}, other outputs"},
         counts=counts,
         sufficient=sufficient,
         unit=unit,
@@ -278,6 +289,6 @@ def _distance_text(cell: xr.Dataset, sizes: Mapping[str, tuple[int, int]]) -> st
     """Return the distance with its bins, and with its sample sizes if these differ from the ones in the picture."""
     bins = json.loads(cell.attrs.get("options") or "{}").get("bins")
     own_sizes = {side: (int(cell[f"n_{side}"]), int(cell[f"sources_{side}"])) for side in SIDES}
-    other = " against ".join(captions.counts(*own_sizes[side]) for side in SIDES) if own_sizes != sizes else ""
+    other = " against ".join(format_counts(*own_sizes[side]) for side in SIDES) if own_sizes != sizes else ""
     details = ", ".join(filter(None, (bins and f"{bins:,} bins", other and f"measured on n = {other}")))
     return f"Hellinger distance {float(cell['distance']):.3f}" + (f" ({details})" if details else "")

@@ -74,7 +74,7 @@ def _check_raw(options: HellingerOptions) -> None:
     if options.where or options.strata or options.return_jackknife:
         raise OptionError(
             "where=, strata= and return_jackknife= need estimator='debiased'. To restrict the tokens of the raw "
-            "estimator, measure interp.pick(acts, ...)."
+            "estimator, measure interp.select(acts, ...)."
         )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import InterpError, count_bins, over_units
+from interp import InterpError
+from interp.statistics import histogram_per_unit, parallel_over_units
 from interp_hellinger.counters import SOURCE_CHANGED, check_finite, count_dtype
 from interp_hellinger.options import RAW_BINS, HellingerOptions
 from interp_hellinger.pairs import SIDE_COUNTS, count_sides, select_pairs
@@ -45,7 +46,7 @@ def init_counts(options: HellingerOptions, units: xr.Dataset, ranges: xr.Dataset
 def count_chunk(options: HellingerOptions, state: State, chunk: xr.Dataset) -> State:
     """Count the tokens of the chunk."""
     rows = _rows_of_tokens(state, *(chunk[name].values for name in options.labels))
-    count_bins(chunk.activation.values, rows, state["low"], state["high"], state["counts"])
+    histogram_per_unit(chunk.activation.values, rows, state["low"], state["high"], state["counts"])
     state["tokens"] += np.bincount(rows[rows >= 0], minlength=state["tokens"].size)
     return state
 
@@ -65,7 +66,7 @@ def distances_from_counts(options: HellingerOptions, state: State) -> xr.Dataset
 
     distance = np.empty((state["low"].size, state["pair"].size))
     sides = state["input_span"], state["target_row"], state["n_target"], state["n_rest"]
-    over_units(raw_distances, len(distance), state["counts"], *sides, distance)
+    parallel_over_units(raw_distances, len(distance), state["counts"], *sides, distance)
     if np.isnan(distance).any() or not np.array_equal(state["tokens"], state["expected"]):
         raise InterpError(SOURCE_CHANGED)
     data = {"distance": (("unit", "pair"), distance)} | {name: ("pair", state[name]) for name in SIDE_COUNTS}

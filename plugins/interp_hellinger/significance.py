@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from interp import pooled_p
+from interp.statistics import permutation_pvalue
 
 MIN_SD = 1e-12  # a smaller standard deviation is rounding error
 
@@ -104,7 +104,7 @@ def pooled_pvalues(z: np.ndarray, null_z: np.ndarray, quantities: Any) -> tuple[
         units = np.flatnonzero(quantities == quantity)
         for pair in range(z.shape[1]):
             null = null_z[units, pair]
-            p[units, pair] = pooled_p(z[units, pair], null)
+            p[units, pair] = permutation_pvalue(z[units, pair], null)
             null_size[units, pair] = np.isfinite(null).sum()
     return p, null_size
 

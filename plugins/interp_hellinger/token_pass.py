@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp import OptionError, Reducer, SchemaError, pick
+from interp import OptionError, Reducer, SchemaError, select
 from interp_hellinger.count_layout import build_layout
 from interp_hellinger.pairs import count_sides, select_pairs
 
@@ -29,7 +29,7 @@ class PairReducer(Reducer):
     pairs : sequence of str, optional
         Pairs to measure; by default all pairs with enough tokens and sources.
     where : mapping, optional
-        Tokens to include, by label, as in `interp.pick`.
+        Tokens to include, by label, as in `interp.select`.
     strata : sequence of str
         Labels within which outputs are permuted.
     min_tokens, min_sources : int
@@ -87,7 +87,7 @@ class TokenPass(PairReducer):
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
         """Add the labels of the chunk; activations are not read."""
-        labels_only = pick(chunk.drop_vars("activation"), **(self.where or {}))
+        labels_only = select(chunk.drop_vars("activation"), **(self.where or {}))
         rows: list[np.ndarray] = [labels_only[name].values.astype(np.int32) for name in ORDER_KEYS]
         added: State = {}
         for index, name in enumerate(self.label_names):

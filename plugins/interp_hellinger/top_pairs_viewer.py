@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from interp import OptionError, SceneView, SchemaError, captions, lettering, one_unit, palette, scene, viewer
+from interp import OptionError, SceneView, SchemaError, viewer
+from interp.plotting import (
+    GREY_NOTE,
+    colors,
+    format_caption,
+    format_counts,
+    has_enough_data,
+    scene,
+    select_unit,
+    show_invisible,
+    truncate_middle,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,11 +54,11 @@ class TopPairs(SceneView):
 
 def _bar(row: Mapping[Any, Any], y: float) -> list[scene.Shape]:
     sides = [(row[f"n_{side}"], row[f"sources_{side}"]) for side in SIDES]
-    sufficient = all(captions.enough(*side) for side in sides)
-    color, ink = (palette.sequential(row["distance"]), "ink") if sufficient else ("missing", "muted")
-    name = " ⇒ ".join(lettering.short(lettering.visible(row[f"pair_{end}"]), 5) for end in ("input", "output"))
-    counts = [captions.counts(*side) for side in sides]
-    note = f"{lettering.short(row['pair'])}\ndistance {row['distance']:.4f}\nn = {counts[0]} against {counts[1]}"
+    sufficient = all(has_enough_data(*side) for side in sides)
+    color, ink = (colors.sequential(row["distance"]), "ink") if sufficient else ("missing", "muted")
+    name = " ⇒ ".join(truncate_middle(show_invisible(row[f"pair_{end}"]), 5) for end in ("input", "output"))
+    counts = [format_counts(*side) for side in sides]
+    note = f"{truncate_middle(row['pair'])}\ndistance {row['distance']:.4f}\nn = {counts[0]} against {counts[1]}"
     length = 280 * min(max(row["distance"], 0.0), 1.0)
     return [
         scene.Text(0, y, name, 17, color=ink, mono=True),
@@ -88,15 +99,15 @@ def top_pairs(dist: xr.Dataset, *, unit: str, max_pairs: int = 15) -> TopPairs:
         raise SchemaError(
             f"Expected distance (unit, pair) and sample sizes: interp.measure('hellinger', acts); got {got}."
         )
-    own = one_unit(dist, unit)
+    own = select_unit(dist, unit)
     columns = ["distance", *SIDE_COUNTS]
     frame = own[columns].to_dataframe().reset_index()[[*PAIR_COORDS, *columns]]
     frame = frame.sort_values("distance", ascending=False, kind="stable").head(max_pairs).reset_index(drop=True)
     best = ", ".join(f"{row.pair} {row.distance:.2f}" for row in frame.head(SUMMARY_PAIRS).itertuples())
-    method = f"{len(frame)} of {own.sizes['pair']} pairs, n in tokens / sources, {captions.GREY} on a side"
+    method = f"{len(frame)} of {own.sizes['pair']} pairs, n in tokens / sources, {GREY_NOTE} on a side"
     return TopPairs(
-        title=lettering.short(unit),
-        caption=captions.caption(dist, method, max_pairs=max_pairs),
-        summary=f"The pairs that {lettering.short(unit)} separates best: {best or 'none'}.",
+        title=truncate_middle(unit),
+        caption=format_caption(dist, method, max_pairs=max_pairs),
+        summary=f"The pairs that {truncate_middle(unit)} separates best: {best or 'none'}.",
         data={"pairs": frame},
     )

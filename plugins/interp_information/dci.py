@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, probe, source_hash
+from interp import OptionError, probe
+from interp.statistics import hash_sources
 from interp_information.factors import describe_factors, factor_coords, factor_counts, find_factors
 from interp_information.token_groups import TokenGroup, sample_whole_sources
 from interp_information.unit_blocks import check_finite
@@ -213,9 +214,9 @@ def fit_factors(acts: xr.Dataset, groups: Sequence[TokenGroup], penalty: float, 
 
 
 def held_out_tokens(sources: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return a mask of the tokens of half of the sources, by a hash bit that `interp.halves` does not use."""
+    """Return a mask of the tokens of half of the sources, by a hash bit that `interp.split_by_source` does not use."""
     distinct, inverse = np.unique(sources, return_inverse=True)
-    return np.asarray(((source_hash(distinct) >> np.uint64(48)) % np.uint64(2) == 1)[inverse])
+    return np.asarray(((hash_sources(distinct) >> np.uint64(48)) % np.uint64(2) == 1)[inverse])
 
 
 @probe(requires=("source",))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SchemaError, block_shuffles, over_units
+from interp import OptionError, SchemaError
+from interp.statistics import parallel_over_units, permute_sources
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def permuted_columns(labels: NDArray[Any], sources: NDArray[Any], n_permutations
         raise OptionError(f"There are {distinct.size} distinct labels, more than 65,535: group them.")
     columns = np.empty((codes.size, 1 + n_permutations), np.uint16)
     columns[:, 0] = codes
-    for column, order in enumerate(block_shuffles(sources, draws=n_permutations, seed=seed), 1):
+    for column, order in enumerate(permute_sources(sources, draws=n_permutations, seed=seed), 1):
         columns[:, column] = codes[order]
     return columns
 
@@ -137,12 +138,12 @@ def plug_in_by_column(values: NDArray[Any], columns: NDArray[np.uint16], bins: i
     edges, bin_of = np.empty((units, bins - 1), values.dtype), np.empty((units, tokens), np.uint8)
     bits, freedom = np.zeros((units, columns.shape[1])), np.zeros(units)
     if values.size:
-        over_units(_write_edges, units, values, edges, bins)
-        over_units(assign_bins, units, values, edges, bin_of)
+        parallel_over_units(_write_edges, units, values, edges, bins)
+        parallel_over_units(assign_bins, units, values, edges, bin_of)
         table = np.arange(tokens + 1.0)
         table[1:] *= np.log2(table[1:])
         label_counts = np.bincount(columns[:, 0])
-        over_units(information_by_column, units, bin_of, columns, label_counts, bins, table, bits, freedom)
+        parallel_over_units(information_by_column, units, bin_of, columns, label_counts, bins, table, bits, freedom)
     return bits, freedom
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from interp import compiled
+from interp.statistics import jit
 
 TILE_TOKENS = 256  # tokens per tile: their labels stay in cache while some units are counted
 TILE_UNITS = 4  # units counted over one tile
 
 
-@compiled
+@jit
 def assign_bins(first: int, last: int, values: Any, edges: Any, bin_of: Any) -> None:
     """Write to ``bin_of[unit, token]`` the number of edges (unit, edge) not above a value; equal edges leave gaps."""
     for unit in range(first, last):
@@ -24,7 +24,7 @@ def assign_bins(first: int, last: int, values: Any, edges: Any, bin_of: Any) -> 
                 own[token] += np.uint8(values[unit, token] >= edge)
 
 
-@compiled
+@jit
 def count_cells(first: int, last: int, bin_of: Any, labels: Any, classes: int, counts: Any) -> None:
     """Write ``counts[unit - first, bin, column * classes + label]`` for some units."""
     tokens, columns = labels.shape
@@ -40,7 +40,7 @@ def count_cells(first: int, last: int, bin_of: Any, labels: Any, classes: int, c
                     base += classes
 
 
-@compiled
+@jit
 def sum_over_cells(counts: Any, classes: int, table: Any, total: Any) -> Any:
     """Write the sum of ``table[count]`` over cells for each column; return that over bins, and filled cells minus bins.
 
@@ -68,7 +68,7 @@ def sum_over_cells(counts: Any, classes: int, table: Any, total: Any) -> Any:
     return margin, used
 
 
-@compiled
+@jit
 def information_by_column(
     first: int,
     last: int,

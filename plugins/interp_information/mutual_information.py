@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import OptionError, SchemaError, one_unit, pick, probe
+from interp import OptionError, SchemaError, probe, select
+from interp.plotting import select_unit
 from interp_information.estimators import MAX_NEAREST_TOKENS, check_options
 from interp_information.permutation_test import smallest_q
 from interp_information.token_groups import TokenGroup, conditional_groups, join_groups, sample_whole_sources
@@ -145,8 +146,8 @@ def _check_labels(acts: xr.Dataset, names: Sequence[str]) -> None:
 
 def _select_units(acts: xr.Dataset, units: Sequence[str] | None) -> xr.Dataset:
     for name in units or ():
-        one_unit(acts, name)  # raises an error with similar names
-    return acts if units is None else pick(acts, unit=list(units))
+        select_unit(acts, name)  # raises an error with similar names
+    return acts if units is None else select(acts, unit=list(units))
 
 
 def _with_coords(

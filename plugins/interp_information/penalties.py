@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from interp import Live, OptionError, Penalty, SchemaError
+from interp import OptionError, Penalty, PenaltyInputs, SchemaError
 from interp_information.formulas import (
     code_information,
     gaussian_divergence,
@@ -36,7 +36,7 @@ class L1(Penalty):
     def __init__(self, *, units: Any = None) -> None:
         self.units = units
 
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
         """Return the mean of abs(activation)."""
         return live.values.abs().mean()
 
@@ -68,7 +68,7 @@ class Dropout(Penalty):
         mask = torch.rand(values.shape, generator=generator).to(values) >= self.rate
         return values * mask / (1 - self.rate)
 
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
         """Return 0."""
         return live.values.new_zeros(())
 
@@ -101,7 +101,7 @@ class TotalCorrelation(Penalty):
         self.units, self.decay, self.shrinkage = units, decay, shrinkage
         self.averages: tuple[torch.Tensor, ...] = ()
 
-    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Initialise the running averages from the first batch."""
         mean, covariance = moments(live.values.double())
         self.averages = (mean, covariance + mean[:, None] * mean[None])
@@ -110,7 +110,7 @@ class TotalCorrelation(Penalty):
         """Return the running averages of the values and of their products."""
         return self.averages
 
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
         """Return the total correlation, after updating the running averages."""
         values = live.values.double()
         mean, covariance = moments(values)
@@ -144,7 +144,7 @@ class VariationalBottleneck(Penalty):
         self.units, self.scale = units, scale
         self.log_scale: torch.nn.Parameter | None = None
 
-    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Create the scales."""
         import torch
 
@@ -162,7 +162,7 @@ class VariationalBottleneck(Penalty):
         noise = torch.randn(values.shape, generator=generator).to(values)
         return values + self.log_scale.exp().to(values) * noise
 
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
         """Return the divergence, summed over units and averaged over tokens."""
         assert self.log_scale is not None  # noqa: S101
         return gaussian_divergence(live.values, self.log_scale).sum(1).mean()
@@ -191,7 +191,7 @@ class InformationDropout(Penalty):
         self.units, self.max_scale = units, max_scale
         self.scale: torch.nn.Linear | None = None
 
-    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Create W and b."""
         import torch
 
@@ -213,7 +213,7 @@ class InformationDropout(Penalty):
         noisy: torch.Tensor = values * (alpha * noise).exp().to(values)
         return noisy
 
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
         """Return the penalty on small scales, summed over units and averaged over tokens."""
         from torch.nn.functional import logsigmoid
 
@@ -244,7 +244,7 @@ class InfoGAN(Penalty):
         self.units, self.codes = units, _checked_codes("infogan", codes)
         self.reader: torch.nn.Sequential | None = None
 
-    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Create Q."""
         from torch import nn
 
@@ -264,7 +264,7 @@ class InfoGAN(Penalty):
         codes = torch.randint(2, (len(values), self.codes), generator=generator).to(values) * 2 - 1
         return torch.cat([codes, values[:, self.codes :]], 1)
 
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:  # noqa: ARG002
         """Return the negative information."""
         import torch
 
@@ -296,7 +296,7 @@ class LabelCode(Penalty):
         self.vocabulary: dict[Any, int] = {}
         self.weights: tuple[torch.nn.Parameter, ...] = ()
 
-    def prepare(self, live: Live, labels: Mapping[str, np.ndarray]) -> None:
+    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:
         """Create q for the labels of the first batch."""
         import torch
 
@@ -309,7 +309,7 @@ class LabelCode(Penalty):
         """Return the constant, linear and quadratic coefficients of q ``(unit, label)``."""
         return self.weights
 
-    def loss(self, live: Live, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
+    def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
         """Return the negative information."""
         import torch
 
@@ -332,7 +332,7 @@ def _checked_codes(name: str, codes: int) -> int:
     return codes
 
 
-def _check_width(name: str, codes: int, live: Live) -> None:
+def _check_width(name: str, codes: int, live: PenaltyInputs) -> None:
     """Raise `OptionError` if there are fewer units than codes."""
     if live.values.shape[1] < codes:
         raise OptionError(f"{name}: codes={codes}, and units= are {live.values.shape[1]}; name more units.")

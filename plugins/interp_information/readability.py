@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, probe, rotate
+from interp import OptionError, probe, rotate_basis
 from interp_information.dci import dci
 from interp_information.mig import mig
 from interp_information.total_correlation import MIN_RELATIVE_STD, total_correlation, varying_units
@@ -78,7 +78,8 @@ def readability(
     options = {"labels": labels, "factors": factors, "min_tokens": min_tokens, "min_sources": min_sources}
     straight = readability_measures(sample, options, max_dci_tokens, seed)
     rotated = [
-        readability_measures(rotate(sample, seed + k).load(), options, max_dci_tokens, seed) for k in range(n_rotations)
+        readability_measures(rotate_basis(sample, seed + k).load(), options, max_dci_tokens, seed)
+        for k in range(n_rotations)
     ]
     data = {
         name: ("basis", [value, np.mean([one[name] for one in rotated])])

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, source_hash
+from interp import OptionError
+from interp.statistics import hash_sources
 from interp_information.estimators import permuted_columns
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def make_group(
 ) -> TokenGroup:
     """Return a group of sorted rows; its permutations depend only on the seed and its name."""
     sources = acts["source"].values[rows]
-    own_seed = int(source_hash(np.array([f"{seed} {name}"]))[0])
+    own_seed = int(hash_sources(np.array([f"{seed} {name}"]))[0])
     columns = permuted_columns(acts[label].values[rows], sources, n_permutations, own_seed)
     return TokenGroup(name, conditions, rows, columns, np.unique(sources).size)
 
@@ -153,7 +154,7 @@ def sample_whole_sources(sources: NDArray[Any], max_tokens: int) -> NDArray[np.b
     array (token,) of bool
     """
     distinct, inverse, sizes = np.unique(sources, return_inverse=True, return_counts=True)
-    order = np.argsort(source_hash(distinct), kind="stable")
+    order = np.argsort(hash_sources(distinct), kind="stable")
     sampled = np.zeros(distinct.size, bool)
     sampled[order[np.cumsum(sizes[order]) <= max_tokens]] = True
     return np.asarray(sampled[inverse])

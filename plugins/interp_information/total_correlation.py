@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, block_shuffles, probe
+from interp import OptionError, probe
+from interp.statistics import permute_sources
 from interp_information.factors import check_units
 from interp_information.token_groups import SORT_KEYS, sample_whole_sources
 from interp_information.unit_blocks import check_finite
@@ -63,7 +64,7 @@ def permuted_total_correlation(values: Any, sources: Any, *, shrinkage: float = 
         Seed of the permutations.
     """
     values = np.asarray(values)
-    orders = block_shuffles(np.asarray(sources), draws=values.shape[1], seed=seed)
+    orders = permute_sources(np.asarray(sources), draws=values.shape[1], seed=seed)
     permuted = np.stack([column[order] for column, order in zip(values.T, orders, strict=True)], axis=1)
     return estimate_total_correlation(permuted, shrinkage=shrinkage)
 

@@ -125,5 +125,5 @@ def check_finite(values: NDArray[Any], names: NDArray[Any]) -> None:
         listed = ", ".join(examples) + (", …" if not_finite.size > MAX_EXAMPLES else "")
         raise SchemaError(
             f"Information needs finite activations; {not_finite.size} units have NaN or infinite ones: {listed}. To "
-            f"leave them out, type interp.pick(acts, unit=lambda unit: ~np.isin(unit, {examples}))."
+            f"leave them out, type interp.select(acts, unit=lambda unit: ~np.isin(unit, {examples}))."
         )

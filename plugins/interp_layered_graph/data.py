@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import SchemaError, measure, pick
+from interp import SchemaError, measure, select
+from interp.plotting import show_invisible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,8 +145,6 @@ def node_table(dist: xr.Dataset, shown: ShownUnits) -> pd.DataFrame:
     """Return one row per node: ``unit``, ``row``, ``side``, ``position`` in its row, ``label`` and ``distance``."""
     import pandas as pd
 
-    from interp import lettering
-
     parts = [("output", "", shown.outputs), ("hidden", "", shown.hidden)]
     index_of = {key: at for at, key in enumerate(_neuron_keys(dist))}
     gates = [quantity for group in GATE_GROUPS for quantity, _ in group]
@@ -155,7 +154,7 @@ def node_table(dist: xr.Dataset, shown: ShownUnits) -> pd.DataFrame:
     symbols, index = dist["symbol"].values.astype(str), dist["index"].values
 
     def label(row: str, at: int) -> str:
-        return lettering.visible(symbols[at]) if row == "output" else str(index[at])
+        return show_invisible(symbols[at]) if row == "output" else str(index[at])
 
     records = [
         (names[at], row, side, position, label(row, at), distance[at])
@@ -244,7 +243,7 @@ def _layer_edges(
     if not upper or not rows.size:
         return no_edges
     part = connectivity.isel(lower_unit=rows)
-    tokens = pick(acts, input=pair[0], unit=[*lower, *part["upper_unit"].values.tolist()])
+    tokens = select(acts, input=pair[0], unit=[*lower, *part["upper_unit"].values.tolist()])
     name = f"{pair[0]}=>{pair[1]}"
     result = measure("contributions", tokens, wiring=part, pairs=[name], contrast=contrast, min_tokens=1)
     value = result["contribution"].sel(pair=name).reindex(lower_unit=lower, upper_unit=upper).values

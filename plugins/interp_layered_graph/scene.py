@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from interp import lettering, palette, scene
+from interp.plotting import colors, scene, show_invisible, truncate_middle
 from interp_layered_graph.data import GATE_GROUPS
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _node_shape(node: Mapping[Any, Any], layout: GraphLayout, labels: GraphLabel
     x, y = layout.centers[node["unit"]]
     is_circle = node["row"] in ("output", "hidden", "h")
     half = (NODE_RADIUS + 2 * (node["row"] == "output")) if is_circle else GATE_SIZE / 2
-    is_target = node["row"] == "output" and node["label"] == lettering.visible(labels.output)
+    is_target = node["row"] == "output" and node["label"] == show_invisible(labels.output)
     distance = "not measured" if isnan(node["distance"]) else f"{node['distance']:.3f}"
     symbol = f" ({node['label']})" if node["row"] == "output" else ""
     return scene.Box(
@@ -170,19 +170,19 @@ def _node_shape(node: Mapping[Any, Any], layout: GraphLayout, labels: GraphLabel
         y - half,
         2 * half,
         2 * half,
-        palette.sequential(node["distance"]),
+        colors.sequential(node["distance"]),
         round=half if is_circle else 1.5,
         outline="ink" if is_target else "ground",
         outline_width=2.5 if is_target else 1.0,
         key=node["unit"],
         note=f"{node['unit']}{symbol}\ndistance {distance}\nn = {labels.n}",
-        label=lettering.short(node["label"], 4) if is_circle else "",
+        label=truncate_middle(node["label"], 4) if is_circle else "",
         label_size=17.0 if node["row"] == "output" else 12.5,
     )
 
 
 def _legend(largest: float, labels: GraphLabels) -> list[scene.Shape]:
-    y, left, width, steps = 18.0, LEFT + 104, 120.0, palette.SEQUENTIAL_STEPS
+    y, left, width, steps = 18.0, LEFT + 104, 120.0, colors.SEQUENTIAL_STEPS
     shapes: list[scene.Shape] = [scene.Text(LEFT, y, "distance  0", LEGEND_SIZE)]
     step = width / (steps + 1)
     shapes += [scene.Box(left + at * step, y - 7, step + 0.6 * (at < steps), 14, f"s{at}") for at in range(steps + 1)]
@@ -221,7 +221,7 @@ def _row_labels(layout: GraphLayout, labels: GraphLabels) -> list[scene.Shape]:
 
 def _input_row(layout: GraphLayout, labels: GraphLabels) -> list[scene.Shape]:
     y = layout.floor + 24
-    letter = lettering.short(lettering.visible(labels.letter), 4)
+    letter = truncate_middle(show_invisible(labels.letter), 4)
     node = scene.Box(layout.middle - 17, y - 17, 34, 34, "panel", round=17, label=letter, label_size=17)
     shapes: list[scene.Shape] = [node, scene.Text(layout.right + 22, y, "input", 16)]
     if "h" in layout.rows:

@@ -8,7 +8,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import interp
-from interp import OptionError, SceneView, captions, lettering, one_pair, scene, viewer
+from interp import OptionError, SceneView, viewer
+from interp.plotting import (
+    GREY_NOTE,
+    format_caption,
+    format_counts,
+    has_enough_data,
+    scene,
+    select_pair,
+    show_invisible,
+    truncate_middle,
+)
 from interp_layered_graph.data import ShownUnits, edge_table, node_table, select_units
 from interp_layered_graph.scene import GraphLabels, compose_graph, compute_layout
 
@@ -84,7 +94,7 @@ def layered_graph(
     model : Module, optional
         The captured network; its linear layers give the edges. Without it there are no edges.
     connectivity : Dataset, optional
-        ``weight (lower_unit, upper_unit)`` from `interp.wiring`, instead of a model.
+        ``weight (lower_unit, upper_unit)`` from `interp.connectivity`, instead of a model.
     pair : str or (str, str)
         The pair, as ``("t", "ծ")`` or ``"t=>ծ"``.
     n_hidden, n_units : int
@@ -102,9 +112,9 @@ def layered_graph(
     """
     if min(n_hidden, n_units) < 1:
         raise OptionError(f"n_hidden and n_units must be at least 1; got {n_hidden} and {n_units}.")
-    one = one_pair(dist, pair)
+    one = select_pair(dist, pair)
     letter, output = str(one["pair_input"].values), str(one["pair_output"].values)
-    weights = interp.wiring(model, acts) if connectivity is None and model is not None else connectivity
+    weights = interp.connectivity(model, acts) if connectivity is None and model is not None else connectivity
     shown = select_units(acts, one, weights, n_hidden, n_units)
     if not shown.forward.size + shown.backward.size:
         raise OptionError("No h of a recurrent module was measured. Type quantities=['h', 'out'] in interp.capture.")
@@ -113,11 +123,11 @@ def layered_graph(
     labels = _labels(one, shown, letter, output, "contrast" if contrast else "mean contribution")
     method = "contrast of weight x activation with the other tokens" if contrast else "mean of weight x activation"
     parts = [f"pair {letter}=>{output}, n = {labels.n} tokens / sources", f"edges: {method}"]
-    parts += [] if labels.has_enough_data else [captions.GREY]
+    parts += [] if labels.has_enough_data else [GREY_NOTE]
     options = {"n_hidden": n_hidden, "n_units": n_units, "contrast": contrast}
     return LayeredGraph(
-        title=f"{lettering.visible(letter)} ⇒ {lettering.visible(output)}",
-        caption=captions.caption(acts, *parts, **options),
+        title=f"{show_invisible(letter)} ⇒ {show_invisible(output)}",
+        caption=format_caption(acts, *parts, **options),
         summary=_summary(nodes, edges, letter, output),
         data={"nodes": nodes, "edges": edges},
         labels=labels,
@@ -127,19 +137,19 @@ def layered_graph(
 def _labels(one: xr.Dataset, shown: ShownUnits, letter: str, output: str, measure: str) -> GraphLabels:
     sides = [(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("target", "rest")]
     row_notes = {
-        "output": f"outputs of {lettering.short(lettering.visible(letter), 4)}",
+        "output": f"outputs of {truncate_middle(show_invisible(letter), 4)}",
         "hidden": f"{shown.hidden.size} of {shown.n_hidden}",
         "h": f"{shown.forward.size} + {shown.backward.size} of {shown.n_h}",
     }
-    n = " against ".join(captions.counts(*side) for side in sides)
-    return GraphLabels(letter, output, n, all(captions.enough(*side) for side in sides), row_notes, measure)
+    n = " against ".join(format_counts(*side) for side in sides)
+    return GraphLabels(letter, output, n, all(has_enough_data(*side) for side in sides), row_notes, measure)
 
 
 def _summary(nodes: pd.DataFrame, edges: pd.DataFrame, letter: str, output: str) -> str:
     h = nodes[nodes["row"] == "h"]
     means = h.groupby("side")["distance"].mean()
     distances = " and ".join(f"{means[side]:.2f} {side}" for side in ("forward", "backward") if side in means)
-    target = nodes.loc[(nodes["row"] == "output") & (nodes["label"] == lettering.visible(output)), "unit"]
+    target = nodes.loc[(nodes["row"] == "output") & (nodes["label"] == show_invisible(output)), "unit"]
     edge = edges[edges["upper_unit"].isin(target)]["contribution"]
     pushes = f" {int((edge > 0).sum())} of the {len(edge)} units under {output} push it up." if len(edge) else ""
     return f"Units that separate {letter} ⇒ {output}: mean distance of the best h {distances or 'unknown'}.{pushes}"

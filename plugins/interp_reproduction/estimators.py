@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from interp import interval
+from interp.statistics import jackknife_interval
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Estimate:
         if not finite.size:
             return np.nan, np.nan
         error = np.sqrt((finite.size - 1) / finite.size * ((finite - finite.mean()) ** 2).sum())
-        low, high = interval(np.array(self.value), np.array(error), finite.size)
+        low, high = jackknife_interval(np.array(self.value), np.array(error), finite.size)
         return float(low), float(high)
 
     def __sub__(self, other: Estimate) -> Estimate:

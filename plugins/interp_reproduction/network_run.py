@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, measure, stream, wiring
+from interp import OptionError, connectivity, measure, stream
 from interp_reproduction.settings import CLAIM_PAIRS, GRAPH_PAIRS, LSTM_QUANTITIES, MIN_TOKENS, N_BINS, SUFFIX
 from interp_reproduction.stream_collectors import (
     CollectingStream,
@@ -133,7 +133,7 @@ def run_network(
         batches=batches,
         raw_distances=raw_distances,
         **datasets,
-        connectivity=wiring(model, datasets["acts"]),
+        connectivity=connectivity(model, datasets["acts"]),
         score=score_predictions(task, batches, predictions.samples),
         samples=len(predictions.samples),
         tokens=predictions.tokens,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
-from interp import dataset
+from interp import make_dataset
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -103,7 +103,7 @@ class TokenCollector:
         tokens = {
             name: np.concatenate([labels[name] for labels in self.labels]) for name in self.labels[0] if name in names
         }
-        return dataset(self.values[: self.size], self.columns, tokens, self.attrs)
+        return make_dataset(self.values[: self.size], self.columns, tokens, self.attrs)
 
 
 class WindowCollector(TokenCollector):

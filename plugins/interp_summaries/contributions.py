@@ -81,7 +81,7 @@ class Contributions(Reducer):
     model : Module
         The captured network, for its weights.
     wiring : Dataset, optional
-        Result of `interp.wiring`, instead of a model; a selection of its units gives a selection of the result.
+        Result of `interp.connectivity`, instead of a model; a selection of its units gives a selection of the result.
     pairs : sequence of str, optional
         Pairs such as ``["t=>ծ"]``; by default all pairs with enough tokens.
     contrast : bool
@@ -130,7 +130,7 @@ class Contributions(Reducer):
             raise OptionError(
                 "Weights belong to single units, so contributions have no rotated basis; got rotated ones."
             )
-        wiring = self.wiring if self.wiring is not None else interp.wiring(self.model, units)  # type: ignore[arg-type]
+        wiring = self.wiring if self.wiring is not None else interp.connectivity(self.model, units)  # type: ignore[arg-type]
         state = _connections(units, wiring)
         inputs, outputs = (labels[name].values.astype(str) for name in self.labels)
         state |= {"input": inputs, "output": outputs, "tokens": np.zeros(inputs.size, np.int64)}
@@ -232,7 +232,7 @@ def _connections(units: xr.Dataset, wiring: xr.Dataset) -> State:
     if not (state["lower"].size and state["upper"].size):
         raise OptionError(
             "No captured unit feeds another captured unit through a linear layer: capture both ends of a connection, "
-            "as listed by interp.wiring(model, acts)."
+            "as listed by interp.connectivity(model, acts)."
         )
     return state | {"weight": wiring["weight"].values[np.ix_(masks["lower"], masks["upper"])].astype(np.float64)}
 

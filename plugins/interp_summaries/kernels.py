@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from interp import compiled
+from interp.statistics import jit
 
 
-@compiled
+@jit
 def insert_extreme(value: Any, key: Any, source: Any, values: Any, keys: Any, sources: Any) -> None:
     """Insert a token into the extremes of a unit if it ranks among them: larger values first, then smaller keys.
 
@@ -31,7 +31,7 @@ def insert_extreme(value: Any, key: Any, source: Any, values: Any, keys: Any, so
     values[place], keys[place], sources[place] = value, key, source
 
 
-@compiled
+@jit
 def update_extremes(
     first: int, last: int, activation: Any, sign: Any, key: Any, source: Any, values: Any, keys: Any, sources: Any
 ) -> None:
@@ -43,7 +43,7 @@ def update_extremes(
                 insert_extreme(value, key[token], source[token], values[unit], keys[unit], sources[unit])
 
 
-@compiled
+@jit
 def merge_extremes(values: Any, keys: Any, sources: Any, values_b: Any, keys_b: Any, sources_b: Any) -> None:
     """Insert the extremes of other tokens, ``(unit, place)``, into the extremes."""
     for unit in range(values.shape[0]):

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from interp import OptionError, Reducer, over_units, token_hash
+from interp import OptionError, Reducer
+from interp.statistics import hash_tokens, parallel_over_units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -93,11 +94,11 @@ class TopContexts(Reducer):
         values = np.ascontiguousarray(chunk.activation.values)
         if not len(values):
             return state
-        keys, sources = token_hash(chunk, self.seed), chunk["source"].values.astype(np.int64)
+        keys, sources = hash_tokens(chunk, self.seed), chunk["source"].values.astype(np.int64)
         state["has_nan"] |= np.isnan(values).any(axis=0)
         for side, sign in SIGNS.items():
             extremes = [state[f"{side}_{name}"] for name in ("value", "hash", "source")]
-            over_units(update_extremes, values.shape[1], values, sign, keys, sources, *extremes)
+            parallel_over_units(update_extremes, values.shape[1], values, sign, keys, sources, *extremes)
         smallest = np.argpartition(keys, self.sample - 1)[: self.sample] if len(keys) > self.sample else slice(None)
         state = self._add_to_sample(state, keys[smallest], values[smallest])
         return _with_records(state, self._records(state, chunk, keys))

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from interp import OptionError, Reducer, SchemaError, bin_edges, captions, count_bins
+from interp import OptionError, Reducer, SchemaError
+from interp.plotting import pluralize
+from interp.statistics import bin_edges, histogram_per_unit
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -133,15 +135,15 @@ class Histogram(Reducer):
         if not_finite.size:
             names = ", ".join(not_finite[:3]) + (", …" if not_finite.size > 3 else "")
             raise SchemaError(
-                f"Histograms need finite activations; got {captions.some(not_finite.size, 'unit')} with NaN, "
-                f"infinite or no values: {names}. Leave them out with interp.pick, or capture tokens."
+                f"Histograms need finite activations; got {pluralize(not_finite.size, 'unit')} with NaN, "
+                f"infinite or no values: {names}. Leave them out with interp.select, or capture tokens."
             )
         return {"low": low, "high": high, "counts": np.zeros((1, low.size, self.bins), np.int64)}
 
     def update(self, state: State, chunk: xr.Dataset) -> State:
         """Count the values of a chunk."""
         values = chunk.activation.values
-        count_bins(values, np.zeros(len(values), np.int64), state["low"], state["high"], state["counts"])
+        histogram_per_unit(values, np.zeros(len(values), np.int64), state["low"], state["high"], state["counts"])
         return state
 
     def merge(self, a: State, b: State) -> State:

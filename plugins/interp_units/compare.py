@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, halves, lettering, palette, scene, viewer
+from interp import OptionError, SceneView, split_by_source, viewer
+from interp.plotting import GREY_NOTE, colors, format_caption, scene, truncate_middle
 from interp_units import heatmap
 from interp_units.correlation import MAX_SAMPLE, correlations, match_units, spread
 from interp_units.overview import (
@@ -52,7 +53,7 @@ class Comparison(SceneView):
         cells = [_correlation_cell(row) for row in frame[frame["drawn"]].to_dict("records")]
         y = 40.0
         for name, side, blocks in zip(self.names, groups, self._blocks(cells), strict=True):
-            shapes.append(scene.Text(0, y + 8, lettering.short(name, 60), 15, bold=True))
+            shapes.append(scene.Text(0, y + 8, truncate_middle(name, 60), 15, bold=True))
             for rows, lines in blocks:
                 shapes += heatmap.heatmap(rows, side, lines, y + 28)
                 y += heatmap.HEAD + len(rows) * heatmap.CELL + 56
@@ -88,8 +89,8 @@ class Comparison(SceneView):
 
 
 def _correlation_cell(row: Any) -> heatmap.Cell:
-    note = f"{lettering.short(row['unit'])}\n{lettering.short(row['other'])}\nr = {row['r']:+.3f}".replace("-", "−")
-    return heatmap.Cell(palette.diverging(row["r"]), note)
+    note = f"{truncate_middle(row['unit'])}\n{truncate_middle(row['other'])}\nr = {row['r']:+.3f}".replace("-", "−")
+    return heatmap.Cell(colors.diverging(row["r"]), note)
 
 
 def partners(acts: xr.Dataset, other: xr.Dataset) -> pd.DataFrame:
@@ -112,7 +113,7 @@ def partners(acts: xr.Dataset, other: xr.Dataset) -> pd.DataFrame:
     """
     import pandas as pd
 
-    splits = [halves(side) for side in (acts, other)]
+    splits = [split_by_source(side) for side in (acts, other)]
     if not all(half.sizes["token"] > 2 for half in splits[0]):
         splits = [(side, side) for side in (acts, other)]
     keys = [list(zip(*(side[name].values.tolist() for name in KEY), strict=True)) for side in (acts, other)]
@@ -200,8 +201,8 @@ def compare(
     names = model_names(acts, other)
     method = _method(acts, names[1], len(drawn), len(frame), tables)
     return Comparison(
-        title=" · ".join(lettering.short(name, 30) for name in names),
-        caption=captions.caption(acts, *method, quantity=quantity),
+        title=" · ".join(truncate_middle(name, 30) for name in names),
+        caption=format_caption(acts, *method, quantity=quantity),
         summary=_summary(frame),
         data=data,
         groups=_groups(frame, drawn, sides),
@@ -222,7 +223,7 @@ def check_same_tokens(acts: xr.Dataset, other: xr.Dataset) -> None:
     """Raise `OptionError` unless both captures have the same tokens, in the same order and with the same text."""
     names = ["sample", "step", "source", *({"input"} & set(map(str, acts.coords)) & set(map(str, other.coords)))]
     if not acts.sizes["token"]:
-        raise OptionError("These activations have no token: capture more, or select less with interp.pick.")
+        raise OptionError("These activations have no token: capture more, or select less with interp.select.")
     same_size = acts.sizes["token"] == other.sizes["token"]
     if not same_size or any((acts[name].values != other[name].values).any() for name in names):
         sizes = f"{acts.sizes['token']:,} and {other.sizes['token']:,} tokens"
@@ -304,7 +305,7 @@ def _method(acts: xr.Dataset, other: str, n_drawn: int, n_matched: int, tables: 
     sentences = [f"compared with {other}", f"{n_drawn} of {n_matched:,} matched units"]
     sentences += [f"matched by |r| on half of the sources of {tokens}", "r measured on the other half"]
     sentences += [selective_rule(table) for table in tables[:1] if "selective" in table]
-    return [*sentences, captions.GREY if tables else NO_DISTANCES]
+    return [*sentences, GREY_NOTE if tables else NO_DISTANCES]
 
 
 def _summary(frame: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from interp import compiled
+from interp.statistics import jit
 
 RELATIVE_TOLERANCE = 1e-12  # a unit that varies by less, relative to its largest value, is constant
 MAX_SAMPLE, N_PIECES = 20_000, 10  # number of sampled tokens, and of contiguous pieces they are read in
@@ -101,7 +101,7 @@ def correlations_with_unit(unit: np.ndarray, values: np.ndarray) -> np.ndarray:
 @cache
 def _compiled_moments() -> Callable[..., None]:
     """Return `_moments` compiled; numba is imported on the first call."""
-    return compiled(_moments, fastmath=ANY_ORDER)
+    return jit(_moments, fastmath=ANY_ORDER)
 
 
 def _moments(unit: Any, values: Any, total: Any, square: Any, joint: Any) -> None:

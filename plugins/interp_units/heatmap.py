@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from interp import lettering, palette, scene
+from interp.plotting import colors, scene, truncate_middle
 
 CELL, GAP = 22.0, 16.0  # pixels of a cell, and between two groups of columns
 LEFT, HEAD = 112.0, 66.0  # pixels for the names of rows, and for those of groups and columns
@@ -68,11 +68,11 @@ def heatmap(
 def _heading(group: ColumnGroup, x: float, y: float) -> list[scene.Shape]:
     limit = max(int(len(group.labels) * CELL / 8.2), 4)
     shapes: list[scene.Shape] = [
-        scene.Text(x, y + 8, lettering.short(group.name, limit), 13.5),
-        scene.Text(x, y + 28, lettering.short(group.size, limit), 12.5, color="muted"),
+        scene.Text(x, y + 8, truncate_middle(group.name, limit), 13.5),
+        scene.Text(x, y + 28, truncate_middle(group.size, limit), 12.5, color="muted"),
     ]
     for column, label in enumerate(group.labels):
-        text = lettering.short(label, 4)
+        text = truncate_middle(label, 4)
         size = min(10.5, 34.0 / max(len(text), 1))
         shapes.append(scene.Text(x + (column + 0.5) * CELL, y + HEAD - 10, text, size, "middle", "muted", mono=True))
     return shapes
@@ -93,11 +93,11 @@ def dot_legend(x: float, y: float) -> list[scene.Shape]:
 
 def sequential_legend(x: float, y: float, name: str) -> list[scene.Shape]:
     """Return the legend of the sequential colour scale from 0 to 1, after its name."""
-    start = x + scene.advance(name, 13) + 18
-    step = BAR / (palette.SEQUENTIAL_STEPS + 1)
+    start = x + scene.text_width(name, 13) + 18
+    step = BAR / (colors.SEQUENTIAL_STEPS + 1)
     shapes: list[scene.Shape] = [scene.Text(x, y, name, 13), scene.Text(start - 6, y, "0", 13, "end", "muted")]
-    for color in range(palette.SEQUENTIAL_STEPS + 1):
-        overlap = 0.6 * (color < palette.SEQUENTIAL_STEPS)
+    for color in range(colors.SEQUENTIAL_STEPS + 1):
+        overlap = 0.6 * (color < colors.SEQUENTIAL_STEPS)
         shapes.append(scene.Box(start + color * step, y - 7, step + overlap, 14, f"s{color}"))
     return [*shapes, scene.Text(start + BAR + 6, y, "1", 13, color="muted")]
 
@@ -105,7 +105,7 @@ def sequential_legend(x: float, y: float, name: str) -> list[scene.Shape]:
 def diverging_legend(x: float, y: float, name: str) -> list[scene.Shape]:
     """Return the legend of the diverging colour scale from -1 to 1, after its name."""
     shapes: list[scene.Shape] = [scene.Text(x, y, name, 13), scene.Text(x + 40, y, "− 1", 13, "end", "muted")]
-    steps = range(-palette.DIVERGING_STEPS, palette.DIVERGING_STEPS + 1)
+    steps = range(-colors.DIVERGING_STEPS, colors.DIVERGING_STEPS + 1)
     step = BAR / len(steps)
     shapes += [scene.Box(x + 48 + at * step, y - 7, step + 0.5, 14, f"d{color}") for at, color in enumerate(steps)]
     return [*shapes, scene.Text(x + 56 + BAR, y, "+ 1", 13, color="muted")]

@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, SchemaError, captions, lettering, palette, pick, scene, viewer
+from interp import OptionError, SceneView, SchemaError, select, viewer
+from interp.plotting import (
+    GREY_NOTE,
+    MIN_SOURCES,
+    MIN_TOKENS,
+    colors,
+    format_caption,
+    format_counts,
+    format_counts_short,
+    has_enough_data,
+    scene,
+    show_invisible,
+    truncate_middle,
+)
 from interp_units import heatmap
 
 if TYPE_CHECKING:
@@ -94,12 +107,12 @@ class Overview(SceneView):
 def pairs_with_enough_data(data: xr.Dataset) -> np.ndarray:
     """Return a mask of the pairs with at least 300 tokens and 50 sources on each side: boolean (pair,)."""
     counts = (data[name].values.tolist() for name in COUNTS)
-    return np.array([captions.enough(*row[:2]) and captions.enough(*row[2:]) for row in zip(*counts, strict=True)])
+    return np.array([has_enough_data(*row[:2]) and has_enough_data(*row[2:]) for row in zip(*counts, strict=True)])
 
 
 def format_pair(letter: str, output: str) -> str:
     """Return the name of a pair as the label of a row: ``t ⇒ ծ``."""
-    return " ⇒ ".join(lettering.short(lettering.visible(part), 3) for part in (letter, output))
+    return " ⇒ ".join(truncate_middle(show_invisible(part), 3) for part in (letter, output))
 
 
 def distance_cells(data: xr.Dataset, enough: np.ndarray) -> list[list[heatmap.Cell]]:
@@ -116,7 +129,7 @@ def distance_cells(data: xr.Dataset, enough: np.ndarray) -> list[list[heatmap.Ce
     table = {name: data[name].values.tolist() for name in STATISTICS if name in data}
     rows, counts = [], format_pair_counts(data)
     for at, pair in enumerate(pairs):
-        heads = [f"{lettering.short(pair)}\n{lettering.short(unit)}\n{counts[at]}" for unit in units]
+        heads = [f"{truncate_middle(pair)}\n{truncate_middle(unit)}\n{counts[at]}" for unit in units]
         row = [{name: values[at][column] for name, values in table.items()} for column in range(len(units))]
         rows.append([_cell(values, head, bool(enough[at])) for values, head in zip(row, heads, strict=True)])
     return rows
@@ -127,7 +140,7 @@ def format_pair_counts(data: xr.Dataset) -> list[str]:
     if not set(COUNTS) <= set(data):
         return [""] * data.sizes["pair"]
     rows = zip(*(data[name].values.tolist() for name in COUNTS), strict=True)
-    return [f"n = {captions.counts(*row[:2])} target, {captions.counts(*row[2:])} rest" for row in rows]
+    return [f"n = {format_counts(*row[:2])} target, {format_counts(*row[2:])} rest" for row in rows]
 
 
 def _cell(values: Mapping[str, Any], head: str, enough: bool) -> heatmap.Cell:
@@ -137,7 +150,7 @@ def _cell(values: Mapping[str, Any], head: str, enough: bool) -> heatmap.Cell:
         note += f" ({values['ci_low']:.3f} to {values['ci_high']:.3f})"
     if "q" in values:
         note += f"\nq = {values['q']:.2g}" + ", selective" * bool(values["selective"])
-    color = palette.sequential(distance) if enough else "missing"
+    color = colors.sequential(distance) if enough else "missing"
     return heatmap.Cell(color, note.replace("-", "−"), bool(values.get("selective")) and enough)
 
 
@@ -151,7 +164,7 @@ def _count_columns(pairs: pd.DataFrame, enough: np.ndarray, x: float, y: float, 
     for at, (row, ok) in enumerate(zip(pairs.to_dict("records"), enough.tolist(), strict=True)):
         color, middle = "ink" if ok else "muted", y + (at + 0.5) * heatmap.CELL
         for column, side in enumerate(SIDES):
-            n = captions.brief_counts(row[f"n_{side}"], row[f"sources_{side}"])
+            n = format_counts_short(row[f"n_{side}"], row[f"sources_{side}"])
             shapes.append(scene.Text(x + 96 + 100 * column, middle, n, 11.5, "end", color, mono=True))
         n_selective = f"{row.get('n_selective', 0):,}"
         shapes += [scene.Text(x + 252, middle, n_selective, 11.5, "end", color, mono=True)] * tested
@@ -196,7 +209,7 @@ def overview(
         raise OptionError(f"max_pairs= and n_units= must be at least 1; got {max_pairs} and {n_units}.")
     units = hidden_units(dist, quantity)
     inputs = [input] if isinstance(input, str) else input
-    candidates = units if inputs is None else pick(units, pair_input=list(inputs))
+    candidates = units if inputs is None else select(units, pair_input=list(inputs))
     if not candidates.sizes["pair"]:
         names = ", ".join(dict.fromkeys(map(str, dist["pair_input"].values.tolist()))) or "none"
         raise OptionError(
@@ -209,7 +222,7 @@ def overview(
     options = {name: value for name, value in options.items() if value}
     return Overview(
         title="Overview",
-        caption=captions.caption(dist, *_method(data, candidates), **options),
+        caption=format_caption(dist, *_method(data, candidates), **options),
         summary=_summary(data, candidates),
         data={"overview": data},
         groups=groups,
@@ -330,7 +343,7 @@ def _method(data: xr.Dataset, candidates: xr.Dataset) -> list[str]:
         sentences.append(selective_rule(candidates))
     else:
         sentences.append("no test in this result; interp.measure('hellinger', acts) tests which units are selective")
-    return [*sentences, *[captions.GREY] * (not pairs_with_enough_data(data).all())]
+    return [*sentences, *[GREY_NOTE] * (not pairs_with_enough_data(data).all())]
 
 
 def _summary(data: xr.Dataset, candidates: xr.Dataset) -> str:
@@ -338,13 +351,13 @@ def _summary(data: xr.Dataset, candidates: xr.Dataset) -> str:
     if not np.isfinite(distance).any():
         return "No distance was measured for these units and pairs."
     row, column = np.unravel_index(np.nan_to_num(distance, nan=LOWEST).argmax(), distance.shape)
-    unit, pair = (lettering.short(str(data[dim].values[at])) for dim, at in (("unit", column), ("pair", row)))
+    unit, pair = (truncate_middle(str(data[dim].values[at])) for dim, at in (("unit", column), ("pair", row)))
     largest = f"The largest distance is {float(distance[row, column]):.2f}, of {unit} for {pair}."
     if "selective" not in data:
         return largest
     selective = candidates.transpose("pair", ...)["selective"].values[pairs_with_enough_data(candidates)]
     if not len(selective):
-        tokens, sources = captions.FEWEST_TOKENS, captions.FEWEST_SOURCES
+        tokens, sources = MIN_TOKENS, MIN_SOURCES
         return f"No pair has {tokens} tokens and {sources} sources on each side. {largest}"
     any_pair = selective.any(axis=0)
     n, of = f"{int(any_pair.sum()):,}", f"{any_pair.size:,}"

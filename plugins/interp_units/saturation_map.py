@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, SchemaError, captions, lettering, pick, scene, viewer
+from interp import OptionError, SceneView, SchemaError, select, viewer
+from interp.plotting import format_caption, format_counts, scene, truncate_middle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,8 +75,8 @@ def _drawn(frame: pd.DataFrame) -> np.ndarray:
 
 
 def _gate_name(row: Any) -> str:
-    gate = GATES.get(row["quantity"], lettering.short(row["quantity"], 12))
-    return f"{gate} of {lettering.short(row['module'], 12)}.{row['layer']}{ARROWS.get(row['direction'], '')}"
+    gate = GATES.get(row["quantity"], truncate_middle(row["quantity"], 12))
+    return f"{gate} of {truncate_middle(row['module'], 12)}.{row['layer']}{ARROWS.get(row['direction'], '')}"
 
 
 def _axes(x: float, y: float, threshold: str, name: str) -> list[scene.Shape]:
@@ -88,7 +89,7 @@ def _axes(x: float, y: float, threshold: str, name: str) -> list[scene.Shape]:
 
 
 def _point(row: Mapping[Any, Any], x: float, y: float) -> scene.Box:
-    note = f"{lettering.short(row['unit'])}\nnearly open {row[HIGH]:.1%}\nnearly closed {row[LOW]:.1%}"
+    note = f"{truncate_middle(row['unit'])}\nnearly open {row[HIGH]:.1%}\nnearly closed {row[LOW]:.1%}"
     left, top = x + row[LOW] * SIZE - 4, y + (1 - row[HIGH]) * SIZE - 4
     return scene.Box(left, top, 8, 8, "s22", 4, alpha=0.5, key=row["unit"], note=note.replace("%", " %"))
 
@@ -122,7 +123,7 @@ def saturation_map(saturation: xr.Dataset, *, quantity: str | Sequence[str] | No
             f"got {names}."
         )
     options = {} if quantity is None else {"quantity": [quantity] if isinstance(quantity, str) else list(quantity)}
-    frame = pick(saturation, **options)[[HIGH, LOW]].to_dataframe().reset_index()
+    frame = select(saturation, **options)[[HIGH, LOW]].to_dataframe().reset_index()
     frame = frame[frame[HIGH].notna() & frame[LOW].notna()].reset_index(drop=True)
     if not len(frame):
         names = ", ".join(dict.fromkeys(saturation["quantity"].values.astype(str).tolist())) or "none"
@@ -134,7 +135,7 @@ def saturation_map(saturation: xr.Dataset, *, quantity: str | Sequence[str] | No
     columns = ["unit", "module", "layer", "direction", "quantity", "index", HIGH, LOW]
     return SaturationMap(
         title="Gate saturation",
-        caption=captions.caption(saturation, *_method(saturation, frame, low, high), **options),
+        caption=format_caption(saturation, *_method(saturation, frame, low, high), **options),
         summary=_summary(frame, low, high),
         data={"units": frame[columns]},
         low=low,
@@ -150,7 +151,7 @@ def _thresholds(saturation: xr.Dataset) -> tuple[float, float]:
 
 def _method(saturation: xr.Dataset, frame: pd.DataFrame, low: float, high: float) -> list[str]:
     tokens, sources = (saturation.attrs.get(name) for name in ("n_tokens", "n_sources"))
-    sentences = [f"n = {captions.counts(int(tokens), int(sources))} tokens / sources"] if tokens and sources else []
+    sentences = [f"n = {format_counts(int(tokens), int(sources))} tokens / sources"] if tokens and sources else []
     sentences.append(f"nearly closed: below {low:g}; nearly open: above {high:g}")
     if len(frame) > MAX_POINTS:
         sentences.append(f"the {MAX_POINTS:,} most saturated of {len(frame):,} units are drawn")

@@ -23,8 +23,8 @@ COLUMNS = ("pair", "top 10 of", "tokens / sources", "effect [95 %]", "specificit
 
 def ranked(even, pair, layer):
     """Return the names of a layer's units, best first."""
-    distance = interp.one_pair(
-        interp.measure("hellinger", interp.pick(even, **layer), min_tokens=50, pairs=[pair]), pair
+    distance = interp.plotting.select_pair(
+        interp.measure("hellinger", interp.select(even, **layer), min_tokens=50, pairs=[pair]), pair
     )
     return distance.sortby("distance", ascending=False)["unit"].values.tolist()
 
@@ -38,7 +38,7 @@ def main():
     options = parser.parse_args()
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration", language="hy")
     batches = list(task.batches("demo", limit=options.limit, seed=0))
-    even, odd = interp.halves(interp.capture(model, batches, quantities=["h"], progress=False))
+    even, odd = interp.split_by_source(interp.capture(model, batches, quantities=["h"], progress=False))
     lines, p_values = [], []
     for pair in options.pairs:
         for layer in options.layers:

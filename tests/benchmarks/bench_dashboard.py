@@ -40,10 +40,10 @@ def long_store(folder: Path, tokens: int, units: int = 200) -> list[str]:
     sample = np.arange(tokens) // 100
     labels = {"sample": sample, "step": np.arange(tokens) % 100, "source": sample}
     labels |= {name: draw.choice(kind, tokens) for name, kind in (("input", LETTERS), ("output", SOUNDS))}
-    names = [interp.unit_name("lstm", "h", at, 0, "forward") for at in range(units)]
+    names = [interp.plotting.format_unit_name("lstm", "h", at, 0, "forward") for at in range(units)]
     coords = {"unit": names, "module": ["lstm"] * units, "layer": [0] * units, "direction": ["forward"] * units}
     coords |= {"quantity": ["h"] * units, "index": list(range(units))}
-    small = interp.dataset(np.zeros((1, units), "float32"), coords, {k: v[:1] for k, v in labels.items()})
+    small = interp.make_dataset(np.zeros((1, units), "float32"), coords, {k: v[:1] for k, v in labels.items()})
     noise = da.random.default_rng(0).integers(-64, 65, (tokens, units), chunks=(32_768, units)) / 64
     acts = xr.Dataset(
         {"activation": (("token", "unit"), noise.astype("float32"))},

@@ -98,7 +98,7 @@ def stored(limit: int) -> None:
     model = interp.load_model("armenian-bilstm")
     batches = interp.load_task("transliteration").batches("demo", limit=limit, seed=0)
     acts = interp.capture(model, batches, quantities=GATES, progress=False)
-    warm = interp.pick(acts, sample=slice(0, 40))
+    warm = interp.select(acts, sample=slice(0, 40))
     for estimator in ("raw", "debiased"):
         interp.measure("hellinger", warm, estimator=estimator, min_tokens=20, min_sources=5)
     size, before = acts.activation.size, peak()

@@ -17,9 +17,9 @@ OPTIONS = {"hellinger": {"min_tokens": 100, "min_sources": 50}, "mutual-informat
 
 def counted(seed, sources, probe, given):
     """Return detections (test,), expected detections, kinds and p; a test is a unit, or a unit and a pair."""
-    planted = interp.testing.planted(seed, sources=sources)
+    planted = interp.testing.planted_network(seed, sources=sources)
     acts = interp.capture(planted.model, planted.batches, quantities=["h"], progress=False)
-    result = interp.measure(probe, interp.pick(acts, module="lstm"), strata=given, **OPTIONS[probe])
+    result = interp.measure(probe, interp.select(acts, module="lstm"), strata=given, **OPTIONS[probe])
     kinds = np.array([planted.kinds[name] for name in result.unit.values])
     expected = planted.expectations[probe]
     wanted = np.array([expected[kind] is True or (expected[kind] == "given" and not given) for kind in kinds])

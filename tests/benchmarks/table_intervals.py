@@ -59,7 +59,7 @@ def drawn(n: int, m: int, kind: tuple[int, float], shift: float, runs: int, seed
     scattered = draw.permutation(10 * (n + m))[source]  # groups must be independent of the side
     tokens = {"sample": scattered, "step": np.tile(np.arange(replicas), n + m), "source": scattered}
     tokens |= {"input": ["a"] * source.size, "output": np.where(source < n, "b", "c")}
-    return interp.dataset(values, coords, tokens)
+    return interp.make_dataset(values, coords, tokens)
 
 
 def measured(n: int, m: int, kind: tuple[int, float], truth: float, runs: int, seed: int) -> dict[str, np.ndarray]:

@@ -37,7 +37,9 @@ def permuted(acts: xr.Dataset, seed: int) -> xr.Dataset:
     output = acts.output.values.copy()
     for number, letter in enumerate(LETTERS):
         mine = np.flatnonzero(acts.input.values == letter)
-        order = next(interp.block_shuffles(acts.source.values[mine], draws=1, seed=10**9 + 10 * seed + number))
+        order = next(
+            interp.statistics.permute_sources(acts.source.values[mine], draws=1, seed=10**9 + 10 * seed + number)
+        )
         output[mine] = output[mine][order]
     return acts.assign_coords(output=("token", output))
 

@@ -58,7 +58,7 @@ def test_pointing_at_a_letter_draws_a_line_in_the_histogram(reader, served, draw
     letter.dispatch_event("pointerover", {"bubbles": True})
     line = reader.view("histogram").locator("line.pointed")
     line.wait_for(state="attached")
-    value = float(interp.pick(drawn_acts, sample=3, step=4, unit=UNIT)["activation"].values.item())
+    value = float(interp.select(drawn_acts, sample=3, step=4, unit=UNIT)["activation"].values.item())
     assert f"{value:.3g}" in reader.view("histogram").locator("text.pointed").text_content()
     low, high = (float(drawn_acts["activation"].sel(unit=UNIT).reduce(ends)) for ends in (np.min, np.max))
     assert float(line.get_attribute("x1")) == pytest.approx(64 + 760 * (value - low) / (high - low), abs=2)

@@ -16,7 +16,7 @@ KINDS = ["LSTM", "GRU", "RNN"]
 
 def recurrent(acts, module):
     """Return the units of one recurrent module."""
-    return interp.pick(acts, module=module)
+    return interp.select(acts, module=module)
 
 
 @pytest.mark.parametrize("batch_size", [2, 64])
@@ -145,4 +145,4 @@ def test_several_calls_are_distinguished_by_call(kind, hand_on):
         assert_exact(acts, reference(model.rnn, torch.cat(parts, 1)))
     else:
         for call, part in enumerate(parts):
-            assert_exact(interp.pick(acts, call=call), reference(model.rnn, part))
+            assert_exact(interp.select(acts, call=call), reference(model.rnn, part))

@@ -66,7 +66,7 @@ def test_where_selects_among_all_steps(short):
     assert acts.step.values.tolist() == [3, 250, 449] * 2
     assert acts["sample"].values.tolist() == [0] * 3 + [1] * 3
     whole = interp.capture(model, batch, progress=False)
-    assert np.array_equal(acts.activation, interp.pick(whole, hour=[3, 250, 449]).activation)
+    assert np.array_equal(acts.activation, interp.select(whole, hour=[3, 250, 449]).activation)
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_three_layers_packed_unsorted_keep_the_callers_order(ragged):
     for sample, length in enumerate(ragged.lengths):
         alone = capture(model, ragged.inputs[0][sample : sample + 1, :length])
         np.testing.assert_allclose(values(acts, sample=sample), alone.activation, atol=1e-6)
-    assert "".join(interp.pick(acts, sample=4)["input"].values) == "hello"
+    assert "".join(interp.select(acts, sample=4)["input"].values) == "hello"
 
 
 def test_attrs_describe_model_and_batches(tagger, ragged):

@@ -12,8 +12,8 @@ def test_where_keeps_matching_tokens_and_their_values(tagger, ragged):
     whole = capture(tagger, ragged)
     part = capture(tagger, ragged, where={"input": ["a", "l"]})
     assert set(part["input"].values) == {"a", "l"}
-    assert np.array_equal(part.activation, interp.pick(whole, input=["a", "l"]).activation)
-    assert part["predicted"].values.tolist() == interp.pick(whole, input=["a", "l"])["predicted"].values.tolist()
+    assert np.array_equal(part.activation, interp.select(whole, input=["a", "l"]).activation)
+    assert part["predicted"].values.tolist() == interp.select(whole, input=["a", "l"])["predicted"].values.tolist()
 
 
 def test_where_takes_a_function_of_all_labels(tagger, ragged):
@@ -37,7 +37,7 @@ def test_a_list_of_quantities_is_exact_and_keeps_out(tagger):
 
 def test_c_prev_is_the_cell_one_step_earlier(tagger):
     acts = capture(tagger, torch.randn(1, 4, 5), quantities=["c", "c_prev"])
-    forward = interp.pick(acts, direction="forward")
+    forward = interp.select(acts, direction="forward")
     assert np.array_equal(values(forward, quantity="c")[:-1], values(forward, quantity="c_prev")[1:])
     assert not values(forward, quantity="c_prev")[0].any()
 

@@ -21,13 +21,13 @@ def small(seed, samples=12, units=5, quantity="f"):
     outputs = np.where(generator.random(n) < 0.6, "ծ", generator.choice(["_", "ու", "թ"], n))
     values = np.round(np.tanh(generator.normal(size=(n, units))), 2).astype(np.float32)
     values[:, 0] = 0.25
-    names = [interp.unit_name("lstm", quantity, index, 0, "forward") for index in range(units)]
+    names = [interp.plotting.format_unit_name("lstm", quantity, index, 0, "forward") for index in range(units)]
     columns = {"module": "lstm", "layer": 0, "direction": "forward", "quantity": quantity}
     coords = {key: [value] * units for key, value in columns.items()} | {"unit": names, "index": range(units)}
     sample = np.repeat(np.arange(samples), lengths)
     step = np.concatenate([np.arange(length) for length in lengths])
     tokens = {"sample": sample, "step": step, "source": sample // 3, "input": inputs, "output": outputs}
-    return interp.dataset(values, coords, tokens, {"model": "small", "seed": seed})
+    return interp.make_dataset(values, coords, tokens, {"model": "small", "seed": seed})
 
 
 def parts_of(acts, draw):

@@ -33,4 +33,4 @@ def capture(model, batches, **options):
 
 
 def values(acts, **labels):
-    return interp.pick(acts, **labels).activation.values
+    return interp.select(acts, **labels).activation.values

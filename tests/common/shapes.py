@@ -2,7 +2,7 @@
 
 from itertools import combinations
 
-from interp import scene
+from interp.plotting import scene
 
 
 def extent(shape):

@@ -115,7 +115,7 @@ def assert_exact(acts, ref, dtype=torch.float64, worst=0.0):
     for layer, direction, quantity in ref[0]:
         rows = [values[layer, direction, quantity][:n] for values, n in zip(ref, lengths, strict=True)]
         expected = np.concatenate(rows)
-        actual = interp.pick(acts, layer=layer, direction=direction, quantity=quantity).activation.values
+        actual = interp.select(acts, layer=layer, direction=direction, quantity=quantity).activation.values
         tolerance = 2 * worst + 8 * torch.finfo(dtype).eps * np.maximum(1, np.abs(expected))
         tolerance = 1e-12 if dtype is torch.float64 else tolerance
         difference = np.abs(actual - expected)

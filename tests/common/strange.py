@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 import interp
-from interp.testing.api import check
+from interp.testing.api import check_plugin
 
 
 def plugin(**hooks):
@@ -27,7 +27,7 @@ def hook(name, objects):
 
 
 def failures(module, **options):
-    return {outcome.check: outcome.told for outcome in check(module, **options) if outcome.state == "failed"}
+    return {outcome.check: outcome.told for outcome in check_plugin(module, **options) if outcome.state == "failed"}
 
 
 def marked(function, **options):

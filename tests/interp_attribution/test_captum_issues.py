@@ -45,7 +45,7 @@ def cudnn(monkeypatch):
 
 def tokens(model, samples, **selection):
     acts = interp.capture(model, samples, progress=False, dtype="float64")
-    return interp.pick(acts, **selection) if selection else acts
+    return interp.select(acts, **selection) if selection else acts
 
 
 def attribute(probe, model, samples, acts, **options):
@@ -190,7 +190,7 @@ def test_731_packed_sequences_in_dicts_through_one_lstm_twice():
     sides = [{"seq": pack_sequence(side, enforce_sorted=False)} for side in (left, right)]
     with pytest.raises((AssertionError, AttributeError, TypeError)):
         captum.attr.IntegratedGradients(model).attribute(tuple(sides))
-    acts = interp.dataset(
+    acts = interp.make_dataset(
         np.zeros((3, 1)),
         {"unit": ["u"], "module": ["u"], "layer": [0], "direction": [""], "quantity": ["out"], "index": [0]},
         {"sample": range(3), "step": [4, 3, 3], "source": range(3)},
@@ -239,7 +239,7 @@ def test_1236_layers_called_once_per_step():
     )  # an error when reported; now the values of one call out of four
     samples = interp.Batch(x, [4, 4])
     acts = interp.capture(model, samples, progress=False, dtype="float64", modules=["encoder"])
-    acts = interp.pick(acts, step=2)
+    acts = interp.select(acts, step=2)
     result = attribute("unit-attribution", model, samples, acts, units={"module": "embedding"}, offset=[-2, -1, 0, 1],
                       include_residual=True)  # fmt: skip
     assert result.conductance.shape == (2, 4, 4)
@@ -258,7 +258,7 @@ def test_1205_values_of_a_sequence_have_labels():
     result = attribute("attribution", model, x, tokens(model, x))
     assert result.attribution.dims == ("token", "source_step")
     assert result.offset.sel(source_step=1).values.tolist() == [1, 0, -1, -2, -3] * 2
-    table = interp.table(result)
+    table = interp.to_dataframe(result)
     assert {"attribution", "source_step", "offset", "step", "sample"} <= set(table.columns)
     np.testing.assert_allclose(
         result.attribution.sum("source_step"), result.target_value - result.baseline_value, atol=1e-8

@@ -15,7 +15,7 @@ COLUMN = 1
 
 def attribute(model, samples, selection=None, **options):
     acts = interp.capture(model, samples, progress=False, dtype="float64")
-    acts = acts if selection is None else interp.pick(acts, **selection)
+    acts = acts if selection is None else interp.select(acts, **selection)
     options = {"target": COLUMN, "baseline": "zero", **options}
     return interp.measure("unit-attribution", acts, model=model, batches=samples, **options)
 

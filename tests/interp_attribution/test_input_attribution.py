@@ -10,7 +10,7 @@ import interp
 
 def attribute(model, samples, selection=None, **options):
     acts = interp.capture(model, samples, progress=False, dtype="float64")
-    acts = acts if selection is None else interp.pick(acts, **selection)
+    acts = acts if selection is None else interp.select(acts, **selection)
     return interp.measure("attribution", acts, model=model, batches=samples, **{"target": 1, **options})
 
 
@@ -37,7 +37,7 @@ def test_packed_samples_equal_single_samples():
     result = attribute(model, samples, baseline="zero")
     for sample, n in enumerate(LENGTHS):
         alone = attribute(model, interp.Batch(samples.inputs[0][sample : sample + 1, :n]), baseline="zero")
-        own = interp.pick(result, sample=sample).attribution.values
+        own = interp.select(result, sample=sample).attribution.values
         np.testing.assert_allclose(own[:, :n], alone.attribution.values, atol=1e-9)
         assert np.isnan(own[:, n:]).all()
 

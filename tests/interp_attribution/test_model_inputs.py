@@ -12,7 +12,7 @@ import interp
 
 def attribute(model, samples, selection=None, **options):
     acts = interp.capture(model, samples, progress=False, dtype="float64")
-    acts = acts if selection is None else interp.pick(acts, **selection)
+    acts = acts if selection is None else interp.select(acts, **selection)
     return interp.measure("attribution", acts, model=model, batches=samples, **{"target": 1, **options})
 
 
@@ -94,8 +94,8 @@ def test_codes_embedded_step_by_step():
     result = attribute(model, samples, baseline="zero")
     kind = captum.attr.IntegratedGradients(lambda x: model.run_cell(x)[:, 2, 1])
     expected = kind.attribute(model.embedding(codes).detach()).detach().sum(2)
-    np.testing.assert_allclose(interp.pick(result, step=2).attribution, expected, atol=1e-9)
-    acts = interp.pick(interp.capture(model, samples, progress=False, dtype="float64"), step=2)
+    np.testing.assert_allclose(interp.select(result, step=2).attribution, expected, atol=1e-9)
+    acts = interp.select(interp.capture(model, samples, progress=False, dtype="float64"), step=2)
     gates = interp.measure("unit-attribution", acts, model=model, batches=samples, target=1, baseline="zero",
                            include_residual=True,
                            units={"quantity": ["i", "f", "g", "o", "c_prev"]}, offset=-1)  # fmt: skip

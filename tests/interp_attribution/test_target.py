@@ -9,7 +9,7 @@ import interp
 
 def attribute(model, samples, selection=None, **options):
     acts = interp.capture(model, samples, progress=False, dtype="float64")
-    acts = acts if selection is None else interp.pick(acts, **selection)
+    acts = acts if selection is None else interp.select(acts, **selection)
     return interp.measure("attribution", acts, model=model, batches=samples, **{"target": 1, **options})
 
 

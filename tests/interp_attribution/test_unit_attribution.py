@@ -11,7 +11,7 @@ import interp
 
 def test_units_have_labels_and_means_over_sources(armenian):
     model, batches, acts = armenian
-    hidden = interp.pick(acts, module="hidden", index=range(3))
+    hidden = interp.select(acts, module="hidden", index=range(3))
     result = interp.measure("unit-attribution", hidden, model=model, batches=batches, n_baselines=1, n_steps=20)
     assert result.conductance.dims == ("token", "unit")
     assert result["unit"].values.tolist() == ["hidden.out.0", "hidden.out.1", "hidden.out.2"]

@@ -11,11 +11,11 @@ from interp_causal.ablation_backends import layer_rotations
 
 def test_layer_rotations_equal_interp_rotate(net):
     _, _, acts = net
-    layer = interp.pick(acts, module="rnn", quantity="h")
+    layer = interp.select(acts, module="rnn", quantity="h")
     columns, rotation = next((c, r) for c, r in layer_rotations(acts, 3) if acts["quantity"].values[c[0]] == "h")
     assert (acts["unit"].values[columns] == layer["unit"].values).all()
     np.testing.assert_allclose(
-        layer["activation"].values @ rotation, interp.rotate(layer, 3)["activation"].values, atol=1e-9
+        layer["activation"].values @ rotation, interp.rotate_basis(layer, 3)["activation"].values, atol=1e-9
     )
 
 

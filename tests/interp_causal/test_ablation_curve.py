@@ -41,7 +41,7 @@ def test_k80_between_measured_values(net):
 
 def test_all_directions_of_a_rotated_layer_have_the_effect_of_all_units(net):
     model, batch, acts = net
-    layer = interp.pick(acts, module="rnn", quantity="h")
+    layer = interp.select(acts, module="rnn", quantity="h")
     names = layer["unit"].values.tolist()
     curves = {
         seed: curve_of(acts, model, ranking=names, rotated=seed, n_random_orders=0, k_values=[1, 2, 5])

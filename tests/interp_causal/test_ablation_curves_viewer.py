@@ -5,7 +5,8 @@ import pytest
 from causes import curves
 
 import interp
-from interp import SchemaError, scene
+from interp import SchemaError
+from interp.plotting import scene
 from interp_causal.ablation_curves_viewer import LEFT, WIDTH, ablation_curves, curve_table
 
 
@@ -103,14 +104,14 @@ def test_curves_of_the_armenian_network(tmp_path):
     model = interp.load_model("armenian-bilstm")
     batches = interp.load_task("transliteration").batches("demo", limit=60, seed=0)
     acts = interp.capture(model, batches, quantities=["h"], progress=False)
-    ranking = interp.pick(acts, module="hidden").unit.values.tolist()
+    ranking = interp.select(acts, module="hidden").unit.values.tolist()
     options = {"pair": "t=>տ", "n_random_orders": 3, "k_values": [9, 100], "n_draws": 2}
     curve = interp.measure("ablation-curve", acts, model=model, ranking=ranking, **options)
     view = interp.draw("ablation-curves", curve)
     assert view.tables()["curves"]["k"].tolist() == [0, 9, 100, 228]
     mask = (acts.input.values == "t") & (acts.output.values == "տ")
     n = int(mask.sum()), np.unique(acts.source.values[mask]).size
-    assert interp.captions.counts(*n) in view.caption
+    assert interp.plotting.format_counts(*n) in view.caption
     assert view.save(tmp_path / "a.html").stat().st_size
 
 

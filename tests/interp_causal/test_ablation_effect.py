@@ -11,11 +11,11 @@ H = "rnn.0.forward.h."
 def naive_effects(model, acts, batch, names, symbol, draws, seed):
     """Return the effect on each token with an input, by one pass through the upper layers per draw and token."""
     x = batch.inputs.reshape(-1, 4).numpy()
-    h = interp.pick(acts, module="rnn", quantity="h").activation.values
-    hidden = interp.pick(acts, module="hidden").activation.values
+    h = interp.select(acts, module="rnn", quantity="h").activation.values
+    hidden = interp.select(acts, module="hidden").activation.values
     rows = np.flatnonzero(acts["input"].values == symbol)
     tokens = acts.isel(token=rows)
-    donors = interp.donor_tokens(acts.coords, tokens.coords, draws=draws, seed=seed)
+    donors = interp.statistics.match_donors(acts.coords, tokens.coords, draws=draws, seed=seed)
     weights = {name: value.detach().numpy() for name, value in model.named_parameters()}
 
     def logits(h, hidden, x):

@@ -5,7 +5,8 @@ import pytest
 from causes import attributed
 
 import interp
-from interp import OptionError, SchemaError, UnknownNameError, scene
+from interp import OptionError, SchemaError, UnknownNameError
+from interp.plotting import scene
 from interp_causal.context_reach_viewer import context_reach, context_width, offset_means
 
 

@@ -15,7 +15,7 @@ def readout(net):
 
 
 def columns(acts, **labels):
-    names = interp.pick(acts, **labels)["unit"].values
+    names = interp.select(acts, **labels)["unit"].values
     return np.array([acts["unit"].values.tolist().index(name) for name in names])
 
 

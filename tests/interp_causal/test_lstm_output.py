@@ -106,7 +106,7 @@ def test_effects_are_the_same_without_full_output(net):
 
 def test_missing_gate_raises_an_error(net):
     model, _, acts = net
-    part = interp.pick(acts, quantity=["h", "i", "f", "o", "c_prev", "out"])
+    part = interp.select(acts, quantity=["h", "i", "f", "o", "c_prev", "out"])
     with pytest.raises(interp.CaptureError, match=r"lack 'g' of rnn\.0\.forward, neuron 1: .* pass batches="):
         interp.measure("ablation-effect", part, model=model, groups={"p=>x": [F + "i.1"]}, n_controls=0)
 

@@ -6,7 +6,8 @@ import xarray as xr
 from causes import attributed
 
 import interp
-from interp import OptionError, SchemaError, UnknownNameError, palette, scene
+from interp import OptionError, SchemaError, UnknownNameError
+from interp.plotting import colors, scene
 from interp_cell_strips.attribution_strip import attribution_strip
 
 UNIT = "lstm.0.backward.h.11"
@@ -73,8 +74,8 @@ def test_activation_is_the_background_and_attribution_the_underline(strip):
     head, output, unit, under = strip.rows()[0]
     assert [row.kind for row in (head, output, unit, under)] == ["input", "output", "unit", "underline"]
     value, limit = float(data["attribution"].values[14]), float(data["attribution_scale_max"])
-    assert under.cells[14].color == palette.under(value / limit)
-    assert unit.cells[14].color == palette.diverging(
+    assert under.cells[14].color == colors.underline(value / limit)
+    assert unit.cells[14].color == colors.diverging(
         float(data["activation"].values[14, 0]) / float(data["scale_max"][0])
     )
     assert [cell.column for cell in head.cells if cell.mark == "target"] == [14]
@@ -98,7 +99,7 @@ def test_values_outside_the_scale_are_marked(drawn_acts, attribution):
     under = view.rows()[0][3]
     clipped = [cell for cell in under.cells if cell.mark]
     assert [(cell.column, cell.mark) for cell in clipped] == [(14, "clipped")]
-    assert clipped[0].color == f"u-{palette.UNDER_STEPS}"
+    assert clipped[0].color == f"u-{colors.UNDER_STEPS}"
     ink = [
         box for box in view.compose().shapes if isinstance(box, scene.Box) and box.color == "ink" and box.height == 4
     ]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import interp
-from interp import OptionError, SchemaError, palette
+from interp import OptionError, SchemaError
+from interp.plotting import colors
 from interp_cell_strips.before_after import before_after, right_log_odds
 
 SYMBOLS = ["x", "y", "z"]
@@ -22,7 +23,7 @@ def text(logits, letters="pqpq", right="xyyz", predicted=None, draws=0, **attrs)
     tokens |= {"source": tokens["sample"], "input": list(letters) * n_draws, "output": list(right) * n_draws}
     tokens |= {"predicted": list(predicted)} if predicted else {}
     tokens |= {"draw": np.repeat(np.arange(draws), n)} if draws else {}
-    return interp.dataset(np.array(logits, "float32"), units, tokens, attrs)
+    return interp.make_dataset(np.array(logits, "float32"), units, tokens, attrs)
 
 
 BEFORE = [[3, 1, 0], [0, 2, 1], [1, 2, 0], [0, 3, 2]]
@@ -79,7 +80,7 @@ def test_changed_and_wrong_outputs_are_framed(view):
     assert [cell.mark for cell in before.cells] == ["", "", "", "framed"]
     assert [cell.mark for cell in after.cells] == ["framed changed", "", "", "changed"]
     limit = float(view.data["characters"]["scale_max"])
-    assert [cell.color for cell in change.cells] == [palette.diverging(value / limit) for value in change.values]
+    assert [cell.color for cell in change.cells] == [colors.diverging(value / limit) for value in change.values]
     html = view.picture()
     assert html.count('class="panel framed changed"') == 1
     outlines = [getattr(shape, "outline", "") for shape in view.compose().shapes]
@@ -139,7 +140,7 @@ def test_the_effect_equals_that_of_the_probe(tmp_path):
     model = interp.load_model("armenian-bilstm")
     batches = list(interp.load_task("transliteration").batches("demo", limit=40, seed=0))
     acts = interp.capture(model, batches, quantities=["h"], progress=False)
-    units = interp.pick(acts, module="hidden").unit.values[:60].tolist()
+    units = interp.select(acts, module="hidden").unit.values[:60].tolist()
     runs = [interp.run(model, batches, edits, modules=["output"], progress=False)
             for edits in ((), interp.Ablate(units, to="zero"))]  # fmt: skip
     view = interp.draw("before-after", *runs, samples=range(40), max_characters=400)

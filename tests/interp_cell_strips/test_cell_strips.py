@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import interp
-from interp import OptionError, UnknownNameError, palette, scene
+from interp import OptionError, UnknownNameError
+from interp.plotting import colors, scene
 from interp_cell_strips.cell_strips import cell_strips
 from interp_cell_strips.data import MAX_CELLS
 
@@ -26,7 +27,7 @@ def acts_of(text, values=None, **labels):
     units |= {"direction": ["forward", "backward"], "quantity": ["h", "i"], "index": [0, 1]}
     tokens = {"sample": [0] * n, "step": range(n), "source": [0] * n, "input": list(text), "output": list(text)}
     data = np.zeros((n, 2), "float32") if values is None else np.array(values, "float32")
-    return interp.dataset(data, units, tokens | labels)
+    return interp.make_dataset(data, units, tokens | labels)
 
 
 def test_values_equal_the_captured_ones(strips, drawn_acts):
@@ -85,11 +86,11 @@ def test_colours_clipping_and_nan():
     limit = float(view.data["strips"].scale_max[0])
     assert [cell.color for cell in h.cells] == [
         "d0",
-        palette.diverging(1 / limit),
-        palette.diverging(-1 / limit),
+        colors.diverging(1 / limit),
+        colors.diverging(-1 / limit),
         "missing",
     ]
-    assert [cell.color for cell in gate.cells] == ["s0", "s16", "s32", palette.sequential(0.2)]
+    assert [cell.color for cell in gate.cells] == ["s0", "s16", "s32", colors.sequential(0.2)]
     assert (h.arrow, gate.arrow) == ("→", "←")
 
 

@@ -6,9 +6,9 @@ import interp
 
 
 def capture_planted(seed):
-    planted = interp.testing.planted(seed, sources=200)
+    planted = interp.testing.planted_network(seed, sources=200)
     acts = interp.capture(planted.model, planted.batches, quantities=["h"], progress=False)
-    return planted, interp.pick(acts, module="lstm")
+    return planted, interp.select(acts, module="lstm")
 
 
 @pytest.fixture(scope="session")

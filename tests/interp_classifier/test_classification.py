@@ -46,7 +46,7 @@ def record_sizes(fit, sizes):
 def test_no_fit_uses_the_test_half(planted_capture, monkeypatch):
     """All fits get rows of the first half only; invalid values in the other half change no fitted value."""
     _, acts = planted_capture
-    _, other = interp.halves(acts)
+    _, other = interp.split_by_source(acts)
     is_test = np.isin(acts.source.values, np.unique(other.source.values))
     values, labels = acts.activation.values.copy(), acts.output.values.copy()
     values[is_test] = 1e6 * np.random.default_rng(0).random(values[is_test].shape)

@@ -13,7 +13,7 @@ def units_of_kind(planted, kind):
 
 
 def split_halves(acts, letter="t"):
-    return interp.halves(interp.pick(acts, input=letter))
+    return interp.split_by_source(interp.select(acts, input=letter))
 
 
 def test_equals_scikit_learn(planted_capture):

@@ -41,7 +41,7 @@ def test_window_baseline_has_the_accuracy_of_the_hint(planted_capture):
 
 def test_captures_of_one_input_have_no_window_and_no_control(planted_capture):
     _, acts = planted_capture
-    here = interp.pick(acts, input="t")
+    here = interp.select(acts, input="t")
     result = interp.measure("classifier", here)
     assert np.isnan(result.baseline_accuracy.sel(baseline="window")).all()
     assert np.isnan(result.selectivity).all()

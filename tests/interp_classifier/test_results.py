@@ -13,7 +13,7 @@ def test_variables_and_attributes(planted_capture):
     assert result.converged.all()
     assert (result.n_sources <= 200).all()
     assert json.loads(result.attrs["skipped"])["a"] == "only one label among the sources to fit on"
-    assert "first half of the sources" in interp.methods(result)
+    assert "first half of the sources" in interp.methods_text(result)
     assert result.identical(interp.measure("classifier", acts))
     both = interp.measure("classifier", [acts, acts], n_controls=0)
     assert both.weight.dims == ("model", "unit", "pair")

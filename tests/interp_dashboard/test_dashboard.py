@@ -221,7 +221,7 @@ def test_an_edit_shows_both_outputs(network, edit):
     unit = "lstm.0.backward.h.3"
     page.request(kind="choose", values={"sample": 2, "edits": [{"unit": unit, **edit}]})
     text = page.dashboard.views["edit"].data["characters"]
-    sample = interp.pick(acts, sample=2)
+    sample = interp.select(acts, sample=2)
     assert text["input"].values.tolist() == sample["input"].values.tolist()
     assert text["before"].values.tolist() == sample["predicted"].values.tolist()
     assert np.abs(text["change"].values[np.isfinite(text["change"].values)]).max() > 0
@@ -291,7 +291,7 @@ def test_causal_results_are_drawn_or_the_panels_give_instructions():
     model = interp.load_model("armenian-bilstm")
     batches = interp.load_task("transliteration").batches("demo", limit=40, seed=0)
     acts = interp.capture(model, batches, quantities=["h", "out"], progress=False)
-    tokens, units = interp.pick(acts, input="t"), acts["unit"].values[acts["module"].values == "hidden"].tolist()
+    tokens, units = interp.select(acts, input="t"), acts["unit"].values[acts["module"].values == "hidden"].tolist()
     curve = interp.measure("ablation-curve", tokens, model=model, ranking=units[:20], pair="t=>ծ", n_random_orders=0)
     target = tokens.isel(token=slice(3))
     attribution = interp.measure(

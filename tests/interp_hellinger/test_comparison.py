@@ -42,7 +42,7 @@ def test_shared_noise_cancels(drawn_acts):
     draw = np.random.default_rng(0)
     base = 0.8 * (drawn_acts.output == "ծ").values + draw.normal(0, 1, drawn_acts.sizes["token"])
     twin = base + draw.normal(0, 0.05, base.size)
-    acts = interp.pick(
+    acts = interp.select(
         with_columns(drawn_acts, [0, 1], np.stack([base, twin], axis=1)), unit=list(drawn_acts.unit.values[:2])
     )
     dist = interp.measure("hellinger", acts, pairs=["t=>ծ"], **OPTIONS)
@@ -81,7 +81,7 @@ def test_errors_say_what_to_type(result, drawn_acts):
 def test_learned_units_exceed_untrained_ones(drawn_acts):
     """Two trained units are selective; one of them no more so than the untrained units."""
     draw = np.random.default_rng(1)
-    acts = interp.pick(drawn_acts, quantity="h", direction="forward")
+    acts = interp.select(drawn_acts, quantity="h", direction="forward")
     right = (acts.output == "ծ").values[:, None]
 
     def with_signal(*strengths):

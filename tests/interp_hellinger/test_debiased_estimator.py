@@ -28,10 +28,10 @@ def naive_estimates(values, outputs, source, output, name, k=16, n_permutations=
     """Return D, its leave-one-group-out values and its permutations for one unit and pair."""
     edges = np.sort(values)[[-(-j * len(values) // k) for j in range(1, k)]]
     bins = (values[:, None] >= edges).sum(axis=1)
-    is_target, groups = outputs == output, interp.source_groups(source)
+    is_target, groups = outputs == output, interp.statistics.jackknife_groups(source)
     left = [squared_distance(bins[groups != g], is_target[groups != g], k) for g in np.unique(groups)]
-    seed = int(interp.source_hash(np.array([name]))[0] >> np.uint64(1))
-    orders = interp.block_shuffles(source, draws=n_permutations, seed=seed)
+    seed = int(interp.statistics.hash_sources(np.array([name]))[0] >> np.uint64(1))
+    orders = interp.statistics.permute_sources(source, draws=n_permutations, seed=seed)
     permuted = [squared_distance(bins, is_target[order], k) for order in orders]
     return squared_distance(bins, is_target, k), np.array(left), np.array(permuted)
 
@@ -58,7 +58,7 @@ def test_equals_a_naive_loop(drawn_acts, result, pair):
 
 
 def test_p_and_q_equal_a_naive_loop(drawn_acts, result):
-    acts = interp.pick(drawn_acts, direction="forward", quantity="g", input="t")
+    acts = interp.select(drawn_acts, direction="forward", quantity="g", input="t")
     measured = interp.measure("hellinger", acts, pairs=["t=>ծ"], **OPTIONS)
     values, outputs, source = sorted_tokens(acts, "t")
     z, null = [], []
@@ -144,7 +144,7 @@ def test_bins_for_many_tokens():
     coords = {"module": ["m"], "layer": [0], "direction": [""], "quantity": ["h"], "index": [0], "unit": ["m.h.0"]}
     output = np.array(["b", "c", "d"])[draw.choice(3, n, p=[0.4, 0.5, 0.1])]
     tokens = {"sample": np.arange(n), "step": np.zeros(n), "source": np.arange(n) // 10}
-    acts = interp.dataset(values, coords, tokens | {"input": ["a"] * n, "output": output})
+    acts = interp.make_dataset(values, coords, tokens | {"input": ["a"] * n, "output": output})
     result = interp.measure("hellinger", acts, return_jackknife=True)
     assert result.bins.values.tolist() == [32, 32, 16]
     few = interp.measure("hellinger", acts, return_jackknife=True, bins=16)
@@ -162,13 +162,13 @@ def test_permutations_stay_within_strata(drawn_acts):
     free, within = (interp.measure("hellinger", acts, pairs=["t=>x"], strata=g, **OPTIONS) for g in ((), ("early",)))
     assert free.p.values[2, 0] < 0.001
     assert within.p.values[2, 0] > 0.01
-    assert "early" in interp.methods(within)
+    assert "early" in interp.methods_text(within)
 
 
 def test_where_restricts_tokens(drawn_acts):
     late = {"step": slice(30, None)}
     measured = interp.measure("hellinger", drawn_acts, where=late, pairs=["t=>ծ"], **OPTIONS)
-    expected = interp.measure("hellinger", interp.pick(drawn_acts, **late), pairs=["t=>ծ"], **OPTIONS)
+    expected = interp.measure("hellinger", interp.select(drawn_acts, **late), pairs=["t=>ծ"], **OPTIONS)
     for name in measured.data_vars:
         np.testing.assert_array_equal(measured[name], expected[name], err_msg=str(name))
 
@@ -183,7 +183,7 @@ def test_reasons_of_skipped_pairs(drawn_acts):
 
 
 def test_few_groups_have_no_interval(drawn_acts):
-    groups = interp.source_groups(drawn_acts.source.values)
+    groups = interp.statistics.jackknife_groups(drawn_acts.source.values)
     acts = drawn_acts.isel(token=np.flatnonzero(groups < 8))
     result = interp.measure("hellinger", acts, min_tokens=20, min_sources=5)
     assert (result.groups <= 8).all()
@@ -194,10 +194,10 @@ def test_few_groups_have_no_interval(drawn_acts):
 
 def test_too_few_permutations_are_reported(drawn_acts):
     coarse = interp.measure(
-        "hellinger", interp.pick(drawn_acts, unit="lstm.0.forward.h.1"), n_permutations=20, **OPTIONS
+        "hellinger", interp.select(drawn_acts, unit="lstm.0.forward.h.1"), n_permutations=20, **OPTIONS
     )
     assert "raise n_permutations=" in coarse.attrs["resolution"]
-    assert "raise n_permutations=" in interp.methods(coarse)
+    assert "raise n_permutations=" in interp.methods_text(coarse)
     fine = interp.measure("hellinger", drawn_acts, n_permutations=200, **OPTIONS)
     assert "must reach it together" in fine.attrs["resolution"]
 
@@ -205,13 +205,13 @@ def test_too_few_permutations_are_reported(drawn_acts):
 def test_by_is_stricter(drawn_acts, result):
     strict = interp.measure("hellinger", drawn_acts, correction="by", **OPTIONS)
     assert (strict.q >= result.q).all()
-    assert "Yekutieli" in interp.methods(strict)
+    assert "Yekutieli" in interp.methods_text(strict)
 
 
 def test_unstable_source_is_detected(drawn_acts):
     class Unstable:
         def __init__(self):
-            self.passes = [drawn_acts, drawn_acts, interp.pick(drawn_acts, sample=slice(0, 150))]
+            self.passes = [drawn_acts, drawn_acts, interp.select(drawn_acts, sample=slice(0, 150))]
 
         def __iter__(self):
             return iter([self.passes.pop(0)])

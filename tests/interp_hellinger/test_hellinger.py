@@ -66,4 +66,4 @@ def test_units_that_are_not_finite_are_named(drawn_acts, estimator, value):
 @pytest.mark.parametrize("estimator", ["raw", "debiased"])
 def test_single_output_is_an_error(drawn_acts, estimator):
     with pytest.raises(interp.OptionError, match="No pair has 300"):
-        interp.measure("hellinger", interp.pick(drawn_acts, output="ծ"), estimator=estimator)
+        interp.measure("hellinger", interp.select(drawn_acts, output="ծ"), estimator=estimator)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import interp
-from interp import OptionError, UnknownNameError, scene
+from interp import OptionError, UnknownNameError
+from interp.plotting import scene
 from interp_hellinger.histogram_pair_viewer import histogram_pair, histograms
 
 UNIT = "lstm.0.backward.h.11"
@@ -43,7 +44,7 @@ def test_both_sides_are_counted(pair_view, drawn_acts):
 
 
 def test_text_of_the_pair(pair_view, drawn_dist):
-    distance = float(interp.one_unit(interp.one_pair(drawn_dist, "t=>ծ"), UNIT).distance)
+    distance = float(interp.plotting.select_unit(interp.plotting.select_pair(drawn_dist, "t=>ծ"), UNIT).distance)
     assert f"{distance:.3f}" in pair_view.caption
     assert f"{distance:.3f}" in pair_view.summary
     assert "209 / 90 against 986 / 100" in pair_view.caption

@@ -35,7 +35,7 @@ def with_column(acts, unit, column):
 
 @pytest.mark.parametrize(("min_tokens", "bins"), [(20, 1000), (100, 16)])
 def test_equals_a_naive_loop(drawn_acts, min_tokens, bins):
-    acts = interp.pick(drawn_acts, index=slice(0, 3))
+    acts = interp.select(drawn_acts, index=slice(0, 3))
     expected = naive_distances(acts, min_tokens, bins)
     result = interp.measure("hellinger", acts, estimator="raw", min_tokens=min_tokens, bins=bins)
     assert result.pair.values.tolist() == list(expected)
@@ -54,7 +54,7 @@ def test_result(drawn_acts):
     assert {values.dtype for name, values in result.data_vars.items() if name != "distance"} == {np.dtype("int64")}
     assert float(result.distance.min()) >= 0
     assert float(result.distance.max()) <= 1
-    assert "1000 equal bins" in interp.methods(result)
+    assert "1000 equal bins" in interp.methods_text(result)
     assert result.identical(interp.measure("hellinger", drawn_acts, **RAW))
 
 
@@ -92,7 +92,7 @@ def test_unstable_source_is_detected(drawn_acts):
         def __iter__(self):
             return iter([self.passes.pop(0)])
 
-    fewer = interp.pick(drawn_acts, sample=slice(0, 150))
+    fewer = interp.select(drawn_acts, sample=slice(0, 150))
     louder = drawn_acts.assign(activation=drawn_acts.activation * 2)
     for other in (fewer, louder):
         with pytest.raises(interp.InterpError, match="other tokens"):

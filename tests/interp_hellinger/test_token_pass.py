@@ -18,7 +18,7 @@ def test_chunks_and_merges_give_the_same_layout(drawn_acts):
     reducer = TokenPass(**OPTIONS)
     units = units_of(drawn_acts)
     whole = reducer.finish(reducer.update(reducer.start(units), drawn_acts))
-    cuts = [interp.pick(drawn_acts, sample=slice(low, low + 40)) for low in range(0, 200, 40)]
+    cuts = [interp.select(drawn_acts, sample=slice(low, low + 40)) for low in range(0, 200, 40)]
     states = [reducer.update(reducer.start(units), cut) for cut in cuts]
     merged = states[3]
     for index in (1, 4, 0, 2):

@@ -15,11 +15,11 @@ def view(drawn_dist):
 
 
 def test_pairs_are_ranked(view, drawn_dist):
-    frame, one = view.data["pairs"], interp.one_unit(drawn_dist, UNIT)
+    frame, one = view.data["pairs"], interp.plotting.select_unit(drawn_dist, UNIT)
     assert frame["distance"].tolist() == sorted(one.distance.values.tolist(), reverse=True)
     for row in frame.itertuples():
-        assert row.distance == float(interp.one_pair(one, row.pair).distance)
-        assert row.n_target == int(interp.one_pair(one, row.pair).n_target)
+        assert row.distance == float(interp.plotting.select_pair(one, row.pair).distance)
+        assert row.n_target == int(interp.plotting.select_pair(one, row.pair).n_target)
 
 
 def test_pairs_with_few_tokens_are_grey(view):

@@ -74,7 +74,7 @@ def test_informativeness_is_measured_on_held_out_tokens():
 
 
 def test_halves_can_be_halved_again(coded_acts):
-    for half in interp.halves(coded_acts):
+    for half in interp.split_by_source(coded_acts):
         assert interp.measure("dci", half, factors=FACTORS, **FEW).informativeness > 0.95
 
 

@@ -11,9 +11,9 @@ from interp_information import estimate_mutual_information
 
 
 def capture(seed):
-    planted = interp.testing.planted(seed, sources=200)
+    planted = interp.testing.planted_network(seed, sources=200)
     acts = interp.capture(planted.model, planted.batches, quantities=["h"], progress=False)
-    return planted, interp.pick(acts, module="lstm")
+    return planted, interp.select(acts, module="lstm")
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +44,17 @@ def test_result(planted_acts):
     share = result.n_tokens / result.tokens
     np.testing.assert_allclose(result.information, (result.by_input * share).sum("group"), rtol=1e-12)
     assert (result.by_input <= result.entropy + 1e-9).all()
-    selected = interp.pick(acts, input="t")
+    selected = interp.select(acts, input="t")
     shares = np.unique(selected.output, return_counts=True)[1] / selected.sizes["token"]
     assert float(result.entropy.sel(group="t")) == pytest.approx(-np.sum(shares * np.log2(shares)))
     assert result.smallest_q < 0.0101
-    assert "permutations by source" in interp.methods(result)
+    assert "permutations by source" in interp.methods_text(result)
     assert result.identical(interp.measure("mutual-information", acts))
 
 
 def test_equals_the_plain_function(planted_acts):
     _, acts = planted_acts
-    here = interp.pick(acts, input="t")
+    here = interp.select(acts, input="t")
     here = here.isel(token=np.lexsort([here[name].values for name in ("step", "sample", "source")]))
     plain = estimate_mutual_information(here.activation.values, here.output.values, correction="miller-madow")
     result = interp.measure("mutual-information", acts, correction="miller-madow")

@@ -29,7 +29,7 @@ from interp_information.formulas import (
 def penalty_inputs(values, edited=None, outputs=None, inputs=None):
     values = torch.as_tensor(values)
     names = tuple(f"hidden.out.{at}" for at in range(values.shape[1]))
-    return interp.Live(names, values, values if edited is None else edited, lambda: outputs, lambda: inputs)
+    return interp.PenaltyInputs(names, values, values if edited is None else edited, lambda: outputs, lambda: inputs)
 
 
 def values(tokens=400, units=4, seed=0):

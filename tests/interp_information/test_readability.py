@@ -27,7 +27,7 @@ def test_code_along_the_axes_is_readable(aligned):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_rotated_code_is_unreadable(coded_acts, aligned, seed):
-    rotated = readability_scores(interp.rotate(coded_acts, seed).load())
+    rotated = readability_scores(interp.rotate_basis(coded_acts, seed).load())
     assert rotated["mig"] <= 0.1
     assert rotated["disentanglement"] <= aligned["disentanglement"] - 0.4
     assert rotated["completeness"] <= aligned["completeness"] - 0.4
@@ -57,8 +57,8 @@ def test_readability_in_one_table(coded_acts, aligned):
     assert float(result.participation.sel(basis="rotated")) > 5
     assert abs(float(result.total_correlation.sel(basis="units"))) < 0.03
     assert result.identical(interp.measure("readability", acts, factors=FACTORS))
-    assert "8 factors" in interp.methods(result)
-    assert "Left out as dead: 2 units" in interp.methods(result)
+    assert "8 factors" in interp.methods_text(result)
+    assert "Left out as dead: 2 units" in interp.methods_text(result)
 
 
 def test_errors_say_what_to_type(coded_acts):
@@ -70,7 +70,7 @@ def test_errors_say_what_to_type(coded_acts):
 
 def test_rotated_values_are_means_over_rotations(coded_acts):
     result = interp.measure("readability", coded_acts, factors=FACTORS, n_rotations=2).sel(basis="rotated")
-    rotated = [readability_scores(interp.rotate(coded_acts, seed).load()) for seed in (0, 1)]
+    rotated = [readability_scores(interp.rotate_basis(coded_acts, seed).load()) for seed in (0, 1)]
     for name in rotated[0]:
         assert float(result[name]) == pytest.approx(np.mean([one[name] for one in rotated]), abs=1e-9)
 

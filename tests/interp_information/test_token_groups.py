@@ -28,7 +28,7 @@ def test_groups_partition_the_tokens(drawn_acts):
 
 def test_permutations_do_not_depend_on_other_groups(drawn_acts):
     groups, _ = conditional_groups(drawn_acts, ["input"], "output", **OPTIONS)
-    (alone,), _ = conditional_groups(interp.pick(drawn_acts, input="t"), ["input"], "output", **OPTIONS)
+    (alone,), _ = conditional_groups(interp.select(drawn_acts, input="t"), ["input"], "output", **OPTIONS)
     (among,) = (group for group in groups if group.name == "t")
     assert np.array_equal(alone.columns, among.columns)
 

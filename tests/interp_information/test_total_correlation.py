@@ -65,7 +65,7 @@ def test_dependence_through_sources_alone_is_chance():
 
 
 def test_probe_reports_what_it_used():
-    planted = interp.testing.planted(0, sources=80)
+    planted = interp.testing.planted_network(0, sources=80)
     acts = interp.capture(planted.model, planted.batches, modules=["lstm"], quantities=["h"], progress=False)
     values = acts.activation.values.copy()
     values[:, 3] = 0.25
@@ -94,7 +94,7 @@ def test_probe_reports_what_it_used():
     ],
 )
 def test_errors(options, sentence):
-    planted = interp.testing.planted(0, sources=10)
+    planted = interp.testing.planted_network(0, sources=10)
     acts = interp.capture(planted.model, planted.batches, modules=["lstm"], quantities=["h"], progress=False)
     with pytest.raises(interp.OptionError, match=sentence):
         interp.measure("total-correlation", acts, **options)

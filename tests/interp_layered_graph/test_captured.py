@@ -92,7 +92,7 @@ def test_activations_without_connectivity_have_no_edges(model, acts, dist):
 
 def test_activations_of_other_units_are_refused(model, acts, dist):
     with pytest.raises(SchemaError, match=r"lack units of the result, such as 'rnn\.0\.forward"):
-        interp.draw("layered-graph", interp.pick(acts, module="hidden"), dist, model=model, pair=("t", "ծ"))
+        interp.draw("layered-graph", interp.select(acts, module="hidden"), dist, model=model, pair=("t", "ծ"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 from shapes import extent, overlapping
 
 import interp
-from interp import OptionError, UnknownNameError, scene
+from interp import OptionError, UnknownNameError
+from interp.plotting import scene
 from interp_layered_graph.data import MAX_EDGES
 from interp_layered_graph.viewer import layered_graph
 
@@ -23,7 +24,7 @@ def row(nodes, name, side=None):
 
 
 def test_rows_have_the_units_with_the_largest_distance(graph, drawn_acts, drawn_dist):
-    nodes, one = graph.data["nodes"], interp.one_pair(drawn_dist, "t=>ծ")
+    nodes, one = graph.data["nodes"], interp.plotting.select_pair(drawn_dist, "t=>ծ")
     assert len(row(nodes, "hidden")) == 12
     for side in ("forward", "backward"):
         side_dist = one.isel(unit=np.flatnonzero((one.quantity == "h") & (one.direction == side)))
@@ -39,7 +40,7 @@ def test_outputs_are_those_of_the_input(graph):
 
 
 def test_nodes_have_the_distance(graph, drawn_dist):
-    one = interp.one_pair(drawn_dist, "t=>ծ").distance
+    one = interp.plotting.select_pair(drawn_dist, "t=>ծ").distance
     for unit, distance in graph.data["nodes"][["unit", "distance"]].itertuples(index=False):
         assert distance == float(one.sel(unit=unit))
 

@@ -87,7 +87,7 @@ def units():
     rows += [("output", 0, "", "out", index, symbol) for index, symbol in enumerate(SYMBOLS)]
     names = ("module", "layer", "direction", "quantity", "index", "symbol")
     coords = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
-    return {"unit": [interp.unit_name(m, q, i, layer, d) for m, layer, d, q, i, _ in rows], **coords}
+    return {"unit": [interp.plotting.format_unit_name(m, q, i, layer, d) for m, layer, d, q, i, _ in rows], **coords}
 
 
 COUNTS = {"n_target": 1234, "n_rest": 1234, "sources_target": 321, "sources_rest": 321}
@@ -126,7 +126,7 @@ class SyntheticEvidence:
         leave_out = xr.DataArray(squared.values + noise, dims=("group", "unit", "pair"))
         dist = self.dist.assign(estimate_full=squared, estimate_leave_out=leave_out)
         counts = dict.fromkeys(["t=>ծ", "s=>_", "t=>թ", "h=>_", "h=>հ"], tuple(COUNTS.values()))
-        all_pairs = interp.pick(dist, quantity="h")
+        all_pairs = interp.select(dist, quantity="h")
         return Evidence(dist, dist, dist, all_pairs, self.contributions, self.windows, counts)
 
 
@@ -143,12 +143,12 @@ def suffix_windows(synthetic):
     def make(high, low):
         source = np.repeat(np.arange(60), 2)
         suffix = np.tile([True, False], 60)
-        cells = interp.pick(synthetic.dist, quantity="c")
+        cells = interp.select(synthetic.dist, quantity="c")
         values = np.random.default_rng(0).normal(0, 1, (120, cells.sizes["unit"])).astype("float32")
         for names, sign in ((high, 1), (low, -1)):
             values[:, np.isin(cells["unit"].values, names)] = sign * np.where(suffix, 0.9, -0.4)[:, None]
         tokens = {"sample": np.arange(120), "step": np.zeros(120), "source": source, "suffix": suffix}
         coords = ("unit", "module", "layer", "direction", "quantity", "index", "symbol")
-        return interp.dataset(values, {name: cells[name].values for name in coords}, tokens)
+        return interp.make_dataset(values, {name: cells[name].values for name in coords}, tokens)
 
     return make

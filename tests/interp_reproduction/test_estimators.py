@@ -153,7 +153,7 @@ def planted_acts():
     units = {"unit": [f"m.out.{k}" for k in range(8)], "module": ["m"] * 8, "layer": [0] * 8, "direction": [""] * 8}
     units |= {"quantity": ["out"] * 8, "index": range(8)}
     tokens = {"sample": np.arange(size), "step": np.zeros(size, int), "source": np.arange(size) // 4}
-    return interp.dataset(values.astype("float32"), units, tokens | {"input": ["p"] * size, "output": output})
+    return interp.make_dataset(values.astype("float32"), units, tokens | {"input": ["p"] * size, "output": output})
 
 
 def test_debiased_distances_and_their_differences_equal_those_of_the_probe():

@@ -21,7 +21,7 @@ def test_inputs_are_ambiguous_if_both_sides_are_frequent():
 def test_hidden_units_are_outputs_without_a_symbol():
     units = {"unit": ["a.out.0", "b.out.0", "c.h.0"], "module": list("abc"), "layer": [0] * 3, "direction": [""] * 3}
     units |= {"quantity": ["out", "out", "h"], "index": [0] * 3, "symbol": ["", "ա", ""]}
-    acts = interp.dataset(np.zeros((1, 3), np.float32), units, {"sample": [0], "step": [0], "source": [0]})
+    acts = interp.make_dataset(np.zeros((1, 3), np.float32), units, {"sample": [0], "step": [0], "source": [0]})
     assert is_hidden_unit(acts).tolist() == [True, False, False]
 
 

@@ -27,7 +27,7 @@ def chunk(*texts, first=0):
     step = np.concatenate([np.arange(len(text)) for text in texts])
     tokens = {"sample": sample, "step": step, "source": sample // 2, "input": letters, "output": letters}
     values = np.arange(2 * len(letters), dtype=np.float32).reshape(-1, 2)
-    return interp.dataset(values, UNITS, tokens | {"predicted": letters})
+    return interp.make_dataset(values, UNITS, tokens | {"predicted": letters})
 
 
 def all_units(acts):

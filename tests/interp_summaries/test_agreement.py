@@ -80,7 +80,7 @@ def test_results_are_stored_and_described(drawn_acts, tmp_path):
     result = agreement({"fine": dist, "coarse": coarse})
     assert (result.correlation.sel(measure_a="fine", measure_b="coarse") > 0.2).all()
     assert interp.open(interp.save(result, tmp_path / "r.zarr")).identical(result)
-    text = interp.methods(result)
+    text = interp.methods_text(result)
     assert "rank correlation" in text
     assert "made-up-bilstm" in text
     assert f"{drawn_acts.sizes['token']:,} tokens" in text

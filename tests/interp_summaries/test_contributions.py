@@ -55,7 +55,7 @@ def contribution_by_loop(acts, wiring, lower, upper, a, b, contrast):
 @pytest.mark.parametrize("contrast", [True, False])
 def test_contributions_equal_a_loop(model, acts, contrast):
     result = interp.measure("contributions", acts, model=model, contrast=contrast, min_tokens=10)
-    wiring = interp.wiring(model, acts)
+    wiring = interp.connectivity(model, acts)
     assert result.contribution.dims == ("lower_unit", "upper_unit", "pair")
     assert result.pair.values.tolist()[:2] == ["d=>a", "d=>b"]
     assert ("k=>b" in result.pair.values) != contrast  # k has no other output
@@ -75,7 +75,7 @@ def test_contrasts_add_up_to_the_difference_of_logits(model, acts):
     result = interp.measure("contributions", acts, model=model, pairs=["t=>a"], min_tokens=10).isel(pair=0)
     same_input = acts.input.values == "t"
     target = same_input & (acts.output.values == "a")
-    logits = interp.pick(acts, module="output").activation.values
+    logits = interp.select(acts, module="output").activation.values
     relative = logits - logits[:, :2].mean(axis=1, keepdims=True)  # the outputs of t are a and b
     difference = relative[target].mean(axis=0) - relative[same_input & ~target].mean(axis=0)
     upper = result.isel(upper_unit=np.flatnonzero(result.upper_module == "output"))
@@ -109,11 +109,11 @@ def interp_reducer(model, **options):
 def test_streams_and_selections_of_a_wiring(model, acts):
     class Stream:
         def __iter__(self):
-            return (interp.pick(acts, sample=slice(first, first + 7)) for first in range(0, 40, 7))
+            return (interp.select(acts, sample=slice(first, first + 7)) for first in range(0, 40, 7))
 
     whole = interp.measure("contributions", acts, model=model, min_tokens=10)
     alike(interp.measure("contributions", Stream(), model=model, min_tokens=10), whole)
-    wiring = interp.wiring(model, acts).sel(lower_unit=["hidden.out.2", "hidden.out.5"])
+    wiring = interp.connectivity(model, acts).sel(lower_unit=["hidden.out.2", "hidden.out.5"])
     part = interp.measure("contributions", acts, wiring=wiring, min_tokens=10).contribution
     np.testing.assert_array_equal(part.sel(upper_unit="output.out.1"), whole.contribution.sel(
         lower_unit=["hidden.out.2", "hidden.out.5"], upper_unit="output.out.1"))  # fmt: skip
@@ -122,7 +122,7 @@ def test_streams_and_selections_of_a_wiring(model, acts):
 def test_the_result_is_stored(model, acts, tmp_path):
     result = interp.measure("contributions", acts, model=model, min_tokens=10)
     assert interp.open(interp.save(result, tmp_path / "r.zarr")).identical(result)
-    text = interp.methods(result)
+    text = interp.methods_text(result)
     assert "minus the mean over the other tokens" in text
     assert '"model": "<Tagger>"' in text
 
@@ -146,7 +146,7 @@ def test_errors(model, acts, options, error, message):
 
 def test_units_without_connections(model, acts):
     with pytest.raises(interp.OptionError, match="No captured unit feeds"):
-        interp.measure("contributions", interp.pick(acts, quantity="i"), model=model, min_tokens=10)
+        interp.measure("contributions", interp.select(acts, quantity="i"), model=model, min_tokens=10)
 
 
 def test_contributions_are_weight_times_activation():

@@ -73,7 +73,7 @@ def test_the_sample_is_all_tokens_if_there_are_fewer():
 
 
 def test_another_seed_draws_other_examples_but_the_same_extremes(drawn_acts):
-    hidden = interp.pick(drawn_acts, module="hidden")
+    hidden = interp.select(drawn_acts, module="hidden")
     one, other = (interp.measure("top-contexts", hidden, seed=seed, sample=300) for seed in (0, 1))
     assert one.identical(interp.measure("top-contexts", hidden, seed=0, sample=300))
     np.testing.assert_array_equal(one.value.sel(row="highest"), other.value.sel(row="highest"))
@@ -112,4 +112,4 @@ def test_text_of_another_label(drawn_acts):
 
 def test_the_result_is_stored(contexts, tmp_path):
     assert interp.open(interp.save(contexts, tmp_path / "r.zarr")).identical(contexts)
-    assert len(interp.table(contexts)) == contexts.value.size
+    assert len(interp.to_dataframe(contexts)) == contexts.value.size

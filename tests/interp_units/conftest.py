@@ -22,7 +22,7 @@ def demo():
     """Activations of the shipped network on some of the shipped text."""
     batches = interp.load_task("transliteration").batches("demo", limit=200, seed=0)
     acts = interp.capture(interp.load_model("armenian-bilstm"), batches, quantities=["h", "c"], progress=False)
-    return interp.pick(acts, module="lstm")
+    return interp.select(acts, module="lstm")
 
 
 @pytest.fixture(scope="session")

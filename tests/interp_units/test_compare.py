@@ -9,7 +9,7 @@ from interp_units.compare import compare, partners
 
 
 def test_partners_are_recovered(drawn_acts, other):
-    sides = [interp.pick(side, quantity=["h", "f"]) for side in (drawn_acts, other[0])]
+    sides = [interp.select(side, quantity=["h", "f"]) for side in (drawn_acts, other[0])]
     frame = partners(*sides)
     names = drawn_acts.unit.values
     truth = {names[source]: names[at] for at, source in enumerate(other[1])}
@@ -21,7 +21,7 @@ def test_chance_partners_are_uncorrelated_on_the_other_sources(drawn_acts):
     noise = np.random.default_rng(8).normal(size=drawn_acts.activation.shape).astype("float32")
     frame = partners(
         *(
-            interp.pick(one, quantity="h")
+            interp.select(one, quantity="h")
             for one in (drawn_acts, drawn_acts.assign(activation=(("token", "unit"), noise)))
         )
     )

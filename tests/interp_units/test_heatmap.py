@@ -1,6 +1,6 @@
 """The heatmap: positions of cells and names, and its legends."""
 
-from interp import palette, scene
+from interp.plotting import colors, scene
 from interp_units import heatmap
 
 
@@ -23,7 +23,7 @@ def test_cells_and_names_have_their_positions():
 
 def test_legends_have_every_colour():
     for shapes, steps in (
-        (heatmap.sequential_legend(0, 12, "distance"), palette.SEQUENTIAL_STEPS + 1),
-        (heatmap.diverging_legend(0, 12, "r"), 2 * palette.DIVERGING_STEPS + 1),
+        (heatmap.sequential_legend(0, 12, "distance"), colors.SEQUENTIAL_STEPS + 1),
+        (heatmap.diverging_legend(0, 12, "r"), 2 * colors.DIVERGING_STEPS + 1),
     ):
         assert len({shape.color for shape in shapes if isinstance(shape, scene.Box)}) == steps

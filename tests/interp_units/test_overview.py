@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import interp
-from interp import OptionError, SchemaError, captions, palette
+from interp import OptionError, SchemaError
+from interp.plotting import colors, has_enough_data
 from interp_units.overview import overview, seriated
 
 
@@ -45,7 +46,7 @@ def test_strongest_units_of_each_group_are_shown(views, debiased):
         ("lstm.0 h ←", "12 of 24"),
         ("hidden out", "12 of 30"),
     ]
-    enough = debiased.isel(pair=[captions.enough(*row[:2]) and captions.enough(*row[2:]) for row in counts(debiased)])
+    enough = debiased.isel(pair=[has_enough_data(*row[:2]) and has_enough_data(*row[2:]) for row in counts(debiased)])
     best = enough.distance.max("pair")
     names = debiased.unit.values[(debiased.quantity == "h") & (debiased.direction == "backward")]
     expected = best.sel(unit=names).to_series().sort_values(ascending=False).index[:12]
@@ -64,9 +65,9 @@ def test_dots_mark_selective_units_and_few_tokens_are_grey(views, debiased):
     data, cases = view.data["overview"], set()
     for row, column in np.ndindex(*data.distance.shape):
         box = boxes[f"{row} {column}"]
-        few = not all(captions.enough(*pair) for pair in np.reshape(counts(data)[row], (2, 2)).tolist())
+        few = not all(has_enough_data(*pair) for pair in np.reshape(counts(data)[row], (2, 2)).tolist())
         distance, selective = float(data.distance[row, column]), bool(data.selective[row, column])
-        assert box.color == ("missing" if few else palette.sequential(distance))
+        assert box.color == ("missing" if few else colors.sequential(distance))
         assert bool(box.label) == (selective and not few)
         assert f"{distance:.3f}".replace("-", "−") in box.note
         cases.add((few, bool(box.label)))

@@ -49,7 +49,7 @@ def test_no_edit_is_bit_identical_to_the_engine(kind, shape):
     expected = np.concatenate(
         [rows[:n] for rows, n in zip(padded.numpy(), LENGTHS if packed else [6] * 4, strict=True)]
     )
-    last = interp.pick(acts, layer=layers - 1, quantity="h").activation.values
+    last = interp.select(acts, layer=layers - 1, quantity="h").activation.values
     assert np.array_equal(last, expected)
 
 
@@ -128,7 +128,7 @@ def test_means_are_those_of_tokens_with_the_same_labels(quantity, seen_by):
             value[2] = means[samples.labels["input"][sample][step]]
         return value
 
-    assert_is_loop(interp.pick(acts, quantity=list("hcifgo")), model, **{seen_by: change})
+    assert_is_loop(interp.select(acts, quantity=list("hcifgo")), model, **{seen_by: change})
 
 
 @pytest.mark.parametrize("seen_by", ["state", "output"])
@@ -139,7 +139,7 @@ def test_resampling_takes_one_token_of_another_source_for_the_whole_group(seen_b
     names = ["rnn.0.forward.h.1", "rnn.0.forward.c.3", "rnn.1.backward.h.0"]
     edit = interp.Ablate(names, donors=intact, draws=3, seed=5, seen_by=seen_by)
     acts = run(model, samples, edit, batch_size=batch_size)
-    donors = interp.donor_tokens(intact.coords, intact.coords, draws=3, seed=5)
+    donors = interp.statistics.match_donors(intact.coords, intact.coords, draws=3, seed=5)
     same, others = intact["input"].values, intact["source"].values
     for draw in range(3):
         assert (same[donors[draw]] == same).all()
@@ -154,7 +154,7 @@ def test_resampling_takes_one_token_of_another_source_for_the_whole_group(seen_b
                     value[int(unit[-1])] = donor_values[row[int(sample), step], column]
             return value
 
-        assert_is_loop(interp.pick(acts, draw=draw), model, **{seen_by: change})
+        assert_is_loop(interp.select(acts, draw=draw), model, **{seen_by: change})
     assert len({tuple(row) for row in donors.tolist()}) > 1
 
 
@@ -163,14 +163,14 @@ def test_donors_are_drawn_evenly():
         "sample": np.arange(60), "step": np.zeros(60, int), "source": np.arange(60) // 2,
         "input": np.array(list("xyz") * 20),
     }  # fmt: skip
-    donors = interp.donor_tokens(labels, labels, draws=3000, seed=1)
+    donors = interp.statistics.match_donors(labels, labels, draws=3000, seed=1)
     counts = np.bincount(donors[:, 0], minlength=60)
     eligible = (labels["input"] == "x") & (labels["source"] != 0)
     assert not counts[~eligible].any()
     expected = 3000 / eligible.sum()
     assert ((counts[eligible] - expected) ** 2 / expected).sum() < 43.8  # chi-square of 19 - 1 degrees, p = .0006
     assert not np.array_equal(donors[:, 0], donors[:, 3])
-    assert not np.array_equal(donors, interp.donor_tokens(labels, labels, draws=3000, seed=2))
+    assert not np.array_equal(donors, interp.statistics.match_donors(labels, labels, draws=3000, seed=2))
 
 
 @pytest.mark.parametrize("seen_by", ["state", "output"])

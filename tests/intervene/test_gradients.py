@@ -48,7 +48,10 @@ def finite_difference(model, samples, packed, unit, nudge):
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_one_backward_pass_gives_the_gradient_of_every_unit_at_every_token(kind, packed):
     model, samples = net(kind), batch(packed)
-    leaves, inputs = interp.Leaves({"module": "rnn", "quantity": QUANTITIES[kind]}), samples.inputs
+    leaves, inputs = (
+        interp.adapters.ActivationGradients({"module": "rnn", "quantity": QUANTITIES[kind]}),
+        samples.inputs,
+    )
     with interp.intervene(model, leaves):
         out = model(*inputs) if packed else model(inputs)
         gradient = leaves.gradient(number(out)).numpy()
@@ -72,7 +75,7 @@ def test_one_backward_pass_gives_the_gradient_of_every_unit_at_every_token(kind,
 
 def test_leaves_change_no_value_and_record_them():
     model, samples = net(), batch()
-    leaves = interp.Leaves()
+    leaves = interp.adapters.ActivationGradients()
     with interp.intervene(model, leaves, batch=samples):
         out = model(*samples.inputs)
     names, value = leaves.names, leaves.value().numpy()
@@ -87,7 +90,10 @@ def test_leaves_change_no_value_and_record_them():
 def test_leaves_of_outputs_exclude_the_recurrence():
     model, samples = net(layers=1), batch()
     unit = {"module": "rnn", "direction": "forward", "quantity": "h"}
-    through, direct_leaves = interp.Leaves(unit), interp.Leaves(unit, seen_by="output")
+    through, direct_leaves = (
+        interp.adapters.ActivationGradients(unit),
+        interp.adapters.ActivationGradients(unit, seen_by="output"),
+    )
     with interp.intervene(model, [through, direct_leaves]):
         out = model(*samples.inputs)
         target = out[1, 4, 2]
@@ -123,7 +129,7 @@ def test_leaves_of_cells_are_those_of_the_sequence_module(kind):
     model, x = Loop(kind).double().eval(), torch.randn(3, 5, 3).double()
     whole = getattr(nn, kind.removesuffix("Cell"))(3, 4, batch_first=True).double()
     whole.load_state_dict({f"{name}_l0": value for name, value in model.cell.state_dict().items()})
-    leaves, other = interp.Leaves(), interp.Leaves()
+    leaves, other = interp.adapters.ActivationGradients(), interp.adapters.ActivationGradients()
     with interp.intervene(model, leaves):
         actual = leaves.gradient(model(x)[1, 3].sum())
     with interp.intervene(whole, other):
@@ -178,7 +184,7 @@ def test_no_edit_has_the_modules_gradients():
 
 def test_leaves_without_gradients_raise_clear_errors():
     model, samples = net(), batch()
-    leaves = interp.Leaves()
+    leaves = interp.adapters.ActivationGradients()
     with pytest.raises(interp.CaptureError, match="call the model inside"):
         leaves.gradient(torch.zeros(()))
     with pytest.raises(interp.CaptureError, match="no_grad"), torch.no_grad(), interp.intervene(model, leaves):

@@ -112,7 +112,7 @@ def acts_of(**options):
 
 
 def no_other_source():
-    return interp.pick(acts_of(), source=2)
+    return interp.select(acts_of(), source=2)
 
 
 H = "rnn.0.forward.h.1"
@@ -147,11 +147,11 @@ FAULTS = {
         r"No donor for 7 of 15 tokens: no other source .* input='b', as sample 1 \(source 2\) has at step 0",
     ),
     "donors without a letter": (
-        lambda: interp.Ablate(H, "mean", donors=interp.pick(acts_of(), input="a")),
+        lambda: interp.Ablate(H, "mean", donors=interp.select(acts_of(), input="a")),
         "No donor for 9 of 15 tokens: no donor token with input='b'",
     ),
     "a patch without tokens": (
-        lambda: interp.Patch(H, interp.pick(acts_of(), step=[0, 1])), "from_= has no token at sample 0, step 2",
+        lambda: interp.Patch(H, interp.select(acts_of(), step=[0, 1])), "from_= has no token at sample 0, step 2",
     ),
     "a patch of two draws": (
         lambda: interp.Patch(H, run(net(), batch(), interp.Ablate(H, donors=acts_of(), draws=2))), "select one draw",

@@ -179,7 +179,7 @@ def test_decoded_batches_and_draws_come_draw_by_draw():
     acts = run(model, [decoded, decoded], edit, batch_size=3, modules=["dense"], where={"input": "a"})
     assert acts["draw"].values.tolist() == [d for _ in range(2) for d in (0, 1) for _ in range(6)]
     assert set(acts["predicted"].values.tolist()) <= set("xyzvw")
-    first, second = (interp.pick(acts, draw=draw) for draw in (0, 1))
+    first, second = (interp.select(acts, draw=draw) for draw in (0, 1))
     assert first["sample"].values.tolist() == [0, 0, 1, 1, 3, 3, 4, 4, 5, 5, 7, 7] == second["sample"].values.tolist()
     assert not np.array_equal(first.activation.values, second.activation.values)
     assert "Ablate(" in acts.attrs["edits"]

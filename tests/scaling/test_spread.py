@@ -11,7 +11,7 @@ from tiny import Failing, Tiny, cut_small, some_batches
 import interp
 from interp import CaptureError, OptionError, SchemaError
 from interp.activations.session import Options
-from interp.activations.stream import Captured
+from interp.activations.stream import CapturedStream
 from interp.distributed import capture as spread
 from interp.distributed.recovery import examine, repair
 from interp.storage import checksums as integrity
@@ -28,7 +28,7 @@ MODEL = Tiny().eval()
 
 
 def capture_in_shards(store, engine, batches=BATCHES, **options):
-    return spread.Spread(Captured(MODEL, batches, Options(**options)), Path(store), engine).run(list)
+    return spread.Spread(CapturedStream(MODEL, batches, Options(**options)), Path(store), engine).run(list)
 
 
 def alike(actual, expected):

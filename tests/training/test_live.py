@@ -91,7 +91,7 @@ def test_values_are_those_of_a_capture_token_by_token(kind, units, packed):
 def test_gates_are_recorded(quantity):
     model, samples = net("LSTM"), batch()
     (live, _), *_ = run_penalty(model, samples, {"quantity": quantity, "layer": 0})
-    acts = interp.pick(interp.capture(model, samples, dtype="float64", progress=False), quantity=quantity, layer=0)
+    acts = interp.select(interp.capture(model, samples, dtype="float64", progress=False), quantity=quantity, layer=0)
     np.testing.assert_allclose(live.values.detach(), acts.activation, atol=1e-12)
 
 
@@ -113,7 +113,7 @@ def test_cells_and_modules_that_read_them_are_recorded():
     acts = interp.capture(model, samples, dtype="float64", progress=False)
     for units, module in ((None, "cell"), ({"module": "out"}, "out")):
         (live, _), *_ = run_penalty(model, samples, units)
-        expected = interp.pick(acts, module=module, quantity=["h", "out"]).activation
+        expected = interp.select(acts, module=module, quantity=["h", "out"]).activation
         np.testing.assert_allclose(live.values.detach(), expected, atol=1e-12)
     np.testing.assert_allclose(live.outputs.detach(), model(samples.inputs).detach().flatten(0, 1), atol=1e-12)
     np.testing.assert_allclose(live.inputs, samples.inputs.flatten(0, 1))
@@ -133,7 +133,7 @@ def test_gradients_are_those_of_finite_differences(kind, units):
             weight[1, 2] += sign * step
         acts = interp.capture(model, samples, dtype="float64", progress=False)
         labels = {"layer": 1, "quantity": "h"} if units is None else units
-        ends.append(interp.pick(acts, **labels).activation.values.mean())
+        ends.append(interp.select(acts, **labels).activation.values.mean())
         with torch.no_grad():
             weight[1, 2] -= sign * step
     assert gradient == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=1e-5)
@@ -147,11 +147,11 @@ def test_an_edit_in_the_forward_of_the_task_is_a_clamp_for_downstream_modules(un
     (live, _), _, task, _ = run_penalty(model, samples, units, Set)
     acts = interp.run(model, samples, [interp.Clamp(units, 0.25, seen_by="output")], dtype="float64", progress=False)
     plain = interp.capture(model, samples, dtype="float64", progress=False)
-    clamped = interp.pick(acts, module="dense").activation.values
+    clamped = interp.select(acts, module="dense").activation.values
     if not packed:
         assert float(task.detach()) == pytest.approx(np.tanh(clamped).mean(), abs=1e-12)
     np.testing.assert_allclose(live.outputs.detach(), np.tanh(clamped), atol=1e-12)
-    np.testing.assert_allclose(live.values.detach(), interp.pick(plain, **units).activation, atol=1e-12)
+    np.testing.assert_allclose(live.values.detach(), interp.select(plain, **units).activation, atol=1e-12)
     assert (live.edited == 0.25).all()
 
 
@@ -192,7 +192,7 @@ def test_outputs_that_are_packed_are_read_by_token():
     model, samples = Packed().double().eval(), batch()
     (live, _), *_ = run_penalty(model, samples, {"module": "dense"})
     assert torch.equal(live.outputs, live.values)
-    acts = interp.pick(interp.capture(model, samples, dtype="float64", progress=False), module="dense")
+    acts = interp.select(interp.capture(model, samples, dtype="float64", progress=False), module="dense")
     np.testing.assert_allclose(live.values.detach(), acts.activation, atol=1e-12)
     (live, _), *_ = run_penalty(model, samples, None, Set)
     assert (live.edited == 0.25).all()

@@ -1,1 +1,1 @@
-"""Conformance rules of `interp.testing.conformance`, one file per kind of object."""
+"""Conformance rules of `interp.testing.check_plugin_test`, one file per kind of object."""

@@ -66,9 +66,9 @@ class Subject:
 
     def toy(self, kind: str = "LSTM") -> Toy:
         """Return a fresh toy, with the number of sources in the option ``toy_sources``."""
-        from interp.testing.toy import toy
+        from interp.testing.toy import toy_capture
 
-        return toy(kind, sources=self.fixed[SIZE]) if SIZE in self.fixed else toy(kind)
+        return toy_capture(kind, sources=self.fixed[SIZE]) if SIZE in self.fixed else toy_capture(kind)
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -162,10 +162,10 @@ class Check:
         NotApplicable
             The rule can't be checked on this object.
         """
-        from interp.registry import isolated
+        from interp.registry import use_registry
 
         try:
-            with isolated(self.subject.host) if self.subject.host is not None else nullcontext():
+            with use_registry(self.subject.host) if self.subject.host is not None else nullcontext():
                 self.run(self.subject)
         except (ConformanceError, NotApplicable):
             raise

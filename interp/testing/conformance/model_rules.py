@@ -56,11 +56,11 @@ def exact(subject: Subject) -> None:
     """Require exact captures for a grid of module options; `capture` itself compares with the module."""
     import torch
 
-    from interp.registry import isolated
+    from interp.registry import use_registry
 
     n_built = 0
     for options in settings(subject):
-        with torch.random.fork_rng(), isolated(alone(subject)):
+        with torch.random.fork_rng(), use_registry(alone(subject)):
             torch.manual_seed(0)
             module = built(subject, options)
             if module is None:

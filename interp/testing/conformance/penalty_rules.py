@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp.testing.conformance.check import Subject, answered
-from interp.testing.toy import toy
+from interp.testing.toy import toy_capture
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ class ToyTask:
     name = "toy"
 
     def __init__(self) -> None:
-        self.world = toy(sources=16)
+        self.world = toy_capture(sources=16)
 
     def batches(self, split: str, *, limit: int | None = None, seed: int = 0) -> Any:  # noqa: ARG002
         """Return the batches of the toy, repeated."""

@@ -69,7 +69,7 @@ def checks(plugin: object, options: Mapping[str, Given] | None = None) -> list[C
     plugin : module, object or str
         Plugin with functions under ``@hookimpl``, or the name of an installed one.
     options : mapping, optional
-        As in `interp.testing.conformance`.
+        As in `interp.testing.check_plugin_test`.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from interp import halves, measure
+from interp import measure, split_by_source
 from interp_reproduction.claims.evidence import LAYERS, ranked_units, top_units
 from interp_reproduction.estimators import holm
 from interp_reproduction.settings import GRAPH_PAIRS, N_CONTROLS, N_TOP, pair_name
@@ -96,7 +96,7 @@ def ablation_steps(
     groups : iterable of AblationGroup
         Groups to ablate. Of groups with equal names and pairs only the first is ablated.
     """
-    odd = {name: halves(getattr(network, name))[1] for name in ("acts", "gate_acts")}
+    odd = {name: split_by_source(getattr(network, name))[1] for name in ("acts", "gate_acts")}
     unique: dict[tuple[Any, ...], AblationGroup] = {}
     for group in groups:
         unique.setdefault((group.name, group.pairs), group)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import halves, measure, pick
+from interp import measure, select, split_by_source
 from interp_reproduction.claims.evidence import LAYERS, MINIMA, unit_mask
 from interp_reproduction.settings import GRAPH_PAIRS, pair_name
 
@@ -45,7 +45,7 @@ def hellinger_distances(network: NetworkRun, evidence: Evidence, layer: str) -> 
 def classifier_weights(network: NetworkRun, evidence: Evidence, layer: str) -> xr.Dataset:
     """Return the weight of each unit in a linear classifier that reads its layer, fitted on the first half."""
     letters = sorted({letter for letter, _ in GRAPH_PAIRS})
-    acts = pick(network.acts, input=letters, unit=layer_units(network.acts, layer))
+    acts = select(network.acts, input=letters, unit=layer_units(network.acts, layer))
     pairs = measured_pairs(evidence)
     return measure("classifier", acts, pairs=pairs, n_controls=0, seed=evidence.seed, **MINIMA)[["weight"]]
 
@@ -55,7 +55,7 @@ def ablation_effects(network: NetworkRun, evidence: Evidence, layer: str) -> xr.
     import xarray as xr
 
     letters, units = sorted({letter for letter, _ in GRAPH_PAIRS}), layer_units(network.acts, layer)
-    pairs, odd = measured_pairs(evidence), halves(pick(network.acts, input=letters))[1]
+    pairs, odd = measured_pairs(evidence), split_by_source(select(network.acts, input=letters))[1]
     result = measure("ablation-effect", odd, model=network.model, groups={unit: [unit] for unit in units}, pairs=pairs,
                      n_controls=0, full_output=False, seed=evidence.seed)  # fmt: skip
     effect = np.empty((len(units), len(pairs)))
@@ -77,8 +77,8 @@ def unit_attributions(network: NetworkRun, evidence: Evidence, layer: str) -> xr
 def mean_conductance(network: NetworkRun, pair: Sequence[str], units: list[str]) -> xr.DataArray:
     """Return the mean conductance (unit,) of units at tokens of a pair, in nats."""
     letter, symbol = pair
-    odd = halves(pick(network.acts, input=letter))[1]
-    target = pick(odd, output=symbol)
+    odd = split_by_source(select(network.acts, input=letter))[1]
+    target = select(odd, output=symbol)
     first_of_source = np.unique(target["source"].values, return_index=True)[1]
     tokens, outputs = target.isel(token=first_of_source[:MAX_TOKENS]), sorted(set(odd["output"].values.tolist()))
     result = measure("unit-attribution", tokens, model=network.model, batches=network.batches, units=units,

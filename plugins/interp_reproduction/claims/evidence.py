@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, UnknownNameError, captions, halves, measure, pick
+from interp import OptionError, UnknownNameError, measure, select, split_by_source
+from interp.plotting import format_counts
 from interp_reproduction.estimators import debiased_distances, top_indices
 from interp_reproduction.network_run import GATES, is_hidden_unit
 from interp_reproduction.settings import CLAIM_PAIRS, GRAPH_PAIRS, MIN_SOURCES, MIN_TOKENS, N_TOP, pair_name
@@ -77,9 +78,9 @@ def collect_evidence(network: NetworkRun, seed: int, basis: str = "units") -> Ev
     options: dict[str, Any] = {"seed": seed, "basis": basis, "basis_seed": seed}
     is_shown = (network.acts["quantity"].values == "h") | is_hidden_unit(network.acts)
     acts = network.acts.isel(unit=np.flatnonzero(is_shown))
-    even, odd = halves(pick(acts, input=sorted({letter for letter, _ in CLAIM_PAIRS})))
+    even, odd = split_by_source(select(acts, input=sorted({letter for letter, _ in CLAIM_PAIRS})))
     has_gates = basis == "units"
-    gate_acts = pick(halves(network.gate_acts)[1], quantity=GATES) if has_gates else None
+    gate_acts = select(split_by_source(network.gate_acts)[1], quantity=GATES) if has_gates else None
     return Evidence(
         selection=_distances(even, CLAIM_PAIRS, **options),
         measured=_distances(odd, CLAIM_PAIRS, **options),
@@ -123,7 +124,7 @@ def _count_sides(acts: xr.Dataset, pair: tuple[str, str]) -> tuple[int, ...]:
 
 
 def _contributions(network: NetworkRun, pair: tuple[str, str]) -> xr.Dataset:
-    odd = halves(pick(network.acts, input=pair[0]))[1]
+    odd = split_by_source(select(network.acts, input=pair[0]))[1]
     if min(_count_sides(odd, pair)) < 1:
         return _no_pairs()
     lower = [str(name) for name in network.acts["unit"].values[is_hidden_unit(network.acts)]]
@@ -165,5 +166,5 @@ def top_units(evidence: Evidence, pair: tuple[str, str], layer: str) -> list[str
 def format_sides(dist: xr.Dataset, pair: tuple[str, str]) -> str:
     """Return tokens / sources on both sides of a pair: ``1,112 / 214 against 20,112 / 590``."""
     one = dist.sel(pair=pair_name(pair))
-    sides = [captions.counts(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("target", "rest")]
+    sides = [format_counts(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("target", "rest")]
     return " against ".join(sides)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import captions, halves, pick
+from interp import select, split_by_source
+from interp.plotting import format_counts
 from interp_reproduction.claims.ablation_findings import AblationFinding, group_finding
 from interp_reproduction.claims.ablations import AblationGroup
 from interp_reproduction.claims.claim import Claim
@@ -46,7 +47,7 @@ def format_windows(windows: xr.Dataset) -> str:
     """Return windows / sources with the suffix, against those without."""
     is_suffix = windows["suffix"].values.astype(bool)
     counts = [
-        captions.counts(int(side.sum()), int(np.unique(windows["source"].values[side]).size))
+        format_counts(int(side.sum()), int(np.unique(windows["source"].values[side]).size))
         for side in (is_suffix, ~is_suffix)
     ]
     return " against ".join(counts)
@@ -54,15 +55,15 @@ def format_windows(windows: xr.Dataset) -> str:
 
 def best_cell(evidence: Evidence) -> tuple[xr.Dataset, np.ndarray, int]:
     """Return the windows of the cells, their AUC on the first half of the sources, and the cell furthest from .5."""
-    cells = pick(evidence.windows, quantity="c")
-    area = suffix_auc(halves(cells)[0])
+    cells = select(evidence.windows, quantity="c")
+    area = suffix_auc(split_by_source(cells)[0])
     return cells, area, int(np.abs(area - 0.5).argmax())
 
 
 def measure_suffix_cells(evidence: Evidence) -> Finding:
     """Measure the number of cells with an AUC above .9 or below .1, and the rank of the best cell for t=>թ."""
-    odd = pick(halves(evidence.windows)[1], quantity="c")
-    count = min(int(half["suffix"].values.sum()) for half in halves(evidence.windows))
+    odd = select(split_by_source(evidence.windows)[1], quantity="c")
+    count = min(int(half["suffix"].values.sum()) for half in split_by_source(evidence.windows))
     if count < MIN_WINDOWS:
         return not_measured(f"{SUFFIX} occurs {count} times in a half of these samples; {MIN_WINDOWS} are required.")
     missing = missing_pairs(evidence, PAIR)
@@ -138,7 +139,7 @@ def suffix_units(windows: xr.Dataset) -> list[str]:
 
 def suffix_in_both_halves(windows: xr.Dataset) -> bool:
     """Return whether both halves of the sources have windows with the suffix and without it."""
-    return all(half["suffix"].values.any() and not half["suffix"].values.all() for half in halves(windows))
+    return all(half["suffix"].values.any() and not half["suffix"].values.all() for half in split_by_source(windows))
 
 
 def cell_group(evidence: Evidence) -> list[AblationGroup]:

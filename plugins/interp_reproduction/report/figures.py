@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import View, draw, pick
+from interp import View, draw, select
 from interp_reproduction.claims.evidence import distances
 from interp_reproduction.claims.suffix_claim import suffix_units
 from interp_reproduction.estimators import top_indices
@@ -99,7 +99,7 @@ def draw_graph(network: NetworkRun, pair: tuple[str, str]) -> Figure:
     )
     if _is_missing(network, pair):
         return _too_few_tokens(empty, network, pair)
-    acts = pick(network.acts, input=letter)
+    acts = select(network.acts, input=letter)
     view = draw("layered-graph", acts, network.raw_distances, connectivity=network.connectivity, pair=pair)
     return replace(empty, view=view)
 
@@ -119,7 +119,7 @@ def draw_histograms(network: NetworkRun, pair: tuple[str, str], quantity: str) -
     mask = (dist["quantity"].values == quantity) & (dist["symbol"].values == "")
     values = dist["distance"].sel(pair=pair_name(pair)).values[mask]
     unit = str(dist["unit"].values[mask][top_indices(values, 1)[0]])
-    return replace(empty, view=draw("histogram-pair", pick(network.acts, input=pair[0]), dist, unit=unit, pair=pair))
+    return replace(empty, view=draw("histogram-pair", select(network.acts, input=pair[0]), dist, unit=unit, pair=pair))
 
 
 def draw_top_pairs(network: NetworkRun) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from interp.plotting.text import escape, visible
+from interp.plotting.text import escape, show_invisible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +47,6 @@ def frame_table(frame: pd.DataFrame, *, is_prose: bool = False) -> str:
 
 def _cell(value: Any, is_prose: bool) -> str:
     if isinstance(value, str):
-        return f"<td><bdi>{escape(value if is_prose else visible(value))}</bdi></td>"
+        return f"<td><bdi>{escape(value if is_prose else show_invisible(value))}</bdi></td>"
     number = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
     return f'<td class="number">{escape(number)}</td>'

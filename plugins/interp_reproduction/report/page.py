@@ -11,7 +11,8 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from interp import captions, methods, palette
+from interp import methods_text
+from interp.plotting import colors, format_counts
 from interp_reproduction.estimators import sampling_floor
 from interp_reproduction.report.claim_table import ablation_section, claim_bodies, column_heads, describe_columns
 from interp_reproduction.report.figures import FORMATS, Figure, slug
@@ -43,7 +44,7 @@ def write_page(
     content = {
         "title": TITLE,
         "policy": content_security_policy(script),
-        "style": "\n".join([palette.css(), *styles, read_asset("report.css")]),
+        "style": "\n".join([colors.css(), *styles, read_asset("report.css")]),
         "script": script,
         "facts": definition_boxes(_facts(provenance)),
         "nav": _navigation(groups, ablations),
@@ -54,7 +55,7 @@ def write_page(
         "figures": "\n".join(figure_section(name, members) for name, members in groups.items()),
         "limits": list_items(limitations(networks, ablations is not None)),
         "judged": escape(_verdict_methods(networks)),
-        "method": escape(methods(dist)),
+        "method": escape(methods_text(dist)),
         "wiring": escape(_other_methods(provenance)),
         "n_pairs": str(dist.sizes["pair"]),
         "pairs": frame_table(pair_table(dist)),
@@ -86,7 +87,7 @@ def _facts(provenance: Mapping[str, Any]) -> dict[str, str]:
     is_demo = provenance["corpus"] == "demo"
     text = "demo corpus" if is_demo else f"{provenance['corpus']}, {provenance['split']}"
     facts = {"Network": str(provenance["model"]), "Text": text}
-    facts["Samples / sources"] = captions.counts(provenance["samples"], provenance["sources"])
+    facts["Samples / sources"] = format_counts(provenance["samples"], provenance["sources"])
     facts["Tokens"] = f"{provenance['tokens']:,}"
     for key, label in (("character error rate", "Its character error rate"), ("words right", "Words right")):
         if provenance[key] is not None:
@@ -129,7 +130,7 @@ def limitations(networks: ReportNetworks, with_ablations: bool) -> list[str]:
         "bins, few tokens have a large distance by chance alone: two samples of one distribution that is uniform over "
         f"all bins have a distance of {floors}; distributions that use fewer bins have less. Such a distance means "
         "nothing without its n, and pairs with different n cannot be compared. No verdict depends on it.",
-        f"{captions.counts(networks.run.samples, networks.run.sources)} samples / sources: several spellings of one "
+        f"{format_counts(networks.run.samples, networks.run.sources)} samples / sources: several spellings of one "
         "sentence are not independent, and only sources count as evidence. Intervals are over sources, not over "
         "training runs: there is one trained network.",
         f"The untrained networks are {len(networks.untrained)} random initialisations of the same architecture. A "
@@ -142,7 +143,7 @@ def _verdict_methods(networks: ReportNetworks) -> str:
     dist = networks.trained.measured
     if not dist.sizes["pair"]:
         return "No pair that the claims name has enough tokens for the debiased distance."
-    return f"Verdicts: {methods(dist)}"
+    return f"Verdicts: {methods_text(dist)}"
 
 
 def _other_methods(provenance: Mapping[str, Any]) -> str:

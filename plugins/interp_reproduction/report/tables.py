@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import pick, save
+from interp import save, select
 from interp_reproduction.claims.evidence import LAYERS, distances, unit_mask
 from interp_reproduction.claims.suffix_claim import suffix_auc
 from interp_reproduction.estimators import participation_ratio, sampling_floor, top_indices, top_mean
@@ -179,10 +179,10 @@ def write_datasets(folder: Path, networks: ReportNetworks, figures: Sequence[Fig
             if result.sizes["pair"]:
                 save(result, folder / f"distance-{part.replace('_', '-')}-{name}.zarr")
     units = sorted({unit for figure in figures for unit in figure_units(figure)})
-    acts = pick(networks.run.acts, input=sorted({letter for letter, _ in CLAIM_PAIRS}))
+    acts = select(networks.run.acts, input=sorted({letter for letter, _ in CLAIM_PAIRS}))
     save(acts.isel(unit=np.flatnonzero(np.isin(acts["unit"].values, units))), folder / "activations.zarr")
     if networks.run.suffix_sentences.sizes["token"]:
-        save(pick(networks.run.suffix_sentences, unit=units), folder / "strips.zarr")
+        save(select(networks.run.suffix_sentences, unit=units), folder / "strips.zarr")
 
 
 def figure_units(figure: Figure) -> list[str]:

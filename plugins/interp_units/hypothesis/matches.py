@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import interval, jackknife, lettering, source_groups
+from interp.plotting import sanitize
+from interp.statistics import jackknife, jackknife_groups, jackknife_interval
 from interp_units.hypothesis.candidate_units import CandidateUnits, Span
 from interp_units.hypothesis.patterns import (
     TextRuns,
@@ -83,7 +84,7 @@ def find_places(
     data |= {"n_required": n_required, "n_with_pattern": int(np.count_nonzero(candidates.state))}
     data |= {"n_candidates": candidates.state.size, "expected": candidates.expected, "n_spans": int(full.sum())}
     coords = {name: ("unit", acts[name].values) for name in UNIT_COORDS if name in acts.coords}
-    attrs = {"span_text": lettering.clean("".join(token_text(acts, label, span.inside)))}
+    attrs = {"span_text": sanitize("".join(token_text(acts, label, span.inside)))}
     return xr.Dataset(data, {"level": list(LEVELS), **coords}, attrs)
 
 
@@ -188,12 +189,12 @@ def proportion(mask: np.ndarray, source: np.ndarray) -> tuple[float, float, floa
     if not mask.size:
         return np.nan, np.nan, np.nan
     share = float(mask.mean())
-    groups = source_groups(source)
+    groups = jackknife_groups(source)
     distinct = np.unique(groups)
     if distinct.size < 2 or mask.all() or not mask.any():
         return share, np.nan, np.nan
     leave_out = np.array([mask[groups != group].mean() for group in distinct])
-    low, high = interval(*jackknife(np.asarray(share), leave_out), distinct.size)
+    low, high = jackknife_interval(*jackknife(np.asarray(share), leave_out), distinct.size)
     return share, float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
 
 
@@ -212,5 +213,5 @@ def _place_table(acts: xr.Dataset, runs: TextRuns, listed: np.ndarray, label: st
         spans = [np.arange(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True)]
         text = token_text(acts, label, runs.order[np.concatenate([np.zeros(0, int), *spans])])
         parts = np.split(text, np.cumsum([span.size for span in spans]))[: len(spans)]
-        data[name] = ("place", np.array([lettering.clean("".join(part)) for part in parts], dtype=str))
+        data[name] = ("place", np.array([sanitize("".join(part)) for part in parts], dtype=str))
     return data

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import OptionError, UnknownNameError, pick, probe
+from interp import OptionError, UnknownNameError, probe, select
 from interp_units.hypothesis.candidate_units import Span, candidate_units
 from interp_units.hypothesis.matches import find_places
 
@@ -96,7 +96,7 @@ def hypothesis(
     check_counts(before=before, after=after, n_units=n_units, max_places=max_places)
     check_regex(regex)
     filters = {"quantity": [quantity] if isinstance(quantity, str) else quantity, "unit": units}
-    searched = pick(acts, **{name: list(values) for name, values in filters.items() if values is not None})
+    searched = select(acts, **{name: list(values) for name, values in filters.items() if values is not None})
     text_span = make_span(acts, span, before, after)
     candidates = candidate_units(searched, text_span, quantile, low, high)
     if not candidates.state.any():

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, SchemaError, captions, lettering, palette, scene, viewer
+from interp import OptionError, SceneView, SchemaError, viewer
+from interp.plotting import (
+    GREY_NOTE,
+    colors,
+    format_caption,
+    format_counts,
+    has_enough_data,
+    scene,
+    show_invisible,
+    truncate_middle,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +102,7 @@ def _unit_rows(result: xr.Dataset) -> list[scene.Shape]:
         level = f"{'>' if state > 0 else '<'} {threshold:.2f}".replace("-", "−")
         shapes += [
             scene.Box(0, y - 6, DOT, DOT, color, round=DOT / 2 if state > 0 else 0),
-            scene.Text(20, y, lettering.short(str(unit), 28), 13.5, mono=True),
+            scene.Text(20, y, truncate_middle(str(unit), 28), 13.5, mono=True),
             scene.Text(270, y, text, 13),
             scene.Text(372, y, level, 13, "end", mono=True),
             scene.Text(470, y, f"{100 * rate:.2g} %", 13, "end", mono=True),
@@ -109,16 +119,16 @@ def _level_rows(result: xr.Dataset, x: float, y: float) -> list[scene.Shape]:
     for row, level in enumerate(result["level"].values.tolist()):
         one, line = result.sel(level=level), y + (row + 1) * UNIT_LINE + 2
         n = (int(one["n_places"]), int(one["sources"]))
-        color = "ink" if captions.enough(*n) else "muted"
+        color = "ink" if has_enough_data(*n) else "muted"
         shapes.append(scene.Text(x, line, str(level), 13))
-        shapes.append(scene.Text(x + 150, line, captions.counts(*n), 13, "end", color, mono=True))
+        shapes.append(scene.Text(x + 150, line, format_counts(*n), 13, "end", color, mono=True))
         for column, name in enumerate(SCORES if scored else (), 1):
             text = format_share(*(float(one[name + end]) for end in ("", "_ci_low", "_ci_high")))
             shapes.append(scene.Text(x + 150 + 150 * column, line, text, 13, "end", color, mono=True))
     if scored:
         n = (int(result["matches"]), int(result["match_sources"]))
-        text = f"matches of the expression: {captions.counts(*n)}"
-        shapes.append(scene.Text(x, y + 3 * UNIT_LINE + 2, text, 13, color="ink" if captions.enough(*n) else "muted"))
+        text = f"matches of the expression: {format_counts(*n)}"
+        shapes.append(scene.Text(x, y + 3 * UNIT_LINE + 2, text, 13, color="ink" if has_enough_data(*n) else "muted"))
     return shapes
 
 
@@ -141,11 +151,11 @@ def _place_row(place: xr.Dataset, x: float, y: float) -> list[scene.Shape]:
     """Return one line: a dot for each unit, the number of active ones, the text on a background, and the position."""
     active, states = place["active"].values, place["state"].values.tolist()
     n_agreeing, sample, step, source = (int(place[name]) for name in ("n_agreeing", "sample", "step", "source"))
-    before, text, after = (lettering.visible(str(place[name].values)) for name in ("before", "match_text", "after"))
-    text, left = lettering.short(text, MAX_TEXT), x + MAX_CONTEXT * LETTER + 14
-    width = max(scene.advance(text, 15), 14) + 8
+    before, text, after = (show_invisible(str(place[name].values)) for name in ("before", "match_text", "after"))
+    text, left = truncate_middle(text, MAX_TEXT), x + MAX_CONTEXT * LETTER + 14
+    width = max(scene.text_width(text, 15), 14) + 8
     note = f"sample {sample}, step {step}, source {source}\n{n_agreeing} units on"
-    color = palette.sequential(0.15 + 0.55 * n_agreeing / len(states))
+    color = colors.sequential(0.15 + 0.55 * n_agreeing / len(states))
     is_match = bool(place["is_match"]) if "is_match" in place else None
     outline = "wrong" if is_match is False else ""
     box = (left, y - 12, width, 24, color, 2, outline, 2)
@@ -198,12 +208,12 @@ def hypothesis_view(hypothesis: xr.Dataset, *, max_places: int = 25) -> Hypothes
         raise OptionError("This result has no unit: measure 'hypothesis' again, or select more units.")
     if not 1 <= max_places <= 100:
         raise OptionError(f"max_places= must be 1 to 100; got {max_places}.")
-    text = lettering.short(lettering.visible(str(hypothesis.attrs.get("span_text", ""))), 30)
+    text = truncate_middle(show_invisible(str(hypothesis.attrs.get("span_text", ""))), 30)
     options = json.loads(str(hypothesis.attrs.get("options") or "{}"))
     used = {name: value for name, value in options.items() if value not in (None, "", 0, "input")}
     return Hypothesis(
         title=f"{text or 'span'} · places where the pattern recurs",
-        caption=captions.caption(hypothesis, *_method(hypothesis), captions.GREY, **used),
+        caption=format_caption(hypothesis, *_method(hypothesis), GREY_NOTE, **used),
         summary=_summary(hypothesis, text, str(options.get("regex") or "")),
         data={"hypothesis": hypothesis},
         max_places=max_places,
@@ -212,7 +222,7 @@ def hypothesis_view(hypothesis: xr.Dataset, *, max_places: int = 25) -> Hypothes
 
 def _method(result: xr.Dataset) -> list[str]:
     n = [result.attrs.get(name, 0) for name in ("n_tokens", "n_sources")]
-    searched = [f"searched n = {captions.counts(*map(int, n))} tokens / sources"] if all(n) else []
+    searched = [f"searched n = {format_counts(*map(int, n))} tokens / sources"] if all(n) else []
     n_units, n_with_pattern = result.sizes["unit"], int(result["n_with_pattern"])
     return [
         *searched,
@@ -225,7 +235,7 @@ def _method(result: xr.Dataset) -> list[str]:
 def _summary(result: xr.Dataset, text: str, regex: str) -> str:
     n, of, expected = (result[name].item() for name in ("n_with_pattern", "n_candidates", "expected"))
     strict, fuzzy = (
-        captions.counts(*map(int, level))
+        format_counts(*map(int, level))
         for level in zip(result["n_places"].values, result["sources"].values, strict=True)
     )
     n_units, n_required = result.sizes["unit"], int(result["n_required"])
@@ -238,5 +248,5 @@ def _summary(result: xr.Dataset, text: str, regex: str) -> str:
         return sentence
     precision, recall = (format_share(float(result[name].sel(level="fuzzy")), np.nan, np.nan) for name in SCORES)
     return (
-        f"{sentence} The fuzzy places have precision {precision} and recall {recall} against {lettering.short(regex)}."
+        f"{sentence} The fuzzy places have precision {precision} and recall {recall} against {truncate_middle(regex)}."
     )

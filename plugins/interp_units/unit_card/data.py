@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import interp
-from interp import measure, one_pair, one_unit
+from interp import measure
+from interp.plotting import select_pair, select_unit
 from interp_units.correlation import correlations_with_unit, spread
 from interp_units.overview import COUNTS, LOWEST, has_enough_data
 
@@ -67,7 +68,7 @@ def contrast_of(column: xr.Dataset, dist: xr.Dataset | None, pair: Any, labels: 
         return None
     attrs = dict(zip(("input_label", "output_label"), labels, strict=True))
     if pair:
-        return one_pair(dist, pair).assign_attrs(attrs)
+        return select_pair(dist, pair).assign_attrs(attrs)
     strength = np.nan_to_num(dist["distance"].values, nan=LOWEST) + 4.0 * has_enough_data(dist)
     return dist.isel(pair=int(strength.argmax())).assign_attrs(attrs)
 
@@ -111,7 +112,7 @@ def text_examples(column: xr.Dataset, contexts: xr.Dataset | None, examples: int
         tokens = spread(column.sizes["token"], MAX_TEXT_TOKENS)
         sampled = column.isel(token=tokens).expand_dims("unit", axis=1)
         contexts = measure("top-contexts", sampled, examples=examples, window=WINDOW)
-    one = one_unit(contexts, str(column["unit"].values))
+    one = select_unit(contexts, str(column["unit"].values))
     columns = ["row", "value", "before", "here", "after", "sample", "step", "source"]
     one = one.isel(example=slice(examples)) if "example" in one.dims else one
     frame = one[columns[1:]].to_dataframe().reset_index()
@@ -138,7 +139,7 @@ def connections(
     empty = pd.DataFrame(columns=["unit", "symbol", "scaled_weight"])
     if wiring is None and model is None:
         return empty, NO_WEIGHTS
-    wiring = interp.wiring(model, acts) if wiring is None and model is not None else wiring
+    wiring = interp.connectivity(model, acts) if wiring is None and model is not None else wiring
     name = str(column["unit"].values)
     if wiring is None or name not in wiring["lower_unit"].values.astype(str).tolist():
         return empty, NO_CONNECTION

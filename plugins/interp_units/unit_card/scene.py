@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp import captions, lettering, palette, scene
+from interp.plotting import (
+    colors,
+    format_counts,
+    format_counts_short,
+    has_enough_data,
+    scene,
+    show_invisible,
+    truncate_middle,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +33,7 @@ def with_heading(name: str, part: Part, reason: str = "") -> Part:
     shapes, height = part
     title = scene.Text(0, 10, name, 15, bold=True)
     if not shapes:
-        lines = scene.paragraph(reason or "None.", 0, 36, WIDTH)
+        lines = scene.wrap_text(reason or "None.", 0, 36, WIDTH)
         return [title, *lines], 36 + 20.0 * len(lines)
     return [title, *scene.Scene(WIDTH, height, tuple(shapes)).shifted(0, 28)], 28 + height
 
@@ -50,7 +58,7 @@ def distribution(table: pd.DataFrame, names: Mapping[str, str]) -> Part:
     for name, values in shares.items():
         shapes.append(_histogram(name, x, top + height * (1 - values / largest), top + height))
     shapes += _histogram_legend(sides, names)
-    for value in scene.ticks(low, high, 5):
+    for value in scene.nice_ticks(low, high, 5):
         tick = (value - low) / (high - low) * WIDTH
         shapes.append(scene.Text(tick, top + height + 14, f"{value:g}".replace("-", "−"), 12, "middle", "muted"))
     return shapes, top + height + 26
@@ -84,11 +92,11 @@ def pairs(table: pd.DataFrame) -> Part:
     shapes: list[scene.Shape] = []
     for at, row in enumerate(table.to_dict("records")):
         y, sides = at * ROW + 10, [(row[f"n_{side}"], row[f"sources_{side}"]) for side in SIDES]
-        enough = all(captions.enough(*side) for side in sides)
-        ink, color = ("ink", palette.sequential(row["distance"])) if enough else ("muted", "missing")
-        name = " ⇒ ".join(lettering.short(lettering.visible(str(row[f"pair_{end}"])), 4) for end in ("input", "output"))
-        n = f"{captions.counts(*sides[0])} target, {captions.counts(*sides[1])} rest"
-        note = f"{lettering.short(str(row['pair']))}\nn = {n}\ndistance {row['distance']:.3f}"
+        enough = all(has_enough_data(*side) for side in sides)
+        ink, color = ("ink", colors.sequential(row["distance"])) if enough else ("muted", "missing")
+        name = " ⇒ ".join(truncate_middle(show_invisible(str(row[f"pair_{end}"])), 4) for end in ("input", "output"))
+        n = f"{format_counts(*sides[0])} target, {format_counts(*sides[1])} rest"
+        note = f"{truncate_middle(str(row['pair']))}\nn = {n}\ndistance {row['distance']:.3f}"
         note += f" ({row['ci_low']:.3f} to {row['ci_high']:.3f})\nq = {row['q']:.2g}" if "q" in row else ""
         shapes += [
             scene.Text(0, y, name, 14, color=ink, mono=True),
@@ -100,7 +108,7 @@ def pairs(table: pd.DataFrame) -> Part:
             shapes.append(scene.Edge(ends[0], y, ends[1], y, "muted", 1.5))
         value = f"{row['distance']:.2f}".replace("-", "−") + " selective" * (bool(row.get("selective")) and enough)
         shapes.append(scene.Text(104 + BAR, y, value, 12.5, color=ink))
-        counts = " : ".join(captions.brief_counts(*side) for side in sides)
+        counts = " : ".join(format_counts_short(*side) for side in sides)
         shapes.append(scene.Text(WIDTH, y, counts, 11, "end", ink, mono=True))
     return shapes, len(table) * ROW
 
@@ -118,8 +126,8 @@ def gates(table: pd.DataFrame) -> Part:
         closed, opened = 300 * _clipped(low), 300 * _clipped(high)
         note = f"{row['unit']}\nnearly closed {100 * low:.1f} %\nnearly open {100 * high:.1f} %"
         shapes += [
-            scene.Text(0, y, lettering.short(str(row["quantity"]), 6), 14, mono=True),
-            scene.Box(60, y - 8, 300, 16, "panel", key=str(row["unit"]), note=lettering.short(note, 200)),
+            scene.Text(0, y, truncate_middle(str(row["quantity"]), 6), 14, mono=True),
+            scene.Box(60, y - 8, 300, 16, "panel", key=str(row["unit"]), note=truncate_middle(note, 200)),
             scene.Box(60, y - 8, closed, 16, "negative"),
             scene.Box(360 - opened, y - 8, opened, 16, "positive"),
             scene.Text(WIDTH, y, f"closed {100 * low:.0f} %, open {100 * high:.0f} %", 12.5, "end"),
@@ -145,11 +153,11 @@ def contexts(table: pd.DataFrame, scale: float, gate: bool) -> Part:
         y, value = at * ROW + 10, float(row["value"])
         shapes += [scene.Text(0, y, str(row["row"]), 12.5, color="muted")] * (row["row"] != previous)
         previous = row["row"]
-        letter = lettering.short(lettering.visible(str(row["here"])), 4)
-        width = max(20.0, scene.advance(letter, 13) + 6)
+        letter = truncate_middle(show_invisible(str(row["here"])), 4)
+        width = max(20.0, scene.text_width(letter, 13) + 6)
         note = f"sample {row['sample']}, step {row['step']}, source {row['source']}\n{value:+.3f}"
-        color = palette.sequential(value) if gate else palette.diverging(value / scale)
-        before, after = (lettering.visible(str(row[name])) for name in ("before", "after"))
+        color = colors.sequential(value) if gate else colors.diverging(value / scale)
+        before, after = (show_invisible(str(row[name])) for name in ("before", "after"))
         shapes += [
             scene.Text(142, y, f"{value:+.2f}".replace("-", "−"), 12.5, "end", mono=True),
             scene.Text(286, y, before[-MAX_CONTEXT:], 14, "end", "muted", mono=True),
@@ -176,9 +184,9 @@ def signed_bars(table: pd.DataFrame, column: str, names: list[str]) -> Part:
     for at, (name, value) in enumerate(zip(names, table[column].tolist(), strict=True)):
         y, length = at * ROW + 10, 90 * abs(value) / scale
         color = "positive" if value > 0 else "negative"
-        note = f"{lettering.short(str(table['unit'].iloc[at]))}\n{column.replace('_', ' ')} {value:+.3f}"
+        note = f"{truncate_middle(str(table['unit'].iloc[at]))}\n{column.replace('_', ' ')} {value:+.3f}"
         shapes += [
-            scene.Text(0, y, lettering.short(name, 28), 13.5, mono=True),
+            scene.Text(0, y, truncate_middle(name, 28), 13.5, mono=True),
             scene.Box(350 if value > 0 else 350 - length, y - 8, length, 16, color, key=f"{column} {at}", note=note),
             scene.Text(WIDTH, y, f"{value:+.2f}".replace("-", "−"), 12.5, "end", mono=True),
         ]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError, SceneView, captions, lettering, one_unit, render, scene, viewer
+from interp import OptionError, SceneView, viewer
+from interp.plotting import GREY_NOTE, format_caption, render, scene, select_unit, show_invisible, truncate_middle
 from interp_units.correlation import MAX_SAMPLE
 from interp_units.overview import check_distances
 from interp_units.unit_card import data
@@ -111,7 +112,7 @@ class UnitCard(SceneView):
 def unit_labels(table: pd.DataFrame) -> list[str]:
     """Return the label of each unit: its name, after the symbol of an output unit."""
     rows = zip(table["symbol"].tolist(), table["unit"].tolist(), strict=True)
-    return [f"{lettering.visible(symbol)}  {unit}" if symbol else unit for symbol, unit in rows]
+    return [f"{show_invisible(symbol)}  {unit}" if symbol else unit for symbol, unit in rows]
 
 
 @viewer(requires=("source",), name="unit-card")
@@ -143,7 +144,7 @@ def unit_card(
     model : Module, optional
         The captured network, for the weights of the connections.
     wiring : Dataset, optional
-        ``weight (lower_unit, upper_unit)`` from `interp.wiring`, instead of a model.
+        ``weight (lower_unit, upper_unit)`` from `interp.connectivity`, instead of a model.
     examples : int
         Number of lines of text for each tenth of the unit's activations, 1 to 4.
 
@@ -158,20 +159,20 @@ def unit_card(
     """
     if not 1 <= examples <= 4:
         raise OptionError(f"examples= must be 1 to 4; got {examples}.")
-    column = one_unit(acts, unit).load()
+    column = select_unit(acts, unit).load()
     if not column.sizes["token"]:
-        raise OptionError("These activations have no token: capture more, or select less with interp.pick.")
+        raise OptionError("These activations have no token: capture more, or select less with interp.select.")
     if dist is not None:
         check_distances(dist)
-        dist = one_unit(dist, unit)
+        dist = select_unit(dist, unit)
     contrast = data.contrast_of(column, dist, pair, _labels(dist))
     tables, reasons = _tables(acts, column, dist, contrast, contexts, model, wiring, examples)
     size = np.abs(column["activation"].values.astype(float))
     scale = float(np.nanpercentile(size, SCALE_PERCENTILE)) if np.isfinite(size).any() else 1.0
     method = _method(column, tables, scale, measured_here=contexts is None)
     return UnitCard(
-        title=lettering.short(unit),
-        caption=captions.caption(acts, *method, unit=lettering.short(unit), examples=examples),
+        title=truncate_middle(unit),
+        caption=format_caption(acts, *method, unit=truncate_middle(unit), examples=examples),
         summary=_summary(column, tables),
         data=tables,
         names=_side_names(contrast),
@@ -234,7 +235,7 @@ def _method(column: xr.Dataset, tables: Mapping[str, pd.DataFrame], scale: float
     if len(tables["connections"]):
         sentences.append("scaled weight: weight x standard deviation of the unit")
     if len(tables["pairs"]):
-        sentences += ["n of target : rest, tokens / sources", captions.GREY]
+        sentences += ["n of target : rest, tokens / sources", GREY_NOTE]
     return sentences
 
 
@@ -247,7 +248,7 @@ def _side_names(contrast: xr.Dataset | None) -> dict[str, str]:
     if contrast is None:
         return {}
     letter, output = (
-        lettering.short(lettering.visible(str(contrast[f"pair_{end}"].values)), 8) for end in ("input", "output")
+        truncate_middle(show_invisible(str(contrast[f"pair_{end}"].values)), 8) for end in ("input", "output")
     )
     return {"target": f"{letter} ⇒ {output}", "rest": f"{letter}, other outputs"}
 
@@ -258,12 +259,12 @@ def _summary(column: xr.Dataset, tables: Mapping[str, pd.DataFrame]) -> str:
         return data.NOT_FINITE
     parts_of_text = [f"Mean {_format(np.nanmean(values))}, standard deviation {np.nanstd(values):.2f}"]
     records = tables["pairs"].head(3).to_dict("records")
-    best = [f"{lettering.short(str(row['pair']))} ({row['distance']:.2f})" for row in records]
+    best = [f"{truncate_middle(str(row['pair']))} ({row['distance']:.2f})" for row in records]
     if best:
         parts_of_text.append(f"largest distances {', '.join(best)}")
     correlated = tables["correlated"]
     if len(correlated):
-        name, r = lettering.short(correlated["unit"].iloc[0]), _format(correlated["r"].iloc[0])
+        name, r = truncate_middle(correlated["unit"].iloc[0]), _format(correlated["r"].iloc[0])
         parts_of_text.append(f"most correlated with {name} (r = {r})")
     return "; ".join(parts_of_text) + "."
 

@@ -15,7 +15,7 @@ def test_the_gap_of_c1_follows_from_the_stored_distances(report, marker, network
     means = {}
     for direction in ("forward", "backward"):
         values = [
-            interp.pick(one, quantity="h", direction=direction)["distance"].sel(pair="t=>ծ")
+            interp.select(one, quantity="h", direction=direction)["distance"].sel(pair="t=>ծ")
             for one in (selection, measured)
         ]
         top = values[0].to_series().nlargest(10).index

@@ -14,7 +14,7 @@ def test_c6_counts_cells_and_ranks_the_best(synthetic, suffix_windows):
     assert finding.numbers["best auc"] == 1
     assert finding.numbers["rank t=>թ"] == 1
     assert finding.holds is True
-    count = int(interp.halves(synthetic.windows)[1]["suffix"].sum())
+    count = int(interp.split_by_source(synthetic.windows)[1]["suffix"].sum())
     assert finding.n == f"{count} / {count} against {count} / {count} windows / sources"
     (group,) = CLAIM.ablation_groups(synthetic.build())
     assert (group.units, group.acts) == (("lstm.0.forward.c.1",), "gate_acts")

@@ -26,7 +26,7 @@ def planted_acts(noise=0.0, seed=0):
     values += noise * draw.normal(size=values.shape).astype("float32")
     units = {"unit": [f"a.0.forward.{q}.{k}" for k, q in enumerate(QUANTITIES)], "module": ["a"] * 4, "layer": [0] * 4}
     units |= {"direction": ["forward"] * 4, "quantity": QUANTITIES, "index": range(4)}
-    return interp.dataset(values, units, {"sample": sample, "step": step, "source": sample, "input": letters})
+    return interp.make_dataset(values, units, {"sample": sample, "step": step, "source": sample, "input": letters})
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def test_tables(view, searched):
 
 
 def test_no_place(planted):
-    acts = interp.pick(planted(), sample=[0, 2])
+    acts = interp.select(planted(), sample=[0, 2])
     result = interp.measure("hypothesis", acts, span=(0, 1, 4), high=0.5, low=-0.5, regex="tyun", min_agreement=1)
     assert result.sizes["place"] == 0
     view = interp.draw(hypothesis_view, result)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interp import scene
+from interp.plotting import scene
 from interp_units.unit_card import scene as parts
 
 

@@ -6,7 +6,8 @@ import xarray as xr
 from shapes import extent, overlapping
 
 import interp
-from interp import OptionError, UnknownNameError, captions, scene
+from interp import OptionError, UnknownNameError
+from interp.plotting import format_counts_short, scene
 from interp_units.overview import overview
 from interp_units.unit_card.viewer import unit_card
 
@@ -71,7 +72,7 @@ def test_output_units_are_labelled_with_their_symbol(drawn_acts, drawn_links):
 
 
 def test_empty_parts_say_how_to_fill_them(drawn_acts):
-    bare = interp.pick(drawn_acts, quantity="h").drop_vars(["input", "output", "predicted"])
+    bare = interp.select(drawn_acts, quantity="h").drop_vars(["input", "output", "predicted"])
     html = interp.draw(unit_card, bare, unit=UNIT).html()
     for words in ("interp.measure(&#x27;hellinger&#x27;", "of this neuron was captured", "Pass model=", "no label"):
         assert words in html
@@ -120,5 +121,5 @@ def test_large_counts_do_not_overlap(drawn_acts, debiased, n):
     many = debiased.assign({name: xr.full_like(debiased[name], n) for name in names})
     for view in (interp.draw(unit_card, drawn_acts, many, unit=UNIT), interp.draw(overview, many)):
         texts = [shape for shape in view.compose().shapes if isinstance(shape, scene.Text)]
-        assert any(captions.brief_counts(n, n) in text.text for text in texts)
+        assert any(format_counts_short(n, n) in text.text for text in texts)
         assert not overlapping([extent(text) for text in texts])
