@@ -46,7 +46,7 @@ class ClusterError(InterpError):
     """A cluster that is unavailable, or that lost the work."""
 
 
-def unknown(kind: str, name: str, existing: Iterable[str]) -> UnknownNameError:
+def unknown_name_error(kind: str, name: str, existing: Iterable[str]) -> UnknownNameError:
     """Return the error for an unknown name, with suggestions of similar names.
 
     Parameters

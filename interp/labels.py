@@ -9,10 +9,10 @@ import numpy as np
 
 from interp.errors import CaptureError
 
-RESERVED = ("sample", "step", "call")
+RESERVED_LABELS = ("sample", "step", "call")
 
 
-class Labels:
+class TokenLabels:
     """Labels of one batch, flattened as soon as the lengths of its samples are known.
 
     Parameters
@@ -34,7 +34,7 @@ class Labels:
         self.stated, self.count = dict(labels or {}), count
         self.lengths: np.ndarray | None = None
         self.flat: dict[str, np.ndarray] = {}
-        for name in RESERVED:
+        for name in RESERVED_LABELS:
             if name in self.stated:
                 raise CaptureError(f"The label {name!r} is reserved (capture adds it); rename yours.")
         if lengths is not None:
@@ -42,7 +42,7 @@ class Labels:
 
     def _flatten(self, lengths: np.ndarray) -> None:
         self.lengths = lengths
-        self.flat = {name: flatten(name, values, lengths) for name, values in self.stated.items()}
+        self.flat = {name: flatten_label(name, values, lengths) for name, values in self.stated.items()}
 
     def of(self, lengths: np.ndarray, start: int, stop: int) -> dict[str, np.ndarray]:
         """Return the labels of the samples ``start`` to ``stop``, which have these lengths: name to ``(token,)``."""
@@ -58,7 +58,7 @@ class Labels:
         return {name: values[first:last] for name, values in self.flat.items()}
 
 
-def flatten(name: str, values: Any, lengths: np.ndarray) -> np.ndarray:
+def flatten_label(name: str, values: Any, lengths: np.ndarray) -> np.ndarray:
     """Return one label with one value per token.
 
     Parameters

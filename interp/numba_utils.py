@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
-_LINE = 16  # float32 units per cache line; threads never share a line
+CACHE_LINE_UNITS = 16  # float32 units per cache line; threads never share a line
 
 
 def parallel_over_units(kernel: Callable[..., None], units: int, *arrays: Any) -> None:
     """Call ``kernel(first, last, *arrays)`` for spans of units, with one thread per available CPU (at most 64)."""
     workers = max(1, min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 64))
-    step = -(-units // (workers * _LINE)) * _LINE
+    step = -(-units // (workers * CACHE_LINE_UNITS)) * CACHE_LINE_UNITS
     spans = [(first, min(first + step, units)) for first in range(0, units, step)]
     if len(spans) == 1:
         return kernel(*spans[0], *arrays)

@@ -9,7 +9,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def tracked(items: Iterable[Item], show: bool, what: str = "capture") -> Iterator[Item]:
+def track(items: Iterable[Item], show: bool, what: str = "capture") -> Iterator[Item]:
     """Yield the items, with a progress bar on standard error if that is a terminal and ``show`` is true."""
     if not show or not sys.stderr.isatty():
         yield from items

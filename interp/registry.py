@@ -17,7 +17,7 @@ import pluggy
 
 from interp import hookspecs
 from interp.base import to_kebab_case
-from interp.errors import PluginError, unknown
+from interp.errors import PluginError, unknown_name_error
 
 GROUP = "interp"
 KINDS = {
@@ -88,9 +88,9 @@ class Registry:
                 f"Plugin {name!r} has no hooks: expected a module or an object with functions under @interp.hookimpl, "
                 f"named {' or '.join(KINDS.values())}."
             )
-        tables = {kind: without(table, name) for kind, table in self._tables.items()}
+        tables = {kind: entries_of_others(table, name) for kind, table in self._tables.items()}
         for kind, hook in KINDS.items():
-            getattr(manager.hook, hook)(register=partial(enter, tables[kind], kind, name))
+            getattr(manager.hook, hook)(register=partial(add_entry, tables[kind], kind, name))
             if self.trace:
                 names = ", ".join(entry.name for entry in tables[kind].values() if entry.owner == name)
                 sys.stderr.write(f"{hook}: plugin {name!r} registers {names or 'nothing'}\n")
@@ -110,20 +110,20 @@ class Registry:
         """Return the object of a kind and a name, or raise `UnknownNameError` with the nearest names."""
         table = self._tables[kind]
         if name not in table:
-            raise unknown(kind, name, table)
+            raise unknown_name_error(kind, name, table)
         if self.trace:
             sys.stderr.write(f"{kind} {name!r}: found in plugin {table[name].owner!r}\n")
         return table[name].value
 
 
-def without(table: Mapping[str, Entry], owner: str) -> dict[str, Entry]:
+def entries_of_others(table: Mapping[str, Entry], owner: str) -> dict[str, Entry]:
     """Return the entries of plugins other than ``owner``."""
     return {name: entry for name, entry in table.items() if entry.owner != owner}
 
 
-def enter(table: dict[str, Entry], kind: str, owner: str, value: Any) -> None:
+def add_entry(table: dict[str, Entry], kind: str, owner: str, value: Any) -> None:
     """Add an object that a plugin registers to a table."""
-    name = name_of(value)
+    name = registered_name(value)
     if not NAME.fullmatch(name):
         raise PluginError(f"Plugin {owner!r}: {kind} name {name!r} is not kebab-case, such as {to_kebab_case(name)!r}.")
     if name in table:
@@ -134,7 +134,7 @@ def enter(table: dict[str, Entry], kind: str, owner: str, value: Any) -> None:
     table[name] = Entry(name, owner, value)
 
 
-def name_of(value: Any) -> str:
+def registered_name(value: Any) -> str:
     """Return the registered name of an object: its ``interp.name``, ``name``, or ``__name__`` in kebab-case."""
     info = getattr(value, "interp", None)
     name = getattr(info, "name", None) or getattr(value, "name", None) or to_kebab_case(getattr(value, "__name__", ""))
@@ -184,7 +184,7 @@ def _names(environment: Mapping[str, str], variable: str, plugin_names: Iterable
     names = [name.strip() for name in environment.get(variable, "").split(",") if name.strip()]
     for name in names:
         if name not in plugin_names:
-            raise unknown(f"plugin (in {variable})", name, plugin_names)
+            raise unknown_name_error(f"plugin (in {variable})", name, plugin_names)
     return names
 
 
@@ -198,14 +198,14 @@ def _load(point: EntryPoint) -> object | None:
 
 
 @cache
-def installed() -> Registry:
+def installed_registry() -> Registry:
     """Return the registry of the installed plugins, built once per process."""
     return discover()
 
 
-def registry() -> Registry:
+def active_registry() -> Registry:
     """Return the active registry: that of the installed plugins, or the one set by `use_registry`."""
-    return _OVERRIDES[-1] if _OVERRIDES else installed()
+    return _OVERRIDES[-1] if _OVERRIDES else installed_registry()
 
 
 @contextmanager
@@ -236,7 +236,7 @@ def get_plugin_object(kind: str, name: str) -> Any:
     UnknownNameError
         If there is no such name; the message suggests similar ones.
     """
-    return registry().get(kind, name)
+    return active_registry().get(kind, name)
 
 
 def register(plugin: object) -> None:
@@ -253,12 +253,12 @@ def register(plugin: object) -> None:
     PluginError
         For a plugin without hooks, an unknown hook, or a name that another plugin owns.
     """
-    registry().add(getattr(plugin, "__name__", type(plugin).__name__), plugin)
+    active_registry().add(getattr(plugin, "__name__", type(plugin).__name__), plugin)
 
 
 def _listing(kind: str, plural: str) -> Callable[[], dict[str, str]]:
     def names() -> dict[str, str]:
-        return {name: entry.owner for name, entry in registry().table(kind).items()}
+        return {name: entry.owner for name, entry in active_registry().table(kind).items()}
 
     names.__name__ = names.__qualname__ = plural
     names.__doc__ = f"Return the registered {plural} as a mapping from name to owning plugin."
@@ -274,5 +274,5 @@ penalties = _listing("penalty", "penalties")
 
 def plugins() -> dict[str, str]:
     """Return the loaded plugins as a mapping from name to version."""
-    active = registry()
+    active = active_registry()
     return {name: active.versions.get(name, "") for name in active.plugins}

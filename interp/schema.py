@@ -122,10 +122,10 @@ def _activation_faults(acts: xr.Dataset) -> list[str]:
     if acts.activation.dims != ("token", "unit"):
         errors.append(f"'activation' has dims {acts.activation.dims}, expected ('token', 'unit')")
     coords = {"token": TOKEN_COORDS, "unit": UNIT_COORDS}
-    return errors + coord_faults(acts, coords) + value_faults(acts)
+    return errors + find_coord_faults(acts, coords) + find_value_faults(acts)
 
 
-def coord_faults(dataset: xr.Dataset, coords: Mapping[str, Iterable[str]]) -> list[str]:
+def find_coord_faults(dataset: xr.Dataset, coords: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the faults of the coords that each dim must have."""
     errors = []
     for dim, names in coords.items():
@@ -137,7 +137,7 @@ def coord_faults(dataset: xr.Dataset, coords: Mapping[str, Iterable[str]]) -> li
     return errors
 
 
-def value_faults(dataset: xr.Dataset) -> list[str]:
+def find_value_faults(dataset: xr.Dataset) -> list[str]:
     """Return the faults of names, directions and attrs."""
     errors = []
     for dim, index in dataset.indexes.items():
@@ -153,7 +153,7 @@ def value_faults(dataset: xr.Dataset) -> list[str]:
     return errors
 
 
-def faults(data: xr.Dataset) -> list[str]:
+def find_faults(data: xr.Dataset) -> list[str]:
     """Return all faults of activations or a result, one sentence per fault.
 
     Parameters
@@ -172,10 +172,10 @@ def faults(data: xr.Dataset) -> list[str]:
     except ValueError as error:
         errors.append(f"attrs['options'] is not valid JSON: {error}")
     coords = {dim: names for dim, names in RESULT_COORDS.items() if dim in data.dims}
-    return errors + coord_faults(data, coords) + value_faults(data)
+    return errors + find_coord_faults(data, coords) + find_value_faults(data)
 
 
-def check_labels(acts: xr.Dataset, needed: Sequence[str], subject: str) -> None:
+def require_labels(acts: xr.Dataset, needed: Sequence[str], subject: str) -> None:
     """Raise `SchemaError` if a required coord of ``token`` is missing; ``subject`` is the subject of the message."""
     missing = [name for name in needed if name not in acts.coords]
     if missing:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.errors import OptionError, SchemaError, UnknownNameError, unknown
+from interp.errors import OptionError, SchemaError, UnknownNameError, unknown_name_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +38,7 @@ def select(acts: xr.Dataset, **labels: Any) -> xr.Dataset:
     masks: dict[str, np.ndarray] = {}
     for name, condition in labels.items():
         if name not in acts.coords or len(acts.coords[name].dims) != 1:
-            raise unknown("label", name, (str(coord) for coord in acts.coords))
+            raise unknown_name_error("label", name, (str(coord) for coord in acts.coords))
         dim = str(acts.coords[name].dims[0])
         masks[dim] = masks.get(dim, True) & value_mask(acts.coords[name].values, condition)
     return acts.isel({dim: np.flatnonzero(mask) for dim, mask in masks.items()}) if masks else acts
@@ -76,7 +76,7 @@ def label_mask(labels: Mapping[str, np.ndarray], where: Any, n: int) -> np.ndarr
     mask = np.ones(n, dtype=bool)
     for name, condition in where.items():
         if name not in labels:
-            raise unknown("label", name, labels)
+            raise unknown_name_error("label", name, labels)
         mask &= value_mask(labels[name], condition)
     return mask
 
@@ -190,7 +190,7 @@ def select_pair(result: xr.Dataset, pair: str | Sequence[str]) -> xr.Dataset:
     if not names:
         raise UnknownNameError(f"No pair named {name!r}: this result has none. Measure with a lower min_tokens=.")
     if name not in names:
-        raise unknown("pair", name, names)
+        raise unknown_name_error("pair", name, names)
     return result.isel(pair=names.index(name))
 
 
@@ -220,7 +220,7 @@ def select_unit(dataset: xr.Dataset, unit: str) -> xr.Dataset:
             f"No unit named {unit!r}: the dataset has none. Capture its module, or select more units."
         )
     if unit not in index:
-        raise unknown("unit", unit, map(str, index))
+        raise unknown_name_error("unit", unit, map(str, index))
     return dataset.isel(unit=index.tolist().index(unit))
 
 

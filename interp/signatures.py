@@ -11,7 +11,7 @@ from typing import Any
 from interp.errors import OptionError
 
 
-def known_options(kind: str, name: str, called: Callable[..., Any], options: Iterable[str]) -> dict[str, Any]:
+def check_options(kind: str, name: str, called: Callable[..., Any], options: Iterable[str]) -> dict[str, Any]:
     """Return the options of a callable with their defaults, after checking the names of the given ``options``.
 
     Raises
@@ -30,11 +30,11 @@ def known_options(kind: str, name: str, called: Callable[..., Any], options: Ite
     return defaults
 
 
-MANY = {"Sequence", "Iterable", "Collection", "list", "tuple", "set", "frozenset"}
-NAMED = {"Mapping", "dict"}
+SEQUENCE_TYPES = {"Sequence", "Iterable", "Collection", "list", "tuple", "set", "frozenset"}
+MAPPING_TYPES = {"Mapping", "dict"}
 
 
-def kinds(parameter: Parameter | None) -> tuple[set[str], set[str]]:
+def annotation_types(parameter: Parameter | None) -> tuple[set[str], set[str]]:
     """Return the type names in an option's annotation, or of its default: of the option itself, and of its elements."""
     if parameter is None:
         return set(), set()
@@ -47,13 +47,13 @@ def kinds(parameter: Parameter | None) -> tuple[set[str], set[str]]:
     outer = set(re.findall(r"\w+", re.sub(r"\[.*\]", "", text)))
     if not text and parameter.default not in (None, Parameter.empty):
         outer = {type(parameter.default).__name__}
-        inner = {type(value).__name__ for value in parameter.default} if outer & MANY else set()
+        inner = {type(value).__name__ for value in parameter.default} if outer & SEQUENCE_TYPES else set()
     return outer, inner
 
 
 def is_bool(parameter: Parameter | None) -> bool:
     """Return whether an option is a bool."""
-    outer, _ = kinds(parameter)
+    outer, _ = annotation_types(parameter)
     return "bool" in outer
 
 

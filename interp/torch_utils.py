@@ -15,15 +15,15 @@ from torch.jit import ScriptModule
 from torch.nn.utils.rnn import PackedSequence
 
 
-def leading(inputs: Any) -> Any:
+def first_tensor(inputs: Any) -> Any:
     """Return the first tensor or ``PackedSequence`` in the inputs, or None."""
     if isinstance(inputs, Tensor | PackedSequence):
         return inputs
     parts = inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, list | tuple) else ()
-    return next((first for part in parts if (first := leading(part)) is not None), None)
+    return next((first for part in parts if (first := first_tensor(part)) is not None), None)
 
 
-def eager() -> AbstractContextManager[Any]:
+def force_eager() -> AbstractContextManager[Any]:
     """Return a context in which compiled modules run eagerly, so that their hooks are called."""
     if "torch._dynamo" not in sys.modules:  # nothing is compiled; importing the compiler takes seconds
         return nullcontext()
@@ -32,11 +32,11 @@ def eager() -> AbstractContextManager[Any]:
 
 
 Forward = Callable[..., Any]
-Note = Callable[[Any, Any], None]
+OutputCallback = Callable[[Any, Any], None]
 
 
 @contextmanager
-def replaced(module: nn.Module, forward: Forward) -> Iterator[None]:
+def patched_forward(module: nn.Module, forward: Forward) -> Iterator[None]:
     """Replace the forward of a module by another function; restore it on exit."""
     original = module.__dict__.get("forward")
     module.__dict__["forward"] = forward
@@ -50,7 +50,7 @@ def replaced(module: nn.Module, forward: Forward) -> Iterator[None]:
 
 
 @contextmanager
-def listening(module: nn.Module, note: Note) -> Iterator[None]:
+def forward_hook(module: nn.Module, note: OutputCallback) -> Iterator[None]:
     """Call ``note(first argument, output)`` after each forward of a module."""
 
     def hook(_module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
@@ -58,7 +58,7 @@ def listening(module: nn.Module, note: Note) -> Iterator[None]:
 
     if isinstance(module, ScriptModule):  # takes no hooks; some have no forward that Python can call
         own = getattr(module, "forward", None)
-        with nullcontext() if own is None else replaced(module, partial(heard, own, hook)):
+        with nullcontext() if own is None else patched_forward(module, partial(forward_with_hook, own, hook)):
             yield
         return
     handle = module.register_forward_hook(hook, with_kwargs=True)
@@ -68,14 +68,14 @@ def listening(module: nn.Module, note: Note) -> Iterator[None]:
         handle.remove()
 
 
-def heard(own: Forward, hook: Forward, *args: Any, **kwargs: Any) -> Any:
+def forward_with_hook(own: Forward, hook: Forward, *args: Any, **kwargs: Any) -> Any:
     """Call a module's own forward, then the hook; return the output."""
     output = own(*args, **kwargs)
     hook(None, args, kwargs, output)
     return output
 
 
-def kind_of(module: nn.Module) -> str:
+def class_name(module: nn.Module) -> str:
     """Return the name of a module's class; for a module compiled by ``torch.jit``, the name of the original class."""
     return str(module.original_name) if isinstance(module, ScriptModule) else type(module).__name__
 
@@ -92,7 +92,7 @@ def weights_hash(model: nn.Module) -> str:
 
 
 @contextmanager
-def undisturbed(state: dict[str, Any]) -> Iterator[None]:
+def preserve_rng(state: dict[str, Any]) -> Iterator[None]:
     """Run with a separate random state, which ``state`` carries between calls; preserve the user's random state."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices=devices), torch.no_grad():

@@ -70,7 +70,7 @@ def register(monkeypatch):
     """Return a function that registers adapters, as a plugin would."""
 
     def register_adapters(*adapters):
-        registered = scout.adapters()
+        registered = scout.registered_adapters()
         monkeypatch.setattr(scout, "adapters", lambda: [*registered, *adapters])
 
     return register_adapters
@@ -114,5 +114,5 @@ def test_a_module_of_torch_is_recognised_by_either_of_its_names(monkeypatch):
         name, module = "public", "torch.nn.LSTMCell"
 
     monkeypatch.setattr(scout, "adapters", lambda: [Public()])
-    assert scout.adapter_of(nn.LSTMCell(2, 3), scout.adapters()).name == "public"
-    assert scout.adapter_of(nn.GRUCell(2, 3), scout.adapters()) is None
+    assert scout.find_adapter(nn.LSTMCell(2, 3), scout.registered_adapters()).name == "public"
+    assert scout.find_adapter(nn.GRUCell(2, 3), scout.registered_adapters()) is None

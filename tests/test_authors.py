@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import interp
 from interp.cli.app import build_app
-from interp.cli.plugins import KINDS, write
+from interp.cli.plugins import PLUGIN_KINDS, write_plugin
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "plugins/README.md").read_text(encoding="utf-8")
@@ -86,9 +86,9 @@ def page_status(address):
             time.sleep(0.2)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
 def test_new_plugins_pass_their_own_test(kind, tmp_path):
-    folder = write(kind, "first-try", tmp_path)
+    folder = write_plugin(kind, "first-try", tmp_path)
     call = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests")]
     result = subprocess.run(call, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout[-3000:]
@@ -96,14 +96,14 @@ def test_new_plugins_pass_their_own_test(kind, tmp_path):
 
 
 def test_new_rejects_wrong_names_and_existing_folders(tmp_path):
-    write("probe", "mine", tmp_path)
+    write_plugin("probe", "mine", tmp_path)
     with pytest.raises(interp.OptionError, match="exists already"):
-        write("probe", "mine", tmp_path)
+        write_plugin("probe", "mine", tmp_path)
     for name in ("Mine", "my_probe", "", "../up", "class", "1st"):
         with pytest.raises(interp.OptionError, match="kebab-case"):
-            write("probe", name, tmp_path)
+            write_plugin("probe", name, tmp_path)
     with pytest.raises(interp.UnknownNameError, match="penalty"):
-        write("penalt", "mine", tmp_path)
+        write_plugin("penalt", "mine", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_new_rejects_wrong_names_and_existing_folders(tmp_path):
 )  # fmt: skip
 def test_names_in_the_template_source_are_rejected(kind, name, tmp_path):
     with pytest.raises(interp.OptionError, match=f"{name}.* has another meaning"):
-        write(kind, name, tmp_path)
+        write_plugin(kind, name, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -126,10 +126,10 @@ def test_names_in_the_template_source_are_rejected(kind, name, tmp_path):
 )  # fmt: skip
 def test_names_of_plugins_and_modules_are_rejected(kind, name, message, tmp_path):
     if message is None:
-        assert write(kind, name, tmp_path).is_dir()
+        assert write_plugin(kind, name, tmp_path).is_dir()
     else:
         with pytest.raises(interp.OptionError, match=message):
-            write(kind, name, tmp_path)
+            write_plugin(kind, name, tmp_path)
 
 
 def test_guide_leads_to_the_command_line_and_the_dashboard(tmp_path):

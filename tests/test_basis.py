@@ -7,7 +7,7 @@ from laws import alike
 
 import interp
 from interp.measurement.reduce import unit_blocks
-from interp.measurement.rotation import groups
+from interp.measurement.rotation import unit_groups
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def rotated_acts(drawn_acts):
 
 
 def each_group(acts):
-    names, codes = groups(acts)
+    names, codes = unit_groups(acts)
     return [np.flatnonzero(codes == number) for number in range(len(names))]
 
 
@@ -81,7 +81,7 @@ def test_names_and_labels_are_preserved_and_attrs_record_the_rotation(drawn_acts
 def test_units_of_a_group_become_contiguous(drawn_acts, rotated_acts):
     mixed = drawn_acts.isel(unit=np.random.default_rng(0).permutation(drawn_acts.sizes["unit"]))
     rotated = interp.rotate_basis(mixed, seed=3)
-    _, codes = groups(rotated)
+    _, codes = unit_groups(rotated)
     assert (np.diff(codes) >= 0).all()
     members = interp.select(rotated, module="lstm", direction="forward", quantity="h")
     assert (

@@ -6,8 +6,8 @@ import torch
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 import interp
-from interp.activations.batching import can_cut, cut, each_batch, join_outputs, pieces
-from interp.labels import Labels, flatten, join_labels
+from interp.activations.batching import can_split, iter_batches, join_outputs, narrow_samples, split_batch
+from interp.labels import TokenLabels, flatten_label, join_labels
 
 LENGTHS = np.array([2, 3])
 
@@ -28,23 +28,23 @@ LENGTHS = np.array([2, 3])
     ],
 )
 def test_labels_become_one_value_per_token(values, flat):
-    result = flatten("x", values, LENGTHS)
+    result = flatten_label("x", values, LENGTHS)
     assert result.tolist() == flat
     assert result.dtype != object
 
 
 def test_words_as_labels_of_samples_of_one_token():
-    assert flatten("word", ["ab", "cde"], np.array([1, 1])).tolist() == ["ab", "cde"]
+    assert flatten_label("word", ["ab", "cde"], np.array([1, 1])).tolist() == ["ab", "cde"]
 
 
 @pytest.mark.parametrize("values", [list("abcd"), ["ab", "cd"], ["a"], [[1, 2], [3]], []])
 def test_labels_that_do_not_fit_are_rejected(values):
     with pytest.raises(interp.CaptureError, match="Label 'x'"):
-        flatten("x", values, LENGTHS)
+        flatten_label("x", values, LENGTHS)
 
 
 def test_labels_without_lengths_are_split_into_equal_samples():
-    labels = Labels({"x": "abcdef"}, 3, None)
+    labels = TokenLabels({"x": "abcdef"}, 3, None)
     assert labels.of(np.array([2]), 1, 2)["x"].tolist() == ["c", "d"]
 
 
@@ -60,7 +60,7 @@ def test_longer_strings_of_a_later_batch_are_kept():
 def test_a_batch_is_split_with_its_states_and_lengths():
     x, h, lengths = torch.randn(5, 4, 3), torch.randn(2, 5, 7), torch.tensor([4, 3, 4, 1, 2])
     batch = interp.Batch((x, (h, h), lengths, "option"), lengths)
-    micro_batches = list(pieces(batch, 2, 0))
+    micro_batches = list(split_batch(batch, 2, 0))
     assert [(piece.start, piece.stop) for piece in micro_batches] == [(0, 2), (2, 4), (4, 5)]
     inputs = micro_batches[1].inputs
     assert torch.equal(inputs[0], x[2:4])
@@ -72,22 +72,22 @@ def test_a_batch_is_split_with_its_states_and_lengths():
 
 def test_a_batch_with_an_ambiguous_sample_dim_is_not_split():
     square = torch.randn(4, 4, 3)
-    assert can_cut((square,), 4, 0)
-    assert not can_cut((square, torch.randn(4, 4, 2)), 4, 0)
-    assert len(list(pieces(interp.Batch((square, torch.randn(4, 4, 2)), [4] * 4), 2, 0))) == 1
-    assert cut((square,), 1, 3, 4, 1)[0].shape == (4, 2, 3)
+    assert can_split((square,), 4, 0)
+    assert not can_split((square, torch.randn(4, 4, 2)), 4, 0)
+    assert len(list(split_batch(interp.Batch((square, torch.randn(4, 4, 2)), [4] * 4), 2, 0))) == 1
+    assert narrow_samples((square,), 1, 3, 4, 1)[0].shape == (4, 2, 3)
 
 
 def test_packed_sequences_are_split_in_the_callers_order():
     parts = [torch.full((n, 1), float(n)) for n in (2, 4, 1, 3)]
-    piece = list(pieces(interp.Batch(pack_sequence(parts, enforce_sorted=False)), 2, None))[1]
+    piece = list(split_batch(interp.Batch(pack_sequence(parts, enforce_sorted=False)), 2, None))[1]
     assert isinstance(piece.inputs, PackedSequence)
     assert piece.lengths.tolist() == [1, 3]
 
 
 def test_a_batch_with_call_is_not_split():
     batch = interp.Batch({"x": torch.randn(9, 2, 1)}, [2] * 9, call=lambda model, batch: None)
-    assert len(list(pieces(batch, 2, 0))) == 1
+    assert len(list(split_batch(batch, 2, 0))) == 1
 
 
 def test_outputs_are_joined_with_their_padding():
@@ -105,5 +105,5 @@ def test_outputs_are_joined_with_their_padding():
 def test_a_batch_a_tensor_and_an_iterable_are_equivalent():
     x = torch.randn(2, 3, 1)
     for batches in (x, interp.Batch(x), [x], iter([interp.Batch(x)])):
-        (batch,) = each_batch(batches)
+        (batch,) = iter_batches(batches)
         assert batch.inputs is x

@@ -57,8 +57,8 @@ def test_usage_errors_are_exit_code_2():
 
 def test_commands_that_fail_to_import_are_a_warning(monkeypatch):
     points = [
-        EntryPoint("good", "interp.commands:plugins", cli.GROUP),
-        EntryPoint("bad", "no_such_module:verb", cli.GROUP),
+        EntryPoint("good", "interp.commands:plugins", cli.COMMAND_GROUP),
+        EntryPoint("bad", "no_such_module:verb", cli.COMMAND_GROUP),
     ]
     monkeypatch.setattr(cli, "entry_points", lambda group: points)
     with pytest.warns(UserWarning, match="'bad'"):

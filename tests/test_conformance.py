@@ -4,7 +4,7 @@ import pytest
 from strange import by_place, failures, marked, ordered, plugin
 
 import interp
-from interp.registry import registry
+from interp.registry import active_registry
 from interp.testing.api import check_plugin, check_plugin_test
 from interp.testing.api import isolated_registry as host_of
 from interp.testing.toy import toy_capture
@@ -81,7 +81,9 @@ test_units = build("units")
 
 def test_every_builtin_plugin_is_checked():
     checked = {"recurrent", "armenian-models", "transliteration", *GIVEN} | {"hellinger", "layered-graph", "summaries"}
-    assert checked >= {name for name, module in registry().plugins.items() if module.__name__.startswith("interp")}
+    assert checked >= {
+        name for name, module in active_registry().plugins.items() if module.__name__.startswith("interp")
+    }
 
 
 # ---- expected failures

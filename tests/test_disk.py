@@ -14,7 +14,7 @@ from laws import small
 import interp
 from interp import OptionError, StorageError
 from interp.activations import resumable as keeping
-from interp.distributed.recovery import examine
+from interp.distributed.recovery import check_store
 from interp.measurement import sharding as shards
 
 ACTS = small(7, samples=60, units=20)
@@ -63,7 +63,7 @@ def test_full_disks_are_an_error_and_the_call_resumes_with_space(writer, small_d
     with pytest.raises(StorageError, match=r"Can't write .*: no space left on device\. Free some space"):
         write(writer, small_disk)
     if writer == "capture" and (small_disk / "acts.zarr").exists():
-        assert examine(small_disk / "acts.zarr"), "the store is reported as unfinished"
+        assert check_store(small_disk / "acts.zarr"), "the store is reported as unfinished"
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     same(write(writer, small_disk), write(writer, tmp_path))
@@ -87,7 +87,7 @@ def test_read_only_disks_are_an_error_and_stores_on_them_open(writer, small_disk
     with pytest.raises(StorageError, match=r"Can't write .*: read-only file system\. Choose another path"):
         write(writer, small_disk)
     same(interp.open(small_disk / "there.zarr"), ACTS)
-    assert not examine(small_disk / "there.zarr")
+    assert not check_store(small_disk / "there.zarr")
 
 
 def test_errors_of_other_files_are_not_converted(tmp_path):
@@ -114,7 +114,7 @@ def test_concurrent_saves_leave_one_complete_store(tmp_path):
         assert outcomes.count("done") == 1
         assert all(end == "done" or " exists. " in end or "Another process has written" in end for end in outcomes)
         same(interp.open(tmp_path / "acts.zarr"), ACTS)
-        assert not examine(tmp_path / "acts.zarr")
+        assert not check_store(tmp_path / "acts.zarr")
         assert [path.name for path in tmp_path.iterdir()] == ["acts.zarr"]
         subprocess.run(["rm", "-r", str(tmp_path / "acts.zarr")], check=True)
 

@@ -12,7 +12,7 @@ from tiny import Failing, cut_small
 
 import interp
 from interp import SchemaError
-from interp.activations.session import Options
+from interp.activations.session import CaptureOptions
 from interp.activations.stream import CapturedStream
 from interp.distributed import capture as spread
 from interp.distributed import recovery as doctor
@@ -33,13 +33,13 @@ def small_blocks(monkeypatch):
 def captured(store, engine):
     task, model = interp.load_task("transliteration"), interp.load_model("armenian-bilstm")
     batches = list(task.batches("demo", limit=160))
-    stream = CapturedStream(model, batches, Options(modules=["lstm"], quantities=["h"]))
-    return spread.Spread(stream, store, engine).run(list)
+    stream = CapturedStream(model, batches, CaptureOptions(modules=["lstm"], quantities=["h"]))
+    return spread.DistributedCapture(stream, store, engine).run(list)
 
 
 def test_intact_stores_have_no_faults(saved):
-    assert doctor.examine(saved) == []
-    assert doctor.repair(saved) == []
+    assert doctor.check_store(saved) == []
+    assert doctor.repair_store(saved) == []
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_intact_stores_have_no_faults(saved):
 )
 def test_faults_are_found_with_a_remedy(damage, fault, saved):
     damage(saved / "activation" / "c" / "0" / "0")
-    (reported,) = doctor.examine(saved)
+    (reported,) = doctor.check_store(saved)
     assert reported.file == "activation/c/0/0"
     assert fault in reported.fault
     assert "remove the store, then run the call that created it again" in reported.remedy
@@ -60,26 +60,26 @@ def test_faults_are_found_with_a_remedy(damage, fault, saved):
 
 def test_stores_without_checksums_are_read_completely(saved):
     (saved / "checksums.json").unlink()
-    assert doctor.examine(saved) == []
+    assert doctor.check_store(saved) == []
     chunk = saved / "activation" / "c" / "0" / "0"
     data = bytearray(chunk.read_bytes())
     data[len(data) // 2] ^= 1
     chunk.write_bytes(bytes(data))
-    (fault,) = doctor.examine(saved)
+    (fault,) = doctor.check_store(saved)
     assert "activation can't be read" in fault.fault
 
 
 def test_leftovers_of_killed_processes_are_removed(saved):
     (saved / "activation" / "c" / "0" / "0.partial").write_bytes(b"half")
-    (fault,) = doctor.examine(saved)
+    (fault,) = doctor.check_store(saved)
     assert fault.remedy == "--repair"
-    assert doctor.repair(saved) == ["Removed 0.partial."]
-    assert doctor.examine(saved) == []
+    assert doctor.repair_store(saved) == ["Removed 0.partial."]
+    assert doctor.check_store(saved) == []
 
 
 def test_other_directories_are_an_error(tmp_path):
     with pytest.raises(SchemaError, match="is not an interp store"):
-        doctor.examine(tmp_path)
+        doctor.check_store(tmp_path)
 
 
 def test_removed_blocks_are_filled_by_the_same_call(tmp_path):
@@ -93,9 +93,9 @@ def test_removed_blocks_are_filled_by_the_same_call(tmp_path):
     data = bytearray((blocks[1] / "0").read_bytes())
     data[100] ^= 1
     (blocks[1] / "0").write_bytes(bytes(data))
-    faults = doctor.examine(store)
+    faults = doctor.check_store(store)
     assert [one.remedy for one in faults] == ["--repair, then run the same interp.capture call again"] * len(faults)
-    assert doctor.repair(store) == ["Removed 1,024 rows. Run the same interp.capture call again to fill them."]
+    assert doctor.repair_store(store) == ["Removed 1,024 rows. Run the same interp.capture call again to fill them."]
     with pytest.warns(UserWarning, match="is not finished: 0 tokens"):
         interp.open(store)
     second = Failing()
@@ -105,7 +105,7 @@ def test_removed_blocks_are_filled_by_the_same_call(tmp_path):
     assert actual.attrs == expected.attrs
     assert second.count("write_block") == 2
     assert second.count("capture_part") < shards
-    assert doctor.examine(store) == []
+    assert doctor.check_store(store) == []
 
 
 def test_command_prints_faults_and_sets_the_exit_code(saved, tmp_path):
@@ -129,7 +129,7 @@ def test_interrupted_refills_lose_nothing(tmp_path):
     rows = [int(path.name) for path in (store / "activation" / "c").iterdir()]
     for row in rows[:: len(rows) // 8]:  # blocks of every shard
         shutil.rmtree(store / "activation" / "c" / f"{row}")
-    doctor.repair(store)
+    doctor.repair_store(store)
     with pytest.raises(KeyboardInterrupt):
         captured(store, Failing(0))
     assert captured(store, Failing()).load().identical(expected)
@@ -141,9 +141,9 @@ def test_checksum_lists_with_outside_paths_are_rejected(saved, tmp_path):
     (saved / "shards.json").write_text("[]")
     for name in ("activation/c/../../../mine.txt", str(mine)):
         (saved / "checksums.json").write_text(json.dumps({name: [1, "0" * 64]}))
-        (fault,) = doctor.examine(saved)
+        (fault,) = doctor.check_store(saved)
         assert fault.fault == "names files outside of the store"
-        doctor.repair(saved)
+        doctor.repair_store(saved)
         with pytest.raises(SchemaError, match=r"checksums\.json names files outside of the store"):
             interp.open(saved)
     assert mine.read_text() == "precious"
@@ -151,6 +151,6 @@ def test_checksum_lists_with_outside_paths_are_rejected(saved, tmp_path):
 
 def test_extra_files_are_reported_and_harmless(saved):
     (saved / "notes.txt").write_text("mine")
-    (fault,) = doctor.examine(saved)
+    (fault,) = doctor.check_store(saved)
     assert (fault.file, fault.remedy) == ("notes.txt", "remove the file")
     assert interp.open(saved).load().identical(small(0))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import interp
 from interp import InterpError, SceneView
 from interp.plotting import scene
-from interp.registry import registry
+from interp.registry import active_registry
 
 MADE = r"interp\.(measure|run|capture)|measure\('"
 TOLD = rf"{MADE}|\b[Tt]ype |\b[Pp]ass |[Cc]apture |[Mm]easure "
@@ -140,7 +140,7 @@ def test_too_little_is_drawn_or_it_is_said_what_to_do(world, name, case, tmp_pat
 
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"cell-strips", "unit-card"}))
 def test_a_missing_result_says_how_it_is_made(world, name):
-    wanted = signature(registry().get("viewer", name)).parameters
+    wanted = signature(active_registry().get("viewer", name)).parameters
     options = {key: held for key, held in (("unit", world.unit), ("pair", "t=>ծ")) if key in wanted}
     with pytest.raises(InterpError, match=MADE):
         interp.draw(name, world.acts, **options)
@@ -148,7 +148,7 @@ def test_a_missing_result_says_how_it_is_made(world, name):
 
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"cell-strips", "unit-card", "before-after", "compare"}))
 def test_another_result_is_refused_with_what_is_expected(world, name):
-    parameters = signature(registry().get("viewer", name)).parameters
+    parameters = signature(active_registry().get("viewer", name)).parameters
     options = {key: held for key, held in (("unit", world.unit), ("pair", "t=>ծ")) if key in parameters}
     first = [world.acts] if "acts" in parameters else []
     with pytest.raises(InterpError, match=MADE):

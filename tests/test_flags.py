@@ -8,7 +8,7 @@ from inspect import signature
 import pytest
 
 import interp
-from interp.cli.options import labels_from, split_flags
+from interp.cli.options import parse_label_filters, split_flags
 
 
 def probe(
@@ -112,12 +112,12 @@ def test_unparsable_values_are_errors(words, sentence):
 
 
 def test_label_filters():
-    assert labels_from(["input=t", "input=s", "output==", "sample=3"]) == {
+    assert parse_label_filters(["input=t", "input=s", "output==", "sample=3"]) == {
         "input": ["t", "s"],
         "output": "=",
         "sample": 3,
     }
-    assert labels_from(["step=:4"]) == {"step": slice(None, 4)}
+    assert parse_label_filters(["step=:4"]) == {"step": slice(None, 4)}
     for wrong in (["step=x"], ["=t"], ["step=1:2", "step=4"]):
         with pytest.raises(interp.OptionError):
-            labels_from(wrong)
+            parse_label_filters(wrong)

@@ -92,14 +92,14 @@ def same(actual, expected):
 
 def test_checksums_cover_every_file(stores):
     store = stores / "saved.zarr"
-    sums = integrity.sealed(store)
-    assert set(sums) == {path.relative_to(store).as_posix() for path in all_files(store)} - {integrity.SUMS}
-    assert list(integrity.faults(store, all_bytes=True)) == []
+    sums = integrity.read_checksums(store)
+    assert set(sums) == {path.relative_to(store).as_posix() for path in all_files(store)} - {integrity.CHECKSUMS_FILE}
+    assert list(integrity.find_faults(store, all_bytes=True)) == []
 
 
 def test_stores_without_checksums_open(stores, tmp_path):
     shutil.copytree(stores / "saved.zarr", tmp_path / "old.zarr")
-    (tmp_path / "old.zarr" / integrity.SUMS).unlink()
+    (tmp_path / "old.zarr" / integrity.CHECKSUMS_FILE).unlink()
     xr.testing.assert_identical(interp.open(tmp_path / "old.zarr").load(), interp.open(stores / "saved.zarr").load())
 
 

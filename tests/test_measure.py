@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import interp
-from interp.measurement.results import stacked, unique_names
+from interp.measurement.results import concat_models, unique_names
 
 
 @interp.probe(requires=("output",))
@@ -160,7 +160,7 @@ def test_unlabelled_dims_must_agree(drawn_acts):
 
 def test_names_of_models():
     assert unique_names(["a", "a", "a-2", "b"]) == ["a", "a-2", "a-2-2", "b"]
-    assert stacked([xr.Dataset({"x": 1})], ["a"]).x.dims == ("model",)
+    assert concat_models([xr.Dataset({"x": 1})], ["a"]).x.dims == ("model",)
 
 
 @pytest.mark.parametrize("probe", ["range", "histogram", "moments"])

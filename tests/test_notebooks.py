@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 
 import interp
-from interp.registry import registry
+from interp.registry import active_registry
 from interp.testing.toy import toy_capture
 
 EXAMPLE = Path(__file__).parents[1] / "examples/03_your_own_probe.py"
@@ -46,6 +46,6 @@ def test_reprs_are_worth_reading():
     assert repr(view).startswith("SaturationMap(title='Gate saturation', caption='Model toy-lstm")
     assert "unit module" not in repr(view)
     assert repr(world) == "Toy(pair='t=>d')"
-    told = repr(registry())
+    told = repr(active_registry())
     assert re.match(r"<Registry of \d+ plugins: armenian-models, attribution", told)
     assert re.search(r"\n  probe    .*hellinger", told)

@@ -42,7 +42,11 @@ MODES = ["stepping", "product", "loop"]
 @contextmanager
 def engine(mode, block_rows):
     """Set the engine's mode (single steps, or compiled with products in torch or in the loop) and its block size."""
-    step = mock.patch.object(recurrence.Lane, "compiled", return_value=None) if mode == "stepping" else nullcontext()
+    step = (
+        mock.patch.object(recurrence.DirectionPass, "compiled", return_value=None)
+        if mode == "stepping"
+        else nullcontext()
+    )
     limit = mock.patch.object(cells, "FEW", 0 if mode == "product" else 99)
     with step, limit, mock.patch.object(recurrence, "ROWS", block_rows):
         yield
@@ -156,7 +160,7 @@ def test_every_quantity_of_a_cell_equals_the_reference(
 # --- the engine alone: gradients and edits
 
 
-class Recorder(recurrence.Watch):
+class Recorder(recurrence.StepObserver):
     """Record every value, after an edit."""
 
     def __init__(self, edit=lambda quantity, step, value: value):
@@ -177,7 +181,7 @@ def lstm(**options):
 
 
 def adapter_for(module):
-    return scout.adapter_of(module, scout.adapters())
+    return scout.find_adapter(module, scout.registered_adapters())
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
@@ -187,7 +191,7 @@ def test_gradients_are_those_of_the_module(kind, packed):
     module = getattr(nn, kind)(3, 4, 2, bidirectional=True).double().eval()
     x = torch.randn(5, 3, 3).double().requires_grad_()
     data = pack_padded_sequence(x, [2, 5, 3], enforce_sorted=False) if packed else x
-    result = recurrence.run(adapter_for(module), module, data, None, lambda *_: recurrence.Watch())
+    result = recurrence.run_sequence(adapter_for(module), module, data, None, lambda *_: recurrence.StepObserver())
     for a, b in zip(gradients(result, x, module), gradients(module(data), x, module), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
 
@@ -207,7 +211,9 @@ def test_an_edit_goes_through_the_recurrence():
         lambda quantity, step, value: torch.full_like(value, freeze[quantity]) if quantity in freeze else value
     )
     state = tuple(torch.randn(1, 2, 4).double() for _ in range(2))
-    _, (_, c) = recurrence.run(adapter_for(module), module, torch.randn(6, 2, 3).double(), state, lambda *_: watch)
+    _, (_, c) = recurrence.run_sequence(
+        adapter_for(module), module, torch.randn(6, 2, 3).double(), state, lambda *_: watch
+    )
     assert torch.equal(c, state[1])
 
 
@@ -216,7 +222,7 @@ def test_edits_of_the_readout_do_not_affect_the_recurrence():
     x = torch.randn(6, 2, 3).double()
     plain = Recorder()
     plain.readers = Recorder(lambda quantity, step, value: value * 0 if quantity == "o" and step == 2 else value)
-    out, state = recurrence.run(adapter_for(module), module, x, None, lambda *_: plain)
+    out, state = recurrence.run_sequence(adapter_for(module), module, x, None, lambda *_: plain)
     own, own_state = module(x)
     assert not out[2].any()
     torch.testing.assert_close(out[[0, 1, 3, 4, 5]], own[[0, 1, 3, 4, 5]], rtol=0, atol=1e-14)
@@ -231,7 +237,7 @@ def test_leaves_at_every_gate_get_gradients():
         return value + leaves[-1]
 
     x = torch.randn(4, 2, 3).double()
-    out, _ = recurrence.run(adapter_for(module), module, x, None, lambda *_: Recorder(perturb))
+    out, _ = recurrence.run_sequence(adapter_for(module), module, x, None, lambda *_: Recorder(perturb))
     out[2, 0, 0].backward()
     assert len(leaves) == 2 * 2 * 4 * 8  # layers, directions, steps, quantities and tanh c
     assert sum(leaf.grad is not None and bool(leaf.grad.any()) for leaf in leaves) > 50
@@ -240,6 +246,6 @@ def test_leaves_at_every_gate_get_gradients():
 def test_errors_for_wrong_states_give_the_expected_shape():
     module, state = lstm(), (torch.zeros(1, 2, 4),) * 2
     with pytest.raises(interp.CaptureError, match=r"expects an initial state of shape \[\(4, 2, 4\), \(4, 2, 4\)\]"):
-        recurrence.run(adapter_for(module), module, torch.randn(5, 2, 3).double(), state, None)
+        recurrence.run_sequence(adapter_for(module), module, torch.randn(5, 2, 3).double(), state, None)
     with pytest.raises(interp.CaptureError, match="expects inputs of 3 features"):
-        recurrence.run(adapter_for(module), module, torch.randn(5, 2, 4).double(), None, None)
+        recurrence.run_sequence(adapter_for(module), module, torch.randn(5, 2, 4).double(), None, None)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from laws import alike, hold, small
 
 import interp
-from interp.measurement.reduce import cut, sample_bounds, together
-from interp.registry import registry
+from interp.measurement.reduce import is_contiguous, iter_sample_chunks, sample_bounds
+from interp.registry import active_registry
 
 HELLINGER_OPTIONS = {"min_tokens": 5, "min_sources": 1, "bins": 20}
 OPTIONS = {
@@ -23,7 +23,7 @@ OPTIONS = {
 
 def reducers():
     """Return the names of all reducers except those that need a model, which have their own tests of the law."""
-    table = registry().table("probe")
+    table = active_registry().table("probe")
     return sorted(name for name, entry in table.items() if isinstance(entry.value, type) and name != "contributions")
 
 
@@ -31,11 +31,11 @@ def reducers():
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_merge_law(name, seed):
-    hold(registry().get("probe", name)(**OPTIONS.get(name, {})), seed)
+    hold(active_registry().get("probe", name)(**OPTIONS.get(name, {})), seed)
 
 
 def test_the_law_can_be_broken():
-    class Last(registry().get("probe", "range")):
+    class Last(active_registry().get("probe", "range")):
         def merge(self, a, b):
             return b
 
@@ -84,7 +84,7 @@ def test_a_stream_is_read_once_per_level():
 def test_chunks_are_whole_samples_of_bounded_size(monkeypatch):
     monkeypatch.setattr("interp.reducers.CHUNK", 5 * 40)
     acts = small(1)
-    chunks = list(cut(acts, sample_bounds(acts["sample"].values)))
+    chunks = list(iter_sample_chunks(acts, sample_bounds(acts["sample"].values)))
     xr.testing.assert_identical(xr.concat(chunks, "token", data_vars="minimal", coords="minimal"), acts)
     assert max(chunk.sizes["token"] for chunk in chunks) <= 40
     assert len({int(sample) for chunk in chunks for sample in np.unique(chunk["sample"])}) == 12
@@ -95,12 +95,12 @@ def test_chunks_are_whole_samples_of_bounded_size(monkeypatch):
 def test_a_sample_larger_than_a_chunk_stays_whole(monkeypatch):
     monkeypatch.setattr("interp.reducers.CHUNK", 1)
     acts = small(1)
-    assert [c.sizes["token"] for c in cut(acts, sample_bounds(acts["sample"].values))] == np.bincount(
+    assert [c.sizes["token"] for c in iter_sample_chunks(acts, sample_bounds(acts["sample"].values))] == np.bincount(
         acts["sample"]
     ).tolist()
 
 
 def test_together():
-    assert together(np.array([3, 3, 1, 2]))
-    assert not together(np.array([3, 1, 3]))
-    assert together(np.array([], int))
+    assert is_contiguous(np.array([3, 3, 1, 2]))
+    assert not is_contiguous(np.array([3, 1, 3]))
+    assert is_contiguous(np.array([], int))

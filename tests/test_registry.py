@@ -118,7 +118,7 @@ def test_tracing_prints_hook_calls_and_lookups(installed, capsys):
 def fresh():
     """Discover the plugins again afterwards."""
     yield
-    host.installed.cache_clear()
+    host.installed_registry.cache_clear()
 
 
 def test_a_plugin_that_is_not_installed_registers_for_this_process(fresh):
@@ -126,7 +126,7 @@ def test_a_plugin_that_is_not_installed_registers_for_this_process(fresh):
     interp.register(plugin_with(mean_size))
     assert interp.probes()["mean-size"] == "mine"
     assert interp.plugins() == {**installed, "mine": ""}
-    assert host.registry().get("probe", "mean-size") is mean_size
+    assert host.active_registry().get("probe", "mean-size") is mean_size
 
 
 def test_a_cell_that_runs_again_replaces_its_plugin(fresh):

@@ -6,7 +6,7 @@ import xarray as xr
 
 import interp
 from interp.errors import OptionError, SchemaError, UnknownNameError
-from interp.schema import check_labels
+from interp.schema import require_labels
 from interp.selection import hash_sources, label_mask
 
 
@@ -121,4 +121,4 @@ def test_the_hash_of_a_source_is_the_same_everywhere():
 
 def test_a_missing_label_is_reported_with_the_existing_labels(acts):
     with pytest.raises(SchemaError, match=r"mine reads the label 'word'.*input"):
-        check_labels(acts, ("word", "input"), "mine")
+        require_labels(acts, ("word", "input"), "mine")

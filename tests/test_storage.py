@@ -172,7 +172,7 @@ def with_version(path, version):
     meta = json.loads((path / "zarr.json").read_text())
     meta["attributes"] |= {"schema_version": version, "interp_version": "9.0"}
     (path / "zarr.json").write_text(json.dumps(meta))
-    integrity.seal(path)
+    integrity.write_checksums(path)
 
 
 def test_newer_stores_are_rejected(results, tmp_path):

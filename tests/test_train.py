@@ -7,7 +7,7 @@ from repeating import Copying, Network
 
 import interp
 from interp.api.loading import save_weights
-from interp.api.train import time_budget
+from interp.api.train import batches_in_time
 from interp.errors import OptionError, WeightsError
 from interp.training.loop import checkpoint_budget
 
@@ -88,7 +88,7 @@ def test_a_split_without_batches_is_an_error():
 def test_a_time_budget_is_a_number_of_batches_and_does_not_change_the_model():
     model = fresh()
     before = weights(model).clone()
-    short, long = (time_budget(model, Copying(), seconds=seconds, batches=5) for seconds in (1, 100))
+    short, long = (batches_in_time(model, Copying(), seconds=seconds, batches=5) for seconds in (1, 100))
     assert 1 <= short < long
     assert torch.equal(before, weights(model))
 

@@ -13,12 +13,12 @@ from torch.nn.utils.rnn import PackedSequence, pack_sequence, unpack_sequence
 
 from interp.base import Batch
 from interp.errors import CaptureError
-from interp.labels import Labels
-from interp.torch_utils import leading
+from interp.labels import TokenLabels
+from interp.torch_utils import first_tensor
 
 
 @dataclass(frozen=True)
-class Piece:
+class MicroBatch:
     """Micro-batch: samples that go through the model in one forward.
 
     Attributes
@@ -35,14 +35,14 @@ class Piece:
 
     batch: Batch
     inputs: Any
-    labels: Labels
+    labels: TokenLabels
     start: int = 0
     stop: int = -1
 
     @classmethod
-    def whole(cls, batch: Batch, count: int | None = None) -> Piece:
+    def whole(cls, batch: Batch, count: int | None = None) -> MicroBatch:
         """Return a micro-batch of all samples of a batch."""
-        labels = Labels(batch.labels, count, known_lengths(batch))
+        labels = TokenLabels(batch.labels, count, batch_lengths(batch))
         return cls(batch, batch.inputs, labels, 0, -1 if count is None else count)
 
     @property
@@ -53,11 +53,11 @@ class Piece:
     @property
     def lengths(self) -> np.ndarray | None:
         """Number of tokens of each sample, None if unknown before the run."""
-        lengths = known_lengths(self.batch)
+        lengths = batch_lengths(self.batch)
         return None if lengths is None else lengths[self.start : self.stop if self.stop >= 0 else None]
 
 
-def each_batch(batches: Any) -> Iterator[Batch]:
+def iter_batches(batches: Any) -> Iterator[Batch]:
     """Yield batches from a batch, a tensor, a ``PackedSequence``, or an iterable of those.
 
     Raises
@@ -88,7 +88,7 @@ def as_batch(value: Any) -> Batch:
         )
     if isinstance(value.inputs, Mapping) and value.call is None:
         raise CaptureError("A batch with a dict as inputs needs call=: Batch(inputs, call=lambda model, batch: ...).")
-    lengths = known_lengths(value)
+    lengths = batch_lengths(value)
     if (lengths is not None and not lengths.size) or (isinstance(value.inputs, Tensor) and not value.inputs.numel()):
         raise CaptureError("Got a batch without samples; expected at least one sample of at least one step.")
     if lengths is not None and (lengths < 1).any():
@@ -96,7 +96,7 @@ def as_batch(value: Any) -> Batch:
     return value
 
 
-def known_lengths(batch: Batch) -> np.ndarray | None:
+def batch_lengths(batch: Batch) -> np.ndarray | None:
     """Return the lengths given in a batch, or those of its ``PackedSequence``; None if it has neither."""
     if batch.lengths is not None:
         lengths: Any = batch.lengths
@@ -120,43 +120,43 @@ def sample_count(batch: Batch, axis: int | None) -> int | None:
 
     ``axis`` is the sample dim of the first input tensor.
     """
-    lengths = known_lengths(batch)
+    lengths = batch_lengths(batch)
     if lengths is not None:
         return int(lengths.size)
-    first = leading(batch.inputs)
+    first = first_tensor(batch.inputs)
     return int(first.shape[axis]) if isinstance(first, Tensor) and axis is not None and first.dim() > axis else None
 
 
-def pieces(batch: Batch, size: int, axis: int | None) -> Iterator[Piece]:
+def split_batch(batch: Batch, size: int, axis: int | None) -> Iterator[MicroBatch]:
     """Split a batch into micro-batches of at most ``size`` samples; ``axis`` is the sample dim of the first tensor.
 
     A batch with ``call``, or one whose sample and step dims can't be distinguished, is not split.
     """
     count = sample_count(batch, axis)
-    whole = Piece.whole(batch, count)
-    if batch.call is not None or count is None or count <= size or not can_cut(batch.inputs, count, axis):
+    whole = MicroBatch.whole(batch, count)
+    if batch.call is not None or count is None or count <= size or not can_split(batch.inputs, count, axis):
         yield whole
         return
     for start in range(0, count, size):
         stop = min(count, start + size)
-        yield Piece(batch, cut(batch.inputs, start, stop, count, axis), whole.labels, start, stop)
+        yield MicroBatch(batch, narrow_samples(batch.inputs, start, stop, count, axis), whole.labels, start, stop)
 
 
-def can_cut(value: Any, count: int, axis: int | None, first: Any = None) -> bool:
+def can_split(value: Any, count: int, axis: int | None, first: Any = None) -> bool:
     """Return whether the sample dim of every tensor in the inputs is unambiguous."""
-    first = leading(value) if first is None else first
+    first = first_tensor(value) if first is None else first
     if isinstance(value, Tensor):
-        return sample_dim(value, count, axis, first) is not UNCLEAR
+        return sample_dim(value, count, axis, first) is not AMBIGUOUS
     parts = value if isinstance(value, list | tuple) and not isinstance(value, PackedSequence) else ()
-    return all(can_cut(part, count, axis, first) for part in parts)
+    return all(can_split(part, count, axis, first) for part in parts)
 
 
-def cut(value: Any, start: int, stop: int, count: int, axis: int | None, first: Any = None) -> Any:
+def narrow_samples(value: Any, start: int, stop: int, count: int, axis: int | None, first: Any = None) -> Any:
     """Return the samples ``start`` to ``stop`` of the inputs.
 
     Tensors are narrowed along the dim that has ``count`` samples; tuples are narrowed element by element.
     """
-    first = leading(value) if first is None else first
+    first = first_tensor(value) if first is None else first
     if isinstance(value, PackedSequence):
         is_sorted = value.sorted_indices is None
         return pack_sequence(unpack_sequence(value)[start:stop], enforce_sorted=is_sorted)
@@ -164,28 +164,28 @@ def cut(value: Any, start: int, stop: int, count: int, axis: int | None, first: 
         dim = sample_dim(value, count, axis, first)
         return value if dim is None else value.narrow(dim, start, stop - start)
     if isinstance(value, list | tuple):
-        return tuple(cut(part, start, stop, count, axis, first) for part in value)
+        return tuple(narrow_samples(part, start, stop, count, axis, first) for part in value)
     return value
 
 
-UNCLEAR = -1
+AMBIGUOUS = -1
 
 
 def sample_dim(value: Tensor, count: int, axis: int | None, first: Any) -> int | None:
-    """Return the sample dim of an input, None if it has none, or `UNCLEAR` if several dims qualify."""
+    """Return the sample dim of an input, None if it has none, or `AMBIGUOUS` if several dims qualify."""
     dims = [dim for dim, size in enumerate(value.shape) if size == count]
-    if axis in dims and (value is first or alike(value, first, count)):
+    if axis in dims and (value is first or same_leading_dims(value, first, count)):
         return axis
-    return (dims[0] if len(dims) == 1 else UNCLEAR) if dims else None
+    return (dims[0] if len(dims) == 1 else AMBIGUOUS) if dims else None
 
 
-def alike(value: Tensor, first: Any, count: int) -> bool:
+def same_leading_dims(value: Tensor, first: Any, count: int) -> bool:
     """Return whether an input has the leading dims of the first one, and these differ from each other in size."""
     shape = first.shape[:2] if isinstance(first, Tensor) else ()
     return len(shape) == 2 and value.shape[:2] == shape and list(shape).count(count) == 1
 
 
-def call_model(model: torch.nn.Module, micro_batch: Piece) -> Any:
+def call_model(model: torch.nn.Module, micro_batch: MicroBatch) -> Any:
     """Run the model on a micro-batch."""
     if micro_batch.batch.call is not None:
         return micro_batch.batch.call(model, micro_batch.batch)

@@ -7,15 +7,17 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from interp.activations.plan import Reading
-from interp.activations.recording import Recording
-from interp.activations.verification import SelfCheck
-from interp.recurrence.engine import run, run_cell
-from interp.torch_utils import Forward, listening, replaced
+from interp.activations.plan import ModulePlan
+from interp.activations.recording import ForwardRecording
+from interp.activations.verification import EngineCheck
+from interp.recurrence.engine import run_cell, run_sequence
+from interp.torch_utils import Forward, forward_hook, patched_forward
 
 
 @contextmanager
-def recorded(recording: Recording, check: SelfCheck, states: dict[str, Any] | None = None) -> Iterator[None]:
+def record_forward(
+    recording: ForwardRecording, check: EngineCheck, states: dict[str, Any] | None = None
+) -> Iterator[None]:
     """Record all modules of the plan while the model runs.
 
     With ``states`` (module name to state), recurrent modules start from their entry and replace it by their last state.
@@ -24,30 +26,32 @@ def recorded(recording: Recording, check: SelfCheck, states: dict[str, Any] | No
         for module_plan in recording.plan.readings:
             module = module_plan.module
             if module_plan.adapter is None:
-                stack.enter_context(listening(module, partial(take, recording, module_plan)))
+                stack.enter_context(forward_hook(module, partial(record_output, recording, module_plan)))
             elif states is not None:
                 forward = (
-                    stand_in(module_plan, recording, check) if module_plan.blocks else noting(module_plan, recording)
+                    engine_forward(module_plan, recording, check)
+                    if module_plan.blocks
+                    else layout_forward(module_plan, recording)
                 )
-                stack.enter_context(replaced(module, carrying(module_plan.name, forward, states)))
+                stack.enter_context(patched_forward(module, stateful_forward(module_plan.name, forward, states)))
             elif not module_plan.blocks:
                 handle = module.register_forward_pre_hook(lambda _m, args, r=module_plan: recording.note(r, args[0]))
                 stack.callback(handle.remove)
             else:
-                stack.enter_context(replaced(module, stand_in(module_plan, recording, check)))
+                stack.enter_context(patched_forward(module, engine_forward(module_plan, recording, check)))
         yield
 
 
-def take(recording: Recording, module_plan: Reading, _data: Any, output: Any) -> None:
+def record_output(recording: ForwardRecording, module_plan: ModulePlan, _data: Any, output: Any) -> None:
     """Record the output of a module."""
     recording.output(module_plan, output)
 
 
-def stand_in(module_plan: Reading, recording: Recording, check: SelfCheck) -> Forward:
+def engine_forward(module_plan: ModulePlan, recording: ForwardRecording, check: EngineCheck) -> Forward:
     """Return a ``forward`` that runs the engine, records, and compares the result with that of the module itself."""
     adapter, module, own = module_plan.adapter, module_plan.module, module_plan.module.forward
     assert adapter is not None  # noqa: S101
-    name, engine = module_plan.name, run_cell if adapter.cell else run
+    name, engine = module_plan.name, run_cell if adapter.cell else run_sequence
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the parameter names of torch's modules)
         max_samples = check.due(name, input, hx)
@@ -59,7 +63,7 @@ def stand_in(module_plan: Reading, recording: Recording, check: SelfCheck) -> Fo
     return forward
 
 
-def noting(module_plan: Reading, recording: Recording) -> Forward:
+def layout_forward(module_plan: ModulePlan, recording: ForwardRecording) -> Forward:
     """Return a ``forward`` that records the time axis of the call and runs the module itself."""
     own = module_plan.module.forward
 
@@ -70,7 +74,7 @@ def noting(module_plan: Reading, recording: Recording) -> Forward:
     return forward
 
 
-def carrying(name: str, forward: Forward, states: dict[str, Any]) -> Forward:
+def stateful_forward(name: str, forward: Forward, states: dict[str, Any]) -> Forward:
     """Return a ``forward`` that starts from the final state of the previous call."""
 
     def forward_from_state(input: Any, hx: Any = None) -> Any:  # noqa: A002

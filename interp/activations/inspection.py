@@ -14,18 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from interp.activations.batching import Piece, call_model
-from interp.errors import CaptureError, unknown
+from interp.activations.batching import MicroBatch, call_model
+from interp.errors import CaptureError, unknown_name_error
 from interp.recurrence.adapter import Adapter
-from interp.recurrence.sequences import Axis, read_input
-from interp.registry import registry
-from interp.torch_utils import kind_of, leading, listening, named_modules, tensor_of, time_first, unwrap
+from interp.recurrence.sequences import SequenceLayout, read_input
+from interp.registry import active_registry
+from interp.torch_utils import class_name, first_tensor, forward_hook, named_modules, tensor_of, time_first, unwrap
 
-RECURRENT = re.compile(r"(LSTM|GRU|RNN|Recurrent|SRU|Cell$)")
+RECURRENT_NAME = re.compile(r"(LSTM|GRU|RNN|Recurrent|SRU|Cell$)")
 
 
 @dataclass
-class Seen:
+class ModuleTrace:
     """Trace of one module during one forward.
 
     Attributes
@@ -47,16 +47,16 @@ class Seen:
     outputs: list[Any] = field(default_factory=list)
 
 
-def adapters() -> list[Adapter]:
+def registered_adapters() -> list[Adapter]:
     """Return the registered adapters."""
-    return [owned.value for owned in registry().table("adapter").values()]
+    return [owned.value for owned in active_registry().table("adapter").values()]
 
 
-def adapter_of(module: nn.Module, adapters: Sequence[Adapter]) -> Adapter | None:
+def find_adapter(module: nn.Module, adapters: Sequence[Adapter]) -> Adapter | None:
     """Return the adapter of a module's class, or of a base class whose ``forward`` it inherits; None without one."""
     if isinstance(module, torch.jit.ScriptModule):
         return None
-    by_class = {resolve(adapter.module): adapter for adapter in adapters}
+    by_class = {imported_class(adapter.module): adapter for adapter in adapters}
     for base in type(module).__mro__:
         adapter = by_class.get(base) or by_class.get(f"{base.__module__}.{base.__qualname__}")
         if adapter is not None:
@@ -64,27 +64,27 @@ def adapter_of(module: nn.Module, adapters: Sequence[Adapter]) -> Adapter | None
     return None
 
 
-def resolve(name: str) -> type | str:
+def imported_class(name: str) -> type | str:
     """Return the class of a dotted name if its module is imported (otherwise no model can use it), else the name."""
     module, _, attribute = name.rpartition(".")
     return getattr(sys.modules.get(module), attribute, name)
 
 
-def looks_recurrent(module: nn.Module) -> bool:
+def is_unreadable_recurrent(module: nn.Module) -> bool:
     """Return whether the name of a module without an adapter suggests that it is recurrent itself, not a part of it."""
-    has_recurrent_part = any(sounds_recurrent(part) for part in module.modules() if part is not module)
+    has_recurrent_part = any(has_recurrent_name(part) for part in module.modules() if part is not module)
     if isinstance(module, torch.jit.ScriptModule):  # its parts can't be observed
-        return has_recurrent_part or sounds_recurrent(module)
-    return sounds_recurrent(module) and not has_recurrent_part
+        return has_recurrent_part or has_recurrent_name(module)
+    return has_recurrent_name(module) and not has_recurrent_part
 
 
-def sounds_recurrent(module: nn.Module) -> bool:
+def has_recurrent_name(module: nn.Module) -> bool:
     """Return whether the name of the module's class, or of a base class, is typical of recurrent modules."""
-    names = [kind_of(module), *(base.__name__ for base in type(module).__mro__)]
-    return any(RECURRENT.search(name) for name in names)
+    names = [class_name(module), *(base.__name__ for base in type(module).__mro__)]
+    return any(RECURRENT_NAME.search(name) for name in names)
 
 
-def candidates(model: nn.Module, names: Sequence[str] | None) -> dict[str, Seen]:
+def find_modules(model: nn.Module, names: Sequence[str] | None) -> dict[str, ModuleTrace]:
     """Return an empty trace of each named module, recurrent module and ``nn.Linear``.
 
     Raises
@@ -92,21 +92,21 @@ def candidates(model: nn.Module, names: Sequence[str] | None) -> dict[str, Seen]
     UnknownNameError
         For a name that the model does not have.
     """
-    modules, registered = named_modules(model), adapters()
-    traces: dict[str, Seen] = {}
+    modules, registered = named_modules(model), registered_adapters()
+    traces: dict[str, ModuleTrace] = {}
     for name in names or ():
         if name not in modules:
-            raise unknown("module", name, modules)
-        traces[name] = Seen(name, modules[name], adapter_of(modules[name], registered))
+            raise unknown_name_error("module", name, modules)
+        traces[name] = ModuleTrace(name, modules[name], find_adapter(modules[name], registered))
     for name, module in modules.items():
-        adapter = adapter_of(module, registered)
-        inside = any(_contains(outer, name) for outer, trace in traces.items() if closed(trace))
-        if not inside and (adapter is not None or isinstance(module, nn.Linear) or looks_recurrent(module)):
-            traces[name] = Seen(name, module, adapter)
+        adapter = find_adapter(module, registered)
+        inside = any(_contains(outer, name) for outer, trace in traces.items() if is_opaque(trace))
+        if not inside and (adapter is not None or isinstance(module, nn.Linear) or is_unreadable_recurrent(module)):
+            traces[name] = ModuleTrace(name, module, adapter)
     return traces
 
 
-def closed(trace: Seen) -> bool:
+def is_opaque(trace: ModuleTrace) -> bool:
     """Return whether the parts of a module can't be observed: the engine runs it, or ``torch.jit`` compiled it."""
     return trace.adapter is not None or isinstance(trace.module, torch.jit.ScriptModule)
 
@@ -116,10 +116,10 @@ def _contains(outer: str, name: str) -> bool:
 
 
 @contextmanager
-def watching(traces: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
+def tracing(traces: Mapping[str, ModuleTrace], order: list[str]) -> Iterator[None]:
     """Record the inputs and outputs of modules, and the order of their first calls."""
 
-    def record_call(trace: Seen, data: Any, output: Any) -> None:
+    def record_call(trace: ModuleTrace, data: Any, output: Any) -> None:
         if trace.name not in order:
             order.append(trace.name)
         trace.inputs.append(data)
@@ -127,11 +127,11 @@ def watching(traces: Mapping[str, Seen], order: list[str]) -> Iterator[None]:
 
     with ExitStack() as stack:
         for trace in traces.values():
-            stack.enter_context(listening(trace.module, partial(record_call, trace)))
+            stack.enter_context(forward_hook(trace.module, partial(record_call, trace)))
         yield
 
 
-def observe(model: nn.Module, micro_batch: Piece, names: Sequence[str] | None) -> dict[str, Seen]:
+def trace_forward(model: nn.Module, micro_batch: MicroBatch, names: Sequence[str] | None) -> dict[str, ModuleTrace]:
     """Run a micro-batch and return the traces of the modules in the order of their first calls.
 
     Raises
@@ -141,8 +141,8 @@ def observe(model: nn.Module, micro_batch: Piece, names: Sequence[str] | None) -
     UnknownNameError
         For a name that the model does not have.
     """
-    traces, order = candidates(model, names), []  # type: ignore[var-annotated]
-    with watching(traces, order), torch.no_grad():
+    traces, order = find_modules(model, names), []  # type: ignore[var-annotated]
+    with tracing(traces, order), torch.no_grad():
         call_model(unwrap(model), micro_batch)
     uncalled = [name for name in (names or ()) if name not in order]
     if uncalled:
@@ -152,36 +152,36 @@ def observe(model: nn.Module, micro_batch: Piece, names: Sequence[str] | None) -
     return {name: traces[name] for name in order}
 
 
-def time_axes(traces: Mapping[str, Seen], micro_batch: Piece) -> list[Axis]:
+def time_axes(traces: Mapping[str, ModuleTrace], micro_batch: MicroBatch) -> list[SequenceLayout]:
     """Return the time axis of the first call of each recurrent module; without any, that of the inputs."""
     axes = []
     for trace in traces.values():
         first = trace.inputs[0]
         if trace.adapter is not None and trace.adapter.cell:
-            axes.append(Axis((first.shape[0] if first.dim() > 1 else 1,) * len(trace.inputs), None, "cell"))
-        elif trace.adapter is not None or sequence_like(trace.module, first):
+            axes.append(SequenceLayout((first.shape[0] if first.dim() > 1 else 1,) * len(trace.inputs), None, "cell"))
+        elif trace.adapter is not None or is_sequence_call(trace.module, first):
             axes.append(read_input(trace.module, first)[1])
     return axes or input_axes(micro_batch, time_first([trace.module for trace in traces.values()]))
 
 
-def sequence_like(module: nn.Module, data: Any) -> bool:
+def is_sequence_call(module: nn.Module, data: Any) -> bool:
     """Return whether a module without an adapter takes the same inputs as torch's sequence modules."""
     is_sequence = isinstance(data, PackedSequence) or (isinstance(data, Tensor) and data.dim() == 3)
-    return is_sequence and hasattr(module, "batch_first") and looks_recurrent(module)
+    return is_sequence and hasattr(module, "batch_first") and is_unreadable_recurrent(module)
 
 
-def input_axes(micro_batch: Piece, steps_first: bool) -> list[Axis]:
+def input_axes(micro_batch: MicroBatch, steps_first: bool) -> list[SequenceLayout]:
     """Return the time axis of the first input in a list; [] if it has none."""
-    first = leading(micro_batch.inputs)
+    first = first_tensor(micro_batch.inputs)
     if isinstance(first, PackedSequence):
-        return [Axis(tuple(first.batch_sizes.tolist()), first.sorted_indices, "packed")]
+        return [SequenceLayout(tuple(first.batch_sizes.tolist()), first.sorted_indices, "packed")]
     if isinstance(first, Tensor) and first.dim() > 1:
         steps, samples = first.shape[:2] if steps_first else first.shape[1::-1]
-        return [Axis((samples,) * steps, None, "time" if steps_first else "batch")]
+        return [SequenceLayout((samples,) * steps, None, "time" if steps_first else "batch")]
     return []
 
 
-def layout_of(trace: Seen, axis: Axis) -> str | None:
+def output_layout(trace: ModuleTrace, axis: SequenceLayout) -> str | None:
     """Return the layout of a module's output (see `Reading`), or None if it has no time axis."""
     output = tensor_of(trace.outputs[0])
     if output is None or output.dim() < 2 or not output.is_floating_point():

@@ -15,23 +15,23 @@ from torch import Tensor, nn
 from torch.jit import ScriptModule
 from torch.nn.utils.rnn import PackedSequence
 
-from interp.activations.batching import Piece, pieces, sample_count
-from interp.activations.connectivity import segments
-from interp.activations.inspection import Seen, layout_of, looks_recurrent, observe, time_axes
-from interp.activations.tokens import Tokens
+from interp.activations.batching import MicroBatch, sample_count, split_batch
+from interp.activations.connectivity import match_columns
+from interp.activations.inspection import ModuleTrace, is_unreadable_recurrent, output_layout, time_axes, trace_forward
+from interp.activations.tokens import TokenIndex
 from interp.base import Batch
-from interp.errors import CaptureError, InterpError, unknown
-from interp.recurrence.sequences import Axis, read_input
+from interp.errors import CaptureError, InterpError, unknown_name_error
+from interp.recurrence.sequences import SequenceLayout, read_input
 from interp.schema import QUANTITIES, format_unit_name
 from interp.selection import value_mask
-from interp.torch_utils import kind_of, leading, tensor_of, time_first
+from interp.torch_utils import class_name, first_tensor, tensor_of, time_first
 
 if TYPE_CHECKING:
     from interp.recurrence.adapter import Adapter
 
 
 @dataclass
-class Block:
+class ColumnBlock:
     """Columns of one module, layer, direction and quantity.
 
     Attributes
@@ -54,7 +54,7 @@ class Block:
 
 
 @dataclass
-class Reading:
+class ModulePlan:
     """Plan of one module.
 
     Attributes
@@ -79,20 +79,20 @@ class Reading:
     adapter: Adapter | None
     layout: str = "batch"
     calls: int = 1
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[ColumnBlock] = field(default_factory=list)
 
     @property
     def stepwise(self) -> bool:
         """True if one call is one step."""
         return self.adapter.cell if self.adapter is not None else self.layout == "call"
 
-    def of(self, layer: int, direction: str) -> list[Block]:
+    def of(self, layer: int, direction: str) -> list[ColumnBlock]:
         """Return the blocks of a layer and direction."""
         return [block for block in self.blocks if (block.layer, block.direction) == (layer, direction)]
 
 
 @dataclass
-class Plan:
+class CapturePlan:
     """Plan of a capture: modules to read, and the unit of each column.
 
     Attributes
@@ -107,7 +107,7 @@ class Plan:
         Number of samples and steps of the forward that the plan was made from.
     """
 
-    readings: list[Reading]
+    readings: list[ModulePlan]
     axis: int | None = None
     notes: dict[str, str] = field(default_factory=dict)
     shape: tuple[int, int] = (0, 0)
@@ -126,30 +126,30 @@ class Plan:
         """Return the coords of ``unit``; ``symbols`` maps module names to the symbols of their output units."""
         rows = [
             (format_unit_name(part.name, block.quantity, index, block.layer, block.direction), part.name, block.layer,
-             block.direction, block.quantity, index, symbol_of(symbols, part.name, index))
-            for part in self.readings for block in part.blocks for index in kept(block)
+             block.direction, block.quantity, index, unit_symbol(symbols, part.name, index))
+            for part in self.readings for block in part.blocks for index in kept_indices(block)
         ]  # fmt: skip
         names = ("unit", "module", "layer", "direction", "quantity", "index", "symbol")
         return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
-def kept(block: Block) -> Iterable[int]:
+def kept_indices(block: ColumnBlock) -> Iterable[int]:
     """Return the indices of the selected units of a block."""
     return range(block.width) if block.picks is None else block.picks.tolist()
 
 
-def symbol_of(symbols: dict[str, Sequence[str]], module: str, index: int) -> str:
+def unit_symbol(symbols: dict[str, Sequence[str]], module: str, index: int) -> str:
     """Return the symbol of an output unit, or an empty string."""
     names = symbols.get(module, ())
     return str(names[index]) if index < len(names) else ""
 
 
-def blocks_of(adapter: Adapter, module: torch.nn.Module, quantities: Sequence[str] | str) -> list[Block]:
+def column_blocks(adapter: Adapter, module: torch.nn.Module, quantities: Sequence[str] | str) -> list[ColumnBlock]:
     """Return the blocks of a recurrent module in unit order, for the given quantities."""
     sizes = adapter.sizes(module)
     names = [name for name in adapter.quantities if (name != "c_prev" if quantities == "all" else name in quantities)]
     return [
-        Block(layer, direction, name, sizes[name])
+        ColumnBlock(layer, direction, name, sizes[name])
         for layer in range(adapter.layers(module)) for direction in adapter.directions(module) for name in names
     ]  # fmt: skip
 
@@ -168,10 +168,12 @@ def check_quantities(quantities: Sequence[str] | str, adapters: Sequence[Adapter
     names = {name for adapter in adapters for name in adapter.quantities} | {"out"}
     for name in quantities:
         if name not in names:
-            raise unknown("quantity", name, sorted(names, key=lambda q: QUANTITIES.index(q) if q in QUANTITIES else 99))
+            raise unknown_name_error(
+                "quantity", name, sorted(names, key=lambda q: QUANTITIES.index(q) if q in QUANTITIES else 99)
+            )
 
 
-def place(module_plans: Sequence[Reading], mask: np.ndarray | None = None) -> None:
+def assign_columns(module_plans: Sequence[ModulePlan], mask: np.ndarray | None = None) -> None:
     """Assign columns to every block; with ``mask`` (one boolean per unit) only to the units where it is true."""
     column = unit = 0
     for module_plan in module_plans:
@@ -187,10 +189,12 @@ def place(module_plans: Sequence[Reading], mask: np.ndarray | None = None) -> No
                 module_plan.blocks.remove(block)
 
 
-FEW = 16  # maximum number of samples of the trial forward
+MAX_TRIAL_SAMPLES = 16  # maximum number of samples of the trial forward
 
 
-def make_plan(model: nn.Module, batch: Batch, modules: Sequence[str] | None, quantities: Any, units: Any) -> Plan:
+def make_plan(
+    model: nn.Module, batch: Batch, modules: Sequence[str] | None, quantities: Any, units: Any
+) -> CapturePlan:
     """Run a few samples through the model and decide which modules and units to read.
 
     Parameters
@@ -211,26 +215,28 @@ def make_plan(model: nn.Module, batch: Batch, modules: Sequence[str] | None, qua
     """
     if hasattr(units, "coords"):
         units = units["unit"].values.tolist()
-    traces, axis, micro_batch = scout(model, batch, modules)
+    traces, axis, micro_batch = trial_run(model, batch, modules)
     axes = time_axes(traces, micro_batch)
-    warn_unread(traces, modules, quantities)
+    warn_unreadable(traces, modules, quantities)
     check_quantities(quantities, [trace.adapter for trace in traces.values() if trace.adapter is not None])
-    module_plans, skipped = readings_of(traces, axes, modules, quantities)
+    module_plans, skipped = plan_modules(traces, axes, modules, quantities)
     if units is not None and not isinstance(units, Mapping) and quantities == "all":
         all_names = sorted({name for trace in traces.values() if trace.adapter for name in trace.adapter.quantities})
-        module_plans, skipped = readings_of(traces, axes, modules, [*all_names, "out"])
-    place(module_plans)
-    plan = Plan(module_plans, axis, shape=(axes[0].samples, axes[0].steps) if axes else (0, 0))
+        module_plans, skipped = plan_modules(traces, axes, modules, [*all_names, "out"])
+    assign_columns(module_plans)
+    plan = CapturePlan(module_plans, axis, shape=(axes[0].samples, axes[0].steps) if axes else (0, 0))
     if not plan.width:
         raise CaptureError(
             "Nothing to read: the model called no recurrent module and no nn.Linear with a time axis. "
             "Name the modules to read in modules=."
         )
     if units is not None:
-        place(module_plans, chosen_units(plan, units))
+        assign_columns(module_plans, unit_mask(plan, units))
     plan.notes = {
         "wiring": json.dumps(
-            wired(traces, axes, micro_batch, {module_plan.name for module_plan in module_plans if module_plan.blocks})
+            connectivity_of(
+                traces, axes, micro_batch, {module_plan.name for module_plan in module_plans if module_plan.blocks}
+            )
         )
     }
     if skipped:
@@ -238,22 +244,24 @@ def make_plan(model: nn.Module, batch: Batch, modules: Sequence[str] | None, qua
     return plan
 
 
-def scout(model: nn.Module, batch: Batch, modules: Sequence[str] | None) -> tuple[dict[str, Seen], int | None, Piece]:
+def trial_run(
+    model: nn.Module, batch: Batch, modules: Sequence[str] | None
+) -> tuple[dict[str, ModuleTrace], int | None, MicroBatch]:
     """Run a few samples; return the traces of the modules, the sample dim of the first input, and the micro-batch."""
-    for axis in guesses(model, batch):
+    for axis in candidate_sample_dims(model, batch):
         count = sample_count(batch, axis)
-        if count is None or count <= FEW or batch.call is not None:
+        if count is None or count <= MAX_TRIAL_SAMPLES or batch.call is not None:
             continue
-        first = leading(batch.inputs)
+        first = first_tensor(batch.inputs)
         sizes = set(first.shape) if isinstance(first, Tensor) else set()
-        size = next(size for size in range(FEW, 0, -1) if size not in sizes)
-        micro_batch = next(iter(pieces(batch, size, axis)))
-        traces = tried(model, micro_batch, modules) if micro_batch.samples == size else None
+        size = next(size for size in range(MAX_TRIAL_SAMPLES, 0, -1) if size not in sizes)
+        micro_batch = next(iter(split_batch(batch, size, axis)))
+        traces = try_trace(model, micro_batch, modules) if micro_batch.samples == size else None
         if traces and all(each.samples == size and each.kind != "single" for each in time_axes(traces, micro_batch)):
             return traces, axis, micro_batch
-    whole = Piece.whole(batch)
+    whole = MicroBatch.whole(batch)
     try:
-        traces = observe(model, whole, modules)
+        traces = trace_forward(model, whole, modules)
     except InterpError:
         raise
     except Exception as error:  # the user's model may raise anything
@@ -261,11 +269,11 @@ def scout(model: nn.Module, batch: Batch, modules: Sequence[str] | None) -> tupl
             f"The model itself fails on these inputs: {type(error).__name__}: {error}\n"
             "Give inputs that run as model(*inputs), or pass call= in the Batch."
         ) from error
-    return traces, sample_axis(model, batch, traces, whole), whole
+    return traces, find_sample_dim(model, batch, traces, whole), whole
 
 
-def wired(
-    traces: Mapping[str, Seen], axes: Sequence[Axis], micro_batch: Piece, captured: set[str]
+def connectivity_of(
+    traces: Mapping[str, ModuleTrace], axes: Sequence[SequenceLayout], micro_batch: MicroBatch, captured: set[str]
 ) -> list[dict[str, Any]]:
     """Return the segments of the connectivity between modules that share a time axis."""
     if not axes:
@@ -273,24 +281,26 @@ def wired(
     first = next((trace for trace in traces.values() if trace.adapter is not None and not trace.adapter.cell), None)
     if first is not None and len(first.inputs) > 1:
         calls = np.stack([read_input(first.module, data)[1].lengths.numpy() for data in first.inputs])
-        return segments(traces, captured, axes, Tokens(calls.sum(0), {}, None, calls=calls))
+        return match_columns(traces, captured, axes, TokenIndex(calls.sum(0), {}, None, calls=calls))
     lengths = micro_batch.lengths if micro_batch.lengths is not None else axes[0].lengths.numpy()
-    return segments(traces, captured, axes, Tokens(lengths, {}, None))
+    return match_columns(traces, captured, axes, TokenIndex(lengths, {}, None))
 
 
-def tried(model: nn.Module, micro_batch: Piece, modules: Sequence[str] | None) -> dict[str, Seen] | None:
+def try_trace(
+    model: nn.Module, micro_batch: MicroBatch, modules: Sequence[str] | None
+) -> dict[str, ModuleTrace] | None:
     """Return the traces of the modules, or None if the model fails on this micro-batch."""
     try:
-        return observe(model, micro_batch, modules)
+        return trace_forward(model, micro_batch, modules)
     except InterpError:
         raise
     except Exception:  # the sample dim was a guess; the whole batch runs next
         return None
 
 
-def guesses(model: nn.Module, batch: Batch) -> list[int | None]:
+def candidate_sample_dims(model: nn.Module, batch: Batch) -> list[int | None]:
     """Return the possible sample dims of the first input, the most likely first."""
-    first = leading(batch.inputs)
+    first = first_tensor(batch.inputs)
     if isinstance(first, PackedSequence):
         return [None]
     if not isinstance(first, Tensor) or first.dim() < 1:
@@ -300,58 +310,63 @@ def guesses(model: nn.Module, batch: Batch) -> list[int | None]:
     return [dim for dim in order if dim < first.dim() and count in (None, first.shape[dim])]
 
 
-def sample_axis(model: nn.Module, batch: Batch, traces: Mapping[str, Seen], micro_batch: Piece) -> int | None:
+def find_sample_dim(
+    model: nn.Module, batch: Batch, traces: Mapping[str, ModuleTrace], micro_batch: MicroBatch
+) -> int | None:
     """Return the dim of the first input whose size is the number of samples in the recurrent modules."""
-    first = leading(batch.inputs)
+    first = first_tensor(batch.inputs)
     axes = time_axes(traces, micro_batch)
     if not isinstance(first, Tensor) or not axes or axes[0].kind == "single":
         return None
-    return next((dim for dim in guesses(model, batch) if dim is not None and first.shape[dim] == axes[0].samples), None)
+    return next(
+        (dim for dim in candidate_sample_dims(model, batch) if dim is not None and first.shape[dim] == axes[0].samples),
+        None,
+    )
 
 
-def readings_of(
-    traces: Mapping[str, Seen], axes: Sequence[Axis], modules: Sequence[str] | None, quantities: Any
-) -> tuple[list[Reading], list[str]]:
+def plan_modules(
+    traces: Mapping[str, ModuleTrace], axes: Sequence[SequenceLayout], modules: Sequence[str] | None, quantities: Any
+) -> tuple[list[ModulePlan], list[str]]:
     """Return the plans of the modules to read, and the names of the modules without a time axis."""
     module_plans, skipped = [], []
     for name, trace in traces.items():
         selected = modules is None or name in modules
         if trace.adapter is not None:
-            blocks = blocks_of(trace.adapter, trace.module, quantities) if selected else []
-            module_plans.append(Reading(name, trace.module, trace.adapter, "", len(trace.outputs), blocks))
+            blocks = column_blocks(trace.adapter, trace.module, quantities) if selected else []
+            module_plans.append(ModulePlan(name, trace.module, trace.adapter, "", len(trace.outputs), blocks))
         elif selected:
-            layout = next((kind for axis in axes if (kind := layout_of(trace, axis)) is not None), None)
+            layout = next((kind for axis in axes if (kind := output_layout(trace, axis)) is not None), None)
             if layout is None:
                 skipped.append(name)
             else:
                 module_plans.append(
-                    Reading(name, trace.module, None, layout, len(trace.outputs), [out_block(trace, layout)])
+                    ModulePlan(name, trace.module, None, layout, len(trace.outputs), [output_block(trace, layout)])
                 )
     if modules is not None and skipped:
         raise CaptureError(f"The output of {', '.join(map(repr, skipped))} has no time axis; leave it out of modules=.")
     return module_plans, skipped
 
 
-def out_block(trace: Seen, layout: str) -> Block:
+def output_block(trace: ModuleTrace, layout: str) -> ColumnBlock:
     """Return the block of the quantity ``out`` of a module."""
     output = tensor_of(trace.outputs[0])
     assert output is not None  # noqa: S101 (it has a layout)
-    return Block(0, "", "out", output.shape[2 if layout in ("batch", "time") else 1 :].numel())
+    return ColumnBlock(0, "", "out", output.shape[2 if layout in ("batch", "time") else 1 :].numel())
 
 
-def warn_unread(traces: Mapping[str, Seen], modules: Sequence[str] | None, quantities: Any) -> None:
+def warn_unreadable(traces: Mapping[str, ModuleTrace], modules: Sequence[str] | None, quantities: Any) -> None:
     """Warn about recurrent modules without an adapter; `CaptureError` if their gates were requested by name."""
-    unread = [trace for trace in traces.values() if trace.adapter is None and looks_recurrent(trace.module)]
+    unread = [trace for trace in traces.values() if trace.adapter is None and is_unreadable_recurrent(trace.module)]
     unread = [trace for trace in unread if modules is None or trace.name in modules]
     has_adapter = any(trace.adapter is not None for trace in traces.values())
     for trace in unread:
-        reason = unreadable(trace.module)
+        reason = explain_unreadable(trace.module)
         if quantities != "all" and set(quantities) != {"out"} and (modules is not None or not has_adapter):
             raise CaptureError(f"The gates of {trace.name!r} can't be read: {reason}")
-        warnings.warn(f"Only the output of {trace.name!r} is read: {reason}", stacklevel=outside())
+        warnings.warn(f"Only the output of {trace.name!r} is read: {reason}", stacklevel=user_stacklevel())
 
 
-def outside() -> int:
+def user_stacklevel() -> int:
     """Return the ``stacklevel`` with which the caller's warning points at the user's line."""
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals["__name__"].startswith("interp."):
@@ -359,12 +374,12 @@ def outside() -> int:
     return level
 
 
-def unreadable(module: nn.Module) -> str:
+def explain_unreadable(module: nn.Module) -> str:
     """Return the reason why the gates of a recurrent module can't be read, and what to do."""
     cls = type(module)
     if isinstance(module, ScriptModule):
         return (
-            f"torch.jit has compiled this {kind_of(module)}, and adapters (hook register_adapters) can't read compiled "
+            f"torch.jit has compiled this {class_name(module)}, and adapters (hook register_adapters) can't read compiled "
             "modules. Capture the original model."
         )
     return (
@@ -373,14 +388,14 @@ def unreadable(module: nn.Module) -> str:
     )
 
 
-def chosen_units(plan: Plan, units: Any) -> np.ndarray:
+def unit_mask(plan: CapturePlan, units: Any) -> np.ndarray:
     """Return the mask of the selected units: one boolean per column of the plan."""
     coords = {name: np.asarray(values) for name, values in plan.units({}).items()}
     if isinstance(units, Mapping):
         keep = np.ones(plan.width, dtype=bool)
         for label, values in units.items():
             if label not in coords:
-                raise unknown("unit label", str(label), coords)
+                raise unknown_name_error("unit label", str(label), coords)
             keep &= value_mask(coords[label], values)
         if not keep.any():
             raise CaptureError(
@@ -391,5 +406,5 @@ def chosen_units(plan: Plan, units: Any) -> np.ndarray:
     all_units = set(coords["unit"].tolist())
     for name in names:
         if name not in all_units:
-            raise unknown("unit", str(name), all_units)
+            raise unknown_name_error("unit", str(name), all_units)
     return np.isin(coords["unit"], names)

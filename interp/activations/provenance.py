@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from interp.errors import CaptureError
-from interp.torch_utils import kind_of, named_modules, unwrap, weights_hash
+from interp.torch_utils import class_name, named_modules, unwrap, weights_hash
 
 
-def describe(model: nn.Module, batches: Any) -> dict[str, str | int | float]:
+def model_attrs(model: nn.Module, batches: Any) -> dict[str, str | int | float]:
     """Return the attrs of a dataset: the attrs of the batches, the model's name and the hash of its weights."""
     inner = unwrap(model)
     batch_attrs = getattr(batches, "attrs", None) or {}
@@ -31,10 +31,10 @@ def check_model(model: Any) -> None:
     for name, module in named_modules(model).items():
         if not getattr(module, "training", False):  # a frozen module has no train mode
             continue
-        rate = getattr(module, "p" if "Dropout" in kind_of(module) else "dropout", 0)
+        rate = getattr(module, "p" if "Dropout" in class_name(module) else "dropout", 0)
         if isinstance(rate, float | int) and rate:
             raise CaptureError(f"Dropout is active in {name!r} (the model is in train mode). Call model.eval() first.")
-        if "BatchNorm" in kind_of(module):
+        if "BatchNorm" in class_name(module):
             raise CaptureError(
                 f"{name!r} would update its statistics (the model is in train mode). Call model.eval() first."
             )

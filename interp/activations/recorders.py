@@ -12,20 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.activations.plan import Block, kept
-from interp.activations.tokens import Tokens
+from interp.activations.plan import ColumnBlock, kept_indices
+from interp.activations.tokens import TokenIndex
 from interp.errors import OptionError
 from interp.recurrence.adapter import OutputBuffer
-from interp.recurrence.engine import Watch
-from interp.recurrence.sequences import Axis
+from interp.recurrence.engine import StepObserver
+from interp.recurrence.sequences import SequenceLayout
 
-FAST = (torch.float32, torch.float64)
+NUMPY_DTYPES = (torch.float32, torch.float64)
 
 
-class LooseWatch(Watch):
+class BufferRecorder(StepObserver):
     """Recorder that buffers the values of every step, for calls whose rows are known only after the forward."""
 
-    def __init__(self, blocks: list[Block]) -> None:
+    def __init__(self, blocks: list[ColumnBlock]) -> None:
         self.values: dict[str, list[Tensor]] = {block.quantity: [] for block in blocks}
         self.steps: list[int] = []
 
@@ -45,7 +45,7 @@ class LooseWatch(Watch):
         return torch.cat([values[i] for i in order])
 
 
-class Sheets:
+class ScratchBuffers:
     """Double-buffered scratch space, reused between calls: a step may still read the buffer of the previous step."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Sheets:
         return buffer[:rows]
 
 
-class RowWatch(Watch):
+class MatrixRecorder(StepObserver):
     """Recorder that writes the steps of a block into the rows of their tokens.
 
     If all quantities are recorded, a compiled loop writes directly into the matrix. Otherwise the engine works in a
@@ -86,16 +86,22 @@ class RowWatch(Watch):
     """
 
     def __init__(
-        self, blocks: list[Block], sizes: Mapping[str, int], rows: Tensor, axis: Axis, tokens: Tokens, scratch: Sheets
+        self,
+        blocks: list[ColumnBlock],
+        sizes: Mapping[str, int],
+        rows: Tensor,
+        axis: SequenceLayout,
+        tokens: TokenIndex,
+        scratch: ScratchBuffers,
     ) -> None:
         names = {block.quantity for block in blocks}
         self.quantities = tuple(sizes)
         self.sizes = {name: size for name, size in sizes.items() if name in names or name != "c_prev"}
         self.axis, self.sheets, self.rows, self.buffer = axis, scratch, rows, rows
-        self.columns = picks_of(blocks, self.sizes)
+        self.columns = recorded_columns(blocks, self.sizes)
         self.first_column, self.stop_column = (blocks[0].start, blocks[-1].stop) if blocks else (0, 0)
         self.records_all = names == set(self.sizes) and all(block.picks is None for block in blocks)
-        self.row_index = targets(axis, tokens) if blocks else None
+        self.row_index = row_targets(axis, tokens) if blocks else None
         self.low = self.high = self.step = 0
         self.use_numpy_tanh = False  # as accurate as torch's and several times faster on a CPU
         self.has_buffer = False
@@ -151,7 +157,7 @@ class RowWatch(Watch):
 
     def divide(self) -> None:
         """Split the scratch buffer into views, one per quantity and step."""
-        self.use_numpy_tanh = self.buffer.dtype in FAST and self.buffer.device.type == "cpu"
+        self.use_numpy_tanh = self.buffer.dtype in NUMPY_DTYPES and self.buffer.device.type == "cpu"
         sizes = list(self.axis.sizes[self.low : self.high])
         columns = torch.split(self.buffer, list(self.sizes.values()), 1)
         self.step_views = {name: torch.split(part, sizes) for name, part in zip(self.sizes, columns, strict=True)}
@@ -174,7 +180,7 @@ class RowWatch(Watch):
         self.flush()
 
 
-def targets(axis: Axis, tokens: Tokens) -> Tensor:
+def row_targets(axis: SequenceLayout, tokens: TokenIndex) -> Tensor:
     """Return the row of the matrix for each packed row of a call, -1 if its token is not selected."""
     table = tokens.table if axis.order is None else tokens.table[axis.order.cpu()]
     rows = torch.full((axis.steps, axis.samples), -1)
@@ -184,12 +190,12 @@ def targets(axis: Axis, tokens: Tokens) -> Tensor:
     return rows[running]
 
 
-def picks_of(blocks: list[Block], sizes: Mapping[str, int]) -> Tensor | slice:
+def recorded_columns(blocks: list[ColumnBlock], sizes: Mapping[str, int]) -> Tensor | slice:
     """Return the recorded columns of a scratch buffer that holds quantities of these sizes."""
     starts, column = {}, 0
     for name, size in sizes.items():
         starts[name], column = column, column + size
-    columns = [starts[block.quantity] + index for block in blocks for index in kept(block)]
+    columns = [starts[block.quantity] + index for block in blocks for index in kept_indices(block)]
     if columns == list(range(columns[0] if columns else 0, columns[-1] + 1 if columns else 0)):
         return slice(columns[0], columns[-1] + 1) if columns else slice(0, 0)
     return torch.tensor(columns)
@@ -198,7 +204,7 @@ def picks_of(blocks: list[Block], sizes: Mapping[str, int]) -> Tensor | slice:
 DTYPES = {"float32": np.float32, "float64": np.float64, "float16": np.float16}
 
 
-class Matrix:
+class RowBuffer:
     """Buffer whose rows are reserved block by block.
 
     The memory is allocated by numpy, which requests huge pages: first-touch page faults are a large part of the cost of
@@ -217,7 +223,7 @@ class Matrix:
 
     def __init__(self, width: int, dtype: str = "float32", rows: int | None = None) -> None:
         self.width, self.used, self.dtype = width, 0, check_dtype(dtype)
-        self.values = self._empty(room(width * self.dtype.itemsize) if rows is None else rows)
+        self.values = self._empty(rows_in_quarter_memory(width * self.dtype.itemsize) if rows is None else rows)
 
     def _empty(self, rows: int) -> np.ndarray:
         try:
@@ -246,7 +252,7 @@ def check_dtype(name: str) -> np.dtype[Any]:
     return np.dtype(DTYPES[name])
 
 
-def room(row_bytes: int) -> int:
+def rows_in_quarter_memory(row_bytes: int) -> int:
     """Return the number of rows of ``row_bytes`` bytes that fill a quarter of the machine's memory; 0 if unknown."""
     if not hasattr(os, "sysconf"):
         return 0

@@ -10,17 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.activations.batching import Piece
-from interp.activations.plan import Block, Plan, Reading
-from interp.activations.recorders import LooseWatch, RowWatch, Sheets
-from interp.activations.tokens import Tokens, loose_rows, read_rows
+from interp.activations.batching import MicroBatch
+from interp.activations.plan import CapturePlan, ColumnBlock, ModulePlan
+from interp.activations.recorders import BufferRecorder, MatrixRecorder, ScratchBuffers
+from interp.activations.tokens import TokenIndex, gather_rows, packed_row_index
 from interp.errors import CaptureError
-from interp.recurrence.engine import Watch
-from interp.recurrence.sequences import Axis, read_input
-from interp.torch_utils import leading, tensor_of
+from interp.recurrence.engine import StepObserver
+from interp.recurrence.sequences import SequenceLayout, read_input
+from interp.torch_utils import first_tensor, tensor_of
 
 
-class Recording:
+class ForwardRecording:
     """Recording of one forward of a micro-batch.
 
     Parameters
@@ -54,19 +54,19 @@ class Recording:
 
     def __init__(
         self,
-        plan: Plan,
-        micro_batch: Piece,
+        plan: CapturePlan,
+        micro_batch: MicroBatch,
         where: Any,
         first: tuple[int, int],
         reserve: Callable[[int], Tensor],
-        scratch: Sheets,
+        scratch: ScratchBuffers,
     ) -> None:
         self.plan, self.piece, self.where, self.first = plan, micro_batch, where, first
         self.reserve, self.sheets = reserve, scratch
-        self.tokens: Tokens | None = None
+        self.tokens: TokenIndex | None = None
         self.rows: Tensor | None = None
-        self.calls: dict[str, list[Axis]] = {}
-        self.loose: dict[tuple[str, int, str], list[LooseWatch]] = {}
+        self.calls: dict[str, list[SequenceLayout]] = {}
+        self.loose: dict[tuple[str, int, str], list[BufferRecorder]] = {}
         self.outputs: dict[str, list[Tensor]] = {}
         if micro_batch.lengths is not None and not plan.several:
             self.know(micro_batch.lengths)
@@ -80,14 +80,16 @@ class Recording:
         """Set the number of tokens of each sample; from then on values are written directly into the matrix."""
         stop = self.piece.start + lengths.size
         labels = self.piece.labels.of(lengths, self.piece.start, stop)
-        self.tokens = Tokens(lengths, labels, self.where, *self.first, calls=calls)
+        self.tokens = TokenIndex(lengths, labels, self.where, *self.first, calls=calls)
         self.rows = self.reserve(self.tokens.rows)
 
-    def watcher(self, module_plan: Reading) -> Callable[[int, str, Axis], Watch]:
+    def watcher(self, module_plan: ModulePlan) -> Callable[[int, str, SequenceLayout], StepObserver]:
         """Return the function that makes the engine's observers for one call of a module."""
         return partial(self._observer, module_plan, [])
 
-    def _observer(self, module_plan: Reading, call_axes: list[Axis], layer: int, direction: str, axis: Axis) -> Watch:
+    def _observer(
+        self, module_plan: ModulePlan, call_axes: list[SequenceLayout], layer: int, direction: str, axis: SequenceLayout
+    ) -> StepObserver:
         if not call_axes:
             call_axes.append(axis)
             self.calls.setdefault(module_plan.name, []).append(axis)
@@ -96,8 +98,8 @@ class Recording:
         blocks = module_plan.of(layer, direction)
         if not self.direct(module_plan) or self.tokens is None or self.rows is None:
             if not blocks:
-                return Watch()
-            observer = LooseWatch(blocks)
+                return StepObserver()
+            observer = BufferRecorder(blocks)
             self.loose.setdefault((module_plan.name, layer, direction), []).append(observer)
             return observer
         if len(self.calls[module_plan.name]) > 1:
@@ -105,16 +107,16 @@ class Recording:
                 f"{module_plan.name!r} was called once on the first batch and several times on a later one; "
                 "put a batch with several calls first."
             )
-        check_axis(module_plan.name, axis, self.tokens)
+        check_layout(module_plan.name, axis, self.tokens)
         assert module_plan.adapter is not None  # noqa: S101
         sizes = {name: module_plan.adapter.sizes(module_plan.module)[name] for name in module_plan.adapter.quantities}
-        return RowWatch(blocks, sizes, self.rows, axis, self.tokens, self.sheets)
+        return MatrixRecorder(blocks, sizes, self.rows, axis, self.tokens, self.sheets)
 
-    def direct(self, module_plan: Reading) -> bool:
+    def direct(self, module_plan: ModulePlan) -> bool:
         """Return whether the values of a module can be written directly into the matrix."""
         return module_plan.calls == 1 and not module_plan.stepwise
 
-    def output(self, module_plan: Reading, value: Any) -> None:
+    def output(self, module_plan: ModulePlan, value: Any) -> None:
         """Record the output of a module without an adapter."""
         tensor = tensor_of(value)
         if tensor is None:
@@ -124,18 +126,18 @@ class Recording:
             )
         self.outputs.setdefault(module_plan.name, []).append(tensor.detach())
 
-    def note(self, module_plan: Reading, data: Any) -> None:
+    def note(self, module_plan: ModulePlan, data: Any) -> None:
         """Record the time axis of a call of a recurrent module whose values are not read."""
         self.calls.setdefault(module_plan.name, []).append(read_input(module_plan.module, data)[1])
 
-    def axes(self, module_plan: Reading) -> list[Axis]:
+    def axes(self, module_plan: ModulePlan) -> list[SequenceLayout]:
         """Return the time axes of a module's calls; the calls of a cell are the steps of a single axis."""
         axes = self.calls.get(module_plan.name, [])
         if axes and module_plan.stepwise:
-            return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
+            return [SequenceLayout(tuple(axis.samples for axis in axes), None, "cell")]
         return axes
 
-    def packing(self, rows: int) -> list[Axis]:
+    def packing(self, rows: int) -> list[SequenceLayout]:
         """Return the axes of the recurrent module whose calls have ``rows`` packed rows in total; [] if none has."""
         for axes in self.calls.values():
             if all(axis.kind == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
@@ -145,13 +147,13 @@ class Recording:
     @property
     def padded(self) -> int:
         """Number of steps of the first input including padding; 0 if unknown."""
-        first = leading(self.piece.inputs)
+        first = first_tensor(self.piece.inputs)
         if not isinstance(first, Tensor) or first.dim() < 2 or self.plan.axis is None:
             return 0
         return int(first.shape[1 - self.plan.axis])
 
 
-def check_axis(name: str, axis: Axis, tokens: Tokens) -> None:
+def check_layout(name: str, axis: SequenceLayout, tokens: TokenIndex) -> None:
     """Raise `CaptureError` if the samples or steps of a recurrent call do not fit the tokens."""
     if axis.samples != tokens.lengths.size or axis.steps < tokens.lengths.max():
         raise CaptureError(
@@ -165,7 +167,7 @@ def check_axis(name: str, axis: Axis, tokens: Tokens) -> None:
         )
 
 
-def assemble(recording: Recording) -> None:
+def finalize(recording: ForwardRecording) -> None:
     """Complete a recording, so that every selected token has all its values.
 
     Raises
@@ -178,28 +180,30 @@ def assemble(recording: Recording) -> None:
         recording.know(calls.sum(0), calls if recording.plan.several else None)
     tokens, rows = recording.tokens, recording.rows
     assert tokens is not None and rows is not None  # noqa: S101, PT018
-    check_groups(recording, tokens)
+    check_time_axes(recording, tokens)
     for module_plan in recording.plan.readings:
         for block in module_plan.blocks:
-            values = values_of(recording, module_plan, block, tokens)
+            values = block_values(recording, module_plan, block, tokens)
             if values is not None:
                 rows[:, block.start : block.stop] = values if block.picks is None else values[:, block.picks]
 
 
-def values_of(recording: Recording, module_plan: Reading, block: Block, tokens: Tokens) -> Tensor | None:
+def block_values(
+    recording: ForwardRecording, module_plan: ModulePlan, block: ColumnBlock, tokens: TokenIndex
+) -> Tensor | None:
     """Return the values ``(row, width)`` of a block, or None if the engine has written them already."""
     if module_plan.adapter is None:
         outputs = recording.outputs[module_plan.name]
         axes = recording.packing(sum(len(output) for output in outputs)) if module_plan.layout == "packed" else []
-        return read_rows(outputs, module_plan.layout, tokens, axes)
+        return gather_rows(outputs, module_plan.layout, tokens, axes)
     observers = recording.loose.get((module_plan.name, block.layer, block.direction))
     if not observers:
         return None
     values = torch.cat([observer.joined(block.quantity) for observer in observers])
-    return values[loose_rows(recording.axes(module_plan), tokens)]
+    return values[packed_row_index(recording.axes(module_plan), tokens)]
 
 
-def call_lengths(recording: Recording) -> np.ndarray:
+def call_lengths(recording: ForwardRecording) -> np.ndarray:
     """Return the number of steps of each sample in each call ``(call, sample)``, taken from the first module read."""
     batch_lengths = recording.piece.lengths
     for module_plan in recording.plan.readings:
@@ -213,14 +217,14 @@ def call_lengths(recording: Recording) -> np.ndarray:
         return batch_lengths[None]
     for module_plan in recording.plan.readings:
         if module_plan.blocks and module_plan.name in recording.outputs:
-            samples, steps = shape_of(recording.outputs[module_plan.name], module_plan.layout, recording)
+            samples, steps = output_shape(recording.outputs[module_plan.name], module_plan.layout, recording)
             return np.full((1, samples), steps)
     raise CaptureError(
         "The model called none of the modules to read on these inputs; name modules that it calls in modules=."
     )
 
 
-def shape_of(outputs: list[Tensor], layout: str, recording: Recording) -> tuple[int, int]:
+def output_shape(outputs: list[Tensor], layout: str, recording: ForwardRecording) -> tuple[int, int]:
     """Return the number of samples and steps of an output."""
     first = outputs[0]
     if layout in ("batch", "time"):
@@ -235,7 +239,7 @@ def shape_of(outputs: list[Tensor], layout: str, recording: Recording) -> tuple[
     return samples, axes[0].steps if axes else len(first) // samples
 
 
-def check_groups(recording: Recording, tokens: Tokens) -> None:
+def check_time_axes(recording: ForwardRecording, tokens: TokenIndex) -> None:
     """Raise `CaptureError` if the modules read have different numbers of steps."""
     groups: dict[int, list[str]] = {}
     longest = int(tokens.lengths.max())
@@ -249,7 +253,7 @@ def check_groups(recording: Recording, tokens: Tokens) -> None:
                     f"{module_plan.name!r} ran {axis.samples} samples, but the batch has {tokens.lengths.size}; "
                     "leave it out of modules=."
                 )
-        steps = steps_of(recording, module_plan)
+        steps = module_steps(recording, module_plan)
         groups.setdefault(longest if steps in allowed and steps >= longest else steps, []).append(module_plan.name)
     if len(groups) > 1 or min(groups) < longest:
         lines = "".join(f"\n  {steps} steps: modules={names!r}" for steps, names in sorted(groups.items()))
@@ -258,7 +262,7 @@ def check_groups(recording: Recording, tokens: Tokens) -> None:
         )
 
 
-def steps_of(recording: Recording, module_plan: Reading) -> int:
+def module_steps(recording: ForwardRecording, module_plan: ModulePlan) -> int:
     """Return the number of steps that a module ran, summed over its calls."""
     axes = recording.axes(module_plan)
     if axes:
@@ -270,4 +274,4 @@ def steps_of(recording: Recording, module_plan: Reading) -> int:
         return len(outputs)
     if module_plan.layout == "packed":
         return sum(axis.steps for axis in recording.packing(sum(len(output) for output in outputs)))
-    return sum(shape_of([output], module_plan.layout, recording)[1] for output in outputs)
+    return sum(output_shape([output], module_plan.layout, recording)[1] for output in outputs)

@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.activations.batching import each_batch
-from interp.activations.recorders import Matrix
+from interp.activations.batching import iter_batches
+from interp.activations.recorders import RowBuffer
 from interp.errors import CaptureError, OptionError
 from interp.labels import join_labels
-from interp.storage.encoding import SHARD
-from interp.storage.fingerprint import chained, described
-from interp.storage.manifest import OPTIONS, Manifest, other, read
-from interp.storage.store import labels_so_far
+from interp.storage.encoding import SHARD_SIZES
+from interp.storage.fingerprint import canonical_text, chain_hash
+from interp.storage.manifest import CALL_OPTIONS, Manifest, batches_differ_error, read_manifest
 from interp.storage.store import open as open_store
-from interp.storage.writer import Growing, tidy
+from interp.storage.store import read_block_labels
+from interp.storage.writer import AppendableStore, finalize_store
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from interp.activations.plan import Plan
-    from interp.activations.session import Session
+    from interp.activations.plan import CapturePlan
+    from interp.activations.session import CaptureSession
     from interp.base import Batch
 
 
-BLOCK = SHARD["token"]  # rows committed at once
-BYTES = 2**28  # maximal size of a block
+BLOCK_ROWS = SHARD_SIZES["token"]  # rows committed at once
+MAX_BLOCK_BYTES = 2**28  # maximal size of a block
 
 
-def keep(session: Session, path: Path) -> xr.Dataset:
+def capture_to_store(session: CaptureSession, path: Path) -> xr.Dataset:
     """Run a session into a store, or resume an unfinished one, and open the store.
 
     Raises
@@ -41,21 +41,21 @@ def keep(session: Session, path: Path) -> xr.Dataset:
     OptionError
         The path has other content, or the store of another call.
     """
-    manifest, stored = begin(session), read(path)
+    manifest, stored = new_manifest(session), read_manifest(path)
     if stored is not None:
         stored.check(manifest, path)
     if stored is not None and stored.complete:
-        tidy(path)
+        finalize_store(path)
     if stored is None or not stored.complete:
-        Keeper(session, path, stored or manifest).run()
+        ResumableCapture(session, path, stored or manifest).run()
     elif not hasattr(session.batches, "fingerprint"):  # a fingerprint has been compared already
-        for _ in numbered(session.batches, stored, path):
+        for _ in numbered_batches(session.batches, stored, path):
             pass
     return open_store(path)
 
 
 @dataclass(frozen=True)
-class Start:
+class BatchCursor:
     """Point at which a capture can resume: the start of a batch.
 
     Attributes
@@ -76,7 +76,7 @@ class Start:
     session: dict[str, Any]
 
 
-class Keeper:
+class ResumableCapture:
     """Capture of a session into a store, committed block by block.
 
     Parameters
@@ -89,11 +89,11 @@ class Keeper:
         Progress of the store.
     """
 
-    def __init__(self, session: Session, path: Path, manifest: Manifest) -> None:
+    def __init__(self, session: CaptureSession, path: Path, manifest: Manifest) -> None:
         self.session, self.path, self.manifest = session, path, manifest
-        self.store = Growing(path)
+        self.store = AppendableStore(path)
         self.skip = manifest.skip  # upcoming rows that are already committed
-        self.start = Start(0, 0, "", {})  # start of the current batch, in which the next block ends
+        self.start = BatchCursor(0, 0, "", {})  # start of the current batch, in which the next block ends
         self.labels: list[dict[str, np.ndarray]] = []
 
     def run(self) -> None:
@@ -107,7 +107,7 @@ class Keeper:
     def batches(self, source: Any) -> Iterator[Batch]:
         """Yield the remaining batches, from the one in which the committed rows end."""
         stored, session = self.manifest, self.session
-        for number, digest, batch in numbered(source, stored, self.path):
+        for number, digest, batch in numbered_batches(source, stored, self.path):
             if number == 1:
                 self.prepare(session.planned(batch))
             if number <= stored.batches:
@@ -115,16 +115,16 @@ class Keeper:
             if number == stored.batches + 1 and stored.session:
                 session.resume(stored.session)
             pending = session.matrix.used if session.matrix is not None else 0
-            self.start = Start(number, self.manifest.rows + pending - self.skip, digest, session.state())
+            self.start = BatchCursor(number, self.manifest.rows + pending - self.skip, digest, session.state())
             yield batch
 
-    def prepare(self, plan: Plan) -> None:
+    def prepare(self, plan: CapturePlan) -> None:
         """Choose the block size; check that the units match those of the store."""
         units = sha256("\n".join(plan.units({})["unit"]).encode()).hexdigest()
         if self.manifest.units not in ("", units):
             raise OptionError(f"{self.path} has other units than this model. Choose another store=.")
-        size, block = plan.width * np.dtype(self.session.options.dtype).itemsize, BLOCK
-        while block > 1 and block * size > BYTES:
+        size, block = plan.width * np.dtype(self.session.options.dtype).itemsize, BLOCK_ROWS
+        while block > 1 and block * size > MAX_BLOCK_BYTES:
             block //= 2
         self.manifest = replace(self.manifest, units=units, block=self.manifest.block or block)
 
@@ -134,12 +134,12 @@ class Keeper:
         assert matrix is not None  # noqa: S101
         committed = min(self.skip, matrix.used)
         self.skip -= committed
-        drop(matrix, committed)
+        discard_rows(matrix, committed)
         self.labels.append({name: values[committed:] for name, values in labels.items()})
         if matrix.used >= self.manifest.block:
             self.commit(matrix, matrix.used // self.manifest.block * self.manifest.block)
 
-    def commit(self, matrix: Matrix, rows: int) -> None:
+    def commit(self, matrix: RowBuffer, rows: int) -> None:
         """Write the first ``rows`` rows of the matrix, and keep the others."""
         labels, block = join_labels(self.labels), self.manifest.block
         for first in range(0, rows, block):
@@ -148,7 +148,7 @@ class Keeper:
             block_labels = {name: label[first : first + len(values)] for name, label in labels.items()}
             self.store.append(values, self.session.head(block_labels), self.manifest)
         self.labels = [{name: label[rows:] for name, label in labels.items()}]
-        drop(matrix, rows)
+        discard_rows(matrix, rows)
 
     def advanced(self, rows: int) -> Manifest:
         """Return the manifest with ``rows`` more committed rows."""
@@ -171,33 +171,33 @@ class Keeper:
             raise CaptureError(self.session.nothing())
         if matrix.used:
             self.commit(matrix, matrix.used)
-        last = labels_so_far(self.path, [(self.manifest.rows - 1) // self.manifest.block * self.manifest.block])
+        last = read_block_labels(self.path, [(self.manifest.rows - 1) // self.manifest.block * self.manifest.block])
         marks = (*self.manifest.marks, (self.start.number, self.start.digest))
         done = replace(self.manifest, batches=self.start.number, skip=0, marks=marks, session={}, complete=True)
         self.store.finish(self.session.head(last), done)
 
 
-def drop(matrix: Matrix, rows: int) -> None:
+def discard_rows(matrix: RowBuffer, rows: int) -> None:
     """Remove the first rows of a matrix; the others move up."""
     matrix.values[: matrix.used - rows] = matrix.values[rows : matrix.used]
     matrix.used -= rows
 
 
-def begin(session: Session) -> Manifest:
+def new_manifest(session: CaptureSession) -> Manifest:
     """Return the manifest of a new capture."""
     import torch
 
     from interp._version import __version__
 
-    call = {name: described(value) for name, value in session.attrs.items()}
-    call |= {f"{name}=": described(getattr(session.options, name)) for name in OPTIONS}
+    call = {name: canonical_text(value) for name, value in session.attrs.items()}
+    call |= {f"{name}=": canonical_text(getattr(session.options, name)) for name in CALL_OPTIONS}
     fingerprint = getattr(session.batches, "fingerprint", None)
     if isinstance(fingerprint, str):
         call["fingerprint of batches="] = fingerprint
     return Manifest(call, {"interp": __version__, "torch": torch.__version__})
 
 
-def numbered(batches: Any, manifest: Manifest, path: Path) -> Iterator[tuple[int, str, Batch]]:
+def numbered_batches(batches: Any, manifest: Manifest, path: Path) -> Iterator[tuple[int, str, Batch]]:
     """Yield batches with their number, from 1, and the hash of all batches up to each.
 
     Raises
@@ -207,15 +207,15 @@ def numbered(batches: Any, manifest: Manifest, path: Path) -> Iterator[tuple[int
     """
     expected = {int(number): digest for number, digest in manifest.marks}
     last, number, digest, verified = max(expected, default=0), 0, "", 0
-    for number, batch in enumerate(each_batch(batches), 1):
-        digest = chained(digest, batch)
+    for number, batch in enumerate(iter_batches(batches), 1):
+        digest = chain_hash(digest, batch)
         if expected.get(number, digest) != digest:
             one_batch = number == verified + 1
             location = f"batch {number}" if one_batch else f"one of batches {verified + 1} to {number}"
-            raise other(path, f"{location} differs")
+            raise batches_differ_error(path, f"{location} differs")
         if manifest.complete and number > last:
-            raise other(path, f"expected {last} batches, got a batch {number}")
+            raise batches_differ_error(path, f"expected {last} batches, got a batch {number}")
         verified = number if number in expected else verified
         yield number, digest, batch
     if number < last:
-        raise other(path, f"expected at least {last} batches, got {number}")
+        raise batches_differ_error(path, f"expected at least {last} batches, got {number}")

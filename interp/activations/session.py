@@ -11,21 +11,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from interp.activations.batching import Piece, call_model, each_batch, join_outputs, pieces
-from interp.activations.hooks import recorded
-from interp.activations.long_sequences import STEPS, TOLERANCE, TRIED, cut, long_dim, part, prefix
-from interp.activations.plan import Plan, make_plan
-from interp.activations.provenance import check_model, describe
-from interp.activations.recorders import Matrix, Sheets, check_dtype
-from interp.activations.recording import Recording, assemble
-from interp.activations.tokens import Tokens
-from interp.activations.verification import SelfCheck
+from interp.activations.batching import MicroBatch, call_model, iter_batches, join_outputs, split_batch
+from interp.activations.hooks import record_forward
+from interp.activations.long_sequences import (
+    CHUNK_STEPS,
+    TRIAL_STEPS,
+    TRIAL_TOLERANCE,
+    planning_prefix,
+    slice_steps,
+    split_steps,
+    time_dim,
+)
+from interp.activations.plan import CapturePlan, make_plan
+from interp.activations.provenance import check_model, model_attrs
+from interp.activations.recorders import RowBuffer, ScratchBuffers, check_dtype
+from interp.activations.recording import ForwardRecording, finalize
+from interp.activations.tokens import TokenIndex
+from interp.activations.verification import EngineCheck
 from interp.base import Batch
 from interp.errors import CaptureError, InterpError, OptionError
-from interp.labels import Labels, flatten, join_labels
-from interp.progress import tracked
+from interp.labels import TokenLabels, flatten_label, join_labels
+from interp.progress import track
 from interp.schema import make_dataset
-from interp.torch_utils import eager, leading, undisturbed, unwrap
+from interp.torch_utils import first_tensor, force_eager, preserve_rng, unwrap
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +43,7 @@ Where: TypeAlias = Mapping[str, Any] | Callable[[Mapping[str, np.ndarray]], np.n
 
 
 @dataclass(frozen=True)
-class Options:
+class CaptureOptions:
     """Options that `capture` and `stream` share."""
 
     modules: Sequence[str] | None = None
@@ -53,22 +61,22 @@ class Options:
         check_dtype(self.dtype)
 
 
-class Session:
+class CaptureSession:
     """One pass over the batches, in micro-batches. The plan is made from the first batch."""
 
-    def __init__(self, model: nn.Module, batches: Any, options: Options, *, streaming: bool = False) -> None:
+    def __init__(self, model: nn.Module, batches: Any, options: CaptureOptions, *, streaming: bool = False) -> None:
         check_model(model)
         self.model, self.batches, self.options = unwrap(model), batches, options
-        self.plan: Plan | None = None
-        self.matrix: Matrix | None = None
-        self.check = SelfCheck(options.check)
+        self.plan: CapturePlan | None = None
+        self.matrix: RowBuffer | None = None
+        self.check = EngineCheck(options.check)
         self.samples = self.seen = 0
         self.streaming = streaming
         self.random: dict[str, Any] = {}
         self.text: dict[str, bool] = {}  # for each label, whether its values are strings
-        self.sheets = Sheets()
+        self.sheets = ScratchBuffers()
         self.bounded = streaming  # whether memory must stay bounded
-        self.attrs = describe(model, batches)
+        self.attrs = model_attrs(model, batches)
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
         """Yield the labels of each batch or micro-batch as soon as its rows are filled."""
@@ -82,20 +90,20 @@ class Session:
             yield labels
 
     def _run_batches(self) -> Iterator[dict[str, np.ndarray]]:
-        for batch in tracked(each_batch(self.batches), self.options.progress):
+        for batch in track(iter_batches(self.batches), self.options.progress):
             plan = self.planned(batch)
-            chunks = in_time(self, plan, batch)
+            chunks = time_chunks(self, plan, batch)
             if chunks:
                 yield from self.carried(plan, chunks)
                 continue
-            micro_batches = pieces(batch, self.options.batch_size, plan.axis)
+            micro_batches = split_batch(batch, self.options.batch_size, plan.axis)
             if batch.decode is None:
                 for micro_batch in micro_batches:
                     yield self._forward(plan, micro_batch)[0].labels
             else:
                 yield self._decoded(batch, [self._forward(plan, micro_batch) for micro_batch in micro_batches])
 
-    def carried(self, plan: Plan, chunks: list[tuple[int, Piece]]) -> Iterator[dict[str, np.ndarray]]:
+    def carried(self, plan: CapturePlan, chunks: list[tuple[int, MicroBatch]]) -> Iterator[dict[str, np.ndarray]]:
         """Run the time chunks of one long sequence, each with its first step; yield the labels of each."""
         sample, states = self.samples, dict[str, Any]()
         for first, micro_batch in chunks:
@@ -106,40 +114,42 @@ class Session:
     def _reserve(self, rows: int) -> Tensor:
         if self.matrix is None:
             assert self.plan is not None  # noqa: S101
-            self.matrix = Matrix(self.plan.width, self.options.dtype, rows if self.streaming else None)
+            self.matrix = RowBuffer(self.plan.width, self.options.dtype, rows if self.streaming else None)
         return self.matrix.reserve(rows)
 
-    def first_plan(self) -> Plan:
+    def first_plan(self) -> CapturePlan:
         """Return the plan, made from the first batch."""
-        for batch in each_batch(self.batches):
+        for batch in iter_batches(self.batches):
             return self.planned(batch)
         raise CaptureError(self.nothing())
 
-    def planned(self, batch: Batch) -> Plan:
+    def planned(self, batch: Batch) -> CapturePlan:
         """Return the plan; make it from ``batch`` if there is none yet."""
         if self.plan is None:
             options = self.options
-            with undisturbed({}), eager():
-                self.plan = make_plan(self.model, prefix(batch), options.modules, options.quantities, options.units)
+            with preserve_rng({}), force_eager():
+                self.plan = make_plan(
+                    self.model, planning_prefix(batch), options.modules, options.quantities, options.units
+                )
         return self.plan
 
     def _forward(
-        self, plan: Plan, micro_batch: Piece, first_step: int = 0, states: dict[str, Any] | None = None
-    ) -> tuple[Tokens, Any]:
+        self, plan: CapturePlan, micro_batch: MicroBatch, first_step: int = 0, states: dict[str, Any] | None = None
+    ) -> tuple[TokenIndex, Any]:
         first = self.samples, first_step
-        recording = Recording(plan, micro_batch, self.options.where, first, self._reserve, self.sheets)
+        recording = ForwardRecording(plan, micro_batch, self.options.where, first, self._reserve, self.sheets)
         output = None
         if not recording.idle or micro_batch.batch.decode is not None or states is not None:
-            with undisturbed(self.random), eager(), recorded(recording, self.check, states):
+            with preserve_rng(self.random), force_eager(), record_forward(recording, self.check, states):
                 output = call_model(self.model, micro_batch)
-            assemble(recording)
+            finalize(recording)
         tokens = recording.tokens
         assert tokens is not None  # noqa: S101
         self.samples += tokens.lengths.size
         self.seen += tokens.keep.size
         return tokens, output
 
-    def _decoded(self, batch: Batch, results: list[tuple[Tokens, Any]]) -> dict[str, np.ndarray]:
+    def _decoded(self, batch: Batch, results: list[tuple[TokenIndex, Any]]) -> dict[str, np.ndarray]:
         """Return the labels of a batch and ``predicted``, decoded from the output of the whole batch."""
         assert batch.decode is not None  # noqa: S101
         labels = join_labels([tokens.labels for tokens, _ in results])
@@ -148,7 +158,7 @@ class Session:
         )
         lengths = np.concatenate([tokens.lengths for tokens, _ in results])
         keep = np.concatenate([tokens.keep for tokens, _ in results])
-        return {**labels, "predicted": flatten("predicted", predicted, lengths)[keep]}
+        return {**labels, "predicted": flatten_label("predicted", predicted, lengths)[keep]}
 
     def state(self) -> dict[str, Any]:
         """Return the state that changes from batch to batch as JSON-serialisable values."""
@@ -182,44 +192,44 @@ class Session:
         return f"where={self.options.where!r} matches none of the {self.seen} tokens; give other values for the labels."
 
 
-def in_time(session: Session, plan: Plan, batch: Batch) -> list[tuple[int, Piece]]:
+def time_chunks(session: CaptureSession, plan: CapturePlan, batch: Batch) -> list[tuple[int, MicroBatch]]:
     """Return the time chunks of a long sequence, each with its first step; an empty list if it can't be split.
 
     If memory is to stay bounded, warn with the reason why it can't be split.
     """
-    dim = long_dim(batch)
-    if dim is None or plan.shape != (1, 2 * TRIED):
+    dim = time_dim(batch)
+    if dim is None or plan.shape != (1, 2 * TRIAL_STEPS):
         return []
-    reason = obstacle(session, plan, batch, dim)
+    reason = why_not_chunkable(session, plan, batch, dim)
     if reason:
         if session.bounded:
             warnings.warn(f"The sequence runs in one piece, so all its steps are in memory: {reason}", stacklevel=4)
         return []
-    steps = leading(batch.inputs).shape[dim]
-    labels = Labels(batch.labels, 1, np.array([steps]))
-    return list(cut(batch, dim, labels, steps, STEPS))
+    steps = first_tensor(batch.inputs).shape[dim]
+    labels = TokenLabels(batch.labels, 1, np.array([steps]))
+    return list(split_steps(batch, dim, labels, steps, CHUNK_STEPS))
 
 
-def obstacle(session: Session, plan: Plan, batch: Batch, dim: int) -> str:
+def why_not_chunkable(session: CaptureSession, plan: CapturePlan, batch: Batch, dim: int) -> str:
     """Return the reason why a model can't run in time chunks; an empty string if it can."""
     for module_plan in plan.readings:
         if module_plan.adapter is not None and "backward" in module_plan.adapter.directions(module_plan.module):
             return f"{module_plan.name!r} is bidirectional, and its backward direction starts at the last step."
         if module_plan.adapter is not None and (module_plan.stepwise or module_plan.calls > 1):
             return f"{module_plan.name!r} is called several times in one forward, with states that the model stores."
-    start = part(batch, dim, 0, 2 * TRIED)
+    start = slice_steps(batch, dim, 0, 2 * TRIAL_STEPS)
     try:
-        whole = tried(session, plan, [(0, Piece.whole(start, 1))])
-        chunked = tried(session, plan, list(cut(start, dim, None, 2 * TRIED, TRIED)))
+        whole = run_chunks(session, plan, [(0, MicroBatch.whole(start, 1))])
+        chunked = run_chunks(session, plan, list(split_steps(start, dim, None, 2 * TRIAL_STEPS, TRIAL_STEPS)))
     except InterpError:
         return "the model does not run on chunks of it."
     scale = np.maximum(1, np.abs(whole))
-    if whole.shape != chunked.shape or not (np.abs(whole - chunked) <= TOLERANCE * scale).all():
+    if whole.shape != chunked.shape or not (np.abs(whole - chunked) <= TRIAL_TOLERANCE * scale).all():
         return "chunks of it give different values, so the model looks across steps other than through its state."
     return ""
 
 
-def tried(session: Session, plan: Plan, chunks: list[tuple[int, Piece]]) -> np.ndarray:
+def run_chunks(session: CaptureSession, plan: CapturePlan, chunks: list[tuple[int, MicroBatch]]) -> np.ndarray:
     """Return the activations ``(token, unit)`` of a few steps that run in the given chunks."""
     trial = type(session)(session.model, [], replace(session.options, where=None))
     trial.plan = plan

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from interp.activations.batching import each_batch, sample_count
+from interp.activations.batching import iter_batches, sample_count
 from interp.base import Batch
 from interp.errors import CaptureError
-from interp.storage.fingerprint import chained
+from interp.storage.fingerprint import chain_hash
 
-SAMPLES = 4_096  # minimum number of samples per shard
+MIN_SHARD_SAMPLES = 4_096  # minimum number of samples per shard
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Shard:
     first: int
 
 
-def shards_of(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Shard]:
-    """Yield batches in shards: the shards of the batches themselves, or shards of at least `SAMPLES` samples.
+def iter_shards(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Shard]:
+    """Yield batches in shards: the shards of the batches themselves, or shards of at least `MIN_SHARD_SAMPLES` samples.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def shards_of(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Sha
         return
     pending: list[Batch] = []
     samples = 0
-    for batch in each_batch(batches):
+    for batch in iter_batches(batches):
         count = sample_count(batch, axis(batch))
         if count is None:
             raise CaptureError(
@@ -54,7 +54,7 @@ def shards_of(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Sha
             )
         pending.append(batch)
         samples += count
-        if samples >= SAMPLES:
+        if samples >= MIN_SHARD_SAMPLES:
             yield Shard(pending, first)
             first, samples, pending = first + samples, 0, []
     if pending:
@@ -64,12 +64,12 @@ def shards_of(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Sha
 def fingerprint(batches: Any) -> str:
     """Return the attribute ``fingerprint`` of the batches, or a hash of all of them."""
     value = getattr(batches, "fingerprint", None)
-    return value if isinstance(value, str) else mark(batches)[1]
+    return value if isinstance(value, str) else hash_batches(batches)[1]
 
 
-def mark(batches: Any) -> tuple[int, str]:
+def hash_batches(batches: Any) -> tuple[int, str]:
     """Return the number of batches and the hash of all of them."""
     number, digest = 0, ""
-    for number, batch in enumerate(each_batch(batches), 1):  # noqa: B007 (the last number is returned)
-        digest = chained(digest, batch)
+    for number, batch in enumerate(iter_batches(batches), 1):  # noqa: B007 (the last number is returned)
+        digest = chain_hash(digest, batch)
     return number, digest

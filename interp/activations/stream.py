@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from interp.activations.provenance import describe
-from interp.activations.resumable import begin
-from interp.activations.session import Options, Session
-from interp.activations.sharding import Shard, fingerprint, shards_of
+from interp.activations.provenance import model_attrs
+from interp.activations.resumable import new_manifest
+from interp.activations.session import CaptureOptions, CaptureSession
+from interp.activations.sharding import Shard, fingerprint, iter_shards
 from interp.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class CapturedStream:
     """A `Stream` of captured chunks. Pickling leaves the batches out."""
 
-    def __init__(self, model: nn.Module, batches: Any, options: Options, first: int = 0) -> None:
+    def __init__(self, model: nn.Module, batches: Any, options: CaptureOptions, first: int = 0) -> None:
         if isinstance(batches, Iterator):
             raise CaptureError(
                 "Expected re-iterable batches: a stream may be read several times, an iterator only once. "
                 "Pass a list of batches."
             )
         self.model, self.batches, self.options, self.first = model, batches, options, first
-        self.attrs = describe(model, batches)
+        self.attrs = model_attrs(model, batches)
 
     def __iter__(self) -> Iterator[xr.Dataset]:
         session = self.session()
@@ -36,9 +36,9 @@ class CapturedStream:
             if matrix is not None and matrix.used:
                 yield session.dataset(matrix.finish(), labels)
 
-    def session(self) -> Session:
+    def session(self) -> CaptureSession:
         """Return a new session over the batches, not yet started."""
-        session = Session(self.model, self.batches, self.options, streaming=True)
+        session = CaptureSession(self.model, self.batches, self.options, streaming=True)
         session.samples, session.attrs = self.first, self.attrs
         return session
 
@@ -48,7 +48,7 @@ class CapturedStream:
     def shards(self) -> Iterator[Shard]:
         """Yield shards of a few thousand samples, each with the number of samples before it."""
         session = self.session()
-        return shards_of(self.batches, lambda batch: session.planned(batch).axis)
+        return iter_shards(self.batches, lambda batch: session.planned(batch).axis)
 
     def of(self, shard: Shard) -> CapturedStream:
         """Return the stream over the batches of one shard."""
@@ -58,4 +58,4 @@ class CapturedStream:
 
     def identity(self) -> dict[str, str]:
         """Return the description of the call that identifies it: its options, model and batches."""
-        return {**begin(self.session()).call, "batches=": fingerprint(self.batches)}
+        return {**new_manifest(self.session()).call, "batches=": fingerprint(self.batches)}

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.recurrence.sequences import Axis
+from interp.recurrence.sequences import SequenceLayout
 from interp.selection import label_mask
 
 
-class Tokens:
+class TokenIndex:
     """Tokens of the samples in a forward, and the rows of the selected ones.
 
     Parameters
@@ -80,7 +80,7 @@ class Tokens:
         return bool(self.rows == self.table.numel())
 
 
-def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axes: list[Axis]) -> Tensor:
+def gather_rows(outputs: list[Tensor], layout: str, tokens: TokenIndex, axes: list[SequenceLayout]) -> Tensor:
     """Return the values of a module's outputs at each selected token ``(row, width)``.
 
     Parameters
@@ -95,22 +95,22 @@ def read_rows(outputs: list[Tensor], layout: str, tokens: Tokens, axes: list[Axi
         Time axis of each call; used only for the layout ``packed``.
     """
     if layout == "packed":
-        return torch.cat(outputs)[loose_rows(axes, tokens)].flatten(1)
+        return torch.cat(outputs)[packed_row_index(axes, tokens)].flatten(1)
     if layout == "call":
         return torch.stack(outputs)[tokens.step, tokens.sample].flatten(1)
     if len(outputs) == 1:
-        return pick_rows(outputs[0], layout, tokens, tokens.step, slice(None))
+        return gather_from_output(outputs[0], layout, tokens, tokens.step, slice(None))
     width = outputs[0].shape[2 if layout in ("batch", "time") else 1 :].numel()
     values, offset = outputs[0].new_empty(tokens.rows, width), np.zeros_like(tokens.lengths)
     for output, lengths in zip(outputs, tokens.calls, strict=True):
         local = tokens.step - torch.from_numpy(offset)[tokens.sample]
         in_call = (local >= 0) & (local < torch.from_numpy(lengths)[tokens.sample])
-        values[in_call] = pick_rows(output, layout, tokens, local, in_call)
+        values[in_call] = gather_from_output(output, layout, tokens, local, in_call)
         offset = offset + lengths
     return values
 
 
-def pick_rows(output: Tensor, layout: str, tokens: Tokens, steps: Tensor, mask: Tensor | slice) -> Tensor:
+def gather_from_output(output: Tensor, layout: str, tokens: TokenIndex, steps: Tensor, mask: Tensor | slice) -> Tensor:
     """Return the values ``(row, width)`` of one output at the tokens in ``mask``, which have these ``steps``."""
     sample, step = tokens.sample[mask], steps[mask]
     if layout == "batch":
@@ -125,7 +125,7 @@ def pick_rows(output: Tensor, layout: str, tokens: Tokens, steps: Tensor, mask: 
     return output[sample * n_steps + step if layout == "flat-batch" else step * samples + sample].flatten(1)
 
 
-def loose_rows(axes: list[Axis], tokens: Tokens) -> Tensor:
+def packed_row_index(axes: list[SequenceLayout], tokens: TokenIndex) -> Tensor:
     """Return the index of each selected token in the concatenated packed rows of all calls; -1 without a row."""
     base, offset = 0, np.zeros_like(tokens.lengths)
     indices = torch.full((tokens.rows,), -1)

@@ -15,11 +15,11 @@ from interp.recurrence.adapter import Adapter
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 0.0625, torch.float16: 0.0078}
 Forward = Callable[..., Any]
-SEQUENCES = 16  # samples to check for a new kind of call
-FEW = 2  # samples to check if only the number of samples or steps is new
+MAX_SAMPLES = 16  # samples to check for a new kind of call
+MAX_SAMPLES_RESIZED = 2  # samples to check if only the number of samples or steps is new
 
 
-class SelfCheck:
+class EngineCheck:
     """Comparison of outputs and final states of the engine with those of the module.
 
     Parameters
@@ -61,12 +61,12 @@ class SelfCheck:
         """Return the number of samples of a call to compare; 0 if a call of the same kind was compared before."""
         if self.mode == "all":
             return sys.maxsize
-        key = (name, *signature(data, state))
+        key = (name, *call_signature(data, state))
         if repr(key) in self.known:
             return 0
         self.known.add(repr(key))
         kind = repr((name, key[1], key[-2:]))
-        samples = FEW if kind in self.kinds else SEQUENCES
+        samples = MAX_SAMPLES_RESIZED if kind in self.kinds else MAX_SAMPLES
         self.kinds.add(kind)
         return samples
 
@@ -81,15 +81,18 @@ class SelfCheck:
         CaptureError
             If the difference exceeds the tolerance; the message gives its size and the likely cause.
         """
-        choice = chosen(args[0], adapter.cell, module, max_samples)
+        choice = sample_indices(args[0], adapter.cell, module, max_samples)
         data, state = args
         if choice is not None:
-            data, state = sample(data, choice, module, adapter.cell), sample_state(state, choice, adapter.cell)
-            result = sample_result(result, choice, module, adapter.cell)
+            data, state = (
+                select_samples(data, choice, module, adapter.cell),
+                select_state_samples(state, choice, adapter.cell),
+            )
+            result = select_result_samples(result, choice, module, adapter.cell)
         expected = own(data, state) if state is not None else own(data)
-        for actual, reference in zip(tensors(result), tensors(expected), strict=True):
+        for actual, reference in zip(result_tensors(result), result_tensors(expected), strict=True):
             self.close(name, actual, reference)
-        self.rows += tensors(expected)[0].shape[:-1].numel()
+        self.rows += result_tensors(expected)[0].shape[:-1].numel()
 
     def close(self, name: str, actual: Tensor, expected: Tensor) -> None:
         """Raise `CaptureError` if two results differ by more than the tolerance; update the largest difference."""
@@ -99,19 +102,19 @@ class SelfCheck:
         if not bool((difference <= tolerance).all()):
             raise CaptureError(
                 f"The values read from {name!r} differ from those that the module itself computes by {worst:.3g} "
-                f"(tolerance: {float(tolerance.max()):.3g}). {cause(worst)}"
+                f"(tolerance: {float(tolerance.max()):.3g}). {likely_cause(worst)}"
             )
         self.worst = max(self.worst, worst)
 
 
-def cause(worst: float) -> str:
+def likely_cause(worst: float) -> str:
     """Return the likely cause of a difference, and what to do."""
     if worst != worst:  # NaN
         return "There are NaN values; check the weights and the inputs."
     return "The module may be random (call model.eval()), or its adapter may compute a different formula (correct it)."
 
 
-def signature(data: Any, state: Any) -> tuple[Any, ...]:
+def call_signature(data: Any, state: Any) -> tuple[Any, ...]:
     """Return the properties by which kinds of calls are distinguished: packing, shape, steps, dtype, state."""
     packed = isinstance(data, PackedSequence)
     tensor = data.data if packed else data
@@ -119,7 +122,7 @@ def signature(data: Any, state: Any) -> tuple[Any, ...]:
     return packed, tuple(tensor.shape[-1:] if packed else tensor.shape), longest, tensor.dtype, state is None
 
 
-def chosen(data: Any, cell: bool, module: torch.nn.Module, max_samples: int) -> Tensor | None:
+def sample_indices(data: Any, cell: bool, module: torch.nn.Module, max_samples: int) -> Tensor | None:
     """Return the indices of at most ``max_samples`` samples, the longest first; None for all."""
     if isinstance(data, PackedSequence):
         count = int(data.batch_sizes[0])
@@ -134,7 +137,7 @@ def chosen(data: Any, cell: bool, module: torch.nn.Module, max_samples: int) -> 
     return order[torch.linspace(0, count - 1, max_samples).long()]
 
 
-def sample(data: Any, choice: Tensor, module: torch.nn.Module, cell: bool) -> Any:
+def select_samples(data: Any, choice: Tensor, module: torch.nn.Module, cell: bool) -> Any:
     """Return the samples ``choice`` of an input."""
     if isinstance(data, PackedSequence):
         sequences = unpack_sequence(data)
@@ -142,24 +145,24 @@ def sample(data: Any, choice: Tensor, module: torch.nn.Module, cell: bool) -> An
     return data.index_select(0 if cell or getattr(module, "batch_first", False) else 1, choice)
 
 
-def sample_state(state: Any, choice: Tensor, cell: bool) -> Any:
+def select_state_samples(state: Any, choice: Tensor, cell: bool) -> Any:
     """Return the samples ``choice`` of a state."""
     if state is None or isinstance(state, Tensor):
         return None if state is None else state.index_select(0 if cell else 1, choice)
     return tuple(part.index_select(0 if cell else 1, choice) for part in state)
 
 
-def sample_result(result: Any, choice: Tensor, module: torch.nn.Module, cell: bool) -> Any:
+def select_result_samples(result: Any, choice: Tensor, module: torch.nn.Module, cell: bool) -> Any:
     """Return the samples ``choice`` of the engine's result."""
     if cell:
-        return sample_state(result, choice, cell)
-    return sample(result[0], choice, module, cell), sample_state(result[1], choice, cell)
+        return select_state_samples(result, choice, cell)
+    return select_samples(result[0], choice, module, cell), select_state_samples(result[1], choice, cell)
 
 
-def tensors(result: Any) -> list[Tensor]:
+def result_tensors(result: Any) -> list[Tensor]:
     """Return all tensors of a result, the output first."""
     if isinstance(result, PackedSequence):
         return [result.data]
     if isinstance(result, Tensor):
         return [result]
-    return [tensor for part in result for tensor in tensors(part)]
+    return [tensor for part in result for tensor in result_tensors(part)]

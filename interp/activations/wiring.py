@@ -48,13 +48,13 @@ def connectivity(model: nn.Module, batches: Any) -> xr.Dataset:
     if isinstance(batches, xr.Dataset):
         text, units = str(batches.attrs.get("wiring", "[]")), [str(unit) for unit in batches["unit"].values]
     else:
-        from interp.activations.session import Options, Session
+        from interp.activations.session import CaptureOptions, CaptureSession
 
-        plan = Session(model, batches, Options(progress=False)).first_plan()
+        plan = CaptureSession(model, batches, CaptureOptions(progress=False)).first_plan()
         text, units = plan.notes["wiring"], plan.units({})["unit"]
     parts = json.loads(text)
     lower, upper, values = connections(parts, units, named_modules(model))
-    unfed = {kind: ", ".join(columns(parts, kind)) for kind in ("unmatched", "ambiguous", "input")}
+    unfed = {kind: ", ".join(column_ranges(parts, kind)) for kind in ("unmatched", "ambiguous", "input")}
     attrs = {"schema": "interp.connectivity", "wiring": text, **unfed}
     return xr.Dataset(
         {"weight": (("lower_unit", "upper_unit"), values)}, {"lower_unit": lower, "upper_unit": upper}, attrs
@@ -66,10 +66,10 @@ def connections(
 ) -> tuple[list[str], list[str], np.ndarray]:
     """Return the lower units, the upper units, and the weights between them ``(lower, upper)``, from segments."""
     weights = {part["module"]: linear_weight(modules, part["module"]) for part in parts}
-    feeding = set(fed(parts))
+    feeding = set(feeding_units(parts))
     lower = [unit for unit in units if unit in feeding]
     upper = [unit for unit in units if unit.rpartition(".out.")[0] in weights]
-    return lower, upper, fill(parts, weights, lower, upper)
+    return lower, upper, fill_weights(parts, weights, lower, upper)
 
 
 def linear_weight(modules: Mapping[str, nn.Module], name: str) -> np.ndarray:
@@ -82,14 +82,14 @@ def linear_weight(modules: Mapping[str, nn.Module], name: str) -> np.ndarray:
     return module.weight.detach().float().cpu().numpy()
 
 
-def fed(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def feeding_units(parts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the names of the units of all segments of kind ``unit``."""
     for part in parts:
         if part["kind"] == "unit":
             yield from (f"{part['lower']}.{part['first'] + k}" for k in range(part["stop"] - part["start"]))
 
 
-def fill(
+def fill_weights(
     parts: Sequence[Mapping[str, Any]], weights: Mapping[str, np.ndarray], lower: Sequence[str], upper: Sequence[str]
 ) -> np.ndarray:
     """Return the weights ``(lower, upper)``: NaN without a connection, the sum for a unit that is read twice."""
@@ -99,21 +99,21 @@ def fill(
         if part["kind"] != "unit":
             continue
         matrix, count = weights[part["module"]], part["stop"] - part["start"]
-        high = pairs(tops, part["module"] + ".out", 0, len(matrix))
-        low = pairs(rows, part["lower"], part["first"], count)
+        high = unit_positions(tops, part["module"] + ".out", 0, len(matrix))
+        low = unit_positions(rows, part["lower"], part["first"], count)
         block = np.ix_([row for row, _ in low], [column for column, _ in high])
         terms = matrix[np.ix_([k for _, k in high], [part["start"] + k for _, k in low])].T
         values[block] = np.where(np.isnan(values[block]), 0, values[block]) + terms
     return values
 
 
-def pairs(positions: Mapping[str, int], prefix: str, first: int, count: int) -> list[tuple[int, int]]:
+def unit_positions(positions: Mapping[str, int], prefix: str, first: int, count: int) -> list[tuple[int, int]]:
     """Return (position, k) for those of the ``count`` units from ``prefix.first`` on that have a position."""
     names = (f"{prefix}.{first + k}" for k in range(count))
     return [(positions[name], k) for k, name in enumerate(names) if name in positions]
 
 
-def columns(parts: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
+def column_ranges(parts: Sequence[Mapping[str, Any]], kind: str) -> Iterator[str]:
     """Yield the columns of one kind, each range as ``output[228:330]``."""
     for part in parts:
         if part["kind"] == kind:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from interp.activations.resumable import keep
-from interp.activations.session import Options, Session, Where
+from interp.activations.resumable import capture_to_store
+from interp.activations.session import CaptureOptions, CaptureSession, Where
 from interp.activations.stream import CapturedStream
 from interp.errors import CaptureError, OptionError
 from interp.labels import join_labels
-from interp.storage.filesystem import writing
+from interp.storage.filesystem import storage_errors
 from interp.storage.store import PARTS
 
 if TYPE_CHECKING:
@@ -93,14 +93,14 @@ def capture(
     UnknownNameError
         For a module, quantity, unit or label that does not exist.
     """
-    options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
+    options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, check, progress)
     if client is not None or (store is not None and (Path(store) / PARTS).is_dir()):
         return _capture_distributed(CapturedStream(model, batches, options), store, client)
-    session = Session(model, batches, options)
+    session = CaptureSession(model, batches, options)
     if store is not None:
         session.bounded = True
-        with writing(Path(store)):
-            return keep(session, Path(store))
+        with storage_errors(Path(store)):
+            return capture_to_store(session, Path(store))
     labels = list(session.run())
     if session.matrix is None or not session.matrix.used:
         raise CaptureError(session.nothing())
@@ -111,12 +111,12 @@ def _capture_distributed(
     stream: CapturedStream, store: str | os.PathLike[str] | None, client: Client | None
 ) -> xr.Dataset:
     """Capture on a cluster; without a client, resume an interrupted cluster capture in this process."""
-    from interp.distributed.backend import Scale
+    from interp.distributed.backend import Backend
 
     if store is None:
         raise OptionError("client= needs store=, a path on a disk that the workers share.")
-    with writing(Path(store)):
-        return Scale(client, None, stream.options.progress).capture(stream, Path(store))
+    with storage_errors(Path(store)):
+        return Backend(client, None, stream.options.progress).capture(stream, Path(store))
 
 
 def stream(
@@ -146,5 +146,5 @@ def stream(
         one chunk); a chunk in which no token matches ``where`` is skipped.
     """
     return CapturedStream(
-        model, batches, Options(modules, quantities, units, where, batch_size, dtype, check, progress)
+        model, batches, CaptureOptions(modules, quantities, units, where, batch_size, dtype, check, progress)
     )

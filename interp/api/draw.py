@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from interp.errors import OptionError, PluginError
 from interp.plotting.view import View
-from interp.registry import registry
-from interp.schema import check_labels, validate
+from interp.registry import active_registry
+from interp.schema import require_labels, validate
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,14 +50,14 @@ def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset
     SchemaError
         Activations that break the schema, or labels that the viewer reads and they lack.
     """
-    viewer = registry().get("viewer", name_or_viewer) if isinstance(name_or_viewer, str) else name_or_viewer
+    viewer = active_registry().get("viewer", name_or_viewer) if isinstance(name_or_viewer, str) else name_or_viewer
     if not hasattr(viewer, "interp"):
         raise OptionError(f"Expected the name of a viewer or a function under @interp.viewer; got {viewer!r}.")
     who = f"Viewer {viewer.interp.name!r}"
     parameters = signature(viewer).parameters
     _check_datasets(who, parameters, (acts, *results), getdoc(viewer) or "")
     _check_options(who, parameters, options)
-    check_labels(acts, viewer.interp.requires, who)
+    require_labels(acts, viewer.interp.requires, who)
     _check_model(who, acts, options.get("model"))
     view = viewer(acts, *results, **options)
     if not isinstance(view, View):

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from interp.activations.batching import Piece, as_batch, sample_count
-from interp.activations.session import Options, Where
+from interp.activations.batching import MicroBatch, as_batch, sample_count
+from interp.activations.session import CaptureOptions, Where
 from interp.errors import CaptureError
-from interp.interventions.edited_model import Stage, staged
+from interp.interventions.edited_model import EditedModel, apply_edits
 from interp.interventions.edits import Ablate, Clamp, Edit, Patch
-from interp.interventions.session import Edited, scouted, started
+from interp.interventions.session import EditedSession, begin_forward, inspect_edited_modules
 from interp.labels import join_labels
-from interp.torch_utils import eager, listening, unwrap
+from interp.torch_utils import force_eager, forward_hook, unwrap
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,15 +63,15 @@ def intervene(
         token.
     """
     inner = unwrap(model)
-    stage = Stage(inner, edits, check)
+    stage = EditedModel(inner, edits, check)
     piece = None
     if batch is not None:
         checked = as_batch(batch)
-        stage.readings = scouted(inner, checked, stage)
-        piece = Piece.whole(checked, sample_count(checked, None))
+        stage.readings = inspect_edited_modules(inner, checked, stage)
+        piece = MicroBatch.whole(checked, sample_count(checked, None))
 
     def begin(_module: nn.Module, _args: Any) -> None:
-        stage.open(started(piece, stage, 0, 0))
+        stage.open(begin_forward(piece, stage, 0, 0))
 
     def end(_data: Any, _output: Any) -> None:
         stage.now = None
@@ -79,14 +79,14 @@ def intervene(
     begin(inner, ())
     handle = inner.register_forward_pre_hook(begin)
     try:
-        with eager(), listening(inner, end), staged(stage):
+        with force_eager(), forward_hook(inner, end), apply_edits(stage):
             yield model
     finally:
         handle.remove()
     stage.finish()
 
 
-def run(
+def run_with_edits(
     model: nn.Module,
     batches: Any,
     edits: Edit | Sequence[Edit] = (),
@@ -123,8 +123,8 @@ def run(
     UnknownNameError, CaptureError, OptionError
         As in `capture` and `intervene`.
     """
-    options = Options(modules, quantities, units, where, batch_size, dtype, check, progress)
-    session = Edited(model, batches, options, edits)
+    options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, check, progress)
+    session = EditedSession(model, batches, options, edits)
     labels = list(session.run())
     if session.matrix is None or not session.matrix.used:
         raise CaptureError(session.nothing())

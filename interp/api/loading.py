@@ -11,10 +11,10 @@ import torch
 
 from interp.base import ModelSpec, Task
 from interp.errors import OptionError, WeightsError
-from interp.registry import registry
+from interp.registry import active_registry
 
-PICKLED = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
-HEADER = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
+PICKLE_SIGNATURES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
+MAX_HEADER_BYTES = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
 
 
 def load_model(name: str, *, weights: str | Path | None = None, untrained: int | None = None) -> torch.nn.Module:
@@ -43,7 +43,7 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
     """
     import torch
 
-    spec: ModelSpec = registry().get("model", name)
+    spec: ModelSpec = active_registry().get("model", name)
     with torch.random.fork_rng():
         torch.manual_seed(untrained or 0)
         model = spec.build()
@@ -80,12 +80,12 @@ def _read(path: Path, model: torch.nn.Module) -> bytes:
     if not path.is_file():
         raise WeightsError(f"There is no weights file {path}; give the path of a safetensors file.")
     with path.open("rb") as stream:
-        if stream.read(2) in PICKLED:
+        if stream.read(2) in PICKLE_SIGNATURES:
             raise WeightsError(
                 f"{path} looks like a checkpoint of torch.save. Such files can execute code when loaded and are "
                 "rejected. If you trust it, convert it with safetensors.torch.save_file(state_dict, path)."
             )
-    max_size = HEADER + sum(8 * value.numel() for value in model.state_dict().values())
+    max_size = MAX_HEADER_BYTES + sum(8 * value.numel() for value in model.state_dict().values())
     if path.stat().st_size > max_size:
         size, name = path.stat().st_size, type(model).__name__
         raise WeightsError(f"{path} has {size:,} bytes, but weights of this {name} have at most {max_size:,}.")
@@ -144,7 +144,7 @@ def load_task(name: str, **options: Any) -> Task:
     """
     from inspect import signature
 
-    factory = registry().get("task", name)
+    factory = active_registry().get("task", name)
     parameters = signature(factory).parameters
     for option in options:
         if option not in parameters:

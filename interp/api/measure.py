@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 from interp._version import __version__
 from interp.base import ActivationStream, Reducer
-from interp.distributed.backend import Scale
+from interp.distributed.backend import Backend
 from interp.errors import OptionError
-from interp.measurement.reduce import COUNTS, counted, provenance, reduce
-from interp.measurement.results import stacked, unique_names, with_labels
-from interp.measurement.rotation import in_basis, in_memory
-from interp.registry import registry
-from interp.schema import RESULT, SCHEMA_VERSION, check_labels
-from interp.signatures import known_options
+from interp.measurement.reduce import COUNT_ATTRS, count_attrs, provenance_attrs, reduce
+from interp.measurement.results import concat_models, unique_names, with_labels
+from interp.measurement.rotation import is_in_memory, to_basis
+from interp.registry import active_registry
+from interp.schema import RESULT, SCHEMA_VERSION, require_labels
+from interp.signatures import check_options
 
 if TYPE_CHECKING:
     import xarray as xr
     from distributed import Client
 
 
-Probe = Reducer | Callable[..., "xr.Dataset"]
+ProbeLike = Reducer | Callable[..., "xr.Dataset"]
 
 
 def measure(
-    name_or_probe: str | Probe | type[Reducer],
+    name_or_probe: str | ProbeLike | type[Reducer],
     source: Any,
     /,
     *,
@@ -84,8 +84,8 @@ def measure(
     SchemaError
         If the source lacks a label that the probe reads.
     """
-    probe, values = resolve(name_or_probe, options)
-    scale = Scale(client, Path(states) if states is not None else None, progress)
+    probe, values = resolve_probe(name_or_probe, options)
+    scale = Backend(client, Path(states) if states is not None else None, progress)
     if not isinstance(source, Sequence) or isinstance(source, str):
         return _with_provenance(_run_probe(probe, values, source, basis, basis_seed, scale), probe, values)
     if not source:
@@ -94,16 +94,16 @@ def measure(
         _run_probe(probe, values, acts, basis, basis_seed, scale.part(number)) for number, acts in enumerate(source)
     ]
     names = unique_names(str(result.attrs.pop("model", "model")) for result in results)
-    counts = {name: ", ".join(str(result.attrs.get(name)) for result in results) for name in COUNTS}
-    combined = stacked(results, names)
+    counts = {name: ", ".join(str(result.attrs.get(name)) for result in results) for name in COUNT_ATTRS}
+    combined = concat_models(results, names)
     return _with_provenance(combined.assign_attrs(counts | combined.attrs), probe, values)
 
 
-def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict[str, Any]]:
+def resolve_probe(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[ProbeLike, dict[str, Any]]:
     """Return the probe, with reducers instantiated, and all its options with their values."""
-    probe = registry().get("probe", name_or_probe) if isinstance(name_or_probe, str) else name_or_probe
+    probe = active_registry().get("probe", name_or_probe) if isinstance(name_or_probe, str) else name_or_probe
     if isinstance(probe, type) and issubclass(probe, Reducer):
-        known_options("Probe", probe.name, probe, options)
+        check_options("Probe", probe.name, probe, options)
         reducer = probe(**options)
         return reducer, reducer.options()
     if isinstance(probe, Reducer):
@@ -112,7 +112,7 @@ def resolve(name_or_probe: Any, options: Mapping[str, Any]) -> tuple[Probe, dict
         return probe, probe.options()
     if not hasattr(probe, "interp"):
         raise OptionError(f"Expected the name of a probe, a Reducer, or a function under @interp.probe; got {probe!r}.")
-    return probe, known_options("Probe", probe.interp.name, probe, options) | dict(options)
+    return probe, check_options("Probe", probe.interp.name, probe, options) | dict(options)
 
 
 def _require_source(source: Any) -> xr.Dataset | ActivationStream:
@@ -125,31 +125,31 @@ def _require_source(source: Any) -> xr.Dataset | ActivationStream:
 
 
 def _run_probe(
-    probe: Probe, options: Mapping[str, Any], source: Any, basis: str, seed: int, scale: Scale
+    probe: ProbeLike, options: Mapping[str, Any], source: Any, basis: str, seed: int, scale: Backend
 ) -> xr.Dataset:
     import xarray as xr
 
     captured: Any = _require_source(source)
-    source = in_basis(captured, basis, seed)
+    source = to_basis(captured, basis, seed)
     if isinstance(probe, Reducer):
         return scale.reduce(probe, source) if scale.asked else reduce(probe, source)
     info = probe.interp  # type: ignore[attr-defined]
     if scale.asked or not isinstance(source, xr.Dataset):
-        table = registry().table("probe")
+        table = active_registry().table("probe")
         reducers = ", ".join(name for name in sorted(table) if isinstance(table[name].value, type))
         argument = "client= or states=" if scale.asked else "a stream"
         raise OptionError(
             f"Probe {info.name!r} reads a whole dataset and can't take {argument}: pass it interp.capture(…). "
             f"Reducers take streams: {reducers or 'none is registered'}."
         )
-    check_labels(source, info.requires, f"Probe {info.name!r}")
-    if basis != "units" and in_memory(captured):
+    require_labels(source, info.requires, f"Probe {info.name!r}")
+    if basis != "units" and is_in_memory(captured):
         source = source.load()  # a function may read it many times
     result = with_labels(probe(source, **options).compute(), source)
-    return result.assign_attrs(provenance(source) | counted(source) | result.attrs)
+    return result.assign_attrs(provenance_attrs(source) | count_attrs(source) | result.attrs)
 
 
-def _with_provenance(result: xr.Dataset, probe: Probe, options: Mapping[str, Any]) -> xr.Dataset:
+def _with_provenance(result: xr.Dataset, probe: ProbeLike, options: Mapping[str, Any]) -> xr.Dataset:
     info = probe if isinstance(probe, Reducer) else probe.interp  # type: ignore[attr-defined]
     summary = cleandoc(probe.__doc__ or "").split("\n\n")[0]
     attrs = {

@@ -10,8 +10,19 @@ import torch
 
 from interp.base import Task
 from interp.errors import OptionError
-from interp.training.loop import PRECISIONS, _batches, _begin, _history, _mark, _resume, _save, _set_rate, _shown, _step
-from interp.training.objective import terms_of
+from interp.training.loop import (
+    PRECISIONS,
+    architecture_fingerprint,
+    begin_run,
+    history_dataset,
+    iter_batches,
+    load_checkpoint,
+    save_checkpoint,
+    set_learning_rate,
+    train_step,
+    with_progress,
+)
+from interp.training.objective import weighted_penalties
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,29 +97,29 @@ def train(
         raise OptionError(f"budget and every must be at least 1, got {budget} and {every}.")
     if precision not in PRECISIONS:
         raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
-    terms = terms_of(penalties, seed)
-    run = _begin(model.train(), task, terms, seed, learning_rate)
+    terms = weighted_penalties(penalties, seed)
+    run = begin_run(model.train(), task, terms, seed, learning_rate)
     path = Path(checkpoint) if checkpoint else None
     penalty_keys = [(term.penalty.name, term.penalty.version, term.weight, term.penalty.options()) for term in terms]
-    fingerprint = _mark(model, seed, learning_rate, clip, precision, *penalty_keys)
+    fingerprint = architecture_fingerprint(model, seed, learning_rate, clip, precision, *penalty_keys)
     metadata = {"budget": str(budget), "run": fingerprint}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if path is not None and path.is_file():
-            _resume(run, path, metadata)
-        for step, batch in _shown(_batches(task, seed, budget, skip=len(run.losses)), run, budget, progress):
-            _set_rate(run.optimizer, learning_rate * (1 - step / budget))
-            _step(run, task, batch, clip, PRECISIONS[precision])
+            load_checkpoint(run, path, metadata)
+        for step, batch in with_progress(iter_batches(task, seed, budget, skip=len(run.losses)), run, budget, progress):
+            set_learning_rate(run.optimizer, learning_rate * (1 - step / budget))
+            train_step(run, task, batch, clip, PRECISIONS[precision])
             if (step + 1) % every == 0 or step + 1 == budget:
                 if path is not None:
-                    _save(run, path, metadata)
+                    save_checkpoint(run, path, metadata)
                 if after is not None:
                     after(step + 1, model)
     model.eval()
-    return _history(run, terms)
+    return history_dataset(run, terms)
 
 
-def time_budget(
+def batches_in_time(
     model: torch.nn.Module,
     task: Task,
     *,

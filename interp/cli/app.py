@@ -13,7 +13,7 @@ import typer
 from interp._version import __version__
 from interp.errors import InterpError
 
-GROUP = "interp.commands"
+COMMAND_GROUP = "interp.commands"
 
 
 def _print_version(flag: bool) -> None:
@@ -36,7 +36,7 @@ def build_app() -> typer.Typer:
         name="interp", no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     app.callback()(_top)
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(entry_points(group=COMMAND_GROUP), key=lambda point: point.name):
         try:
             command = point.load()
             app.command(point.name, context_settings=getattr(command, "context_settings", None))(command)

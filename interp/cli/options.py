@@ -8,12 +8,12 @@ from inspect import Parameter
 from typing import Any
 
 from interp.errors import OptionError
-from interp.registry import registry
+from interp.registry import active_registry
 from interp.schema import UNIT_COORDS
-from interp.signatures import MANY, NAMED, is_bool, keyword_only, kinds
+from interp.signatures import MAPPING_TYPES, SEQUENCE_TYPES, annotation_types, is_bool, keyword_only
 
-WHOLE = ("sample", "step", "source")  # labels that are integers in every dataset
-BOOLEAN = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+INT_LABELS = ("sample", "step", "source")  # labels that are integers in every dataset
+BOOLEAN_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def split_flags(words: Sequence[str], parameters: Mapping[str, Parameter]) -> tuple[list[str], dict[str, Any]]:
@@ -56,7 +56,7 @@ def split_flags(words: Sequence[str], parameters: Mapping[str, Parameter]) -> tu
         elif not equals:
             value = _pop_value(remaining, word)
         texts_of.setdefault(name, []).append(value)
-    return positional, {name: read(name, texts, parameters.get(name)) for name, texts in texts_of.items()}
+    return positional, {name: parse_value(name, texts, parameters.get(name)) for name, texts in texts_of.items()}
 
 
 def _pop_value(remaining: list[str], flag: str) -> str:
@@ -65,16 +65,16 @@ def _pop_value(remaining: list[str], flag: str) -> str:
     return remaining.pop(0)
 
 
-def read(name: str, texts: Sequence[str], parameter: Parameter | None) -> Any:
+def parse_value(name: str, texts: Sequence[str], parameter: Parameter | None) -> Any:
     """Parse the value of an option from its texts, one per occurrence of the flag.
 
     A sequence is one text with commas, several flags, or a JSON list if the values contain commas; a mapping is
     ``label=value``, one per flag; a module is the name of a model.
     """
-    outer, inner = kinds(parameter)
-    if outer & NAMED:
-        return labels_from(texts, f"--{name.replace('_', '-')}")
-    if outer & MANY and not (len(texts) == 1 and "str" in outer and "," not in texts[0]):
+    outer, inner = annotation_types(parameter)
+    if outer & MAPPING_TYPES:
+        return parse_label_filters(texts, f"--{name.replace('_', '-')}")
+    if outer & SEQUENCE_TYPES and not (len(texts) == 1 and "str" in outer and "," not in texts[0]):
         return [_convert(name, text, inner) for text in _split_texts(texts)]
     if "Module" in outer and "str" not in outer:
         from interp.api.loading import load_model
@@ -99,8 +99,8 @@ def _split_texts(texts: Sequence[str]) -> list[str]:
 def _convert(name: str, text: str, allowed: set[str]) -> Any:
     if "None" in allowed and text.lower() == "none":
         return None
-    if "bool" in allowed and text.lower() in BOOLEAN:
-        return BOOLEAN[text.lower()]
+    if "bool" in allowed and text.lower() in BOOLEAN_WORDS:
+        return BOOLEAN_WORDS[text.lower()]
     for kind in (int, float):
         if kind.__name__ in allowed:
             try:
@@ -113,7 +113,7 @@ def _convert(name: str, text: str, allowed: set[str]) -> Any:
     return text
 
 
-def labels_from(texts: Iterable[str], flag: str = "--where") -> dict[str, Any]:
+def parse_label_filters(texts: Iterable[str], flag: str = "--where") -> dict[str, Any]:
     """Parse label filters: ``["input=t"]`` gives ``{"input": "t"}``. Several values of a label select any of them.
 
     ``sample``, ``step`` and ``source`` take integers or half-open ranges such as ``sample=0:100``.
@@ -128,7 +128,7 @@ def labels_from(texts: Iterable[str], flag: str = "--where") -> dict[str, Any]:
         name, equals, value = text.partition("=")
         if not (name and equals):
             raise OptionError(f"{flag} takes LABEL=VALUE, such as {flag} input=t; got {text!r}.")
-        values_of.setdefault(name, []).append(_parse_integers(text, value) if name in WHOLE else value)
+        values_of.setdefault(name, []).append(_parse_integers(text, value) if name in INT_LABELS else value)
     for name, values in values_of.items():
         if len(values) > 1 and any(isinstance(value, slice) for value in values):
             raise OptionError(f"{flag} takes one range of {name!r}, or integers, not both.")
@@ -145,10 +145,10 @@ def _parse_integers(text: str, value: str) -> int | slice:
         raise OptionError(f"Expected an integer or a range such as sample=0:100; got {text!r}.") from error
 
 
-FORM = "NAME=WEIGHT, then options and labels of units, separated by commas: infogan=0.1,module=hidden,codes=8"
+PENALTY_FORM = "NAME=WEIGHT, then options and labels of units, separated by commas: infogan=0.1,module=hidden,codes=8"
 
 
-def penalties_from(texts: Iterable[str]) -> list[tuple[str, float, dict[str, Any]]]:
+def parse_penalties(texts: Iterable[str]) -> list[tuple[str, float, dict[str, Any]]]:
     """Return the penalties for `interp.train` from texts ``NAME=WEIGHT[,OPTION=VALUE…][,LABEL=VALUE…]``.
 
     Labels of units, such as ``module=hidden``, select the units; everything else is an option of the penalty.
@@ -166,23 +166,23 @@ def penalties_from(texts: Iterable[str]) -> list[tuple[str, float, dict[str, Any
 def _parse_penalty(text: str) -> tuple[str, float, dict[str, Any]]:
     head, *rest = text.split(",")
     name, equals, weight = head.partition("=")
-    parameters = keyword_only(registry().get("penalty", name))
+    parameters = keyword_only(active_registry().get("penalty", name))
     try:
         number = float(weight)
     except ValueError as error:
         got = f"the weight {weight!r}" if equals else "no weight"
-        raise OptionError(f"--penalty takes {FORM}; got {got} in {text!r}.") from error
+        raise OptionError(f"--penalty takes {PENALTY_FORM}; got {got} in {text!r}.") from error
     pairs = [part.partition("=") for part in rest]
     if any(not (key and equals) for key, equals, _ in pairs):
-        raise OptionError(f"--penalty takes {FORM}; got {text!r}.")
+        raise OptionError(f"--penalty takes {PENALTY_FORM}; got {text!r}.")
     labels = [f"{key}={value}" for key, _, value in pairs if key in UNIT_COORDS]
-    options = {key: read(key, [value], parameters.get(key)) for key, _, value in pairs if key not in UNIT_COORDS}
+    options = {key: parse_value(key, [value], parameters.get(key)) for key, _, value in pairs if key not in UNIT_COORDS}
     if labels:
-        options["units"] = whole_numbers(labels_from(labels, "--penalty"))
+        options["units"] = with_integers(parse_label_filters(labels, "--penalty"))
     return name, number, options
 
 
-def whole_numbers(labels: dict[str, Any]) -> dict[str, Any]:
+def with_integers(labels: dict[str, Any]) -> dict[str, Any]:
     """Return labels of units with ``layer`` and ``index`` as integers."""
     return {key: int(value) if key in ("layer", "index") and str(value).isdigit() else value
             for key, value in labels.items()}  # fmt: skip

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-ANSWER = 10  # seconds to wait for a scheduler
+SCHEDULER_TIMEOUT = 10  # seconds to wait for a scheduler
 Scheduler = Annotated[
     str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786; its workers do the work.")
 ]
-Listed = Annotated[
+NameList = Annotated[
     list[str] | None, typer.Option(help="Names, separated by commas or by repeating the flag; all by default.")
 ]
 
@@ -45,8 +45,8 @@ def capture(
         Path | None, typer.Option(help="Safetensors file with the weights; those of the model by default.")
     ] = None,
     untrained: Annotated[int | None, typer.Option(help="Random weights from this seed, as a control network.")] = None,
-    quantities: Listed = None,
-    modules: Listed = None,
+    quantities: NameList = None,
+    modules: NameList = None,
     where: Annotated[
         list[str] | None, typer.Option(help="Tokens to keep, as LABEL=VALUE such as input=t; repeatable.")
     ] = None,
@@ -59,17 +59,17 @@ def capture(
 ) -> None:
     """Run a model and store the activations of all units and gates; an interrupted capture resumes."""
     import interp
-    from interp.cli.options import labels_from
+    from interp.cli.options import parse_label_filters
 
     network = interp.load_model(model, weights=weights, untrained=untrained)
     batches = _batches(model, task, split, limit, seed, {"corpus": corpus, "language": language, "rules": rules})
-    with connected(scheduler) as client:
+    with dask_client(scheduler) as client:
         acts = interp.capture(
             network,
             batches,
             modules=_split_commas(modules),
             quantities=_split_commas(quantities) or "all",
-            where=labels_from(where) if where else None,
+            where=parse_label_filters(where) if where else None,
             store=output,
             batch_size=batch_size,
             dtype=dtype,
@@ -82,7 +82,7 @@ def capture(
 
 
 @contextmanager
-def connected(scheduler: str | None) -> Iterator[Client | None]:
+def dask_client(scheduler: str | None) -> Iterator[Client | None]:
     """Connect to a scheduler; yield the client, or None without a scheduler.
 
     Raises
@@ -98,7 +98,7 @@ def connected(scheduler: str | None) -> Iterator[Client | None]:
     from interp.errors import ClusterError
 
     try:
-        client = Client(scheduler, timeout=ANSWER, set_as_default=False)
+        client = Client(scheduler, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(
             f"No Dask scheduler answers at {scheduler!r}. Start one with `dask scheduler`, and pass the address that "
@@ -113,9 +113,9 @@ def _batches(
 ) -> Any:
     import interp
     from interp.errors import OptionError
-    from interp.registry import registry
+    from interp.registry import active_registry
 
-    name = task or registry().get("model", model).task
+    name = task or active_registry().get("model", model).task
     if not name:
         raise OptionError(f"The model {model!r} has no default task. Pass --task, one of {', '.join(interp.tasks())}.")
     options = {key: value for key, value in task_options.items() if value is not None}
@@ -143,12 +143,12 @@ def measure(
     """
     import interp
     from interp.cli.options import split_flags
-    from interp.distributed.state_files import remove
+    from interp.distributed.state_files import delete_directory
     from interp.errors import OptionError
-    from interp.registry import registry
+    from interp.registry import active_registry
     from interp.storage.store import check_target
 
-    probe_object = registry().get("probe", probe)
+    probe_object = active_registry().get("probe", probe)
     parameters = {**keyword_only(interp.measure), **keyword_only(probe_object)}
     for name in ("client", "states", "progress"):
         parameters.pop(name, None)
@@ -160,7 +160,7 @@ def measure(
     if not resuming:
         check_target(output, overwrite)
     captures = [interp.open(path) for path in paths]
-    with connected(scheduler) as client:
+    with dask_client(scheduler) as client:
         result = interp.measure(
             probe, captures[0] if len(captures) == 1 else captures, client=client, states=states, **options
         )
@@ -168,7 +168,7 @@ def measure(
         interp.save(result, output, overwrite=overwrite)
     typer.echo(f"{output}: {_sizes(result)}\n{interp.methods_text(result)}")
     if states is not None:
-        remove(states)
+        delete_directory(states)
 
 
 measure.context_settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]

@@ -17,28 +17,28 @@ import typer
 
 from interp.errors import OptionError
 
-KINDS = ("probe", "reducer", "viewer", "task", "adapter", "model", "penalty")
-TEMPLATES = Path(__file__).parent / "templates"
-NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-COLORS = {"passed": "green", "failed": "red", "skipped": "yellow", "expected failure": "yellow"}
+PLUGIN_KINDS = ("probe", "reducer", "viewer", "task", "adapter", "model", "penalty")
+TEMPLATE_DIR = Path(__file__).parent / "templates"
+KEBAB_CASE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+STATE_COLORS = {"passed": "green", "failed": "red", "skipped": "yellow", "expected failure": "yellow"}
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help=f"Kind of plugin: {', '.join(KINDS)}.")],
+    kind: Annotated[str, typer.Argument(help=f"Kind of plugin: {', '.join(PLUGIN_KINDS)}.")],
     name: Annotated[str, typer.Argument(help="Name in kebab-case, such as burst-size.")],
     folder: Annotated[Path, typer.Option(help="Parent directory of interp-NAME; the current one by default.")] = Path(),
 ) -> None:
     """Create a plugin: a package with an entry point, one source file, and a conformance test."""
-    typer.echo(f"Created {write(kind, name, folder)}")
-    typer.echo(f"Next: cd {write_name(name)} && pip install -e '.[test]' && interp plugins && pytest")
+    typer.echo(f"Created {write_plugin(kind, name, folder)}")
+    typer.echo(f"Next: cd {distribution_name(name)} && pip install -e '.[test]' && interp plugins && pytest")
 
 
-def write_name(name: str) -> str:
+def distribution_name(name: str) -> str:
     """Return the name of a plugin's distribution."""
     return f"interp-{name}"
 
 
-def write(kind: str, name: str, folder: Path) -> Path:
+def write_plugin(kind: str, name: str, folder: Path) -> Path:
     """Write the package of a plugin and return its folder.
 
     Raises
@@ -48,15 +48,15 @@ def write(kind: str, name: str, folder: Path) -> Path:
     OptionError
         The name is not kebab-case or is taken, or the folder exists.
     """
-    from interp.errors import unknown
+    from interp.errors import unknown_name_error
 
-    if kind not in KINDS:
-        raise unknown("kind of plugin", kind, KINDS)
+    if kind not in PLUGIN_KINDS:
+        raise unknown_name_error("kind of plugin", kind, PLUGIN_KINDS)
     words = name.replace("-", "_")
-    if not NAME.fullmatch(name) or keyword.iskeyword(words):
+    if not KEBAB_CASE.fullmatch(name) or keyword.iskeyword(words):
         raise OptionError(f"Expected a name in kebab-case, such as burst-size; got {name!r}.")
-    check_free(kind, name)
-    target = folder / write_name(name)
+    check_name_is_free(kind, name)
+    target = folder / distribution_name(name)
     if target.exists():
         raise OptionError(f"{target} exists already. Choose another name, or another --folder.")
     package = f"interp_{words}"
@@ -64,29 +64,29 @@ def write(kind: str, name: str, folder: Path) -> Path:
     files |= {f"{package}/__init__.py": kind} | ({f"{package}/cell.py": "cell"} if kind == "adapter" else {})
     for path, template in files.items():
         (target / path).parent.mkdir(parents=True, exist_ok=True)
-        (target / path).write_text(filled(template, kind, name), encoding="utf-8")
+        (target / path).write_text(render_template(template, kind, name), encoding="utf-8")
     return target
 
 
-def filled(template: str, kind: str, name: str) -> str:
+def render_template(template: str, kind: str, name: str) -> str:
     """Return the text of a file of a plugin's package, from its template."""
     words = name.replace("-", "_")
-    fields = {"kind": kind, "name": name, "function": words, "class_": titled(name)}
-    fields |= {"package": f"interp_{words}", "distribution": write_name(name)}
+    fields = {"kind": kind, "name": name, "function": words, "class_": to_camel_case(name)}
+    fields |= {"package": f"interp_{words}", "distribution": distribution_name(name)}
     fields["title"] = name.replace("-", " ").capitalize()
-    return Template((TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")).substitute(fields)
+    return Template((TEMPLATE_DIR / f"{template}.txt").read_text(encoding="utf-8")).substitute(fields)
 
 
-def titled(name: str) -> str:
+def to_camel_case(name: str) -> str:
     """Return a kebab-case name in camel case."""
     return name.title().replace("-", "")
 
 
-def check_free(kind: str, name: str) -> None:
+def check_name_is_free(kind: str, name: str) -> None:
     """Raise `OptionError` if a plugin, a module or the template's own source already uses a name."""
-    from interp.registry import registry
+    from interp.registry import active_registry
 
-    words, host = name.replace("-", "_"), registry()
+    words, host = name.replace("-", "_"), active_registry()
     table = "probe" if kind == "reducer" else kind
     owned = host.table(table).get(name)
     if name in host.plugins or owned is not None:
@@ -94,14 +94,14 @@ def check_free(kind: str, name: str) -> None:
         raise OptionError(f"The name {name!r} is taken by the plugin {owner!r}. Choose another name.")
     if find_spec(f"interp_{words}") is not None:
         raise OptionError(f"A module interp_{words} is already installed. Choose another name than {name!r}.")
-    source = used(filled(kind, kind, "its-own"))
-    names = {"its_own": words, "ItsOwn": titled(name)}  # placeholders
+    source = names_in_source(render_template(kind, kind, "its-own"))
+    names = {"its_own": words, "ItsOwn": to_camel_case(name)}  # placeholders
     bound = {bound_name for placeholder, bound_name in names.items() if placeholder in source}
     if bound & (source | set(dir(builtins))):
         raise OptionError(f"The name {name!r} has another meaning in the source of a {kind}. Choose another name.")
 
 
-def used(source: str) -> set[str]:
+def names_in_source(source: str) -> set[str]:
     """Return all names that a source binds or reads."""
     nodes = list(ast.walk(ast.parse(source)))
     read = {node.id for node in nodes if isinstance(node, ast.Name)}
@@ -123,9 +123,9 @@ def check(
         typer.echo(json.dumps([asdict(result) for result in outcomes], ensure_ascii=False, indent=1))
     else:
         for result in outcomes:
-            state = typer.style(f"{result.state:<8}", fg=COLORS[result.state])
+            state = typer.style(f"{result.state:<8}", fg=STATE_COLORS[result.state])
             typer.echo(f"{state}  {result.check}" + (f"\n          {result.told}" if result.state != "passed" else ""))
-        counts = {state: sum(result.state == state for result in outcomes) for state in COLORS}
+        counts = {state: sum(result.state == state for result in outcomes) for state in STATE_COLORS}
         typer.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count))
     if any(result.state == "failed" for result in outcomes):
         raise typer.Exit(1)
@@ -138,9 +138,9 @@ def plugins(
     from rich.console import Console
     from rich.table import Table
 
-    from interp.registry import KINDS, registry
+    from interp.registry import KINDS, active_registry
 
-    host = registry()
+    host = active_registry()
     if as_json:
         typer.echo(json.dumps([_plugin_record(name) for name in host.plugins], ensure_ascii=False, indent=1))
         return
@@ -155,9 +155,9 @@ def plugins(
 
 def _plugin_record(name: str) -> dict[str, Any]:
     """Return the record of a plugin: version, distribution, hooks, and its objects with their options."""
-    from interp.registry import KINDS, registry
+    from interp.registry import KINDS, active_registry
 
-    host = registry()
+    host = active_registry()
     objects = [
         {"kind": kind, "name": owned.name, "options": _options(owned.value)}
         for kind in KINDS

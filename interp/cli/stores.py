@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from interp.distributed.recovery import examine, repair, unfinished
+from interp.distributed.recovery import check_store, describe_unfinished, repair_store
 
 
 def show(
@@ -18,36 +18,36 @@ def show(
     """Summarise a store: contents, provenance and schema faults. Exit code 1 if it has faults."""
     from interp.storage.store import open as open_store
 
-    summary = described(open_store(file))
+    summary = summarise(open_store(file))
     if as_json:
         typer.echo(json.dumps(summary, ensure_ascii=False, indent=1))
     else:
         schema, version = (summary["from"].get(name) for name in ("schema", "schema_version"))
-        typer.echo(f"{schema}, version {version}: {counted(len(summary['faults']))}")
+        typer.echo(f"{schema}, version {version}: {format_fault_count(len(summary['faults']))}")
         for fault in summary["faults"]:
             typer.echo(typer.style(f"  - {fault}", fg="red"))
         for heading in ("dims", "variables", "labels", "from"):
             typer.echo(f"\n{heading}")
             for name, value in summary[heading].items():
-                typer.echo(f"  {name:<22} {short(value)}")
+                typer.echo(f"  {name:<22} {shorten(value)}")
     if summary["faults"]:
         raise typer.Exit(1)
 
 
-def counted(faults: int) -> str:
+def format_fault_count(faults: int) -> str:
     """Return a number of faults in words."""
     return {0: "no faults", 1: "1 fault"}.get(faults, f"{faults} faults")
 
 
-def described(dataset: Any) -> dict[str, Any]:
+def summarise(dataset: Any) -> dict[str, Any]:
     """Return a summary of a dataset in words: faults, dims, variables, labels and provenance."""
-    from interp.schema import faults
+    from interp.schema import find_faults
 
     def shape_and_dtype(variable: Any) -> str:
         return f"({', '.join(map(str, variable.dims))}) {variable.dtype}"
 
     return {
-        "faults": faults(dataset),
+        "faults": find_faults(dataset),
         "dims": {str(name): size for name, size in dataset.sizes.items()},
         "variables": {str(name): shape_and_dtype(variable) for name, variable in dataset.data_vars.items()},
         "labels": {str(name): shape_and_dtype(variable) for name, variable in dataset.coords.items()},
@@ -55,7 +55,7 @@ def described(dataset: Any) -> dict[str, Any]:
     }
 
 
-def short(value: Any, max_length: int = 160) -> str:
+def shorten(value: Any, max_length: int = 160) -> str:
     """Return a value as one line, truncated to ``max_length`` characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
@@ -70,7 +70,7 @@ def doctor(
 
     Exit code 1 if the store has faults.
     """
-    faults, state = examine(store), unfinished(store)
+    faults, state = check_store(store), describe_unfinished(store)
     if json_:
         typer.echo(json.dumps({"faults": [one._asdict() for one in faults], "state": state}, ensure_ascii=False))
     else:
@@ -79,6 +79,6 @@ def doctor(
             typer.echo(f"{name or store} {fault}. Remedy: {remedy}.")
         typer.echo(f"{store} {state or (f'has {count}' if faults else 'has no faults')}.")
     if mend:
-        for sentence in repair(store):
+        for sentence in repair_store(store):
             typer.echo(sentence, err=json_)
     raise typer.Exit(bool(faults))

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from interp.base import Task
 
 
-PENALTY = "NAME=WEIGHT[,OPTION=VALUE...]; options or unit labels: total-correlation=0.001,module=hidden. Repeatable."
+PENALTY_HELP = (
+    "NAME=WEIGHT[,OPTION=VALUE...]; options or unit labels: total-correlation=0.001,module=hidden. Repeatable."
+)
 
 
 def train(
@@ -32,7 +34,7 @@ def train(
         int | None,
         typer.Option(help="Number of batches, instead of --minutes; with the same seed it reproduces the weights."),
     ] = None,
-    penalty: Annotated[list[str] | None, typer.Option(help=PENALTY)] = None,
+    penalty: Annotated[list[str] | None, typer.Option(help=PENALTY_HELP)] = None,
     start: Annotated[Path | None, typer.Option(help="File with the initial weights; random by default.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Initial learning rate; decays linearly to 0.")] = 2e-3,
     seed: Annotated[int, typer.Option(help="Random seed for weight initialisation, spellings and batch order.")] = 0,
@@ -53,11 +55,11 @@ def train(
 
     import interp
     from interp.api.loading import load_weights, save_weights
-    from interp.api.train import time_budget
-    from interp.cli.options import penalties_from
+    from interp.api.train import batches_in_time
+    from interp.cli.options import parse_penalties
     from interp.training.loop import checkpoint_budget
 
-    penalties = penalties_from(penalty or [])
+    penalties = parse_penalties(penalty or [])
     torch.set_num_threads(threads)
     task = _load_task_from_words(words)
     with torch.random.fork_rng():
@@ -69,7 +71,7 @@ def train(
     number = (
         budget
         or checkpoint_budget(checkpoint)
-        or time_budget(network, task, seconds=60 * minutes, penalties=penalties, precision=precision)
+        or batches_in_time(network, task, seconds=60 * minutes, penalties=penalties, precision=precision)
     )
     typer.echo(f"Training {model} for {number} batches (reproduce with --budget {number} --seed {seed}).")
     options: dict[str, Any] = {"penalties": penalties, "precision": precision, "learning_rate": learning_rate}
@@ -82,12 +84,12 @@ def _load_task_from_words(words: list[str]) -> Task:
     """Load the task named among the words, with its options."""
     from interp.api.loading import load_task
     from interp.cli.options import split_flags
-    from interp.registry import registry
+    from interp.registry import active_registry
 
     names, _ = split_flags(words, {})
     if len(names) != 1:
         raise OptionError(f"Expected one task and its options, such as transliteration --language ru; got {words}.")
-    _, options = split_flags(words, signature(registry().get("task", names[0])).parameters)
+    _, options = split_flags(words, signature(active_registry().get("task", names[0])).parameters)
     return load_task(names[0], **options)
 
 

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from interp.activations.stream import CapturedStream
     from interp.base import Reducer
-    from interp.distributed.executors import Engine
+    from interp.distributed.executors import Executor
 
 
 @dataclass(frozen=True)
-class Scale:
+class Backend:
     """Execution options of a call: ``client=``, ``states=`` and ``progress=``.
 
     Attributes
@@ -41,15 +41,15 @@ class Scale:
         """True if the source must be split into shards."""
         return self.client is not None or self.states is not None
 
-    def part(self, number: int) -> Scale:
+    def part(self, number: int) -> Backend:
         """Return the backend for one of several sources, with its own state directory."""
-        return Scale(self.client, self.states / f"{number}" if self.states else None, self.progress)
+        return Backend(self.client, self.states / f"{number}" if self.states else None, self.progress)
 
-    def engine(self) -> Engine:
+    def engine(self) -> Executor:
         """Return an executor: the workers of the client, or this process."""
-        from interp.distributed.executors import Here, OnCluster
+        from interp.distributed.executors import DaskExecutor, LocalExecutor
 
-        return Here() if self.client is None else OnCluster(self.client)
+        return LocalExecutor() if self.client is None else DaskExecutor(self.client)
 
     def reduce(self, reducer: Reducer, source: Any) -> xr.Dataset:
         """Return the result of a reducer over a source."""
@@ -60,10 +60,10 @@ class Scale:
 
     def capture(self, source: CapturedStream, store: Path) -> xr.Dataset:
         """Capture into a store and open it."""
-        from interp.distributed.capture import Spread
+        from interp.distributed.capture import DistributedCapture
 
         with closing(self.engine()) as engine:
-            return Spread(source, store, engine).run(self.show)
+            return DistributedCapture(source, store, engine).run(self.show)
 
     def show(self, done: Iterator[int]) -> None:
         """Exhaust an iterator of the numbers of newly finished shards, with a progress bar on a terminal."""

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.activations.resumable import begin
-from interp.activations.sharding import mark
-from interp.distributed.capture_parts import Part, capture_part, drop_part, write_block
-from interp.distributed.executors import Engine
+from interp.activations.resumable import new_manifest
+from interp.activations.sharding import hash_batches
+from interp.distributed.capture_parts import CapturedShard, capture_shard, delete_shard_files, write_block
+from interp.distributed.executors import Executor
 from interp.errors import CaptureError, OptionError
-from interp.storage.checksums import SUMS_SO_FAR
-from interp.storage.encoding import SHARD, encoded
-from interp.storage.manifest import Manifest, other, read
-from interp.storage.store import PARTS, SHARDS, labels_so_far
+from interp.storage.checksums import BLOCK_CHECKSUMS
+from interp.storage.encoding import SHARD_SIZES, encode
+from interp.storage.manifest import Manifest, batches_differ_error, read_manifest
+from interp.storage.store import PARTS, SHARDS, read_block_labels
 from interp.storage.store import open as open_store
-from interp.storage.writer import Growing, tidy
+from interp.storage.writer import AppendableStore, finalize_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from interp.activations.stream import CapturedStream
 
 
-Show = Callable[[Iterator[int]], None]
-BLOCK = SHARD["token"]  # rows per block; blocks share no file
+ProgressCallback = Callable[[Iterator[int]], None]
+BLOCK_ROWS = SHARD_SIZES["token"]  # rows per block; blocks share no file
 
 
-class Spread:
+class DistributedCapture:
     """Capture of a stream into a store with the workers of an executor.
 
     Parameters
@@ -46,17 +46,17 @@ class Spread:
         Executor of the calls.
     """
 
-    def __init__(self, stream: CapturedStream, path: Path, engine: Engine) -> None:
+    def __init__(self, stream: CapturedStream, path: Path, engine: Executor) -> None:
         self.stream, self.path, self.engine = stream, path, engine
         self.session = stream.session()
-        self.parts: dict[int, Part] = {}
+        self.parts: dict[int, CapturedShard] = {}
         self.ends = [0]  # cumulative rows of the captured shards, up to the first gap
         self.rows = 0  # contiguous rows of the store that are written
         self.given = 0  # rows whose blocks were submitted
         self.written: set[int] = set()  # first rows of the written blocks
         self.running: list[Any] = []
 
-    def run(self, show: Show) -> xr.Dataset:
+    def run(self, show: ProgressCallback) -> xr.Dataset:
         """Capture the missing shards and open the store.
 
         Raises
@@ -68,36 +68,36 @@ class Spread:
         """
         manifest = self._manifest()
         if manifest.complete:
-            tidy(self.path)
+            finalize_store(self.path)
         else:
             self.session.first_plan()
             self._capture_missing(manifest, show)
         return open_store(self.path)
 
-    def _capture_missing(self, manifest: Manifest, show: Show) -> None:
-        store = Growing(self.path)
+    def _capture_missing(self, manifest: Manifest, show: ProgressCallback) -> None:
+        store = AppendableStore(self.path)
         with store.opened():
             if not store.begun:
-                store.begin(self._empty_head(BLOCK), manifest, PARTS)
+                store.begin(self._empty_head(BLOCK_ROWS), manifest, PARTS)
             try:
                 show(self._run_shards(manifest))
                 self._finish(store, manifest)
             except BaseException:
-                begun = any((self.path / PARTS).glob("*.json")) or (self.path / SUMS_SO_FAR).is_dir()
+                begun = any((self.path / PARTS).glob("*.json")) or (self.path / BLOCK_CHECKSUMS).is_dir()
                 if self.path.exists() and not begun:
                     shutil.rmtree(self.path)
                 raise
 
     def _manifest(self) -> Manifest:
         """Return the manifest of the store, checked against this call, or a new one."""
-        manifest, stored = begin(self.session), read(self.path)
+        manifest, stored = new_manifest(self.session), read_manifest(self.path)
         if "fingerprint of batches=" not in manifest.call:
-            manifest = replace(manifest, marks=(mark(self.stream.batches),))
+            manifest = replace(manifest, marks=(hash_batches(self.stream.batches),))
         if stored is None:
-            return replace(manifest, block=BLOCK)
+            return replace(manifest, block=BLOCK_ROWS)
         stored.check(manifest, self.path)
         if manifest.marks and [tuple(one) for one in stored.marks] != list(manifest.marks):
-            raise other(self.path, "their content or their number differs")
+            raise batches_differ_error(self.path, "their content or their number differs")
         if not stored.complete and not (self.path / PARTS).is_dir():
             raise OptionError(
                 f"{self.path} was started without client=. Resume it without client=, or choose another store=."
@@ -108,14 +108,14 @@ class Spread:
         """Yield 1 per captured shard and 0 per written block."""
         source, room = self.engine.ship(self.stream), self.engine.room()
         for number, shard in enumerate(self.stream.shards()):
-            part = Part.read(self.path, number)
+            part = CapturedShard.read(self.path, number)
             if part is not None:
                 self._accept(part)
                 yield 1
                 continue
             while len(self.running) >= room:
                 yield self._wait(manifest)
-            self.running.append(self.engine.submit(capture_part, source, shard, self.path, number))
+            self.running.append(self.engine.submit(capture_shard, source, shard, self.path, number))
         while self.running:
             yield self._wait(manifest)
         if self.given < self.ends[-1]:
@@ -127,14 +127,14 @@ class Spread:
         call = self.engine.first(self.running)
         self.running = [other_call for other_call in self.running if other_call is not call]
         result = self.engine.value(call)
-        if isinstance(result, Part):
+        if isinstance(result, CapturedShard):
             self._accept(result)
             return 1
         self.written.add(result)
         self._checkpoint(manifest)
         return 0
 
-    def _accept(self, part: Part) -> None:
+    def _accept(self, part: CapturedShard) -> None:
         """Accept a captured shard, and submit the blocks whose rows are complete."""
         for name, text in part.text.items():
             if self.session.text.setdefault(name, text) is not text:
@@ -144,19 +144,19 @@ class Spread:
         self.parts[part.number] = part
         while len(self.ends) - 1 in self.parts:
             self.ends.append(self.ends[-1] + self.parts[len(self.ends) - 1].rows)
-        while self.given + BLOCK <= self.ends[-1]:
-            self._submit_block(self.given + BLOCK)
+        while self.given + BLOCK_ROWS <= self.ends[-1]:
+            self._submit_block(self.given + BLOCK_ROWS)
 
     def _submit_block(self, stop: int) -> None:
         """Submit the next block, which ends before row ``stop``, unless it is in the store."""
         start, self.given = self.given, stop
-        if (self.path / SUMS_SO_FAR / f"{start}.json").is_file():
+        if (self.path / BLOCK_CHECKSUMS / f"{start}.json").is_file():
             self.written.add(start)
             return
-        Growing(self.path).resize(stop)
+        AppendableStore(self.path).resize(stop)
         self.running.append(self.engine.submit(write_block, self.path, start, self._pieces(start, stop)))
 
-    def _pieces(self, start: int, stop: int) -> list[tuple[Part, int, int]]:
+    def _pieces(self, start: int, stop: int) -> list[tuple[CapturedShard, int, int]]:
         """Return the shards, and their rows, that make up the rows ``start`` to ``stop`` (exclusive) of the store."""
         pieces = []
         for number in range(bisect_right(self.ends, start) - 1, len(self.ends) - 1):
@@ -171,18 +171,18 @@ class Spread:
         """Write the number of contiguous rows to the manifest, and remove the files of shards that are fully copied."""
         rows = self.rows
         while self.rows in self.written:
-            self.rows = min(self.rows + BLOCK, self.ends[-1])
+            self.rows = min(self.rows + BLOCK_ROWS, self.ends[-1])
         if self.rows > rows:
-            replace(manifest, rows=self.rows).write(self.path, encoded(self._empty_head(0)).attrs)
+            replace(manifest, rows=self.rows).write(self.path, encode(self._empty_head(0)).attrs)
             for number in range(bisect_right(self.ends, self.rows) - 1):
-                drop_part(self.path, number)
+                delete_shard_files(self.path, number)
 
     def _empty_head(self, rows: int) -> xr.Dataset:
         """Return a dataset with the coords of the store and ``rows`` empty rows."""
         zeros = np.zeros(rows, np.int32)
         return self.session.head({"sample": zeros, "step": np.arange(rows, dtype=np.int32), "source": zeros})
 
-    def _finish(self, store: Growing, manifest: Manifest) -> None:
+    def _finish(self, store: AppendableStore, manifest: Manifest) -> None:
         """Complete the store."""
         rows, session = self.ends[-1], self.session
         if not rows:
@@ -191,7 +191,7 @@ class Spread:
             raise CaptureError(session.nothing())
         session.check.worst = max(part.worst for part in self.parts.values())
         session.check.rows = sum(part.checked for part in self.parts.values())
-        last = labels_so_far(self.path, [(rows - 1) // BLOCK * BLOCK])
+        last = read_block_labels(self.path, [(rows - 1) // BLOCK_ROWS * BLOCK_ROWS])
         parts = [asdict(self.parts[number]) for number in range(len(self.parts))]
         (self.path / SHARDS).write_text(json.dumps(parts, ensure_ascii=False), encoding="utf-8")
         store.finish(session.head(last), replace(manifest, rows=rows, complete=True))

@@ -14,13 +14,13 @@ import numpy as np
 import xarray as xr
 
 from interp.distributed import state_files
-from interp.distributed.executors import Shipped, arrived
+from interp.distributed.executors import Broadcast, receive
 from interp.errors import SchemaError
 from interp.labels import join_labels
-from interp.storage.checksums import MATRIX, seal_block
-from interp.storage.encoding import encoded
-from interp.storage.store import LABELS_SO_FAR, PARTS, write
-from interp.storage.writer import UNITS
+from interp.storage.checksums import MATRIX, write_block_checksums
+from interp.storage.encoding import encode
+from interp.storage.store import BLOCK_LABELS, PARTS, write_encoded
+from interp.storage.writer import COLUMNS_PER_WRITE
 
 if TYPE_CHECKING:
     from interp.activations.sharding import Shard
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class CapturedShard:
     """Metadata of a captured shard.
 
     Attributes
@@ -62,9 +62,9 @@ class Part:
     sums: Sequence[tuple[int, int]] = ()
 
     @classmethod
-    def read(cls, store: Path, number: int) -> Part | None:
+    def read(cls, store: Path, number: int) -> CapturedShard | None:
         """Return the metadata of a shard, or None if it has not been captured."""
-        path = told(store, number)
+        path = metadata_path(store, number)
         return cls(**json.loads(path.read_bytes())) if path.is_file() else None
 
     def values(self, store: Path, start: int, stop: int) -> np.ndarray:
@@ -78,16 +78,16 @@ class Part:
         try:
             return self._verified_rows(store, start, stop)
         except (OSError, ValueError) as error:
-            forget(store, self.number)
+            invalidate(store, self.number)
             raise SchemaError(
-                f"{matrix(store, self.number)} is corrupt ({error}) and was discarded. Run the same call again to "
+                f"{matrix_path(store, self.number)} is corrupt ({error}) and was discarded. Run the same call again to "
                 "recompute it."
             ) from error
 
     def _verified_rows(self, store: Path, start: int, stop: int) -> np.ndarray:
         if not self.rows:
             return np.zeros((0, self.width), self.dtype)
-        values = np.memmap(matrix(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
+        values = np.memmap(matrix_path(store, self.number), self.dtype, "r", shape=(self.rows, self.width))
         first = 0
         for rows, total in self.sums:
             if first < stop and first + rows > start and crc32(values[first : first + rows].data) != total:
@@ -104,28 +104,28 @@ class Part:
         return ""
 
 
-def told(store: Path, number: int) -> Path:
+def metadata_path(store: Path, number: int) -> Path:
     """Return the path of the metadata of a shard."""
     return store / PARTS / f"{number}.json"
 
 
-def matrix(store: Path, number: int) -> Path:
+def matrix_path(store: Path, number: int) -> Path:
     """Return the path of the matrix of a shard."""
     return store / PARTS / f"{number}.matrix"
 
 
-def labels(store: Path, number: int) -> Path:
+def labels_path(store: Path, number: int) -> Path:
     """Return the path of the labels of a shard."""
     return store / PARTS / f"{number}.npz"
 
 
-def capture_part(source: CapturedStream | Shipped, shard: Shard, store: Path, number: int) -> Part:
+def capture_shard(source: CapturedStream | Broadcast, shard: Shard, store: Path, number: int) -> CapturedShard:
     """Capture a shard into its own files, piece by piece; a shard that is already captured is not run again."""
-    part = Part.read(store, number)
+    part = CapturedShard.read(store, number)
     if part is not None:
         return part
-    session, label_pieces, sums = arrived(source).of(shard).session(), [], list[tuple[int, int]]()
-    temporary = matrix(store, number).with_suffix(f".{os.getpid()}.partial")
+    session, label_pieces, sums = receive(source).of(shard).session(), [], list[tuple[int, int]]()
+    temporary = matrix_path(store, number).with_suffix(f".{os.getpid()}.partial")
     with temporary.open("wb") as stream:
         for piece_labels in session.run():
             piece, session.matrix = session.matrix, None
@@ -136,16 +136,16 @@ def capture_part(source: CapturedStream | Shipped, shard: Shard, store: Path, nu
                 sums.append((len(values), crc32(values.data)))
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.replace(matrix(store, number))
-    state_files.write(join_labels(label_pieces).items(), labels(store, number))
+    temporary.replace(matrix_path(store, number))
+    state_files.write_state(join_labels(label_pieces).items(), labels_path(store, number))
     width, check = session.plan.width if session.plan else 0, session.check
     rows, dtype = sum(size for size, _ in sums), session.options.dtype
-    captured = Part(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)
-    state_files.put(told(store, number), json.dumps(asdict(captured)).encode())
+    captured = CapturedShard(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)
+    state_files.write_atomically(metadata_path(store, number), json.dumps(asdict(captured)).encode())
     return captured
 
 
-def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]) -> int:
+def write_block(store: Path, start: int, pieces: Sequence[tuple[CapturedShard, int, int]]) -> int:
     """Write rows of captured shards to a block of the store, with labels and checksums.
 
     Parameters
@@ -166,47 +166,50 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[Part, int, int]]
     values = [part.values(store, first, stop) for part, first, stop in pieces]
     rows = sum(map(len, values))
     array = zarr.open_array(store / MATRIX, mode="r+")
-    for first in range(0, array.shape[1], UNITS):
-        array[start : start + rows, first : first + UNITS] = np.concatenate(
-            [piece[:, first : first + UNITS] for piece in values]
+    for first in range(0, array.shape[1], COLUMNS_PER_WRITE):
+        array[start : start + rows, first : first + COLUMNS_PER_WRITE] = np.concatenate(
+            [piece[:, first : first + COLUMNS_PER_WRITE] for piece in values]
         )
-    put_labels(store, start, labels_of(store, pieces))
-    seal_block(store, start, start // array.shards[0])  # type: ignore[index]
+    write_block_labels(store, start, read_labels(store, pieces))
+    write_block_checksums(store, start, start // array.shards[0])  # type: ignore[index]
     return start
 
 
-def damaged(store: Path) -> dict[str, int]:
+def damaged_shards(store: Path) -> dict[str, int]:
     """Return the corrupt matrices among the shards that are not in the store yet: file names and shard numbers."""
     shards = {}
     for path in sorted((store / PARTS).glob("*.matrix")):
-        part = Part.read(store, int(path.stem))
+        part = CapturedShard.read(store, int(path.stem))
         if part is not None and part.fault(store):
             shards[path.relative_to(store).as_posix()] = part.number
     return shards
 
 
-def forget(store: Path, number: int) -> None:
+def invalidate(store: Path, number: int) -> None:
     """Mark a shard as not captured by deleting its metadata."""
-    told(store, number).unlink(missing_ok=True)
+    metadata_path(store, number).unlink(missing_ok=True)
 
 
-def drop_part(store: Path, number: int) -> None:
+def delete_shard_files(store: Path, number: int) -> None:
     """Remove the matrix and label files of a shard whose rows are in the store."""
-    matrix(store, number).unlink(missing_ok=True)
-    labels(store, number).unlink(missing_ok=True)
+    matrix_path(store, number).unlink(missing_ok=True)
+    labels_path(store, number).unlink(missing_ok=True)
 
 
-def labels_of(store: Path, pieces: Sequence[tuple[Part, int, int]]) -> dict[str, np.ndarray]:
+def read_labels(store: Path, pieces: Sequence[tuple[CapturedShard, int, int]]) -> dict[str, np.ndarray]:
     """Return the labels of rows of captured shards."""
     return join_labels(
         [
-            {name: values[first:stop] for name, values in state_files.read(labels(store, part.number)).items()}
+            {
+                name: values[first:stop]
+                for name, values in state_files.read_state(labels_path(store, part.number)).items()
+            }
             for part, first, stop in pieces
         ]
     )
 
 
-def put_labels(store: Path, start: int, label_values: Mapping[str, np.ndarray]) -> None:
+def write_block_labels(store: Path, start: int, label_values: Mapping[str, np.ndarray]) -> None:
     """Write the labels of the block that starts at a row."""
     coords: dict[str, Any] = {name: ("token", values) for name, values in label_values.items()}
-    write(encoded(xr.Dataset(coords=coords)), store, mode="w", group=f"{LABELS_SO_FAR}/{start}")
+    write_encoded(encode(xr.Dataset(coords=coords)), store, mode="w", group=f"{BLOCK_LABELS}/{start}")

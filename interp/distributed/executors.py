@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
-AHEAD = 2  # calls submitted at once per worker thread
-OUT_OF_BAND = 5  # first pickle protocol that sends large buffers without a copy
-PATIENCE = 60.0  # seconds to wait for the first worker
+CALLS_PER_THREAD = 2  # calls submitted at once per worker thread
+BUFFER_PROTOCOL = 5  # first pickle protocol that sends large buffers without a copy
+WORKER_TIMEOUT = 60.0  # seconds to wait for the first worker
 
 
-class Shipped:
+class Broadcast:
     """A pickled value, unpickled once per worker thread, because threads can't share a running model.
 
     Parameters
@@ -42,7 +42,7 @@ class Shipped:
         import cloudpickle
 
         arrays: list[PickleBuffer] = []
-        data = cloudpickle.dumps(value, protocol=OUT_OF_BAND, buffer_callback=arrays.append if read_only else None)
+        data = cloudpickle.dumps(value, protocol=BUFFER_PROTOCOL, buffer_callback=arrays.append if read_only else None)
         return cls(data, arrays)
 
     def digest(self) -> str:
@@ -63,24 +63,24 @@ class Shipped:
         return len(self.data) + sum(PickleBuffer(array).raw().nbytes for array in self.arrays)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return Shipped, (self.data, [sent(array, protocol) for array in self.arrays])
+        return Broadcast, (self.data, [pickle_buffer(array, protocol) for array in self.arrays])
 
 
-def sent(data: Any, protocol: SupportsIndex) -> Any:
+def pickle_buffer(data: Any, protocol: SupportsIndex) -> Any:
     """Return a buffer as pickle can send it: without a copy from protocol 5 on, as bytes before."""
-    return PickleBuffer(data) if int(protocol) >= OUT_OF_BAND else bytes(data)
+    return PickleBuffer(data) if int(protocol) >= BUFFER_PROTOCOL else bytes(data)
 
 
 def _identity(value: Any) -> Any:
     return value
 
 
-def arrived(value: Any) -> Any:
+def receive(value: Any) -> Any:
     """Return the value of a call's argument, unpickled if it was shipped."""
-    return value.value() if isinstance(value, Shipped) else value
+    return value.value() if isinstance(value, Broadcast) else value
 
 
-class Engine(Protocol):
+class Executor(Protocol):
     """Interface of an executor, which runs functions."""
 
     def ship(self, value: Any, *, read_only: bool = False) -> Any:
@@ -89,7 +89,7 @@ class Engine(Protocol):
         Parameters
         ----------
         value : object
-            Argument of calls, which read it with `arrived`.
+            Argument of calls, which read it with `receive`.
         read_only : bool
             Calls don't write its arrays, so that the threads of a worker can share them.
         """
@@ -113,7 +113,7 @@ class Engine(Protocol):
         """Return the number of calls to keep submitted at once."""
 
 
-class Here:
+class LocalExecutor:
     """Executor that runs each call immediately, in this process."""
 
     def ship(self, value: Any, *, read_only: bool = False) -> Any:  # noqa: ARG002 (nothing is copied)
@@ -140,7 +140,7 @@ class Here:
         return 1
 
 
-class OnCluster:
+class DaskExecutor:
     """Executor on the workers of a Dask client; results that were lost with a worker are computed again.
 
     Parameters
@@ -156,7 +156,7 @@ class OnCluster:
     def __init__(self, client: Client) -> None:
         self.client, self.held = client, WeakSet[Any]()
         try:
-            client.wait_for_workers(1, timeout=PATIENCE)
+            client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
         except TimeoutError as error:
             raise ClusterError(
                 f"The scheduler at {self.address} has no workers. Start some, for example: "
@@ -171,7 +171,7 @@ class OnCluster:
 
     def ship(self, value: Any, *, read_only: bool = False) -> Any:
         """Send a pickled value to the scheduler, where it survives the death of any worker."""
-        shipped = Shipped.of(value, read_only=read_only)
+        shipped = Broadcast.of(value, read_only=read_only)
         return self._track(self.client.submit(_identity, shipped, key=f"shipped-{shipped.digest()}"))
 
     def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
@@ -209,9 +209,9 @@ class OnCluster:
             future.release()
 
     def room(self) -> int:
-        """Return `AHEAD` calls per worker thread."""
+        """Return `CALLS_PER_THREAD` calls per worker thread."""
         threads: dict[str, int] = self.client.nthreads()
-        return AHEAD * max(1, sum(threads.values()))
+        return CALLS_PER_THREAD * max(1, sum(threads.values()))
 
     @contextmanager
     def _cluster_errors(self) -> Iterator[None]:

@@ -14,23 +14,25 @@ import numpy as np
 
 from interp.base import Reducer
 from interp.distributed import state_files
-from interp.distributed.executors import Engine, Shipped, arrived
-from interp.distributed.pass_state import FORMAT, Work
-from interp.distributed.state_files import Aside, Range, Record
-from interp.measurement.reduce import Step, Tally, planned
-from interp.measurement.sharding import Sharded, sharded
-from interp.storage.filesystem import writing
-from interp.storage.fingerprint import described
+from interp.distributed.executors import Broadcast, Executor, receive
+from interp.distributed.pass_state import FORMAT_VERSION, PassState
+from interp.distributed.state_files import ShardRange, SpilledState, StateArrays
+from interp.measurement.reduce import ReducerStep, TokenCounter, plan_passes
+from interp.measurement.sharding import Sharded, as_sharded
+from interp.storage.filesystem import storage_errors
+from interp.storage.fingerprint import canonical_text
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-Held = Mapping[str, np.ndarray] | Path | Aside
-Show = Callable[[Iterator[int]], None]
+StateHandle = Mapping[str, np.ndarray] | Path | SpilledState
+ProgressCallback = Callable[[Iterator[int]], None]
 
 
-def reduce_in_shards(reducer: Reducer, source: Any, engine: Engine, folder: Path | None, show: Show) -> xr.Dataset:
+def reduce_in_shards(
+    reducer: Reducer, source: Any, engine: Executor, folder: Path | None, show: ProgressCallback
+) -> xr.Dataset:
     """Return the result of a reducer over a source, as `interp.reducers.reduce` does.
 
     Parameters
@@ -43,42 +45,49 @@ def reduce_in_shards(reducer: Reducer, source: Any, engine: Engine, folder: Path
     show : callable
         Exhausts an iterator that yields the number of newly finished shards, and reports progress.
     """
-    parts, levels = sharded(source), planned(reducer, source)
+    parts, levels = as_sharded(source), plan_passes(reducer, source)
     if folder is None:
         return _run_passes(levels, parts, engine, None, show)
-    with writing(folder), state_files.begun(folder, identity(reducer, parts)):
+    with storage_errors(folder), state_files.open_directory(folder, call_identity(reducer, parts)):
         return _run_passes(levels, parts, engine, folder, show)
 
 
-def _run_passes(levels: Sequence[Mapping[str, Step]], parts: Sharded, engine: Engine, folder: Path | None, show: Show
+def _run_passes(levels: Sequence[Mapping[str, ReducerStep]], parts: Sharded, engine: Executor, folder: Path | None, show: ProgressCallback
                ) -> xr.Dataset:  # fmt: skip
     """Run several passes, each of which uses the results of the earlier ones; return the result of the last."""
-    shipped, tally = engine.ship(parts), Tally()
+    shipped, tally = engine.ship(parts), TokenCounter()
     results: dict[str, xr.Dataset] = {}
     for level, steps in enumerate(levels):
-        work = Work(steps, results)
+        work = PassState(steps, results)
         total = _merge_all_shards(work, parts, shipped, engine, folder and folder / f"{level}", show)
-        with opened(total) as record:
+        with open_state(total) as record:
             level_results, tally = work.finish(record)
         results |= level_results
     return results[next(iter(levels[-1]))].assign_attrs(tally.attrs())
 
 
-def identity(reducer: Reducer, parts: Sharded) -> dict[str, str]:
+def call_identity(reducer: Reducer, parts: Sharded) -> dict[str, str]:
     """Return the properties by which two calls are recognised as the same."""
-    options = json.dumps(reducer.options(), sort_keys=True, ensure_ascii=False, default=described)
-    return {"probe": f"{reducer.name} {reducer.version}", "options": options, "format": FORMAT, **parts.identity()}
+    options = json.dumps(reducer.options(), sort_keys=True, ensure_ascii=False, default=canonical_text)
+    return {
+        "probe": f"{reducer.name} {reducer.version}",
+        "options": options,
+        "format": FORMAT_VERSION,
+        **parts.identity(),
+    }
 
 
-def _merge_all_shards(work: Work, parts: Sharded, source: Any, engine: Engine, folder: Path | None, show: Show) -> Held:
+def _merge_all_shards(
+    work: PassState, parts: Sharded, source: Any, engine: Executor, folder: Path | None, show: ProgressCallback
+) -> StateHandle:
     """Return the merged state of all shards."""
-    shipped_work, finished = engine.ship(work, read_only=True), dict[Range, Any]()
+    shipped_work, finished = engine.ship(work, read_only=True), dict[ShardRange, Any]()
     if folder is not None:
         folder.mkdir(exist_ok=True)
-        finished = dict(state_files.recorded(folder))
+        finished = dict(state_files.find_states(folder))
 
-    def state_path(shards: Range) -> Path | None:
-        return state_files.place(folder, *shards) if folder is not None else None
+    def state_path(shards: ShardRange) -> Path | None:
+        return state_files.state_path(folder, *shards) if folder is not None else None
 
     def calls() -> Iterator[tuple[int, Callable[[], Any]]]:
         covered = {number for start, stop in finished for number in range(start, stop)}
@@ -91,7 +100,9 @@ def _merge_all_shards(work: Work, parts: Sharded, source: Any, engine: Engine, f
                     ),
                 )
 
-    tree = Tree(engine, lambda a, b, shards: engine.submit(_merge, shipped_work, a, b, state_path(shards), soon=True))
+    tree = TreeReducer(
+        engine, lambda a, b, shards: engine.submit(_merge, shipped_work, a, b, state_path(shards), soon=True)
+    )
     show(tree.run(calls(), finished))
     total = tree.total()
     if total is None:
@@ -99,34 +110,36 @@ def _merge_all_shards(work: Work, parts: Sharded, source: Any, engine: Engine, f
     if isinstance(total, Path):
         return total
     content = engine.value(engine.submit(_content_or_names, total))
-    return Fetched(engine, total, content) if isinstance(content, list) else content
+    return RemoteState(engine, total, content) if isinstance(content, list) else content
 
 
-def _reduce_shard(work: Work | Shipped, source: Sharded | Shipped, shard: Any, path: Path | None) -> Held:
+def _reduce_shard(
+    work: PassState | Broadcast, source: Sharded | Broadcast, shard: Any, path: Path | None
+) -> StateHandle:
     """Compute the state of a shard; runs on a worker."""
     import dask
 
     with dask.config.set(scheduler="synchronous"):
-        return kept(arrived(work).count(arrived(source).of(shard)), path)
+        return store_state(receive(work).count(receive(source).of(shard)), path)
 
 
-def _content_or_names(state: Held) -> Held | list[str]:
+def _content_or_names(state: StateHandle) -> StateHandle | list[str]:
     """Return a state, or only the names of its arrays if it is on this worker's disk."""
-    if isinstance(state, Aside):
+    if isinstance(state, SpilledState):
         with state.opened() as record:
             return list(record)
     return state
 
 
-def _fetch_array(state: Aside, name: str) -> np.ndarray:
+def _fetch_array(state: SpilledState, name: str) -> np.ndarray:
     with state.opened() as record:
         return record[name]
 
 
-class Fetched(Mapping[str, np.ndarray]):
+class RemoteState(Mapping[str, np.ndarray]):
     """A state on a worker's disk. Arrays are fetched one by one, on access."""
 
-    def __init__(self, engine: Engine, handle: Any, names: list[str]) -> None:
+    def __init__(self, engine: Executor, handle: Any, names: list[str]) -> None:
         self.engine, self.held, self.names = engine, handle, names
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -142,42 +155,44 @@ class Fetched(Mapping[str, np.ndarray]):
         return len(self.names)
 
 
-def _merge(work: Work | Shipped, a: Held, b: Held, path: Path | None) -> Held:
+def _merge(work: PassState | Broadcast, a: StateHandle, b: StateHandle, path: Path | None) -> StateHandle:
     """Merge two states; their files are deleted once the merged one is written."""
     if path is not None and path.exists():  # written by a worker that died before it could return
         return path
-    with opened(a) as first, opened(b) as second:
-        merged = kept(arrived(work).merge(first, second), path, large=isinstance(a, Aside) or isinstance(b, Aside))
+    with open_state(a) as first, open_state(b) as second:
+        merged = store_state(
+            receive(work).merge(first, second), path, large=isinstance(a, SpilledState) or isinstance(b, SpilledState)
+        )
     for old in (a, b):
         if isinstance(old, Path):
             old.unlink(missing_ok=True)
     return merged
 
 
-def kept(record: Iterable[tuple[str, np.ndarray]], path: Path | None, *, large: bool = False) -> Held:
+def store_state(record: Iterable[tuple[str, np.ndarray]], path: Path | None, *, large: bool = False) -> StateHandle:
     """Store a state given array by array: at a path, on the local disk if large, else in memory; return its handle."""
     if path is not None:
-        state_files.write(record, path)
+        state_files.write_state(record, path)
         return path
     if large:
-        return Aside.of(record)
+        return SpilledState.of(record)
     state = dict(record)
-    return Aside.of(state.items()) if state_files.is_large(state) else state
+    return SpilledState.of(state.items()) if state_files.is_large(state) else state
 
 
-def opened(state: Held) -> AbstractContextManager[Record]:
+def open_state(state: StateHandle) -> AbstractContextManager[StateArrays]:
     """Open a state. Arrays in files are read on access; arrays in memory are copied, since reducers may modify them."""
-    if isinstance(state, Aside):
+    if isinstance(state, SpilledState):
         return state.opened()
     if isinstance(state, Path):
-        return state_files.opened(state)
-    if isinstance(state, Fetched):
+        return state_files.open_state_file(state)
+    if isinstance(state, RemoteState):
         return nullcontext(state)
     return nullcontext({name: value.copy() for name, value in state.items()})
 
 
 @dataclass
-class Tree:
+class TreeReducer:
     """Merges neighbouring ranges of equal size, and at the end the remaining ones from first to last.
 
     Parameters
@@ -187,13 +202,13 @@ class Tree:
         ``merge(a, b, (start, stop))`` starts a call that merges two states, and returns its handle.
     """
 
-    engine: Engine
-    merge: Callable[[Any, Any, Range], Any]
+    engine: Executor
+    merge: Callable[[Any, Any, ShardRange], Any]
     ready: dict[int, tuple[int, Any]] = field(default_factory=dict)  # first shard -> (stop, handle)
-    running: dict[int, tuple[Range, Any]] = field(default_factory=dict)
+    running: dict[int, tuple[ShardRange, Any]] = field(default_factory=dict)
     begun: int = 0
 
-    def run(self, calls: Iterator[tuple[int, Callable[[], Any]]], finished: Mapping[Range, Any]) -> Iterator[int]:
+    def run(self, calls: Iterator[tuple[int, Callable[[], Any]]], finished: Mapping[ShardRange, Any]) -> Iterator[int]:
         """Start the calls of all shards, and merge their states and the ``finished`` ones.
 
         Parameters
@@ -224,7 +239,7 @@ class Tree:
         """Return the handle of the merged state of all shards, or None if there are no shards."""
         return next(iter(self.ready.values()))[1] if self.ready else None
 
-    def _track(self, shards: Range, handle: Any) -> None:
+    def _track(self, shards: ShardRange, handle: Any) -> None:
         self.begun += 1
         self.running[self.begun] = shards, handle
 

@@ -17,18 +17,18 @@ from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
-from interp.distributed.executors import sent
+from interp.distributed.executors import pickle_buffer
 from interp.errors import OptionError
-from interp.storage.filesystem import lock, writing
+from interp.storage.filesystem import exclusive_lock, storage_errors
 
-NAME = re.compile(r"(\d+)-(\d+)\.npz")
-CALL = "call.json"
-Record = Mapping[str, np.ndarray]
-Range = tuple[int, int]
+STATE_NAME = re.compile(r"(\d+)-(\d+)\.npz")
+CALL_FILE = "call.json"
+StateArrays = Mapping[str, np.ndarray]
+ShardRange = tuple[int, int]
 
 
 @contextmanager
-def begun(folder: Path, call: Mapping[str, str]) -> Iterator[None]:
+def open_directory(folder: Path, call: Mapping[str, str]) -> Iterator[None]:
     """Lock the state directory of a call; create it, or check that the same call created it.
 
     Raises
@@ -37,7 +37,9 @@ def begun(folder: Path, call: Mapping[str, str]) -> Iterator[None]:
         The directory belongs to another call, has other content, or is in use by another process.
     """
     _create_or_check(folder, call)
-    descriptor = lock(folder, f"Another process is writing states to {folder}. Wait until it ends, or stop it.")
+    descriptor = exclusive_lock(
+        folder, f"Another process is writing states to {folder}. Wait until it ends, or stop it."
+    )
     try:
         yield
     finally:
@@ -46,10 +48,10 @@ def begun(folder: Path, call: Mapping[str, str]) -> Iterator[None]:
 
 
 def _create_or_check(folder: Path, call: Mapping[str, str]) -> None:
-    call_file = folder / CALL
+    call_file = folder / CALL_FILE
     if not folder.exists():
         folder.mkdir(parents=True)
-        put(call_file, json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
+        write_atomically(call_file, json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
     stored: dict[str, str] = json.loads(call_file.read_text(encoding="utf-8")) if call_file.is_file() else {}
     differing = [name for name in {**stored, **call} if stored.get(name) != call.get(name)]
     if differing:
@@ -59,7 +61,7 @@ def _create_or_check(folder: Path, call: Mapping[str, str]) -> None:
         )
 
 
-def remove(folder: Path) -> None:
+def delete_directory(folder: Path) -> None:
     """Delete a state directory. `call.json` goes last, so that an interrupted delete leaves a resumable directory."""
     for path in folder.iterdir():
         if path.is_dir():
@@ -67,54 +69,54 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def recorded(folder: Path) -> dict[Range, Path]:
+def find_states(folder: Path) -> dict[ShardRange, Path]:
     """Return the state files of a directory by the range of shards that they cover, the widest where ranges overlap.
 
     Superseded, unreadable and unfinished files are removed.
     """
-    paths: dict[Range, Path] = {}
+    paths: dict[ShardRange, Path] = {}
     for path in folder.glob("*.partial"):
         path.unlink()
-    matches = [(match, path) for path in folder.iterdir() if (match := NAME.fullmatch(path.name))]
+    matches = [(match, path) for path in folder.iterdir() if (match := STATE_NAME.fullmatch(path.name))]
     spans = sorted(((int(match[1]), int(match[2]), path) for match, path in matches), key=lambda one: (one[0], -one[1]))
     covered = 0
     for start, stop, path in spans:
-        if start >= covered and readable(path):
+        if start >= covered and is_readable(path):
             paths[start, stop], covered = path, stop
         else:
             path.unlink()
     return paths
 
 
-def place(folder: Path, start: int, stop: int) -> Path:
+def state_path(folder: Path, start: int, stop: int) -> Path:
     """Return the path of the state of the shards ``start`` to ``stop`` (exclusive)."""
     return folder / f"{start:07d}-{stop:07d}.npz"
 
 
-def write(record: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
+def write_state(record: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
     """Write a state file atomically."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with temporary.open("wb") as stream:
-        save(record, stream)
+        save_arrays(record, stream)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
+def read_state(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a state file."""
-    with opened(path) as record:
+    with open_state_file(path) as record:
         return dict(record)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Record]:
+def open_state_file(path: Path) -> Iterator[StateArrays]:
     """Open a state file; arrays are read on access and checked against the checksums of the archive."""
-    with path.open("rb") as stream, loaded(stream) as record:
+    with path.open("rb") as stream, load_arrays(stream) as record:
         yield record
 
 
-def save(record: Iterable[tuple[str, np.ndarray]], stream: IO[bytes]) -> None:
+def save_arrays(record: Iterable[tuple[str, np.ndarray]], stream: IO[bytes]) -> None:
     """Write a state to an open file in the format of `numpy.savez`, one array at a time."""
     with ZipFile(stream, "w") as archive:
         for name, value in record:
@@ -123,16 +125,16 @@ def save(record: Iterable[tuple[str, np.ndarray]], stream: IO[bytes]) -> None:
 
 
 @contextmanager
-def loaded(stream: IO[bytes]) -> Iterator[Record]:
+def load_arrays(stream: IO[bytes]) -> Iterator[StateArrays]:
     """Open the state in an open file."""
     with np.load(stream, allow_pickle=False) as record:
         yield record
 
 
-def readable(path: Path) -> bool:
+def is_readable(path: Path) -> bool:
     """Return whether all arrays of a state file can be read."""
     try:
-        with opened(path) as record:
+        with open_state_file(path) as record:
             for name in record:
                 record[name]
     except (BadZipFile, OSError, ValueError, EOFError):
@@ -140,24 +142,24 @@ def readable(path: Path) -> bool:
     return True
 
 
-def put(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a file atomically."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     temporary.write_bytes(data)
     temporary.replace(path)
 
 
-LARGE = 2**26  # bytes: smaller states stay in memory
-USED: list[Path] = []  # the directory of the last worker that ran a call in this process
+MIN_SPILL_BYTES = 2**26  # bytes: smaller states stay in memory
+_LAST_WORKER_DIR: list[Path] = []  # the directory of the last worker that ran a call in this process
 
 
-class Aside:
+class SpilledState:
     """A state in an unnamed temporary file, deleted with its worker; unpickling writes it to a new unnamed file.
 
     Parameters
     ----------
     stream : binary file
-        The state, in the format of `save`.
+        The state, in the format of `save_arrays`.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -177,7 +179,7 @@ class Aside:
         StorageError
             The disk is full.
         """
-        return cls._from_writer(lambda stream: save(record, stream))
+        return cls._from_writer(lambda stream: save_arrays(record, stream))
 
     @classmethod
     def arrived(cls, data: Any) -> Self:
@@ -186,19 +188,19 @@ class Aside:
 
     @classmethod
     def _from_writer(cls, fill: Callable[[IO[bytes]], object]) -> Self:
-        folder = scratch()
-        with writing(folder / "record"):
+        folder = worker_tmpdir()
+        with storage_errors(folder / "record"):
             stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed with the object)
             fill(stream)
             stream.flush()
         return cls(stream)
 
     @contextmanager
-    def opened(self) -> Iterator[Record]:
+    def opened(self) -> Iterator[StateArrays]:
         """Open the state; arrays are read on access."""
         with self.lock:
             self.stream.seek(0)
-            with loaded(self.stream) as record:
+            with load_arrays(self.stream) as record:
                 yield record
 
     def __sizeof__(self) -> int:
@@ -206,10 +208,10 @@ class Aside:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_COPY)  # the receiver would copy a read-only buffer
-        return Aside.arrived, (sent(data, protocol),)
+        return SpilledState.arrived, (pickle_buffer(data, protocol),)
 
 
-def scratch() -> Path:
+def worker_tmpdir() -> Path:
     """Return the local directory of the current worker, or the system's temporary directory outside of a worker.
 
     Received states are unpickled outside of any task; then it is the directory of the worker that ran the last task.
@@ -217,10 +219,10 @@ def scratch() -> Path:
     with suppress(ImportError, ValueError):
         from distributed import get_worker
 
-        USED[:] = [Path(get_worker().local_directory)]
-    return USED[0] if USED else Path(tempfile.gettempdir())
+        _LAST_WORKER_DIR[:] = [Path(get_worker().local_directory)]
+    return _LAST_WORKER_DIR[0] if _LAST_WORKER_DIR else Path(tempfile.gettempdir())
 
 
-def is_large(record: Record) -> bool:
-    """Return whether a state is larger than `LARGE` and belongs on disk."""
-    return sum(value.nbytes for value in record.values()) > LARGE
+def is_large(record: StateArrays) -> bool:
+    """Return whether a state is larger than `MIN_SPILL_BYTES` and belongs on disk."""
+    return sum(value.nbytes for value in record.values()) > MIN_SPILL_BYTES

@@ -14,36 +14,36 @@ from torch import Tensor, nn
 from torch.jit import ScriptModule
 from torch.nn.utils.rnn import PackedSequence
 
-from interp.activations.hooks import take
-from interp.activations.inspection import Seen
-from interp.activations.plan import Reading
-from interp.activations.recording import Recording
-from interp.activations.verification import SelfCheck, chosen, sample, sample_state
+from interp.activations.hooks import record_output
+from interp.activations.inspection import ModuleTrace
+from interp.activations.plan import ModulePlan
+from interp.activations.recording import ForwardRecording
+from interp.activations.verification import EngineCheck, sample_indices, select_samples, select_state_samples
 from interp.errors import CaptureError, OptionError, UnknownNameError
-from interp.interventions.editors import Change, Substitution, layered, substituted
+from interp.interventions.editors import RowSubstitution, StepEdit, make_observer, substitute_rows
 from interp.interventions.edits import Edit
-from interp.interventions.forward_pass import Pass, Tally
-from interp.interventions.gradients import Spots
-from interp.interventions.targets import Layout, Target
+from interp.interventions.forward_pass import EditUsage, ForwardPass
+from interp.interventions.gradients import RecordingEdit
+from interp.interventions.targets import UnitGroup, UnitIndex
 from interp.recurrence.adapter import Adapter
-from interp.recurrence.engine import Watch, run, run_cell
-from interp.recurrence.sequences import Axis
-from interp.torch_utils import Forward, listening, replaced, tensor_of
+from interp.recurrence.engine import StepObserver, run_cell, run_sequence
+from interp.recurrence.sequences import SequenceLayout
+from interp.torch_utils import Forward, forward_hook, patched_forward, tensor_of
 
-Recorder = Callable[[int, str, Axis], Watch]
-MARK = "interp_edits"
+RecorderFactory = Callable[[int, str, SequenceLayout], StepObserver]
+EDITED_ATTRIBUTE = "interp_edits"
 
 
-class Scheduled:
+class BoundEdit:
     """One edit with the names and positions of its units in a model."""
 
-    def __init__(self, edit: Edit, layout: Layout) -> None:
-        has_all_units = edit.units is None and isinstance(edit, Spots)
+    def __init__(self, edit: Edit, layout: UnitIndex) -> None:
+        has_all_units = edit.units is None and isinstance(edit, RecordingEdit)
         self.edit, self.names = edit, list(layout.at) if has_all_units else layout.names(edit.units)
-        self.targets, self.tally = layout.targets(self.names), Tally()
+        self.targets, self.tally = layout.targets(self.names), EditUsage()
         self._cache: dict[int, Tensor] = {}
 
-    def values(self, target: Target) -> Tensor:
+    def values(self, target: UnitGroup) -> Tensor:
         """Return the replacement values of the units of a target, ``(row, unit)``."""
         values = self._cache.get(0)
         if values is None:
@@ -55,7 +55,7 @@ class Scheduled:
         return self._cache.setdefault(id(target), values[:, target.places])
 
 
-class Stage:
+class EditedModel:
     """A model under edits.
 
     Parameters
@@ -72,11 +72,11 @@ class Stage:
     """
 
     def __init__(self, model: nn.Module, edits: Any, check: str = "sample") -> None:
-        self.layout, self.check = Layout(model), None if check == "none" else SelfCheck(check)
-        self.scheduled = [Scheduled(edit, self.layout) for edit in listed(edits)]
+        self.layout, self.check = UnitIndex(model), None if check == "none" else EngineCheck(check)
+        self.scheduled = [BoundEdit(edit, self.layout) for edit in as_edit_list(edits)]
         self.outputs = sorted({t.module for s in self.scheduled for t in s.targets if t.quantity == "out"})
-        self.readings: dict[str, Reading] = {}
-        self.now: Pass | None = None
+        self.readings: dict[str, ModulePlan] = {}
+        self.now: ForwardPass | None = None
         self._check_cells()
 
     def _check_cells(self) -> None:
@@ -90,28 +90,28 @@ class Stage:
                         "cell from step to step. Use seen_by='state'."
                     )
 
-    def open(self, started: Pass) -> None:
+    def open(self, started: ForwardPass) -> None:
         """Start a forward."""
         self.now = started
         for scheduled in self.scheduled:
-            if isinstance(scheduled.edit, Spots):
+            if isinstance(scheduled.edit, RecordingEdit):
                 scheduled.edit.begin(scheduled.names, started)
 
     @property
-    def passed(self) -> Pass:
+    def passed(self) -> ForwardPass:
         """The current forward; a new one is started if there is none."""
         if self.now is None:
-            self.open(Pass())
+            self.open(ForwardPass())
         assert self.now is not None  # noqa: S101
         return self.now
 
     def finish(self) -> None:
         """Raise an error if an edit changed nothing in all forwards."""
         for scheduled in self.scheduled:
-            if not (isinstance(scheduled.edit, Spots) and scheduled.edit.spots):
+            if not (isinstance(scheduled.edit, RecordingEdit) and scheduled.edit.spots):
                 scheduled.tally.check(scheduled.edit)
 
-    def watcher(self, name: str, adapter: Adapter, record: Recorder | None) -> Recorder:
+    def watcher(self, name: str, adapter: Adapter, record: RecorderFactory | None) -> RecorderFactory:
         """Return the function that makes the engine's observers for one call of a module."""
         return partial(self._make_watch, name, adapter, record, [])
 
@@ -119,24 +119,24 @@ class Stage:
         self,
         name: str,
         adapter: Adapter,
-        record: Recorder | None,
+        record: RecorderFactory | None,
         offset: list[np.ndarray],
         layer: int,
         direction: str,
-        axis: Axis,
-    ) -> Watch:
+        axis: SequenceLayout,
+    ) -> StepObserver:
         if not offset:
             reading = self.readings.get(name)
             offset.append(self.passed.enter(name, axis, reading is not None and reading.calls > 1))
         inner = record(layer, direction, axis) if record is not None else None
         state, output = (self._changes(name, layer, direction, scope, axis, offset[0]) for scope in ("state", "output"))
-        return layered(state, output, adapter.state[0], inner if type(inner) is not Watch else None)
+        return make_observer(state, output, adapter.state[0], inner if type(inner) is not StepObserver else None)
 
     def _changes(
-        self, name: str, layer: int, direction: str, seen_by: str, axis: Axis, offset: np.ndarray
-    ) -> Mapping[str, Sequence[Change]]:
+        self, name: str, layer: int, direction: str, seen_by: str, axis: SequenceLayout, offset: np.ndarray
+    ) -> Mapping[str, Sequence[StepEdit]]:
         """Return the edits of one layer and direction in one call, by quantity."""
-        changes: dict[str, list[Change]] = {}
+        changes: dict[str, list[StepEdit]] = {}
         for scheduled in self.scheduled:
             edit = scheduled.edit
             if edit.seen_by != seen_by:
@@ -144,11 +144,11 @@ class Stage:
             for target in scheduled.targets:
                 if (target.module, target.layer, target.direction) != (name, layer, direction):
                     continue
-                if isinstance(edit, Spots):
-                    change: Change = edit.change(target, axis)
+                if isinstance(edit, RecordingEdit):
+                    change: StepEdit = edit.change(target, axis)
                 else:
                     rows = self.passed.rows(edit, scheduled.tally, axis.lengths.numpy(), offset)
-                    change = Substitution(rows, scheduled.values(target), target.columns, axis)
+                    change = RowSubstitution(rows, scheduled.values(target), target.columns, axis)
                 changes.setdefault(target.quantity, []).append(change)
         return changes
 
@@ -167,17 +167,19 @@ class Stage:
             for target in scheduled.targets:
                 if target.module == name and target.quantity == "out":
                     edited = self._edit_value(scheduled, target, layout, edited, call)
-        return put(output, edited)
+        return with_tensor(output, edited)
 
-    def _edit_value(self, scheduled: Scheduled, target: Target, layout: str | None, value: Tensor, call: int) -> Tensor:
+    def _edit_value(
+        self, scheduled: BoundEdit, target: UnitGroup, layout: str | None, value: Tensor, call: int
+    ) -> Tensor:
         """Return an output after one edit."""
         edit = scheduled.edit
-        if layout is None and not (edit.constant and not isinstance(edit, Spots)):
+        if layout is None and not (edit.constant and not isinstance(edit, RecordingEdit)):
             raise CaptureError(
                 f"The tokens of the output of {target.module!r} are unknown: no recurrent module ran before it, or it "
                 "has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or use interp.run."
             )
-        if isinstance(edit, Spots):
+        if isinstance(edit, RecordingEdit):
             return edit.at_output(target, layout or "", value)
         n_dims = 2 if layout in ("batch", "time") or (layout is None and value.dim() > 2) else 1
         flat = value.reshape(value.shape[:n_dims].numel(), -1)
@@ -192,10 +194,10 @@ class Stage:
             tally.calls, tally.tokens, tally.steps = tally.calls + 1, tally.tokens + len(flat), sys.maxsize
         else:
             rows = self.passed.of_output(edit, scheduled.tally, layout, value, call)
-        return substituted(flat, rows, scheduled.values(target), target.columns).reshape(value.shape)
+        return substitute_rows(flat, rows, scheduled.values(target), target.columns).reshape(value.shape)
 
 
-def listed(edits: Any) -> list[Edit]:
+def as_edit_list(edits: Any) -> list[Edit]:
     """Return edits as a list; raise `OptionError` if one is not an edit."""
     items = [edits] if isinstance(edits, Edit) else list(edits)
     for edit in items:
@@ -206,50 +208,54 @@ def listed(edits: Any) -> list[Edit]:
     return items
 
 
-def put(output: Any, value: Tensor) -> Any:
+def with_tensor(output: Any, value: Tensor) -> Any:
     """Return an output with its tensor, packed data, or first element of a tuple replaced."""
     if isinstance(output, PackedSequence):
         return PackedSequence(value, output.batch_sizes, output.sorted_indices, output.unsorted_indices)
     if isinstance(output, tuple | list):
-        return type(output)((put(output[0], value), *output[1:]))
+        return type(output)((with_tensor(output[0], value), *output[1:]))
     return value
 
 
 @contextmanager
-def staged(stage: Stage, recording: Recording | None = None) -> Iterator[None]:
+def apply_edits(stage: EditedModel, recording: ForwardRecording | None = None) -> Iterator[None]:
     """Apply the edits of a stage, and record its quantities, whenever the model runs inside the block."""
     readings = {reading.name: reading for reading in recording.plan.readings} if recording is not None else {}
     with ExitStack() as stack:
         for name, entry in stage.layout.seen.items():
             if entry.adapter is not None:
-                if hasattr(entry.module.__dict__.get("forward"), MARK):
+                if hasattr(entry.module.__dict__.get("forward"), EDITED_ATTRIBUTE):
                     raise CaptureError(f"{name!r} is already edited: put all edits into one list.")
-                stack.enter_context(replaced(entry.module, stand_in(stage, entry, recording, readings.get(name))))
+                stack.enter_context(
+                    patched_forward(entry.module, edited_forward(stage, entry, recording, readings.get(name)))
+                )
         for name in stage.outputs:
-            stack.enter_context(answering(name, stage.layout.modules[name], partial(stage.at_output, name)))
+            stack.enter_context(replace_output_hook(name, stage.layout.modules[name], partial(stage.at_output, name)))
         for reading in readings.values():
             if reading.adapter is None and recording is not None:
-                stack.enter_context(listening(reading.module, partial(take, recording, reading)))
+                stack.enter_context(forward_hook(reading.module, partial(record_output, recording, reading)))
         yield
 
 
-def stand_in(stage: Stage, entry: Seen, recording: Recording | None, reading: Reading | None) -> Forward:
+def edited_forward(
+    stage: EditedModel, entry: ModuleTrace, recording: ForwardRecording | None, reading: ModulePlan | None
+) -> Forward:
     """Return a ``forward`` that runs the engine under the edits of a stage."""
     adapter, module, original = entry.adapter, entry.module, entry.module.forward
     assert adapter is not None  # noqa: S101
-    engine = run_cell if adapter.cell else run
+    engine = run_cell if adapter.cell else run_sequence
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (argument names of torch's modules)
         if stage.check is not None:
-            compare(stage.check, entry, original, input, hx)
+            compare_with_module(stage.check, entry, original, input, hx)
         record = recording.watcher(reading) if recording is not None and reading is not None else None
         return engine(adapter, module, input, hx, stage.watcher(entry.name, adapter, record))
 
-    setattr(forward, MARK, stage)
+    setattr(forward, EDITED_ATTRIBUTE, stage)
     return forward
 
 
-def compare(check: SelfCheck, entry: Seen, original: Forward, data: Any, state: Any) -> None:
+def compare_with_module(check: EngineCheck, entry: ModuleTrace, original: Forward, data: Any, state: Any) -> None:
     """Compare the engine without edits with the module, on some samples of each new structure of call."""
     adapter, module = entry.adapter, entry.module
     assert adapter is not None  # noqa: S101
@@ -257,16 +263,19 @@ def compare(check: SelfCheck, entry: Seen, original: Forward, data: Any, state: 
     if not max_samples:
         return
     with torch.no_grad():
-        choice = chosen(data, adapter.cell, module, max_samples)
+        choice = sample_indices(data, adapter.cell, module, max_samples)
         if choice is not None:
-            data, state = sample(data, choice, module, adapter.cell), sample_state(state, choice, adapter.cell)
-        engine = run_cell if adapter.cell else run
-        result = engine(adapter, module, data, state, lambda *_: Watch())
+            data, state = (
+                select_samples(data, choice, module, adapter.cell),
+                select_state_samples(state, choice, adapter.cell),
+            )
+        engine = run_cell if adapter.cell else run_sequence
+        result = engine(adapter, module, data, state, lambda *_: StepObserver())
         check.compare(entry.name, original, adapter, module, (data, state), result, sys.maxsize)
 
 
 @contextmanager
-def answering(name: str, module: nn.Module, answer: Callable[[Any], Any]) -> Iterator[None]:
+def replace_output_hook(name: str, module: nn.Module, answer: Callable[[Any], Any]) -> Iterator[None]:
     """Replace the output of a module with ``answer(output)`` in each forward inside the block."""
     if isinstance(module, ScriptModule):
         original = getattr(module, "forward", None)
@@ -274,7 +283,7 @@ def answering(name: str, module: nn.Module, answer: Callable[[Any], Any]) -> Ite
             raise CaptureError(
                 f"The output of {name!r} can't be edited: torch.jit has compiled it. Edit the original module."
             )
-        with replaced(module, lambda *args, **kwargs: answer(original(*args, **kwargs))):
+        with patched_forward(module, lambda *args, **kwargs: answer(original(*args, **kwargs))):
             yield
         return
     handle = module.register_forward_hook(lambda _module, _args, output: answer(output))

@@ -8,19 +8,19 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from interp.recurrence.engine import Watch
-from interp.recurrence.sequences import Axis
+from interp.recurrence.engine import StepObserver
+from interp.recurrence.sequences import SequenceLayout
 
 
-class Change(Protocol):
+class StepEdit(Protocol):
     """An edit bound to one call of a module."""
 
     def __call__(self, value: Tensor, step: int) -> Tensor:
         """Return the edited value ``(sample, size)``, with samples in the order of the layout."""
 
 
-class Substitution:
-    """A `Change` that replaces some columns with rows of values at the edited tokens.
+class RowSubstitution:
+    """A `StepEdit` that replaces some columns with rows of values at the edited tokens.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Substitution:
         Layout of the call.
     """
 
-    def __init__(self, rows: Tensor, values: Tensor, columns: Tensor, axis: Axis) -> None:
+    def __init__(self, rows: Tensor, values: Tensor, columns: Tensor, axis: SequenceLayout) -> None:
         ordered = rows if axis.order is None else rows[axis.order.cpu()]
         self.rows = ordered.t().contiguous()
         self.active = (self.rows >= 0).any(1).tolist()
@@ -44,17 +44,17 @@ class Substitution:
         """Return the value with its columns replaced."""
         if not self.active[step]:
             return value
-        return substituted(value, self.rows[step, : value.shape[0]], self.values, self.columns)
+        return substitute_rows(value, self.rows[step, : value.shape[0]], self.values, self.columns)
 
 
-def substituted(value: Tensor, rows: Tensor, values: Tensor, columns: Tensor) -> Tensor:
+def substitute_rows(value: Tensor, rows: Tensor, values: Tensor, columns: Tensor) -> Tensor:
     """Return ``value`` (token, size) with columns replaced by ``values[rows]``, except where the row is -1."""
     new = values[rows.clamp(min=0).to(values.device)].to(value)
     unedited, columns = (rows < 0)[:, None].to(value.device), columns.to(value.device)
     return value.index_copy(1, columns, torch.where(unedited, value.index_select(1, columns), new))
 
 
-class EditWatch(Watch):
+class EditObserver(StepObserver):
     """An observer that edits the quantities of one layer and direction during one call, and passes them on.
 
     Parameters
@@ -68,7 +68,12 @@ class EditWatch(Watch):
     """
 
     def __init__(
-        self, changes: Mapping[str, Sequence[Change]], record: Watch | None = None, *, only: str = "", skip: str = ""
+        self,
+        changes: Mapping[str, Sequence[StepEdit]],
+        record: StepObserver | None = None,
+        *,
+        only: str = "",
+        skip: str = "",
     ) -> None:
         self.changes, self.record, self.only, self.skip = changes, record, only, skip
         self.step = 0
@@ -87,12 +92,12 @@ class EditWatch(Watch):
         return value
 
 
-def layered(
-    state: Mapping[str, Sequence[Change]],
-    output: Mapping[str, Sequence[Change]],
+def make_observer(
+    state: Mapping[str, Sequence[StepEdit]],
+    output: Mapping[str, Sequence[StepEdit]],
     outward: str,
-    record: Watch | None,
-) -> Watch:
+    record: StepObserver | None,
+) -> StepObserver:
     """Return the observer of one layer and direction.
 
     Parameters
@@ -105,13 +110,13 @@ def layered(
         Observer of the values that downstream modules receive.
     """
     if not output:
-        return EditWatch(state, record) if state or record is not None else Watch()
+        return EditObserver(state, record) if state or record is not None else StepObserver()
     if set(output) == {outward}:
-        watch = EditWatch(state, record, skip=outward)
-        watch.readers = EditWatch(output, record, only=outward)
+        watch = EditObserver(state, record, skip=outward)
+        watch.readers = EditObserver(output, record, only=outward)
         watch.readers.last = True
         return watch
     both = {name: [*state.get(name, ()), *output.get(name, ())] for name in {**state, **output}}
-    watch = EditWatch(state)
-    watch.readers = EditWatch(both, record)
+    watch = EditObserver(state)
+    watch.readers = EditObserver(both, record)
     return watch

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.errors import CaptureError, OptionError, SchemaError, unknown
+from interp.errors import CaptureError, OptionError, SchemaError, unknown_name_error
 from interp.selection import label_mask, value_mask
-from interp.statistics.matching import Pool
+from interp.statistics.matching import DonorPool
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Labels = Mapping[str, np.ndarray]
 At: TypeAlias = Mapping[str, Any] | Callable[[Labels], np.ndarray] | int | slice | Sequence[int] | None
-SEEN_BY = ("state", "output")
+SCOPES = ("state", "output")
 
 
 class Edit(ABC):
@@ -43,10 +43,10 @@ class Edit(ABC):
     draws = 1
 
     def __init__(self, units: Any, *, at: At = None, seen_by: str = "state") -> None:
-        if seen_by not in SEEN_BY:
+        if seen_by not in SCOPES:
             raise OptionError(f"seen_by= must be 'state' or 'output'; got {seen_by!r}.")
         self.units, self.at, self.seen_by = units, at, seen_by
-        self.steps = listed_steps(at)
+        self.steps = parse_steps(at)
 
     @abstractmethod
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
@@ -80,7 +80,7 @@ class Edit(ABC):
         return value_mask(np.asarray(labels["step"]), self.at)
 
     def __repr__(self) -> str:
-        options = [f"{name}={short(value)}" for name, value in self.told().items()]
+        options = [f"{name}={format_option(value)}" for name, value in self.told().items()]
         return f"{type(self).__name__}({', '.join(options)})"
 
     def told(self) -> dict[str, Any]:
@@ -154,11 +154,11 @@ class Patch(Edit):
 
     def __init__(self, units: Any, from_: xr.Dataset, at: At = None, *, seen_by: str = "state") -> None:
         super().__init__(units, at=at, seen_by=seen_by)
-        self.from_ = check_activations(from_, "from_")
+        self.from_ = require_activations(from_, "from_")
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:
-        keys = key_of(self.from_["sample"].values, self.from_["step"].values)
+        keys = sample_step_key(self.from_["sample"].values, self.from_["step"].values)
         order = np.argsort(keys, kind="stable")
         if (np.diff(keys[order]) == 0).any():
             raise OptionError("from_= has several tokens with the same sample and step; select one draw or call first.")
@@ -167,7 +167,7 @@ class Patch(Edit):
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
         """Return the token with the same sample and step."""
         keys, order = self._index
-        targets = key_of(labels["sample"], labels["step"])
+        targets = sample_step_key(labels["sample"], labels["step"])
         index = np.minimum(np.searchsorted(keys, targets), keys.size - 1)
         missing = keys[index] != targets if keys.size else np.ones(n, bool)
         if missing.any():
@@ -180,7 +180,7 @@ class Patch(Edit):
 
     def values(self, names: Sequence[str]) -> Tensor:
         """Return the activations, ``(token, unit)``."""
-        return columns_of(self.from_, names, "from_")
+        return unit_columns(self.from_, names, "from_")
 
     def told(self) -> dict[str, Any]:
         """Return the options by name."""
@@ -228,7 +228,7 @@ class Ablate(Edit):
         if to != "zero" and donors is None:
             raise OptionError(f"to={to!r} uses the values of other tokens: give donors=interp.capture(…).")
         self.to, self.given, self.seed = to, (given,) if isinstance(given, str) else tuple(given), seed
-        self.donors = None if donors is None or to == "zero" else check_activations(donors, "donors")
+        self.donors = None if donors is None or to == "zero" else require_activations(donors, "donors")
         self.draws = draws if to == "resample" else 1
 
     @property
@@ -237,11 +237,11 @@ class Ablate(Edit):
         return self.at is None and self.to == "zero"
 
     @cached_property
-    def pool(self) -> Pool:
+    def pool(self) -> DonorPool:
         """The donors, grouped by their labels."""
         assert self.donors is not None  # noqa: S101
         labels = {str(name): coord.values for name, coord in self.donors.coords.items() if coord.dims == ("token",)}
-        return Pool(labels, self.given)
+        return DonorPool(labels, self.given)
 
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
         """Return the donor (``resample``), the group of labels (``mean``) or 0 (``zero``) of each token."""
@@ -257,7 +257,7 @@ class Ablate(Edit):
         """Return the values of the donors, the means of the groups, or zeros: ``(row, unit)``."""
         if self.donors is None:
             return torch.zeros(1, len(names))
-        values = columns_of(self.donors, names, "donors")
+        values = unit_columns(self.donors, names, "donors")
         if self.to == "resample":
             return values
         codes = torch.from_numpy(self.pool.codes)
@@ -270,7 +270,7 @@ class Ablate(Edit):
         return {name: getattr(self, name) for name in names}
 
 
-def listed_steps(at: Any) -> tuple[int, ...]:
+def parse_steps(at: Any) -> tuple[int, ...]:
     """Return the steps in ``at``, or an empty tuple if it has labels; raise `OptionError` if it is invalid."""
     if at is None or callable(at) or isinstance(at, Mapping | slice):
         return ()
@@ -282,12 +282,12 @@ def listed_steps(at: Any) -> tuple[int, ...]:
     return tuple(steps.tolist())
 
 
-def key_of(sample: np.ndarray, step: np.ndarray) -> np.ndarray:
+def sample_step_key(sample: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Return a unique number for each (sample, step)."""
     return np.asarray(np.asarray(sample).astype(np.int64) * 2**31 + np.asarray(step))
 
 
-def check_activations(acts: Any, option: str) -> xr.Dataset:
+def require_activations(acts: Any, option: str) -> xr.Dataset:
     """Return activations unchanged, or raise `SchemaError` if they are none."""
     if not hasattr(acts, "data_vars") or "activation" not in acts or acts["activation"].dims != ("token", "unit"):
         got = f"dims {tuple(acts.dims)}" if hasattr(acts, "dims") else type(acts).__name__
@@ -295,7 +295,7 @@ def check_activations(acts: Any, option: str) -> xr.Dataset:
     return acts  # type: ignore[no-any-return]
 
 
-def columns_of(acts: xr.Dataset, names: Sequence[str], option: str) -> Tensor:
+def unit_columns(acts: xr.Dataset, names: Sequence[str], option: str) -> Tensor:
     """Return the values of some units, ``(token, unit)``."""
     import pandas as pd
 
@@ -303,14 +303,14 @@ def columns_of(acts: xr.Dataset, names: Sequence[str], option: str) -> Tensor:
     columns = index.get_indexer(pd.Index(names))
     if (columns < 0).any():
         name = names[int((columns < 0).argmax())]
-        raise unknown(f"unit in {option}=", name, map(str, index))
+        raise unknown_name_error(f"unit in {option}=", name, map(str, index))
     values = torch.from_numpy(np.ascontiguousarray(acts["activation"].isel(unit=columns).values))
     if not values.shape[0]:
         raise CaptureError(f"{option}= has no token.")
     return values
 
 
-def short(value: Any) -> str:
+def format_option(value: Any) -> str:
     """Return an option as short text."""
     if hasattr(value, "coords"):
         return f"<dataset {dict(value.sizes)}>"

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.activations.batching import Piece
-from interp.activations.inspection import Seen, layout_of
-from interp.activations.tokens import Tokens
+from interp.activations.batching import MicroBatch
+from interp.activations.inspection import ModuleTrace, output_layout
+from interp.activations.tokens import TokenIndex
 from interp.errors import CaptureError, OptionError, UnknownNameError
 from interp.interventions.edits import Edit
-from interp.recurrence.sequences import Axis
+from interp.recurrence.sequences import SequenceLayout
 
 
 @dataclass
-class Tally:
+class EditUsage:
     """Usage of an edit so far: calls of its modules, number of edited tokens, and steps of the longest sample."""
 
     calls: int = 0
@@ -47,7 +47,7 @@ class Tally:
 
 
 @dataclass
-class Pass:
+class ForwardPass:
     """State of one forward.
 
     Attributes
@@ -68,9 +68,9 @@ class Pass:
 
     first: int = 0
     draw: int = 0
-    piece: Piece | None = None
-    tokens: Tokens | None = None
-    axes: dict[str, list[Axis]] = field(default_factory=dict)
+    piece: MicroBatch | None = None
+    tokens: TokenIndex | None = None
+    axes: dict[str, list[SequenceLayout]] = field(default_factory=dict)
     outputs: dict[str, int] = field(default_factory=dict)
     tables: dict[int, Tensor] = field(default_factory=dict)
 
@@ -78,9 +78,9 @@ class Pass:
         """Set the number of tokens of each sample, unless set already or the forward has no piece with labels."""
         if self.tokens is None and self.piece is not None:
             labels = self.piece.labels.of(lengths, self.piece.start, self.piece.start + lengths.size)
-            self.tokens = Tokens(lengths, labels, None, self.first)
+            self.tokens = TokenIndex(lengths, labels, None, self.first)
 
-    def enter(self, name: str, axis: Axis, several: bool) -> np.ndarray:
+    def enter(self, name: str, axis: SequenceLayout, several: bool) -> np.ndarray:
         """Record a call of a recurrent module; return the number of steps of each sample in its earlier calls."""
         earlier = self.axes.setdefault(name, [])
         offset = sum((call.lengths.numpy() for call in earlier), np.zeros(axis.samples, np.int64))
@@ -89,7 +89,7 @@ class Pass:
             self.know(axis.lengths.numpy())
         return np.asarray(offset)
 
-    def rows(self, edit: Edit, tally: Tally, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
+    def rows(self, edit: Edit, tally: EditUsage, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
         """Return the row of its values that an edit assigns to each token of a call: ``(sample, step)``, -1 for none.
 
         Parameters
@@ -149,14 +149,14 @@ class Pass:
         if not self.axes:
             return None
         axis = list(self.axes.values())[-1][-1]
-        return layout_of(Seen(name, module, None, [], [output]), axis)
+        return output_layout(ModuleTrace(name, module, None, [], [output]), axis)
 
-    def of_output(self, edit: Edit, tally: Tally, layout: str, output: Tensor, call: int) -> Tensor:
+    def of_output(self, edit: Edit, tally: EditUsage, layout: str, output: Tensor, call: int) -> Tensor:
         """Return the row of its values that an edit assigns to each row of an output, in its layout: ``(row,)``."""
         if layout == "packed":
             axis = self._packed_layout(len(output), call)
             table = self.rows(edit, tally, axis.lengths.numpy(), self._earlier_steps(call, axis.samples, 0))
-            return packed_rows(table, axis)
+            return to_packed_rows(table, axis)
         samples, steps = self._samples_and_steps(layout, output)
         if layout != "call":
             self.know(np.full(samples, steps)) if call == 0 else None
@@ -174,7 +174,7 @@ class Pass:
         samples = self.tokens.lengths.size if self.tokens is not None else list(self.axes.values())[-1][-1].samples
         return samples, first // samples
 
-    def _packed_layout(self, rows: int, call: int) -> Axis:
+    def _packed_layout(self, rows: int, call: int) -> SequenceLayout:
         """Return the layout of the recurrent call whose packed rows match an output."""
         for axes in self.axes.values():
             fitting = [axis for axis in axes if axis.kind == "packed" and axis.starts[-1] == rows]
@@ -190,7 +190,7 @@ class Pass:
         return np.full(samples, call * steps)
 
 
-def packed_rows(table: Tensor, axis: Axis) -> Tensor:
+def to_packed_rows(table: Tensor, axis: SequenceLayout) -> Tensor:
     """Return a table ``(sample, step)`` in the packed order of a layout: ``(row,)``."""
     ordered = table if axis.order is None else table[axis.order.cpu()]
     return torch.cat([ordered[:size, step] for step, size in enumerate(axis.sizes)])

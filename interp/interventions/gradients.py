@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.activations.tokens import Tokens, loose_rows, read_rows
+from interp.activations.tokens import TokenIndex, gather_rows, packed_row_index
 from interp.errors import CaptureError
-from interp.interventions.editors import Change
+from interp.interventions.editors import StepEdit
 from interp.interventions.edits import Edit, Labels
-from interp.interventions.forward_pass import Pass
-from interp.interventions.targets import Target
-from interp.recurrence.sequences import Axis
+from interp.interventions.forward_pass import ForwardPass
+from interp.interventions.targets import UnitGroup
+from interp.recurrence.sequences import SequenceLayout
 
 Key = tuple[str, int, str, str]
 
 
 @dataclass
-class Spot:
+class RecordedValues:
     """Recorded values of one quantity of one module, layer and direction: one tensor per call.
 
     Attributes
@@ -35,13 +35,13 @@ class Spot:
         output.
     """
 
-    target: Target
+    target: UnitGroup
     layout: str = ""
     leaves: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
 
 
-class Spots(Edit):
+class RecordingEdit(Edit):
     """An edit that records the values of its units at every token of the last forward.
 
     Parameters
@@ -53,15 +53,15 @@ class Spots(Edit):
     def __init__(self, units: Any = None, *, seen_by: str = "state") -> None:
         super().__init__(units, seen_by=seen_by)
         self.every: list[str] = []
-        self.spots: dict[Key, Spot] = {}
-        self.passed = Pass()
+        self.spots: dict[Key, RecordedValues] = {}
+        self.passed = ForwardPass()
 
     @abstractmethod
-    def change(self, target: Target, axis: Axis) -> Change:
+    def change(self, target: UnitGroup, axis: SequenceLayout) -> StepEdit:
         """Return the change for one call of a recurrent module."""
 
     @abstractmethod
-    def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
+    def at_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
         """Return the edited output of a module."""
 
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
@@ -72,14 +72,14 @@ class Spots(Edit):
         """Return zeros: there are no replacement values."""
         return torch.zeros(1, len(names))
 
-    def begin(self, names: list[str], passed: Pass) -> None:
+    def begin(self, names: list[str], passed: ForwardPass) -> None:
         """Start recording a new forward."""
         self.every, self.spots, self.passed = names, {}, passed
 
-    def spot(self, target: Target, layout: str = "") -> Spot:
+    def spot(self, target: UnitGroup, layout: str = "") -> RecordedValues:
         """Return the recorded values of a target; create them on first use."""
         key = (target.module, target.layer, target.direction, target.quantity)
-        return self.spots.setdefault(key, Spot(target, layout))
+        return self.spots.setdefault(key, RecordedValues(target, layout))
 
     @property
     def names(self) -> list[str]:
@@ -99,22 +99,22 @@ class Spots(Edit):
         for key, spot in self.spots.items():
             calls, axes = parts[key], self.axes(key[0])
             if spot.layout:
-                rows = read_rows(calls, spot.layout, tokens, self.packing(sum(map(len, calls))))[subset]
+                rows = gather_rows(calls, spot.layout, tokens, self.packing(sum(map(len, calls))))[subset]
             else:
                 values = torch.cat(calls) if len(calls) > 1 else calls[0]
-                rows = values[loose_rows(axes, tokens)[subset].to(values.device)]
+                rows = values[packed_row_index(axes, tokens)[subset].to(values.device)]
             columns.append(rows[:, spot.target.columns.to(rows.device)])
             positions.append(spot.target.places)
         return torch.cat(columns, 1)[:, torch.cat(positions).argsort()]
 
-    def axes(self, module: str) -> list[Axis]:
+    def axes(self, module: str) -> list[SequenceLayout]:
         """Return the layouts of the calls of a recurrent module; for a cell, one layout for all calls."""
         axes = self.passed.axes.get(module, [])
         if axes and axes[0].kind == "cell":
-            return [Axis(tuple(axis.samples for axis in axes), None, "cell")]
+            return [SequenceLayout(tuple(axis.samples for axis in axes), None, "cell")]
         return axes
 
-    def packing(self, rows: int) -> list[Axis]:
+    def packing(self, rows: int) -> list[SequenceLayout]:
         """Return the layouts of the recurrent calls with this total number of packed rows."""
         for name in self.passed.axes:
             axes = self.axes(name)
@@ -122,7 +122,7 @@ class Spots(Edit):
                 return axes
         return []
 
-    def tokens(self) -> Tokens:
+    def tokens(self) -> TokenIndex:
         """Return the tokens of the last forward."""
         if not self.spots:
             raise CaptureError("No forward has run under this edit yet: call the model inside interp.intervene.")
@@ -132,13 +132,13 @@ class Spots(Edit):
         if not axes:
             raise CaptureError("Units without a recurrent module need the batch: interp.intervene(model, …, batch=…).")
         lengths = np.stack([axis.lengths.numpy() for axis in axes])
-        return Tokens(lengths.sum(0), {}, None, self.passed.first, calls=lengths if len(lengths) > 1 else None)
+        return TokenIndex(lengths.sum(0), {}, None, self.passed.first, calls=lengths if len(lengths) > 1 else None)
 
 
-class Leaf:
-    """A `Change` that adds zeros to the steps of one quantity in one call."""
+class ZeroLeaf:
+    """A `StepEdit` that adds zeros to the steps of one quantity in one call."""
 
-    def __init__(self, spot: Spot, axis: Axis) -> None:
+    def __init__(self, spot: RecordedValues, axis: SequenceLayout) -> None:
         self.spot, self.axis = spot, axis
         self.steps: tuple[Tensor, ...] = ()
         self.rows = torch.empty(0)
@@ -146,7 +146,7 @@ class Leaf:
     def __call__(self, value: Tensor, step: int) -> Tensor:
         """Return the value plus the zeros of this step."""
         if not self.steps:
-            leaf = zeros(value, (self.axis.starts[-1], value.shape[1]))
+            leaf = zeros_requiring_grad(value, (self.axis.starts[-1], value.shape[1]))
             self.rows = value.new_empty(leaf.shape)
             self.spot.leaves.append(leaf)
             self.spot.values.append(self.rows)
@@ -155,14 +155,14 @@ class Leaf:
         return value + self.steps[step]
 
 
-def zeros(like: Tensor, shape: Any) -> Tensor:
+def zeros_requiring_grad(like: Tensor, shape: Any) -> Tensor:
     """Return zeros that require a gradient."""
     if not torch.is_grad_enabled():
         raise CaptureError("Leaves need gradients, which are disabled here: run the model outside of torch.no_grad().")
     return like.new_zeros(shape).requires_grad_()
 
 
-class ActivationGradients(Spots):
+class ActivationGradients(RecordingEdit):
     """Add zeros to units at every token, to compute the gradient with respect to all of them in one backward pass.
 
     Values do not change. Each forward replaces the zeros of the previous one.
@@ -183,13 +183,13 @@ class ActivationGradients(Spots):
     >>> leaves.gradient(logits[:, 3, 7].sum())                         # doctest: +SKIP
     """
 
-    def change(self, target: Target, axis: Axis) -> Leaf:
+    def change(self, target: UnitGroup, axis: SequenceLayout) -> ZeroLeaf:
         """Return the change for one call of a recurrent module."""
-        return Leaf(self.spot(target), axis)
+        return ZeroLeaf(self.spot(target), axis)
 
-    def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
+    def at_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
         """Return an output plus its zeros."""
-        spot, leaf = self.spot(target, layout), zeros(output, output.shape)
+        spot, leaf = self.spot(target, layout), zeros_requiring_grad(output, output.shape)
         spot.leaves.append(leaf)
         spot.values.append(output.detach())
         return output + leaf

@@ -11,18 +11,25 @@ import numpy as np
 import torch
 from torch import nn
 
-from interp.activations.inspection import candidates, closed, looks_recurrent
-from interp.activations.plan import Block, Plan, Reading, blocks_of, place, unreadable
-from interp.errors import CaptureError, OptionError, unknown
+from interp.activations.inspection import find_modules, is_opaque, is_unreadable_recurrent
+from interp.activations.plan import (
+    CapturePlan,
+    ColumnBlock,
+    ModulePlan,
+    assign_columns,
+    column_blocks,
+    explain_unreadable,
+)
+from interp.errors import CaptureError, OptionError, unknown_name_error
 from interp.selection import value_mask
 from interp.torch_utils import named_modules, unwrap
 
-OUT = re.compile(r"(?P<module>.+)\.out\.(?P<index>\d+)")
-GATE = re.compile(r"(?P<module>.+)\.\d+\.(forward|backward)\.(?P<quantity>\w+)\.\d+")
+OUTPUT_NAME = re.compile(r"(?P<module>.+)\.out\.(?P<index>\d+)")
+GATE_NAME = re.compile(r"(?P<module>.+)\.\d+\.(forward|backward)\.(?P<quantity>\w+)\.\d+")
 
 
 @dataclass(frozen=True)
-class Target:
+class UnitGroup:
     """Units of an edit that share module, layer, direction and quantity.
 
     Attributes
@@ -41,7 +48,7 @@ class Target:
     places: torch.Tensor
 
 
-class Layout:
+class UnitIndex:
     """Index of the units of a model that can be edited, made without running it.
 
     Parameters
@@ -57,13 +64,13 @@ class Layout:
 
     def __init__(self, model: nn.Module) -> None:
         self.model, self.modules = unwrap(model), named_modules(model)
-        self.seen = candidates(model, None)
+        self.seen = find_modules(model, None)
         readings = [
-            Reading(name, entry.module, entry.adapter, blocks=self._blocks(entry.module, entry.adapter))
+            ModulePlan(name, entry.module, entry.adapter, blocks=self._blocks(entry.module, entry.adapter))
             for name, entry in self.seen.items()
         ]
-        place(readings)
-        self.plan = Plan(readings)
+        assign_columns(readings)
+        self.plan = CapturePlan(readings)
         symbols = getattr(self.model, "symbols", None) or {}
         self.coords: dict[str, np.ndarray] = {}
         if self.plan.width:
@@ -71,10 +78,10 @@ class Layout:
         self.at = {str(name): column for column, name in enumerate(self.coords.get("unit", ()))}
 
     @staticmethod
-    def _blocks(module: nn.Module, adapter: Any) -> list[Block]:
+    def _blocks(module: nn.Module, adapter: Any) -> list[ColumnBlock]:
         if adapter is not None:
-            return blocks_of(adapter, module, adapter.quantities)
-        return [Block(0, "", "out", int(module.out_features))] if isinstance(module, nn.Linear) else []
+            return column_blocks(adapter, module, adapter.quantities)
+        return [ColumnBlock(0, "", "out", int(module.out_features))] if isinstance(module, nn.Linear) else []
 
     def names(self, units: Any) -> list[str]:
         """Return the names of units given as a name, names, labels as for `select`, or a dataset.
@@ -105,7 +112,7 @@ class Layout:
         mask = np.ones(len(self.at), dtype=bool)
         for label, condition in labels.items():
             if label not in self.coords:
-                raise unknown("unit label", str(label), self.coords)
+                raise unknown_name_error("unit label", str(label), self.coords)
             mask &= value_mask(self.coords[label], condition)
         if mask.any() and "quantity" not in labels:
             mask &= self.coords["quantity"] != "c_prev"  # only on explicit request, as in a capture
@@ -113,14 +120,14 @@ class Layout:
             raise CaptureError(f"units={dict(labels)!r} matches none of the {mask.size} units that can be edited.")
         return [str(name) for name in self.coords["unit"][mask]]
 
-    def targets(self, names: list[str]) -> list[Target]:
+    def targets(self, names: list[str]) -> list[UnitGroup]:
         """Return units grouped by module, layer, direction and quantity."""
         groups: dict[tuple[str, int, str, str], list[tuple[int, int]]] = {}
         for position, name in enumerate(names):
             key, column = self._locate(name)
             groups.setdefault(key, []).append((column, position))
         return [
-            Target(*key, *(torch.tensor(part) for part in zip(*pairs, strict=True))) for key, pairs in groups.items()
+            UnitGroup(*key, *(torch.tensor(part) for part in zip(*pairs, strict=True))) for key, pairs in groups.items()
         ]
 
     def _locate(self, name: str) -> tuple[tuple[str, int, str, str], int]:
@@ -129,23 +136,23 @@ class Layout:
             unit = {label: values[column] for label, values in self.coords.items()}
             key = (str(unit["module"]), int(unit["layer"]), str(unit["direction"]), str(unit["quantity"]))
             return key, int(unit["index"])
-        output = OUT.fullmatch(name)
+        output = OUTPUT_NAME.fullmatch(name)
         if output and self._has_output(output["module"]):
             return (output["module"], 0, "", "out"), int(output["index"])
-        gate = GATE.fullmatch(name)
+        gate = GATE_NAME.fullmatch(name)
         if gate and gate["module"] in self.modules:
             self._check_gates(gate["module"])
-        raise unknown("unit", name, self.at)
+        raise unknown_name_error("unit", name, self.at)
 
     def _has_output(self, module: str) -> bool:
         """Return whether a module has an output that can be edited; its width is unknown before the forward."""
         entry = self.seen.get(module)
         if entry is not None:
             return entry.adapter is None and not isinstance(entry.module, nn.Linear)
-        opaque = [name for name, entry in self.seen.items() if closed(entry) and module.startswith(f"{name}.")]
+        opaque = [name for name, entry in self.seen.items() if is_opaque(entry) and module.startswith(f"{name}.")]
         return module in self.modules and not opaque and "model" not in opaque
 
     def _check_gates(self, name: str) -> None:
         entry = self.seen.get(name)
-        if entry is not None and entry.adapter is None and looks_recurrent(entry.module):
-            raise CaptureError(f"The gates of {name!r} can't be edited: {unreadable(entry.module)}")
+        if entry is not None and entry.adapter is None and is_unreadable_recurrent(entry.module):
+            raise CaptureError(f"The gates of {name!r} can't be edited: {explain_unreadable(entry.module)}")

@@ -13,23 +13,25 @@ import numpy as np
 
 from interp.base import ActivationStream, Reducer, State
 from interp.errors import OptionError, PluginError, SchemaError
-from interp.registry import registry
-from interp.schema import check_labels
+from interp.registry import active_registry
+from interp.schema import require_labels
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-CHUNK = 2**24  # maximal values per chunk: 64 MiB of float32
-NOTHING = "The source has no tokens: it yielded no chunk."
-UNLIKE = "The units differ between parts of the source."
-COUNTS = ("n_tokens", "n_sources")  # attrs of every result
-BLOCK = 256  # maximal units per block of a unitwise reducer: small states, and rows of a block read in one piece
-WIDE = 1024  # the same for activations in memory, which are read fastest in long pieces of a row
+MAX_CHUNK_VALUES = 2**24  # maximal values per chunk: 64 MiB of float32
+NO_TOKENS = "The source has no tokens: it yielded no chunk."
+UNITS_DIFFER = "The units differ between parts of the source."
+COUNT_ATTRS = ("n_tokens", "n_sources")  # attrs of every result
+MAX_BLOCK_UNITS = (
+    256  # maximal units per block of a unitwise reducer: small states, and rows of a block read in one piece
+)
+MAX_BLOCK_UNITS_IN_MEMORY = 1024  # the same for activations in memory, which are read fastest in long pieces of a row
 
 
 @dataclass(frozen=True)
-class Step:
+class ReducerStep:
     """A planned reducer: the keys of the steps it depends on, by keyword of `start`, and its level above the source."""
 
     reducer: Reducer
@@ -54,48 +56,51 @@ def reduce(reducer: Reducer, source: xr.Dataset | ActivationStream) -> xr.Datase
     """
     import xarray as xr
 
-    levels = planned(reducer, source)
+    levels = plan_passes(reducer, source)
     results: dict[str, xr.Dataset] = {}
-    counter = Tally()
+    counter = TokenCounter()
     for level, steps in enumerate(levels):
         if isinstance(source, xr.Dataset):
             level_results = {key: _over_dataset(key, step, results, source) for key, step in steps.items()}
         else:
-            chunks = gathered(source if level else counter.over(source))
-            level_results = Count(steps, results).over(chunks).finish()
+            chunks = coalesce(source if level else counter.over(source))
+            level_results = ReducerPass(steps, results).over(chunks).finish()
         results |= {key: steps[key].reducer.conclude(result) for key, result in level_results.items()}
     last = results[next(iter(levels[-1]))]
-    return last.assign_attrs(counted(source) if isinstance(source, xr.Dataset) else counter.attrs())
+    return last.assign_attrs(count_attrs(source) if isinstance(source, xr.Dataset) else counter.attrs())
 
 
-def planned(reducer: Reducer, source: xr.Dataset | ActivationStream) -> list[dict[str, Step]]:
+def plan_passes(reducer: Reducer, source: xr.Dataset | ActivationStream) -> list[dict[str, ReducerStep]]:
     """Return the steps of each pass over a source; the last pass runs the reducer itself."""
     import xarray as xr
 
-    steps: dict[str, Step] = {}
-    last = plan(reducer, steps)
+    steps: dict[str, ReducerStep] = {}
+    last = add_step(reducer, steps)
     if isinstance(source, Iterator) and steps[last].level:
         raise OptionError(
             f"Probe {reducer.name!r} reads its source more than once, and an iterator can't: pass a list or stream."
         )
     if isinstance(source, xr.Dataset):
-        check_labels(source, reducer.requires, f"Probe {reducer.name!r}")
+        require_labels(source, reducer.requires, f"Probe {reducer.name!r}")
     return [{key: step for key, step in steps.items() if step.level == level} for level in range(steps[last].level + 1)]
 
 
-def plan(reducer: Reducer, steps: dict[str, Step], parents: tuple[str, ...] = ()) -> str:
+def add_step(reducer: Reducer, steps: dict[str, ReducerStep], parents: tuple[str, ...] = ()) -> str:
     """Add a reducer to ``steps`` after its dependencies, each once; return its key."""
     key = f"{reducer.name} {json.dumps(reducer.options(), sort_keys=True, default=repr)}"
     if key in parents:
         raise PluginError(f"Reducer {reducer.name!r} needs itself: {' > '.join([*parents, key])}.")
     if key not in steps:
-        needs = {name.replace("-", "_"): plan(_needed(reducer, name), steps, (*parents, key)) for name in reducer.needs}
-        steps[key] = Step(reducer, needs, 1 + max((steps[other].level for other in needs.values()), default=-1))
+        needs = {
+            name.replace("-", "_"): add_step(make_dependency(reducer, name), steps, (*parents, key))
+            for name in reducer.needs
+        }
+        steps[key] = ReducerStep(reducer, needs, 1 + max((steps[other].level for other in needs.values()), default=-1))
     return key
 
 
-def _needed(parent: Reducer, name: str) -> Reducer:
-    kind = registry().get("probe", name)
+def make_dependency(parent: Reducer, name: str) -> Reducer:
+    kind = active_registry().get("probe", name)
     if not (isinstance(kind, type) and issubclass(kind, Reducer)):
         raise PluginError(f"Reducer {parent.name!r} needs {name!r}, which is not a reducer.")
     options = parent.options()
@@ -103,7 +108,7 @@ def _needed(parent: Reducer, name: str) -> Reducer:
 
 
 @dataclass
-class Count:
+class ReducerPass:
     """One pass over a source, in which several reducers read the same chunks.
 
     Attributes
@@ -118,42 +123,42 @@ class Count:
         Coords of the units, and attrs of the first chunk.
     """
 
-    steps: Mapping[str, Step]
+    steps: Mapping[str, ReducerStep]
     results: Mapping[str, xr.Dataset]
     states: dict[str, State] = field(default_factory=dict)
     units: xr.Dataset | None = None
 
     def __post_init__(self) -> None:
-        self.results = {key: locked(result) for key, result in self.results.items()}
+        self.results = {key: read_only(result) for key, result in self.results.items()}
 
     def over(self, chunks: Iterable[xr.Dataset]) -> Self:
         """Update the states with chunks; return self."""
-        for chunk in map(widened, chunks):
+        for chunk in map(as_float32, chunks):
             if self.units is None:
                 self.units = unit_coords(chunk)
                 self.states = {key: _start(step, self.results, self.units) for key, step in self.steps.items()}
             for key, step in self.steps.items():
-                check_labels(chunk, step.reducer.requires, f"Probe {step.reducer.name!r}")
+                require_labels(chunk, step.reducer.requires, f"Probe {step.reducer.name!r}")
                 self.states[key] = step.reducer.update(self.states[key], chunk)
         return self
 
-    def merge(self, other: Count) -> Count:
+    def merge(self, other: ReducerPass) -> ReducerPass:
         """Return the combination of two passes; neither may be used afterwards."""
         if self.units is None or other.units is None:
             return other if self.units is None else self
         if list(self.units["unit"].values) != list(other.units["unit"].values):
-            raise SchemaError(UNLIKE)
+            raise SchemaError(UNITS_DIFFER)
         merged = {key: step.reducer.merge(self.states[key], other.states[key]) for key, step in self.steps.items()}
-        return Count(self.steps, self.results, merged, self.units)
+        return ReducerPass(self.steps, self.results, merged, self.units)
 
     def finish(self) -> dict[str, xr.Dataset]:
         """Return the result of each step, with the coords of the units."""
         if self.units is None:
-            raise SchemaError(NOTHING)
+            raise SchemaError(NO_TOKENS)
         return {key: _labelled(step.reducer.finish(self.states[key]), self.units) for key, step in self.steps.items()}
 
 
-def locked(result: xr.Dataset) -> xr.Dataset:
+def read_only(result: xr.Dataset) -> xr.Dataset:
     """Return a result whose arrays are read-only views."""
 
     def read_only_view(variable: xr.Variable) -> xr.Variable:
@@ -165,14 +170,14 @@ def locked(result: xr.Dataset) -> xr.Dataset:
     return result.assign({name: read_only_view(variable) for name, variable in variables.items()})
 
 
-def widened(chunk: xr.Dataset) -> xr.Dataset:
+def as_float32(chunk: xr.Dataset) -> xr.Dataset:
     """Return a chunk with float16 activations converted to float32, which compiled loops require."""
     if chunk.activation.dtype != np.float16:
         return chunk
     return chunk.assign(activation=chunk.activation.astype(np.float32))
 
 
-def _start(step: Step, results: Mapping[str, xr.Dataset], units: xr.Dataset) -> State:
+def _start(step: ReducerStep, results: Mapping[str, xr.Dataset], units: xr.Dataset) -> State:
     return step.reducer.start(units, **{keyword: results[key] for keyword, key in step.needs.items()})
 
 
@@ -185,25 +190,25 @@ def _labelled(result: xr.Dataset, units: xr.Dataset) -> xr.Dataset:
     locked_arrays = {name: array for name, array in result.items() if not np.asarray(array.values).flags.writeable}
     copies = {name: array.variable.copy() for name, array in locked_arrays.items()}
     labelled = result.assign(copies).assign_coords(units.coords if "unit" in result.dims else {})
-    return labelled.assign_attrs(provenance(units))
+    return labelled.assign_attrs(provenance_attrs(units))
 
 
-def provenance(acts: xr.Dataset) -> dict[str, str | int | float]:
+def provenance_attrs(acts: xr.Dataset) -> dict[str, str | int | float]:
     """Return the attrs of activations that are copied to results."""
     names = ("model", "model_sha256", "task", "seed", "basis", "basis_seed")
     return {name: acts.attrs[name] for name in names if name in acts.attrs}
 
 
-def counted(acts: xr.Dataset) -> dict[str, int]:
-    """Return the numbers of tokens and sources as attrs `COUNTS`; for results, those in their attrs."""
+def count_attrs(acts: xr.Dataset) -> dict[str, int]:
+    """Return the numbers of tokens and sources as attrs `COUNT_ATTRS`; for results, those in their attrs."""
     if "token" not in acts.dims:
-        return {name: acts.attrs[name] for name in COUNTS if name in acts.attrs}
-    counter = Tally()
+        return {name: acts.attrs[name] for name in COUNT_ATTRS if name in acts.attrs}
+    counter = TokenCounter()
     counter.add(acts)
     return counter.attrs()
 
 
-class Tally:
+class TokenCounter:
     """A counter of tokens and distinct sources."""
 
     def __init__(self, tokens: int = 0, sources: np.ndarray | None = None) -> None:
@@ -221,40 +226,42 @@ class Tally:
             self.add(chunk)
             yield chunk
 
-    def merge(self, other: Tally) -> Tally:
+    def merge(self, other: TokenCounter) -> TokenCounter:
         """Return the combined counter; a source in both counts once."""
-        return Tally(self.tokens + other.tokens, np.union1d(self.sources, other.sources))
+        return TokenCounter(self.tokens + other.tokens, np.union1d(self.sources, other.sources))
 
     def attrs(self) -> dict[str, int]:
         """Return the counts by name of the attr."""
-        return dict(zip(COUNTS, (self.tokens, self.sources.size), strict=True))
+        return dict(zip(COUNT_ATTRS, (self.tokens, self.sources.size), strict=True))
 
 
-def _over_dataset(key: str, step: Step, results: Mapping[str, xr.Dataset], acts: xr.Dataset) -> xr.Dataset:
-    acts = in_order(acts)
+def _over_dataset(key: str, step: ReducerStep, results: Mapping[str, xr.Dataset], acts: xr.Dataset) -> xr.Dataset:
+    acts = sort_by_sample(acts)
     bounds = sample_bounds(acts["sample"].values)
     blocks = unit_blocks(acts) if step.reducer.unitwise else [slice(None)]
     counts = (
-        Count({key: step}, of_units(results, block)).over(cut(acts.isel(unit=block), bounds)).finish()
+        ReducerPass({key: step}, select_unit_block(results, block))
+        .over(iter_sample_chunks(acts.isel(unit=block), bounds))
+        .finish()
         for block in blocks
     )
-    return concat([results_of_block[key] for results_of_block in counts], "unit")
+    return concat_parts([results_of_block[key] for results_of_block in counts], "unit")
 
 
-def in_order(acts: xr.Dataset) -> xr.Dataset:
+def sort_by_sample(acts: xr.Dataset) -> xr.Dataset:
     """Return activations sorted such that the tokens of each sample are contiguous."""
     samples = acts["sample"].values
-    return acts if together(samples) else acts.isel(token=np.argsort(samples, kind="stable"))
+    return acts if is_contiguous(samples) else acts.isel(token=np.argsort(samples, kind="stable"))
 
 
-def of_units(results: Mapping[str, xr.Dataset], block: slice) -> dict[str, xr.Dataset]:
+def select_unit_block(results: Mapping[str, xr.Dataset], block: slice) -> dict[str, xr.Dataset]:
     """Return the results of a block of units."""
     return {name: result.isel(unit=block) if "unit" in result.dims else result for name, result in results.items()}
 
 
 def unit_blocks(acts: xr.Dataset) -> list[slice]:
-    """Return blocks of about `BLOCK` units; a block of a Dask array is several whole chunks or a part of one."""
-    limit = WIDE if acts.activation.variable._in_memory else BLOCK
+    """Return blocks of about `MAX_BLOCK_UNITS` units; a block of a Dask array is several whole chunks or a part of one."""
+    limit = MAX_BLOCK_UNITS_IN_MEMORY if acts.activation.variable._in_memory else MAX_BLOCK_UNITS
     sizes = dict(acts.activation.variable.chunksizes).get("unit", (acts.sizes["unit"],))
     edges = [0]
     for end, size in zip(np.cumsum(sizes).tolist(), sizes, strict=True):
@@ -266,7 +273,7 @@ def unit_blocks(acts: xr.Dataset) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges)] or [slice(None)]
 
 
-def together(samples: np.ndarray) -> bool:
+def is_contiguous(samples: np.ndarray) -> bool:
     """Return whether the tokens of each sample are contiguous."""
     return np.unique(samples).size == sample_bounds(samples).size - 1
 
@@ -277,9 +284,9 @@ def sample_bounds(samples: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], change, [samples.size]]) if samples.size else np.zeros(1, np.int64)
 
 
-def cut(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
-    """Yield views of whole samples with at most `CHUNK` values, one sample at least; one empty view if no tokens."""
-    max_tokens = max(CHUNK // max(acts.sizes["unit"], 1), 1)
+def iter_sample_chunks(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
+    """Yield views of whole samples with at most `MAX_CHUNK_VALUES` values, one sample at least; one empty view if no tokens."""
+    max_tokens = max(MAX_CHUNK_VALUES // max(acts.sizes["unit"], 1), 1)
     first, end = 0, bounds.size - 1
     while True:
         fitting = int(np.searchsorted(bounds, bounds[first] + max_tokens, side="right")) - 1
@@ -290,19 +297,19 @@ def cut(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
             return
 
 
-def gathered(stream: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
-    """Yield the chunks of a stream, small ones concatenated up to `CHUNK` values, which saves updates of states."""
+def coalesce(stream: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+    """Yield the chunks of a stream, small ones concatenated up to `MAX_CHUNK_VALUES` values, which saves updates of states."""
     pending: list[xr.Dataset] = []
     for chunk in stream:
-        if pending and sum(part.activation.size for part in pending) + chunk.activation.size > CHUNK:
-            yield concat(pending, "token")
+        if pending and sum(part.activation.size for part in pending) + chunk.activation.size > MAX_CHUNK_VALUES:
+            yield concat_parts(pending, "token")
             pending = []
         pending.append(chunk)
     if pending:
-        yield concat(pending, "token")
+        yield concat_parts(pending, "token")
 
 
-def concat(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
+def concat_parts(parts: list[xr.Dataset], dim: str) -> xr.Dataset:
     """Concatenate parts that differ along one dim only."""
     import xarray as xr
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-ROTATED = (
+ROTATION_SENTENCE = (
     "The activations of each layer, direction and quantity were first multiplied by a random orthogonal matrix "
     "(seed {})."
 )
@@ -50,7 +50,7 @@ def methods_text(result: xr.Dataset) -> str:
         details = [f"models {', '.join(map(str, result['model'].values))}", *details]
     if attrs.get("n_tokens"):
         details.append(f"n = {_number(attrs['n_tokens'])} tokens / {_number(attrs['n_sources'])} sources")
-    rotation = f" {ROTATED.format(attrs['basis_seed'])}" if attrs.get("basis") == "rotated" else ""
+    rotation = f" {ROTATION_SENTENCE.format(attrs['basis_seed'])}" if attrs.get("basis") == "rotated" else ""
     return f"{attrs['method']}{rotation} {'; '.join(filter(None, [computation, ', '.join(details)]))}."
 
 
@@ -100,7 +100,7 @@ def with_labels(result: xr.Dataset, acts: xr.Dataset) -> xr.Dataset:
     return result.assign_coords({name: coord for name, coord in units.coords.items() if name not in result.coords})
 
 
-def stacked(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
+def concat_models(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
     """Concatenate results along a new dim ``model``, aligned by label; missing labels get 0 (counts) or NaN (floats).
 
     Parameters
@@ -117,8 +117,8 @@ def stacked(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
     """
     import xarray as xr
 
-    labels = {dim: _union(results, str(dim)) for dim in _each(result.indexes for result in results)}
-    for dim in _each(result.dims for result in results):
+    labels = {dim: union_coords(results, str(dim)) for dim in unique_in_order(result.indexes for result in results)}
+    for dim in unique_in_order(result.dims for result in results):
         if dim not in labels and len({result.sizes.get(dim) for result in results}) > 1:
             raise OptionError(f"Results differ in the length of {dim!r}, which has no labels: measure one at a time.")
     fill = {name: 0 if array.dtype.kind in "biu" else np.nan for name, array in results[0].data_vars.items()}
@@ -133,11 +133,11 @@ def stacked(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dataset:
     return combined.assign_attrs({key: value for key, value in results[0].attrs.items() if (key, value) in shared})
 
 
-def _each(groups: Iterable[Iterable[Any]]) -> list[Any]:
+def unique_in_order(groups: Iterable[Iterable[Any]]) -> list[Any]:
     return list(dict.fromkeys(value for group in groups for value in group))
 
 
-def _union(results: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
+def union_coords(results: Sequence[xr.Dataset], dim: str) -> xr.Dataset:
     """Return the union of the coords along a dim of all results."""
     import xarray as xr
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from interp.measurement.sharding import Sharded
 
 
-GROUP = ("module", "layer", "direction", "quantity")
+GROUP_COORDS = ("module", "layer", "direction", "quantity")
 BASES = ("units", "rotated")
 ROWS_IN_MEMORY, ROWS_ON_DISK = 4096, 32_768  # tokens per block; on disk, the chunk size of a store
 
@@ -57,10 +57,10 @@ def rotate_basis(source: Any, seed: int = 0) -> Any:
         return _rotated(source, seed)
     if isinstance(source, Iterator):
         return (_rotated(chunk, seed).load() for chunk in source)
-    return Rotated(source, seed)
+    return RotatedStream(source, seed)
 
 
-class Rotated:
+class RotatedStream:
     """A stream of rotated chunks."""
 
     def __init__(self, source: ActivationStream, seed: int) -> None:
@@ -73,9 +73,9 @@ class Rotated:
         return (_rotated(chunk, self.seed).load() for chunk in chunks)
 
     def _sharded(self) -> Sharded:
-        from interp.measurement.sharding import sharded
+        from interp.measurement.sharding import as_sharded
 
-        return sharded(self.source)
+        return as_sharded(self.source)
 
     def shards(self) -> Iterator[Any]:
         """Yield the shards of the underlying source."""
@@ -91,7 +91,7 @@ class Rotated:
         return {**self._sharded().identity(), "basis": f"rotated {self.seed}"}
 
 
-def in_basis(source: Any, basis: str, seed: int) -> Any:
+def to_basis(source: Any, basis: str, seed: int) -> Any:
     """Return a source in a basis: unchanged, or rotated."""
     if basis not in BASES:
         raise OptionError(f"basis= must be 'units' or 'rotated'; got {basis!r}.")
@@ -101,7 +101,7 @@ def in_basis(source: Any, basis: str, seed: int) -> Any:
 def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
     if acts.attrs.get("basis") == "rotated":
         raise OptionError(f"These activations are already rotated (seed {acts.attrs.get('basis_seed')}).")
-    names, codes = groups(acts)
+    names, codes = unit_groups(acts)
     if (np.diff(codes) < 0).any():
         acts = acts.isel(unit=np.argsort(codes, kind="stable"))
     sizes = np.bincount(codes, minlength=len(names)).tolist()
@@ -122,17 +122,17 @@ def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
 def _token_chunks(acts: xr.Dataset) -> dict[str, int]:
     if acts.activation.chunks:
         return {}
-    return {"token": ROWS_IN_MEMORY if in_memory(acts) else ROWS_ON_DISK}
+    return {"token": ROWS_IN_MEMORY if is_in_memory(acts) else ROWS_ON_DISK}
 
 
-def in_memory(acts: xr.Dataset) -> bool:
+def is_in_memory(acts: xr.Dataset) -> bool:
     """Return whether activations are in memory, as opposed to on disk or lazily computed."""
     return bool(acts.activation.variable._in_memory)
 
 
-def groups(acts: xr.Dataset) -> tuple[list[str], np.ndarray]:
+def unit_groups(acts: xr.Dataset) -> tuple[list[str], np.ndarray]:
     """Return the names of the groups of units in order, and the group number of each unit."""
-    keys = zip(*(acts[name].values.tolist() for name in GROUP), strict=True)
+    keys = zip(*(acts[name].values.tolist() for name in GROUP_COORDS), strict=True)
     names = [".".join(map(str, key)) for key in keys]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return list(numbers), np.array([numbers[name] for name in names], dtype=int)

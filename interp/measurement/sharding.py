@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from interp.errors import OptionError
-from interp.measurement.reduce import in_order, sample_bounds, unit_blocks
-from interp.storage.fingerprint import described, feed
+from interp.measurement.reduce import sample_bounds, sort_by_sample, unit_blocks
+from interp.storage.fingerprint import canonical_text, update_hash
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-TOKENS = 2**18  # tokens per shard of a dataset
+TOKENS_PER_SHARD = 2**18  # tokens per shard of a dataset
 
 
 @runtime_checkable
@@ -33,7 +33,7 @@ class Sharded(Protocol):
         """Return the properties that distinguish this stream from others, to recognise its states on disk."""
 
 
-class Rows:
+class DatasetShards:
     """A dataset in shards; each shard carries its own rows.
 
     Parameters
@@ -43,18 +43,18 @@ class Rows:
     """
 
     def __init__(self, acts: xr.Dataset) -> None:
-        self.acts: xr.Dataset | None = in_order(acts)
+        self.acts: xr.Dataset | None = sort_by_sample(acts)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"acts": None}
 
     def shards(self) -> Iterator[xr.Dataset]:
-        """Yield runs of whole samples of about `TOKENS` tokens each, in order."""
+        """Yield runs of whole samples of about `TOKENS_PER_SHARD` tokens each, in order."""
         assert self.acts is not None  # noqa: S101
         bounds = sample_bounds(self.acts["sample"].values)
         first = 0
         while first < bounds.size - 1:
-            last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + TOKENS, side="right")) - 1)
+            last = max(first + 1, int(np.searchsorted(bounds, bounds[first] + TOKENS_PER_SHARD, side="right")) - 1)
             yield self.acts.isel(token=slice(int(bounds[first]), int(bounds[last])))
             first = last
 
@@ -67,15 +67,15 @@ class Rows:
         assert self.acts is not None  # noqa: S101
         digest = sha256()
         for name, coord in sorted(self.acts.coords.items(), key=lambda coord: str(coord[0])):
-            feed(digest, [str(name), coord.values])
+            update_hash(digest, [str(name), coord.values])
         properties = {
             "labels": digest.hexdigest(),
             "blocks of units": f"{[block.stop for block in unit_blocks(self.acts)]}",
         }
-        return {name: described(value) for name, value in self.acts.attrs.items()} | properties
+        return {name: canonical_text(value) for name, value in self.acts.attrs.items()} | properties
 
 
-def sharded(source: Any) -> Sharded:
+def as_sharded(source: Any) -> Sharded:
     """Wrap a dataset or a stream as `Sharded`.
 
     Raises
@@ -86,7 +86,7 @@ def sharded(source: Any) -> Sharded:
     import xarray as xr
 
     if isinstance(source, xr.Dataset):
-        return Rows(source)
+        return DatasetShards(source)
     if isinstance(source, Sharded):
         return source
     raise OptionError(

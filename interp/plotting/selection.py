@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import param
 
-from interp.errors import OptionError, unknown
+from interp.errors import OptionError, unknown_name_error
 
 SCHEMA = "interp.selection"
 
@@ -73,7 +73,7 @@ class Selection(param.Parameterized):
         """
         for name in state:
             if name not in self.names():
-                raise unknown("part of a selection", str(name), self.names())
+                raise unknown_name_error("part of a selection", str(name), self.names())
         values = {name: state.get(name, self.param[name].default) for name in self.names()}
         if isinstance(values["span"], list):
             values["span"] = tuple(values["span"])

@@ -30,7 +30,7 @@ class Weights(NamedTuple):
     relu: bool = False
 
 
-class Stock(Adapter):
+class TorchAdapter(Adapter):
     """Base class for torch's sequence modules and cells, which share the names and shapes of their weights."""
 
     loop: ClassVar[str] = "TANH"
@@ -72,10 +72,10 @@ class Stock(Adapter):
 
         kind = kernels.RELU if weights.relu else getattr(kernels, self.loop)
         bias = None if weights.reset_bias is None else weights.reset_bias.detach()
-        return partial(kernels.sweep, kind, weights.recurrent.detach(), bias)
+        return partial(kernels.run_steps_kernel, kind, weights.recurrent.detach(), bias)
 
 
-class LSTM(Stock):
+class LSTM(TorchAdapter):
     """``c = f * c_prev + i * g``, ``h = o * tanh(c)``; ``h`` is then projected if ``proj_size`` is set."""
 
     name = "lstm"
@@ -112,7 +112,7 @@ class LSTMCell(LSTM):
     cell: ClassVar[bool] = True
 
 
-class GRU(Stock):
+class GRU(TorchAdapter):
     """``n = tanh(W x + b + r * (U h + b'))``, ``h = n + z * (h_prev - n)``."""
 
     name = "gru"
@@ -155,7 +155,7 @@ class GRUCell(GRU):
     cell: ClassVar[bool] = True
 
 
-class RNN(Stock):
+class RNN(TorchAdapter):
     """``h = tanh(W x + U h_prev + b)``, or relu instead of tanh."""
 
     name = "rnn"

@@ -14,17 +14,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from interp.recurrence.sequences import Axis, State, check_width, read_input, read_state, write_output, write_state
+from interp.recurrence.sequences import (
+    SequenceLayout,
+    State,
+    check_width,
+    read_input,
+    read_state,
+    write_output,
+    write_state,
+)
 
 if TYPE_CHECKING:
     from interp.recurrence.adapter import Adapter, CompiledLoop, OutputBuffer
 
 
-ROWS = 1 << 10  # rows per block: enough for an efficient matrix product, few enough to stay in the processor's cache
-COMPILED = (torch.float32, torch.float64)
+BLOCK_ROWS = (
+    1 << 10
+)  # rows per block: enough for an efficient matrix product, few enough to stay in the processor's cache
+COMPILED_DTYPES = (torch.float32, torch.float64)
 
 
-class Watch:
+class StepObserver:
     """Observer of the quantities of one layer and direction during one call. The base class changes nothing.
 
     Attributes
@@ -36,7 +46,7 @@ class Watch:
         True for such a second observer if it edits only the output itself, so that the step need not be computed again.
     """
 
-    readers: Watch | None = None
+    readers: StepObserver | None = None
     last: bool = False
 
     def block(self, low: int, high: int) -> None:
@@ -57,10 +67,12 @@ class Watch:
         """Finish the recording; called after the last step."""
 
 
-Watcher = Callable[[int, str, Axis], Watch]
+ObserverFactory = Callable[[int, str, SequenceLayout], StepObserver]
 
 
-def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: Watcher) -> tuple[Any, Any]:
+def run_sequence(
+    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: ObserverFactory
+) -> tuple[Any, Any]:
     """Compute ``module(data, state)`` with the engine, calling observers for every quantity of every step.
 
     Parameters
@@ -74,7 +86,7 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_o
     state : Tensor, tuple of Tensor, or None
         Initial state (layer x direction, sample, size); None means zeros.
     make_observer : callable
-        ``make_observer(layer, direction, axis)`` returns the `Watch` of a layer and direction.
+        ``make_observer(layer, direction, axis)`` returns the `StepObserver` of a layer and direction.
 
     Returns
     -------
@@ -86,12 +98,12 @@ def run(adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_o
     CaptureError
         For inputs or states of the wrong width or shape.
     """
-    with few_threads(len(adapter.directions(module))) as in_parallel:
+    with split_torch_threads(len(adapter.directions(module))) as in_parallel:
         return _run_layers(adapter, module, data, state, make_observer, in_parallel)
 
 
 def _run_layers(
-    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: Watcher, in_parallel: bool
+    adapter: Adapter, module: torch.nn.Module, data: Any, state: Any, make_observer: ObserverFactory, in_parallel: bool
 ) -> tuple[Any, Any]:
     rows, axis = read_input(module, data)
     initial = read_state(adapter, module, state, axis, rows)
@@ -100,19 +112,27 @@ def _run_layers(
     for layer in range(adapter.layers(module)):
         if layer and module.training and getattr(module, "dropout", 0):
             rows = torch.nn.functional.dropout(rows, float(module.dropout))  # type: ignore[arg-type]
-        output = Output(rows, adapter.sizes(module)[adapter.state[0]], len(directions))
+        output = LayerOutput(rows, adapter.sizes(module)[adapter.state[0]], len(directions))
         passes = []
         for number, direction in enumerate(directions):
-            steps = Lane(adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward")
+            steps = DirectionPass(
+                adapter, adapter.weights(module, layer, direction), rows, axis, direction == "backward"
+            )
             first = initial[layer * len(directions) + number]
-            passes.append(partial(steps.run, first, make_observer(layer, direction, axis), Side(output, number)))
-        finals += side_by_side(passes) if in_parallel and rows.device.type == "cpu" else [item() for item in passes]
+            passes.append(
+                partial(steps.run, first, make_observer(layer, direction, axis), DirectionOutput(output, number))
+            )
+        finals += (
+            run_directions_in_threads(passes)
+            if in_parallel and rows.device.type == "cpu"
+            else [item() for item in passes]
+        )
         rows = output.joined()
     return write_output(module, data, rows, axis), write_state(finals, axis)
 
 
 @contextmanager
-def few_threads(directions: int) -> Iterator[bool]:
+def split_torch_threads(directions: int) -> Iterator[bool]:
     """Divide torch's threads among the directions; yield whether they can run in parallel.
 
     After an operation, torch's worker threads spin for some milliseconds while they wait for the next one. Without the
@@ -129,7 +149,7 @@ def few_threads(directions: int) -> Iterator[bool]:
         torch.set_num_threads(threads)
 
 
-def side_by_side(passes: Sequence[Callable[[], Any]]) -> list[Any]:
+def run_directions_in_threads(passes: Sequence[Callable[[], Any]]) -> list[Any]:
     """Run the directions of a layer, each in a thread of its own, and return their results.
 
     A single step is too little work to share among processors, a whole direction is not.
@@ -146,7 +166,7 @@ def side_by_side(passes: Sequence[Callable[[], Any]]) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Lane:
+class DirectionPass:
     """One layer in one direction of one call.
 
     Attributes
@@ -166,7 +186,7 @@ class Lane:
     adapter: Adapter
     weights: Any
     rows: Tensor
-    axis: Axis
+    axis: SequenceLayout
     backward: bool = False
 
     def blocks(self, rows: int) -> Iterator[tuple[int, int]]:
@@ -181,7 +201,7 @@ class Lane:
         starts = self.axis.starts
         return self.adapter.project(self.weights, self.rows[starts[low] : starts[high]])
 
-    def run(self, first: State, observer: Watch, output_part: Side) -> State:
+    def run(self, first: State, observer: StepObserver, output_part: DirectionOutput) -> State:
         """Run all steps.
 
         Parameters
@@ -200,12 +220,12 @@ class Lane:
         """
         state, ended_states, starts = tuple(part.clone() for part in first), list[State](), self.axis.starts
         loop = self.compiled()
-        for low, high in self.blocks(ROWS):
+        for low, high in self.blocks(BLOCK_ROWS):
             observer.block(low, high)
             inputs = self.inputs(low, high)
             buffer = None if loop is None else observer.place(inputs)
             for start, stop in self.runs(low, high):
-                state, ended = fit(state, first, self.axis.sizes[start], self.backward)
+                state, ended = resize_state(state, first, self.axis.sizes[start], self.backward)
                 ended_states += ended
                 first_row, last_row = starts[start], starts[stop]
                 span = slice(first_row - starts[low], last_row - starts[low])
@@ -220,7 +240,7 @@ class Lane:
 
     def compiled(self) -> CompiledLoop | None:
         """Return the adapter's compiled loop, or None if it can't run on these tensors or gradients are enabled."""
-        if self.rows.device.type != "cpu" or self.rows.dtype not in COMPILED or torch.is_grad_enabled():
+        if self.rows.device.type != "cpu" or self.rows.dtype not in COMPILED_DTYPES or torch.is_grad_enabled():
             return None
         return self.adapter.compiled(self.weights)
 
@@ -229,7 +249,9 @@ class Lane:
         spans = [list(steps) for _, steps in groupby(range(low, high), self.axis.sizes.__getitem__)]
         yield from ((span[0], span[-1] + 1) for span in (reversed(spans) if self.backward else spans))
 
-    def walk(self, steps: range, x: Tensor, state: State, observer: Watch, output_part: Side) -> State:
+    def walk(
+        self, steps: range, x: Tensor, state: State, observer: StepObserver, output_part: DirectionOutput
+    ) -> State:
         """Run steps with the same samples one by one; return the state after them."""
         rows, outputs = torch.split(x, state[0].shape[0]), list[Tensor]()
         for step in reversed(steps) if self.backward else steps:
@@ -238,7 +260,7 @@ class Lane:
         output_part.take(self.axis.starts[steps.start], outputs[::-1] if self.backward else outputs)
         return state
 
-    def step(self, x: Tensor, state: State, observer: Watch, step: int) -> tuple[State, Tensor]:
+    def step(self, x: Tensor, state: State, observer: StepObserver, step: int) -> tuple[State, Tensor]:
         """Run one step; return the new state and the module's output."""
         observer.begin(step, x.shape[0])
         after = self.adapter.step(self.weights, x, state, observer)
@@ -250,7 +272,7 @@ class Lane:
         return after, self.adapter.step(self.weights, x, state, observer.readers)[0]
 
 
-def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
+def resize_state(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
     """Return the state resized to ``size`` samples, and the final states of the samples that have ended."""
     samples = state[0].shape[0]
     if size == samples:
@@ -261,7 +283,9 @@ def fit(state: State, first: State, size: int, backward: bool) -> tuple[State, l
     return remaining, [] if backward else [tuple(part[size:].clone() for part in state)]
 
 
-def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, make_observer: Watcher) -> Any:
+def run_cell(
+    adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any, make_observer: ObserverFactory
+) -> Any:
     """Compute one step of a cell, ``module(data, state)``, with the engine; shapes are those of the module."""
     single = data.dim() == 1
     x = data[None] if single else data
@@ -272,8 +296,11 @@ def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any
         parts = tuple(x.new_zeros(x.shape[0], sizes[name]) for name in adapter.state)
     elif single:
         parts = tuple(part[None] for part in parts)
-    axis = Axis((x.shape[0],), None, "cell")
-    steps, observer = Lane(adapter, adapter.weights(module, 0, "forward"), x, axis), make_observer(0, "forward", axis)
+    axis = SequenceLayout((x.shape[0],), None, "cell")
+    steps, observer = (
+        DirectionPass(adapter, adapter.weights(module, 0, "forward"), x, axis),
+        make_observer(0, "forward", axis),
+    )
     observer.block(0, 1)
     after, output = steps.step(steps.inputs(0, 1), tuple(parts), observer, 0)
     observer.end()
@@ -282,7 +309,7 @@ def run_cell(adapter: Adapter, module: torch.nn.Module, data: Tensor, state: Any
     return result if len(adapter.state) > 1 else result[0]
 
 
-def fresh(like: Tensor, rows: int, width: int) -> Tensor:
+def allocate(like: Tensor, rows: int, width: int) -> Tensor:
     """Return uninitialised memory ``(rows, width)``, from numpy if possible: its huge pages have fewer page faults."""
     if like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64):
         return torch.from_numpy(np.empty((rows, width), str(like.dtype).removeprefix("torch.")))
@@ -290,10 +317,10 @@ def fresh(like: Tensor, rows: int, width: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Side:
-    """One direction's columns of an `Output`."""
+class DirectionOutput:
+    """One direction's columns of an `LayerOutput`."""
 
-    output: Output
+    output: LayerOutput
     number: int
 
     def take(self, row: int, outputs: list[Tensor]) -> None:
@@ -306,13 +333,13 @@ class Side:
         return self.output.buffer[rows].numpy(), self.number * self.output.width
 
 
-class Output:
+class LayerOutput:
     """Outputs of all directions of a layer: written into one array, or, if gradients are enabled, concatenated."""
 
     def __init__(self, like: Tensor, width: int, sides: int) -> None:
         self.width = width
         self.parts: list[dict[int, Tensor]] = [{} for _ in range(sides)]
-        self.buffer = None if torch.is_grad_enabled() else fresh(like, like.shape[0], sides * width)
+        self.buffer = None if torch.is_grad_enabled() else allocate(like, like.shape[0], sides * width)
 
     def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
         """Store the outputs of consecutive steps, starting at a row."""

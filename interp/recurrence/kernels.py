@@ -21,16 +21,18 @@ from interp.numba_utils import jit
 from interp.recurrence.adapter import OutputBuffer
 
 LSTM, GRU, TANH, RELU = range(4)
-FEW = 16  # maximum number of samples for which the loop includes the product; for more, torch's product is faster
-COEFFICIENTS = [np.float32(1 / math.factorial(k)) for k in range(8)]  # exp on ±ln 2 / 2; the next term is 5e-9
-C2, C3, C4, C5, C6, C7 = COEFFICIENTS[2:]
+SMALL_BATCH = (
+    16  # maximum number of samples for which the loop includes the product; for more, torch's product is faster
+)
+EXP_COEFFICIENTS = [np.float32(1 / math.factorial(k)) for k in range(8)]  # exp on ±ln 2 / 2; the next term is 5e-9
+C2, C3, C4, C5, C6, C7 = EXP_COEFFICIENTS[2:]
 ONE, TWO = np.float32(1), np.float32(2)
 LOG2E = np.float32(math.log2(math.e))
 LN2_HIGH = np.float32(0.693145751953125)  # its last bits are 0, so that n * LN2_HIGH is exact
 LN2_LOW = np.float32(math.log(2) - 0.693145751953125)
-SHIFT = np.float32(3 << 22)  # adding it rounds to the nearest integer
-MOST = np.float32(88)  # exp of a larger number overflows float32
-fast = partial(jit, fastmath={"contract"}, error_model="numpy")  # fused a * b + c; x / 0 as in numpy
+ROUNDING_SHIFT = np.float32(3 << 22)  # adding it rounds to the nearest integer
+MAX_EXPONENT = np.float32(88)  # exp of a larger number overflows float32
+kernel_jit = partial(jit, fastmath={"contract"}, error_model="numpy")  # fused a * b + c; x / 0 as in numpy
 
 
 @intrinsic
@@ -49,9 +51,9 @@ def power_of_two(typing: Any, exponent: Any) -> Any:  # noqa: ARG001
 @njit(inline="always")
 def exponential(x: Any) -> Any:
     """Return ``(p, s)`` with ``exp(x) = s * p + s``, which is accurate for x near 0 as well; NaN stays NaN."""
-    x = MOST if x > MOST else x  # noqa: FURB136 (min would lose NaN)
-    x = -MOST if x < -MOST else x  # noqa: FURB136
-    n = (x * LOG2E + SHIFT) - SHIFT
+    x = MAX_EXPONENT if x > MAX_EXPONENT else x  # noqa: FURB136 (min would lose NaN)
+    x = -MAX_EXPONENT if x < -MAX_EXPONENT else x  # noqa: FURB136
+    n = (x * LOG2E + ROUNDING_SHIFT) - ROUNDING_SHIFT
     r = (x - n * LN2_HIGH) - n * LN2_LOW
     p = C2 + r * (C3 + r * (C4 + r * (C5 + r * (C6 + r * C7))))
     return p * r * r + r, power_of_two(n)  # type: ignore[call-arg]
@@ -100,21 +102,21 @@ def _tanh(x: Any) -> Any:
     return double
 
 
-@fast
+@kernel_jit
 def sigmoid_sum(a: Any, b: Any, out: Any) -> None:
     """Write ``out = sigmoid(a + b)``."""
     for j in range(out.size):
         out[j] = sigmoid(a[j] + b[j])
 
 
-@fast
+@kernel_jit
 def tanh_sum(a: Any, b: Any, out: Any) -> None:
     """Write ``out = tanh(a + b)``."""
     for j in range(out.size):
         out[j] = tanh(a[j] + b[j])
 
 
-@fast
+@kernel_jit
 def relu_sum(a: Any, b: Any, out: Any) -> None:
     """Write ``out = max(a + b, 0)``; NaN stays NaN."""
     for j in range(out.size):
@@ -122,8 +124,8 @@ def relu_sum(a: Any, b: Any, out: Any) -> None:
         out[j] = 0 if total < 0 else total  # noqa: FURB136
 
 
-@fast
-def carry(f: Any, i: Any, g: Any, c: Any, out: Any) -> None:
+@kernel_jit
+def update_cell(f: Any, i: Any, g: Any, c: Any, out: Any) -> None:
     """Write ``out = f * c + i * g``, and the same into ``c``."""
     for j in range(out.size):
         value = f[j] * c[j] + i[j] * g[j]
@@ -131,22 +133,22 @@ def carry(f: Any, i: Any, g: Any, c: Any, out: Any) -> None:
         out[j] = value
 
 
-@fast
-def emit(o: Any, c: Any, h: Any) -> None:
+@kernel_jit
+def emit_hidden(o: Any, c: Any, h: Any) -> None:
     """Write ``h = o * tanh(c)``."""
     for j in range(h.size):
         h[j] = o[j] * tanh(c[j])
 
 
-@fast
-def blend(n: Any, z: Any, h: Any) -> None:
+@kernel_jit
+def gru_blend(n: Any, z: Any, h: Any) -> None:
     """Write ``h = n + z * (h - n)``."""
     for j in range(h.size):
         h[j] = n[j] + z[j] * (h[j] - n[j])
 
 
-@fast
-def lstm(x: Any, inner: Any, h: Any, c: Any, row: Any, at: Any) -> None:
+@kernel_jit
+def lstm_step(x: Any, inner: Any, h: Any, c: Any, row: Any, at: Any) -> None:
     """Write c, i, f, g, o and, if it is recorded, c_prev of one sample at one step; update h and c in place."""
     n = h.size
     i, f, g, o = (row[at[2] : at[2] + n], row[at[3] : at[3] + n], row[at[4] : at[4] + n], row[at[5] : at[5] + n])
@@ -156,12 +158,12 @@ def lstm(x: Any, inner: Any, h: Any, c: Any, row: Any, at: Any) -> None:
     sigmoid_sum(x[n : 2 * n], inner[n : 2 * n], f)
     tanh_sum(x[2 * n : 3 * n], inner[2 * n : 3 * n], g)
     sigmoid_sum(x[3 * n :], inner[3 * n :], o)
-    carry(f, i, g, c, row[at[1] : at[1] + n])
-    emit(o, c, h)
+    update_cell(f, i, g, c, row[at[1] : at[1] + n])
+    emit_hidden(o, c, h)
 
 
-@fast
-def gru(x: Any, inner: Any, h: Any, row: Any, at: Any) -> None:
+@kernel_jit
+def gru_step(x: Any, inner: Any, h: Any, row: Any, at: Any) -> None:
     """Write r, z, n of one sample at one step; update h in place."""
     size = h.size
     r, z, n = row[at[1] : at[1] + size], row[at[2] : at[2] + size], row[at[3] : at[3] + size]
@@ -171,19 +173,21 @@ def gru(x: Any, inner: Any, h: Any, row: Any, at: Any) -> None:
     for j in range(size):
         recurrent[j] *= r[j]
     tanh_sum(x[2 * size :], recurrent, n)
-    blend(n, z, h)
+    gru_blend(n, z, h)
 
 
-@fast
-def cells(kind: int, x: Any, inner: Any, h: Any, c: Any, sheet: Any, rows: Any, at: Any, out: Any, column: int) -> None:
+@kernel_jit
+def step_kernel(
+    kind: int, x: Any, inner: Any, h: Any, c: Any, sheet: Any, rows: Any, at: Any, out: Any, column: int
+) -> None:
     """Write one step of all samples; update ``h`` and ``c`` in place."""
     size, unused = h.shape[1], np.empty(sheet.shape[1], sheet.dtype)
     for k in range(x.shape[0]):
         row = sheet[rows[k]] if rows[k] >= 0 else unused
         if kind == LSTM:
-            lstm(x[k], inner[k], h[k], c[k], row, at)
+            lstm_step(x[k], inner[k], h[k], c[k], row, at)
         elif kind == GRU:
-            gru(x[k], inner[k], h[k], row, at)
+            gru_step(x[k], inner[k], h[k], row, at)
         elif kind == TANH:
             tanh_sum(x[k], inner[k], h[k])
         else:
@@ -192,8 +196,8 @@ def cells(kind: int, x: Any, inner: Any, h: Any, c: Any, sheet: Any, rows: Any, 
         out[k, column : column + size] = h[k]
 
 
-@fast
-def add_one(h: Any, weight: Any, out: Any) -> None:
+@kernel_jit
+def add_product(h: Any, weight: Any, out: Any) -> None:
     """Add ``h @ weight`` to one row, using four rows of the weights at a time."""
     for k in range(0, h.size - 3, 4):
         p, q, r, s = h[k], h[k + 1], h[k + 2], h[k + 3]
@@ -205,8 +209,8 @@ def add_one(h: Any, weight: Any, out: Any) -> None:
             out[j] += h[k] * weight[k, j]
 
 
-@fast
-def add_two(h: Any, g: Any, weight: Any, out: Any, out_2: Any) -> None:
+@kernel_jit
+def add_two_products(h: Any, g: Any, weight: Any, out: Any, out_2: Any) -> None:
     """Add ``h @ weight`` to one row and ``g @ weight`` to another, reading the weights once."""
     for k in range(0, h.size - 3, 4):
         p, q, r, s = h[k], h[k + 1], h[k + 2], h[k + 3]
@@ -221,18 +225,18 @@ def add_two(h: Any, g: Any, weight: Any, out: Any, out_2: Any) -> None:
             out_2[j] += g[k] * weight[k, j]
 
 
-@fast
-def multiply(h: Any, weight: Any, bias: Any, out: Any) -> None:
+@kernel_jit
+def product_kernel(h: Any, weight: Any, bias: Any, out: Any) -> None:
     """Write ``out = h @ weight + bias`` for a small number of rows."""
     out[:] = bias
     for b in range(0, h.shape[0] - 1, 2):
-        add_two(h[b], h[b + 1], weight, out[b], out[b + 1])
+        add_two_products(h[b], h[b + 1], weight, out[b], out[b + 1])
     if h.shape[0] % 2:
-        add_one(h[-1], weight, out[-1])
+        add_product(h[-1], weight, out[-1])
 
 
-@fast
-def walk(
+@kernel_jit
+def run_small_batch(
     kind: int, weight: Any, bias: Any, x: Any, inner: Any, h: Any, c: Any, sheet: Any, rows: Any, at: Any, out: Any,
     column: int, backward: bool,
 ) -> None:  # fmt: skip
@@ -241,11 +245,11 @@ def walk(
     for step in range(x.shape[0] // size):
         first = x.shape[0] - (step + 1) * size if backward else step * size
         span = slice(first, first + size)
-        multiply(h, weight, bias, inner)
-        cells(kind, x[span], inner, h, c, sheet, rows[span], at, out[span], column)
+        product_kernel(h, weight, bias, inner)
+        step_kernel(kind, x[span], inner, h, c, sheet, rows[span], at, out[span], column)
 
 
-def sweep(
+def run_steps_kernel(
     kind: int,
     weight: Tensor,
     bias: Tensor | None,
@@ -268,13 +272,13 @@ def sweep(
     h, size = state[0], state[0].shape[0]
     inner = x.new_empty(size, weight.shape[1])
     inputs, product, *states = (part.numpy() for part in (x, inner, h, state[-1]))
-    if size <= FEW:
+    if size <= SMALL_BATCH:
         offset = x.new_zeros(weight.shape[1]) if bias is None else bias
         arguments = weight.contiguous().numpy(), offset.numpy(), inputs, product, *states
-        loop: Any = walk
+        loop: Any = run_small_batch
         loop(kind, *arguments, buffer.sheet, buffer.rows, buffer.at, buffer.out, buffer.column, backward)
         return
-    step: Any = cells
+    step: Any = step_kernel
     assert buffer.out is not None  # noqa: S101
     rows = range(0, len(inputs), size)
     for row in reversed(rows) if backward else rows:

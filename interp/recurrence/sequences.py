@@ -21,7 +21,7 @@ State = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
-class Axis:
+class SequenceLayout:
     """Time axis of one call of a recurrent module: its samples and steps, and the layout of the input.
 
     Attributes
@@ -75,16 +75,16 @@ class Axis:
         return lengths if self.order is None else torch.empty_like(lengths).index_copy_(0, self.order.cpu(), lengths)
 
 
-def read_input(module: torch.nn.Module, data: Any) -> tuple[Tensor, Axis]:
+def read_input(module: torch.nn.Module, data: Any) -> tuple[Tensor, SequenceLayout]:
     """Return the rows of an input ``(row, feature)``, step after step, and its time axis."""
     if isinstance(data, PackedSequence):
         check_width(module, data.data)
-        return data.data, Axis(
+        return data.data, SequenceLayout(
             tuple(data.batch_sizes.tolist()), data.sorted_indices, "packed", not getattr(module, "batch_first", True)
         )
     check_width(module, data)
     if data.dim() == 2:
-        return data, Axis((1,) * data.shape[0], None, "single")
+        return data, SequenceLayout((1,) * data.shape[0], None, "single")
     if data.dim() != 3:
         raise CaptureError(f"{type(module).__name__} takes 2 or 3 dimensions; got shape {tuple(data.shape)}.")
     kind = "batch" if getattr(module, "batch_first", False) else "time"
@@ -94,7 +94,7 @@ def read_input(module: torch.nn.Module, data: Any) -> tuple[Tensor, Axis]:
             f"The input of {type(module).__name__} is empty: got shape {tuple(data.shape)}; expected at least one "
             "sample of at least one step."
         )
-    return steps.reshape(-1, steps.shape[2]), Axis((steps.shape[1],) * steps.shape[0], None, kind)
+    return steps.reshape(-1, steps.shape[2]), SequenceLayout((steps.shape[1],) * steps.shape[0], None, kind)
 
 
 def check_width(module: torch.nn.Module, data: Tensor) -> None:
@@ -107,7 +107,9 @@ def check_width(module: torch.nn.Module, data: Tensor) -> None:
         )
 
 
-def read_state(adapter: Adapter, module: torch.nn.Module, state: Any, axis: Axis, rows: Tensor) -> list[State]:
+def read_state(
+    adapter: Adapter, module: torch.nn.Module, state: Any, axis: SequenceLayout, rows: Tensor
+) -> list[State]:
     """Return the initial state of each layer and direction, in the order of the axis."""
     count = adapter.layers(module) * len(adapter.directions(module))
     shapes = [(count, axis.samples, adapter.sizes(module)[name]) for name in adapter.state]
@@ -126,7 +128,7 @@ def read_state(adapter: Adapter, module: torch.nn.Module, state: Any, axis: Axis
     return list(zip(*(part.unbind(0) for part in parts), strict=True))
 
 
-def write_output(module: torch.nn.Module, data: Any, rows: Tensor, axis: Axis) -> Any:
+def write_output(module: torch.nn.Module, data: Any, rows: Tensor, axis: SequenceLayout) -> Any:
     """Return the output in the layout of the input; the inverse of `read_input`."""
     if isinstance(data, PackedSequence):
         return PackedSequence(rows, data.batch_sizes, data.sorted_indices, data.unsorted_indices)
@@ -136,7 +138,7 @@ def write_output(module: torch.nn.Module, data: Any, rows: Tensor, axis: Axis) -
     return steps.transpose(0, 1) if getattr(module, "batch_first", False) else steps
 
 
-def write_state(finals: Sequence[State], axis: Axis) -> Any:
+def write_state(finals: Sequence[State], axis: SequenceLayout) -> Any:
     """Return final states in the layout of the module; the inverse of `read_state`."""
     parts = [torch.stack(list(part)) for part in zip(*finals, strict=True)]
     if axis.order is not None:

@@ -58,7 +58,7 @@ def histogram_per_unit(
         low, high = _widen_equal(low, high)
         step, scale = (high - low) / counts.shape[2], counts.shape[2] / (high - low)
         parallel_over_units(
-            count, values.shape[1], values, order, rows.astype(np.int64), low, high, step, scale, counts
+            count_kernel, values.shape[1], values, order, rows.astype(np.int64), low, high, step, scale, counts
         )
     return counts
 
@@ -69,11 +69,11 @@ def _widen_equal(low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.floa
     return np.where(equal, low - 0.5, low), np.where(equal, high + 0.5, high)
 
 
-STRIPE = 256  # units per tile: enough to vectorise, and their histograms fit into the L2 cache
+TILE = 256  # units per tile: enough to vectorise, and their histograms fit into the L2 cache
 
 
 @jit
-def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, indices: Any) -> None:
+def bin_index(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, indices: Any) -> None:
     """Write the flat index ``(unit, bin)`` of each value to ``indices``; -1 outside of the range.
 
     An estimate is corrected by one bin where it disagrees with the edges ``k * step + low``. These are bit-identical to
@@ -90,16 +90,16 @@ def place(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, in
 
 
 @jit
-def count(
+def count_kernel(
     first: int, last: int, values: Any, order: Any, rows: Any, low: Any, high: Any, step: Any, scale: Any, counts: Any
 ) -> None:
     """Add tokens, in the given order, to ``counts[row, unit, bin]`` for the units ``first`` to ``last``."""
-    indices = np.empty(STRIPE, np.int32)
-    for left in range(first, last, STRIPE):
-        span = slice(left, min(left + STRIPE, last))
+    indices = np.empty(TILE, np.int32)
+    for left in range(first, last, TILE):
+        span = slice(left, min(left + TILE, last))
         lows, highs, steps, scales = low[span], high[span], step[span], scale[span]
         for token in order:
-            place(values[token, span], lows, highs, steps, scales, counts.shape[2], indices)
+            bin_index(values[token, span], lows, highs, steps, scales, counts.shape[2], indices)
             flat = counts[rows[token], span].reshape(-1)
             for k in indices[: lows.shape[0]]:
                 if k >= 0:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from interp.errors import OptionError, unknown
+from interp.errors import OptionError, unknown_name_error
 
 Labels = Mapping[str, np.ndarray]
 
 
-class Pool:
+class DonorPool:
     """Donor tokens, grouped by some labels.
 
     Parameters
@@ -33,7 +33,7 @@ class Pool:
     def __init__(self, labels: Labels, given: Sequence[str]) -> None:
         for name in ("source", *given):
             if name not in labels:
-                raise unknown("label of the donors", name, labels)
+                raise unknown_name_error("label of the donors", name, labels)
         self.given = tuple(given)
         self.known = [np.unique(labels[name]) for name in self.given]
         combined = self._combination(labels, len(labels["source"]))
@@ -50,7 +50,7 @@ class Pool:
         combined, matched = np.zeros(n, np.int64), np.ones(n, bool)
         for name, donor_values in zip(self.given, self.known, strict=True):
             if name not in labels:
-                raise unknown("label of the tokens", name, labels)
+                raise unknown_name_error("label of the tokens", name, labels)
             values = np.asarray(labels[name])
             index = np.minimum(np.searchsorted(donor_values, values), donor_values.size - 1)
             matched &= donor_values[index] == values
@@ -110,12 +110,12 @@ class Pool:
         low, high = np.searchsorted(self.keys, own, "left"), np.searchsorted(self.keys, own, "right")
         others = (stop - start) - (high - low)
         self.check(labels, others < 1, "no other source has a donor token")
-        fraction = uniform(seed, number, labels["sample"], labels["step"])
+        fraction = uniform_hash(seed, number, labels["sample"], labels["step"])
         index = start + np.minimum((fraction * others).astype(np.int64), others - 1)
         return np.asarray(self.order[np.where(index >= low, index + (high - low), index)])
 
 
-def uniform(seed: int, number: int, sample: np.ndarray, step: np.ndarray) -> np.ndarray:
+def uniform_hash(seed: int, number: int, sample: np.ndarray, step: np.ndarray) -> np.ndarray:
     """Return a uniform number in [0, 1) for each token, as a hash of the arguments.
 
     The hash applies the finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number
@@ -163,5 +163,5 @@ def match_donors(
     donor_labels = {str(name): np.asarray(values) for name, values in donors.items() if name in ("source", *given)}
     required = ("sample", "step", "source", *given)
     labels: dict[str, Any] = {str(name): np.asarray(values) for name, values in tokens.items() if name in required}
-    pool = Pool(donor_labels, given)
+    pool = DonorPool(donor_labels, given)
     return np.stack([pool.draw(labels, number, seed) for number in range(draws)])

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-GROUPS = 20  # jackknife groups; with fewer than half of them the standard error is too noisy to report
-ALIKE = 5  # minimal number of blocks that are permuted among each other
+N_JACKKNIFE_GROUPS = 20  # jackknife groups; with fewer than half of them the standard error is too noisy to report
+MIN_EXCHANGEABLE_BLOCKS = 5  # minimal number of blocks that are permuted among each other
 
 
-def jackknife_groups(sources: NDArray[Any], groups: int = GROUPS) -> NDArray[np.int64]:
+def jackknife_groups(sources: NDArray[Any], groups: int = N_JACKKNIFE_GROUPS) -> NDArray[np.int64]:
     """Return the jackknife group of each token, 0 to ``groups`` - 1; tokens of one source share a group.
 
     Parameters
@@ -42,7 +42,7 @@ def permute_sources(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iter
     The sequence is split into one block per source, and blocks are permuted. Labels that depend on each other stay
     together, so that a null distribution counts sources and not tokens. Blocks are exchanged with blocks of the same
     length only: with unequal lengths a source would mostly get the end of one block and the beginning of the next,
-    which depend on each other less than its own labels do. Lengths that fewer than `ALIKE` sources have are merged
+    which depend on each other less than its own labels do. Lengths that fewer than `MIN_EXCHANGEABLE_BLOCKS` sources have are merged
     with the next longer ones. Each block is rotated by a random offset; otherwise a value that all sources share at one
     position, such as their beginning, would remain in the null distribution.
 
@@ -81,11 +81,11 @@ def permute_sources(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iter
 
 
 def _blocks_by_length(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the blocks grouped by length, groups below `ALIKE` merged with the next; each group is sorted."""
+    """Return the blocks grouped by length, groups below `MIN_EXCHANGEABLE_BLOCKS` merged with the next; each group is sorted."""
     order = np.argsort(sizes, kind="stable")
     bounds = [0]
     for end in (np.flatnonzero(np.diff(sizes[order])) + 1).tolist():
-        if min(end - bounds[-1], order.size - end) >= ALIKE:
+        if min(end - bounds[-1], order.size - end) >= MIN_EXCHANGEABLE_BLOCKS:
             bounds.append(end)
     return [np.sort(blocks) for blocks in np.split(order, bounds[1:])]
 
@@ -170,7 +170,7 @@ def jackknife_interval(
     estimate, error : array (...)
         Estimate and standard error from `jackknife`.
     groups : int or array (...)
-        Number of groups G that were left out in turn. Below `GROUPS` / 2 the ends are NaN, because the standard error
+        Number of groups G that were left out in turn. Below `N_JACKKNIFE_GROUPS` / 2 the ends are NaN, because the standard error
         is too noisy to report.
     level : float
         Coverage probability.
@@ -183,5 +183,7 @@ def jackknife_interval(
     from scipy.stats import t
 
     groups = np.asarray(groups)
-    half_width = np.where(groups >= GROUPS / 2, t.ppf((1 + level) / 2, np.maximum(groups - 1, 1)), np.nan) * error
+    half_width = (
+        np.where(groups >= N_JACKKNIFE_GROUPS / 2, t.ppf((1 + level) / 2, np.maximum(groups - 1, 1)), np.nan) * error
+    )
     return np.asarray(estimate - half_width), np.asarray(estimate + half_width)

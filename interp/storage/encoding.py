@@ -16,7 +16,7 @@ from interp.schema import ACTIVATIONS
 from interp.storage import checksums
 
 
-class Held(BackendArray):
+class CheckedArray(BackendArray):
     """Numbers of a stored variable; read errors name the variable and its store.
 
     Parameters
@@ -46,7 +46,7 @@ class Held(BackendArray):
             ) from error
 
 
-class Words(BackendArray):
+class VocabularyArray(BackendArray):
     """Text of a variable that is stored as codes.
 
     Parameters
@@ -70,18 +70,18 @@ class Words(BackendArray):
         return text
 
 
-CHUNK = {"token": 32_768, "unit": 16}  # viewers read columns of single units
-SHARD = {"token": 32_768, "unit": 512}  # 64 MiB of float32 per file
-LABELS = 2**18  # tokens per chunk of a label
+CHUNK_SIZES = {"token": 32_768, "unit": 16}  # viewers read columns of single units
+SHARD_SIZES = {"token": 32_768, "unit": 512}  # 64 MiB of float32 per file
+LABEL_CHUNK = 2**18  # tokens per chunk of a label
 VOCABULARY = "vocabulary"
-ORDER = "variables"
+VARIABLE_ORDER = "variables"
 
 
-def encoded(dataset: xr.Dataset) -> xr.Dataset:
+def encode(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset with each text variable as int32 codes and a vocabulary in its attrs."""
     coded = {name: _encode_strings(variable) for name, variable in dataset.variables.items()}
     order = json.dumps([str(name) for name in coded], ensure_ascii=False)  # Zarr groups are unordered
-    return _with_variables(dataset, coded).assign_attrs({ORDER: order})
+    return with_variables(dataset, coded).assign_attrs({VARIABLE_ORDER: order})
 
 
 def _encode_strings(variable: xr.Variable) -> xr.Variable:
@@ -94,18 +94,18 @@ def _encode_strings(variable: xr.Variable) -> xr.Variable:
     return xr.Variable(variable.dims, codes.reshape(variable.shape).astype(np.int32), attrs)
 
 
-def _decoded(stored: xr.Dataset) -> xr.Dataset:
+def decode(stored: xr.Dataset) -> xr.Dataset:
     """Return the dataset with text instead of codes and coords in order; only short coords are loaded."""
     if stored.attrs.get("schema") == ACTIVATIONS:  # labels may have been added after the matrix was created
         stored = stored.set_coords([name for name in stored.data_vars if name != checksums.MATRIX])
-    order = json.loads(stored.attrs.get(ORDER, "[]"))
+    order = json.loads(stored.attrs.get(VARIABLE_ORDER, "[]"))
     rank = {name: position for position, name in enumerate(order)}
     names = sorted(map(str, stored.variables), key=lambda name: (rank.get(name, len(rank)), name))
-    decoded = _with_variables(stored.drop_encoding(), {name: _decode_strings(stored.variables[name]) for name in names})
+    decoded = with_variables(stored.drop_encoding(), {name: _decode_strings(stored.variables[name]) for name in names})
     for coord in decoded.coords.values():
-        if coord.size <= LABELS:
+        if coord.size <= LABEL_CHUNK:
             coord.load()
-    decoded.attrs.pop(ORDER, None)
+    decoded.attrs.pop(VARIABLE_ORDER, None)
     return decoded
 
 
@@ -117,11 +117,11 @@ def _decode_strings(variable: xr.Variable) -> xr.Variable:
         return variable
 
     attrs = dict(variable.attrs)
-    words = Words(variable, np.array(attrs.pop(VOCABULARY), dtype=str))
+    words = VocabularyArray(variable, np.array(attrs.pop(VOCABULARY), dtype=str))
     return xr.Variable(variable.dims, LazilyIndexedArray(words), attrs)
 
 
-def _with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
+def with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
     import xarray as xr
 
     coords = {name: variable for name, variable in variables.items() if name in dataset.coords}
@@ -129,7 +129,7 @@ def _with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -
     return xr.Dataset(data, coords, dataset.attrs)
 
 
-def layout(variable: xr.Variable) -> dict[str, Any]:
+def zarr_encoding(variable: xr.Variable) -> dict[str, Any]:
     """Return the Zarr encoding of a variable: sharded chunks for (token, unit) matrices, few chunks for the rest."""
     from zarr.codecs import BloscCodec, Crc32cCodec
 
@@ -137,9 +137,9 @@ def layout(variable: xr.Variable) -> dict[str, Any]:
     encoding: dict[str, Any] = {"_FillValue": None, "compressors": (codec, Crc32cCodec())}
     matrix = {"token", "unit"} <= set(variable.dims)
     if variable.ndim:
-        encoding["chunks"] = _sizes(variable, CHUNK if matrix else {"token": LABELS})
+        encoding["chunks"] = _sizes(variable, CHUNK_SIZES if matrix else {"token": LABEL_CHUNK})
     if matrix:
-        pairs = zip(_sizes(variable, SHARD), encoding["chunks"], strict=True)
+        pairs = zip(_sizes(variable, SHARD_SIZES), encoding["chunks"], strict=True)
         encoding["shards"] = tuple(-(-shard // chunk) * chunk for shard, chunk in pairs)
     return encoding
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from interp.errors import OptionError, StorageError
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+FULL_DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PERMISSION_ERRNOS = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def storage_errors(path: Path) -> Iterator[None]:
     """Convert errors of a full or read-only disk at a path, or beside it, to `StorageError`.
 
     Parameters
@@ -28,12 +28,12 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         if (
             isinstance(error, StorageError)
-            or error.errno not in {*FULL, *CLOSED}
+            or error.errno not in {*FULL_DISK_ERRNOS, *PERMISSION_ERRNOS}
             or not _concerns(error.filename, path)
         ):
             raise
         reason = os.strerror(error.errno).lower()
-        remedy = "Free some space" if error.errno in FULL else "Choose another path or get write permission"
+        remedy = "Free some space" if error.errno in FULL_DISK_ERRNOS else "Choose another path or get write permission"
         raise StorageError(f"Can't write {path}: {reason}. {remedy}, then run the same call again.") from error
 
 
@@ -42,7 +42,7 @@ def _concerns(name: str | bytes | int | None, path: Path) -> bool:
     return name is None or path.absolute().parent in Path(os.fsdecode(str(name))).absolute().parents
 
 
-def lock(folder: Path, message: str) -> int:
+def exclusive_lock(folder: Path, message: str) -> int:
     """Lock a directory until the process ends, even if the directory is renamed.
 
     Parameters

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from interp.errors import OptionError
-from interp.storage.checksums import SEAL, group_digest
-from interp.storage.store import CAPTURE, GROUP
+from interp.storage.checksums import GROUP_HASH_ATTR, hash_group
+from interp.storage.store import GROUP_METADATA, MANIFEST_ATTR
 
-OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "check")
+CALL_OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "check")
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Manifest:
 
     def write(self, place: Path, attrs: Mapping[str, Any]) -> None:
         """Write the manifest and other attributes to a Zarr group, atomically."""
-        attributes = {**attrs, CAPTURE: json.dumps(asdict(self), ensure_ascii=False)}
-        attributes[SEAL] = group_digest(place, attributes)
+        attributes = {**attrs, MANIFEST_ATTR: json.dumps(asdict(self), ensure_ascii=False)}
+        attributes[GROUP_HASH_ATTR] = hash_group(place, attributes)
         node = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
-        temporary = place / f"{GROUP}.new"
+        temporary = place / f"{GROUP_METADATA}.new"
         temporary.write_text(json.dumps(node, ensure_ascii=False, indent=2), encoding="utf-8")
-        temporary.replace(place / GROUP)
+        temporary.replace(place / GROUP_METADATA)
 
     def check(self, requested: Manifest, path: Path) -> None:
         """Raise `OptionError` if a call differs from the one that created the store."""
@@ -80,17 +80,17 @@ def differences(stored: Mapping[str, str], requested: Mapping[str, str]) -> Iter
     for name in dict.fromkeys([*stored, *requested]):
         one, two = stored.get(name, "nothing"), requested.get(name, "nothing")
         if one != two:
-            yield f"{name} (stored {around(one, two)}, this call {around(two, one)})"
+            yield f"{name} (stored {diff_excerpt(one, two)}, this call {diff_excerpt(two, one)})"
 
 
-def around(text: str, other: str, width: int = 80) -> str:
+def diff_excerpt(text: str, other: str, width: int = 80) -> str:
     """Return a text; if it is long, an excerpt of it around the first difference from another."""
     difference = next((k for k, pair in enumerate(zip(text, other, strict=False)) if pair[0] != pair[1]), 0)
     start = max(0, difference - width // 4) if len(text) > width else 0
     return ("…" if start else "") + text[start : start + width] + ("…" if len(text) > start + width else "")
 
 
-def read(path: Path) -> Manifest | None:
+def read_manifest(path: Path) -> Manifest | None:
     """Return the manifest of a store, or None if the path does not exist.
 
     Raises
@@ -100,15 +100,15 @@ def read(path: Path) -> Manifest | None:
     """
     if not path.exists():
         return None
-    group = path / GROUP
+    group = path / GROUP_METADATA
     attributes = json.loads(group.read_text(encoding="utf-8")).get("attributes", {}) if group.is_file() else {}
-    if CAPTURE not in attributes:
+    if MANIFEST_ATTR not in attributes:
         problem = "was not written by interp.capture" if "schema" in attributes else "is not an interp store"
         raise OptionError(f"{path} {problem}, and is not changed. Choose another store=.")
-    return Manifest(**json.loads(attributes[CAPTURE]))
+    return Manifest(**json.loads(attributes[MANIFEST_ATTR]))
 
 
-def other(path: Path, what: str) -> OptionError:
+def batches_differ_error(path: Path, what: str) -> OptionError:
     """Return the error for batches that differ from those of the store."""
     return OptionError(
         f"{path} was created from other batches: {what}. Pass the same batches in the same order (an iterator yields "

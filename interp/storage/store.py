@@ -17,8 +17,8 @@ from interp.errors import OptionError, SchemaError
 from interp.labels import join_labels
 from interp.schema import ACTIVATIONS, RESULT, SCHEMA_VERSION, validate
 from interp.storage import checksums
-from interp.storage.encoding import _decoded, _with_variables, encoded, layout
-from interp.storage.filesystem import writing
+from interp.storage.encoding import decode, encode, with_variables, zarr_encoding
+from interp.storage.filesystem import storage_errors
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,11 +28,11 @@ Upgrade = Callable[["xr.Dataset"], "xr.Dataset"]
 
 UPGRADES: dict[tuple[str, int], Upgrade] = {}
 """Pure functions that upgrade a dataset to the next version, by schema and version."""
-CAPTURE = "capture"  # attribute with the manifest of a capture
-GROUP = "zarr.json"
+MANIFEST_ATTR = "capture"  # attribute with the manifest of a capture
+GROUP_METADATA = "zarr.json"
 SHARDS = "shards.json"  # rows of each shard of a distributed capture
 PARTS = ".parts"  # during a distributed capture: captured shards that are not in the matrix yet
-LABELS_SO_FAR = checksums.LABELS_SO_FAR
+BLOCK_LABELS = checksums.BLOCK_LABELS
 
 
 def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -63,13 +63,13 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     """
     path = Path(path)
     check_target(path, overwrite)
-    coded = encoded(_validated(dataset))
-    with writing(path):
+    coded = encode(_validated(dataset))
+    with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
-            write(coded, temporary / "new", mode="w-")
-            checksums.seal(temporary / "new")
+            write_encoded(coded, temporary / "new", mode="w-")
+            checksums.write_checksums(temporary / "new")
             _rename_into_place(temporary, path, overwrite)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -109,21 +109,21 @@ def open(path: str | os.PathLike[str]) -> xr.Dataset:  # noqa: A001
         missing or damaged. Damage inside a file raises the same error when the data is read.
     """
     path = Path(path)
-    if not (path / GROUP).is_file():  # version 2 could hold pickled objects
+    if not (path / GROUP_METADATA).is_file():  # version 2 could hold pickled objects
         problem = "is not a Zarr store of version 3" if path.exists() else "does not exist"
         raise SchemaError(f"{path} {problem}. interp.open takes a directory written by interp.save(dataset, path).")
     check_files(path)
     stored = _read(path)
-    manifest = json.loads(stored.attrs.pop(CAPTURE, "{}"))
-    stored.attrs.pop(checksums.SEAL, None)
+    manifest = json.loads(stored.attrs.pop(MANIFEST_ATTR, "{}"))
+    stored.attrs.pop(checksums.GROUP_HASH_ATTR, None)
     if not manifest.get("complete", True):
         stored = _unfinished(stored, manifest, path)
-    return upgraded(_decoded(stored), str(path))
+    return upgrade(decode(stored), str(path))
 
 
 def read_unchecked(path: Path) -> xr.Dataset:
     """Return the content of a store without verifying its checksums."""
-    return _decoded(_read(path))
+    return decode(_read(path))
 
 
 def _unfinished(stored: xr.Dataset, manifest: Mapping[str, Any], path: Path) -> xr.Dataset:
@@ -132,22 +132,26 @@ def _unfinished(stored: xr.Dataset, manifest: Mapping[str, Any], path: Path) -> 
         f"{path} is not finished: {rows:,} tokens are stored. Run the same interp.capture call again to resume.",
         stacklevel=3,
     )
-    labels = labels_so_far(path, range(0, rows, manifest["block"]))
+    labels = read_block_labels(path, range(0, rows, manifest["block"]))
     return stored.isel(token=slice(rows)).assign_coords({name: ("token", values) for name, values in labels.items()})
 
 
 def check_files(path: Path) -> None:
     """Raise `SchemaError` if files of a store are missing, or if their sizes or the metadata have changed."""
-    faults = [f"{name} {fault}" for name, fault in checksums.faults(path, all_bytes=False)]
+    faults = [f"{name} {fault}" for name, fault in checksums.find_faults(path, all_bytes=False)]
     if faults:
-        more = f" (and {len(faults) - checksums.SHOWN} more)" if len(faults) > checksums.SHOWN else ""
-        listing = "; ".join(faults[: checksums.SHOWN]) + more
+        more = (
+            f" (and {len(faults) - checksums.MAX_LISTED_FAULTS} more)"
+            if len(faults) > checksums.MAX_LISTED_FAULTS
+            else ""
+        )
+        listing = "; ".join(faults[: checksums.MAX_LISTED_FAULTS]) + more
         raise SchemaError(f"{path} is damaged: {listing}. Run `interp doctor {path}` to see what can be repaired.")
 
 
-def labels_so_far(path: Path, starts: Iterable[int]) -> dict[str, np.ndarray]:
+def read_block_labels(path: Path, starts: Iterable[int]) -> dict[str, np.ndarray]:
     """Return the concatenated labels of the blocks of rows that start at ``starts``."""
-    blocks = (_decoded(_read(path, f"{LABELS_SO_FAR}/{start}")) for start in starts)
+    blocks = (decode(_read(path, f"{BLOCK_LABELS}/{start}")) for start in starts)
     return join_labels([{str(name): variable.values for name, variable in block.variables.items()} for block in blocks])
 
 
@@ -157,11 +161,11 @@ def _read(path: Path, group: str | None = None) -> xr.Dataset:
     options = {"decode_times": False, "mask_and_scale": False, "consolidated": False, "zarr_format": 3}
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", f"Object at ({checksums.SUMS}|{SHARDS})")
+            warnings.filterwarnings("ignore", f"Object at ({checksums.CHECKSUMS_FILE}|{SHARDS})")
             stored = xr.open_dataset(path, engine="zarr", group=group, chunks=None, **options)  # type: ignore[arg-type]
     except Exception as error:  # readers of damaged metadata may raise anything
         raise SchemaError(f"{path} can't be read: {error}") from error
-    return _with_variables(
+    return with_variables(
         stored, {name: _checked_variable(name, variable, path) for name, variable in stored.variables.items()}
     )
 
@@ -171,20 +175,20 @@ def _checked_variable(name: Any, variable: xr.Variable, path: Path) -> xr.Variab
     import xarray as xr
     from xarray.core.indexing import LazilyIndexedArray
 
-    from interp.storage.encoding import Held
+    from interp.storage.encoding import CheckedArray
 
     return xr.Variable(
-        variable.dims, LazilyIndexedArray(Held(variable, f"{path}: {name}")), variable.attrs, variable.encoding
+        variable.dims, LazilyIndexedArray(CheckedArray(variable, f"{path}: {name}")), variable.attrs, variable.encoding
     )
 
 
-def write(coded: xr.Dataset, path: Path, *, mode: Literal["w", "w-", "a"], group: str | None = None) -> None:
-    """Write an `encoded` dataset."""
-    chunks = {str(name): layout(variable) for name, variable in coded.variables.items()}
+def write_encoded(coded: xr.Dataset, path: Path, *, mode: Literal["w", "w-", "a"], group: str | None = None) -> None:
+    """Write an `encode` dataset."""
+    chunks = {str(name): zarr_encoding(variable) for name, variable in coded.variables.items()}
     coded.to_zarr(path, group=group, zarr_format=3, consolidated=False, encoding=chunks, mode=mode)
 
 
-def upgraded(dataset: xr.Dataset, where: str) -> xr.Dataset:
+def upgrade(dataset: xr.Dataset, where: str) -> xr.Dataset:
     """Upgrade a dataset to the newest version of its schema; errors name its origin ``where``."""
     schema, version = dataset.attrs.get("schema"), dataset.attrs.get("schema_version")
     if schema not in (ACTIVATIONS, RESULT) or not isinstance(version, int):
@@ -205,7 +209,7 @@ def check_target(path: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OptionError(f"{path} exists. Replace it with overwrite=True, or choose another path.")
-    if not (path / GROUP).is_file():
+    if not (path / GROUP_METADATA).is_file():
         raise OptionError(f"{path} is not an interp store and is not replaced. Choose another path.")
 
 

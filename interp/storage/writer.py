@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.storage.checksums import MATRIX, SUMS_SO_FAR, seal, seal_block, sealed
-from interp.storage.encoding import LABELS, ORDER, VOCABULARY, encoded, layout
-from interp.storage.filesystem import lock
+from interp.storage.checksums import BLOCK_CHECKSUMS, MATRIX, read_checksums, write_block_checksums, write_checksums
+from interp.storage.encoding import LABEL_CHUNK, VARIABLE_ORDER, VOCABULARY, encode, zarr_encoding
+from interp.storage.filesystem import exclusive_lock
 from interp.storage.manifest import Manifest
-from interp.storage.store import LABELS_SO_FAR, PARTS, labels_so_far, write
+from interp.storage.store import BLOCK_LABELS, PARTS, read_block_labels, write_encoded
 
 if TYPE_CHECKING:
     import xarray as xr
     import zarr
 
 
-UNITS = 1024  # columns compressed at once: two shards
+COLUMNS_PER_WRITE = 1024  # columns compressed at once: two shards
 
 
-class Growing:
+class AppendableStore:
     """Store that rows are appended to, locked against other writers.
 
     Until the first block is written, the store is a hidden directory beside its path.
@@ -58,7 +58,9 @@ class Growing:
 
     def _acquire_lock(self) -> None:
         """Lock the directory until the process ends, even if the directory is renamed."""
-        descriptor = lock(self.place, f"Another capture is writing to {self.path}. Wait until it ends, or stop it.")
+        descriptor = exclusive_lock(
+            self.place, f"Another capture is writing to {self.path}. Wait until it ends, or stop it."
+        )
         if self.lock >= 0:
             os.close(self.lock)
         self.lock = descriptor
@@ -77,17 +79,17 @@ class Growing:
         """
         import zarr
 
-        coded = encoded(head)
+        coded = encode(head)
         if not self.begun:
             self._create(coded)
         start = manifest.rows - len(values)
         array = zarr.open_array(self.place / MATRIX, mode="r+")
         array.resize((manifest.rows, values.shape[1]))
-        for first in range(0, values.shape[1], UNITS):
-            array[start:, first : first + UNITS] = values[:, first : first + UNITS]
-        write(of_tokens(coded), self.place, mode="w", group=f"{LABELS_SO_FAR}/{start}")
+        for first in range(0, values.shape[1], COLUMNS_PER_WRITE):
+            array[start:, first : first + COLUMNS_PER_WRITE] = values[:, first : first + COLUMNS_PER_WRITE]
+        write_encoded(token_variables(coded), self.place, mode="w", group=f"{BLOCK_LABELS}/{start}")
         full = manifest.rows % array.shards[0] == 0  # type: ignore[index]
-        seal_block(self.place, start, start // array.shards[0] if full else None)  # type: ignore[index]
+        write_block_checksums(self.place, start, start // array.shards[0] if full else None)  # type: ignore[index]
         manifest.write(self.place, coded.attrs)
         if not self.begun:
             self.place.rename(self.path)
@@ -95,7 +97,7 @@ class Growing:
 
     def begin(self, head: xr.Dataset, manifest: Manifest, folder: str) -> None:
         """Create an empty store that contains an empty folder; ``head`` as in `append`."""
-        coded = encoded(head)
+        coded = encode(head)
         self._create(coded)
         (self.place / folder).mkdir()
         manifest.write(self.place, coded.attrs)
@@ -116,47 +118,47 @@ class Growing:
             shutil.rmtree(self.place)
         self.place.mkdir(parents=True)
         self._acquire_lock()
-        chunks = {str(name): layout(variable) for name, variable in coded.variables.items()}
+        chunks = {str(name): zarr_encoding(variable) for name, variable in coded.variables.items()}
         coded.isel(token=slice(0)).to_zarr(self.place, zarr_format=3, consolidated=False, mode="w-", encoding=chunks)
-        forget(self.place, coded)
+        delete_labels(self.place, coded)
 
     def finish(self, head: xr.Dataset, manifest: Manifest) -> None:
         """Write the labels of all rows and mark the store as complete; ``head`` as in `append`, of any rows."""
-        coded, starts = encoded(head), range(0, manifest.rows, manifest.block)
-        forget(self.path, coded)
+        coded, starts = encode(head), range(0, manifest.rows, manifest.block)
+        delete_labels(self.path, coded)
         write_labels(self.path, starts, manifest.block, manifest.rows)
         manifest.write(self.path, coded.attrs)
-        tidy(self.path)
+        finalize_store(self.path)
 
 
-def tidy(path: Path) -> None:
+def finalize_store(path: Path) -> None:
     """Write the checksums of a complete store and remove temporary files, unless that was done before."""
-    if (path / SUMS_SO_FAR).is_dir():
-        seal(path, sealed(path))
-        shutil.rmtree(path / SUMS_SO_FAR)
-    for name in (LABELS_SO_FAR, PARTS):
+    if (path / BLOCK_CHECKSUMS).is_dir():
+        write_checksums(path, read_checksums(path))
+        shutil.rmtree(path / BLOCK_CHECKSUMS)
+    for name in (BLOCK_LABELS, PARTS):
         if (path / name).is_dir():
             shutil.rmtree(path / name)
 
 
-def of_tokens(coded: xr.Dataset) -> xr.Dataset:
+def token_variables(coded: xr.Dataset) -> xr.Dataset:
     """Return only the labels, with the order of all variables."""
     labels = coded.drop_vars([name for name, variable in coded.variables.items() if variable.dims != ("token",)])
-    labels.attrs = {ORDER: coded.attrs[ORDER]}
+    labels.attrs = {VARIABLE_ORDER: coded.attrs[VARIABLE_ORDER]}
     return labels
 
 
-def forget(path: Path, coded: xr.Dataset) -> None:
+def delete_labels(path: Path, coded: xr.Dataset) -> None:
     """Delete the labels of all rows, which an interrupted `Growing.finish` may have left."""
     import zarr
 
     group = zarr.open_group(path, mode="r+")
-    for name in map(str, of_tokens(coded).variables):
+    for name in map(str, token_variables(coded).variables):
         if name in group:
             del group[name]
 
 
-Labels = dict[str, np.ndarray]
+LabelArrays = dict[str, np.ndarray]
 
 
 def write_labels(path: Path, starts: Sequence[int], block: int, rows: int) -> None:
@@ -173,23 +175,23 @@ def write_labels(path: Path, starts: Sequence[int], block: int, rows: int) -> No
     rows : int
         Rows of the store.
     """
-    kinds = label_kinds(label_chunks(path, starts, block))
-    arrays = {name: create(path, name, kind, rows) for name, kind in kinds.items()}
+    kinds = label_vocabularies(iter_label_chunks(path, starts, block))
+    arrays = {name: create_label_array(path, name, kind, rows) for name, kind in kinds.items()}
     first = 0
-    for labels in label_chunks(path, starts, block):
+    for labels in iter_label_chunks(path, starts, block):
         stop = first + len(next(iter(labels.values())))
         for name, values in labels.items():
-            arrays[name][first:stop] = coded(values, kinds[name])
+            arrays[name][first:stop] = encode_label(values, kinds[name])
         first = stop
 
 
-def create(path: Path, name: str, kind: np.ndarray, rows: int) -> zarr.Array[Any]:
-    """Create the array of a label; ``kind`` as returned by `label_kinds`."""
+def create_label_array(path: Path, name: str, kind: np.ndarray, rows: int) -> zarr.Array[Any]:
+    """Create the array of a label; ``kind`` as returned by `label_vocabularies`."""
     import xarray as xr
     import zarr
 
-    variable = xr.Variable("token", np.broadcast_to(coded(kind[:0], kind).dtype.type(0), rows))
-    options = layout(variable)
+    variable = xr.Variable("token", np.broadcast_to(encode_label(kind[:0], kind).dtype.type(0), rows))
+    options = zarr_encoding(variable)
     del options["_FillValue"]
     return zarr.create_array(
         path,
@@ -202,16 +204,16 @@ def create(path: Path, name: str, kind: np.ndarray, rows: int) -> zarr.Array[Any
     )
 
 
-def label_chunks(path: Path, starts: Sequence[int], block: int) -> Iterator[Labels]:
+def iter_label_chunks(path: Path, starts: Sequence[int], block: int) -> Iterator[LabelArrays]:
     """Yield the labels of as many blocks at a time as fill a chunk of a finished store."""
-    count = max(1, LABELS // block)
+    count = max(1, LABEL_CHUNK // block)
     for first in range(0, len(starts), count):
-        yield labels_so_far(path, starts[first : first + count])
+        yield read_block_labels(path, starts[first : first + count])
 
 
-def label_kinds(chunks: Iterator[Labels]) -> Labels:
+def label_vocabularies(chunks: Iterator[LabelArrays]) -> LabelArrays:
     """Return the sorted vocabulary of each text label, and an empty array of the right type for other labels."""
-    vocabularies: Labels = {}
+    vocabularies: LabelArrays = {}
     for labels in chunks:
         for name, values in labels.items():
             words = np.unique(values) if values.dtype.kind == "U" else values[:0]
@@ -219,7 +221,7 @@ def label_kinds(chunks: Iterator[Labels]) -> Labels:
     return vocabularies
 
 
-def coded(values: np.ndarray, kind: np.ndarray) -> np.ndarray:
+def encode_label(values: np.ndarray, kind: np.ndarray) -> np.ndarray:
     """Return labels as they are stored: text as indices into the vocabulary ``kind``."""
     if kind.dtype.kind != "U":
         return values.astype(kind.dtype)

@@ -48,13 +48,13 @@ def check_plugin_test(
     """
     import pytest
 
-    from interp.testing.conformance.runner import FAILED, PASSED, checks, outcome, reasons
+    from interp.testing.conformance.runner import FAILED, PASSED, check_expected_failures, collect_checks, run_check
 
-    plugin_checks = checks(plugin, options)
-    expected = reasons(plugin_checks, expected_failures or {})
+    plugin_checks = collect_checks(plugin, options)
+    expected = check_expected_failures(plugin_checks, expected_failures or {})
 
     def test(check: Any) -> None:
-        result = outcome(check, expected)
+        result = run_check(check, expected)
         if result.state == FAILED:
             pytest.fail(result.told, pytrace=False)
         if result.state != PASSED:
@@ -82,11 +82,11 @@ def check_plugin(
         Fields ``check`` (``object/rule``), ``state`` (passed, failed, skipped, expected failure) and ``told`` (the
         reason).
     """
-    from interp.testing.conformance.runner import checks, outcome, reasons
+    from interp.testing.conformance.runner import check_expected_failures, collect_checks, run_check
 
-    plugin_checks = checks(plugin, options)
-    expected = reasons(plugin_checks, expected_failures or {})
-    return [outcome(plugin_check, expected) for plugin_check in plugin_checks]
+    plugin_checks = collect_checks(plugin, options)
+    expected = check_expected_failures(plugin_checks, expected_failures or {})
+    return [run_check(plugin_check, expected) for plugin_check in plugin_checks]
 
 
 @contextmanager
@@ -109,9 +109,9 @@ def isolated_registry(*plugins: object) -> Iterator[Registry]:
         A plugin can't be registered; see `interp.register`.
     """
     from interp.registry import Registry, use_registry
-    from interp.testing.conformance.runner import named
+    from interp.testing.conformance.runner import installed_plugin
 
     by_name = {one if isinstance(one, str) else getattr(one, "__name__", type(one).__name__): one for one in plugins}
-    resolved = {name: named(one) if isinstance(one, str) else one for name, one in by_name.items()}
+    resolved = {name: installed_plugin(one) if isinstance(one, str) else one for name, one in by_name.items()}
     with use_registry(Registry(resolved)) as registry:
         yield registry

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 LETTERS = "ts u"  # inputs; labels may be any strings
 SYMBOLS = ("d", "z", "_", "ծ")
-BECOMES = {"t": "dծ", "s": "zd", " ": "_", "u": "_"}  # the next letter decides
+OUTCOMES = {"t": "dծ", "s": "zd", " ": "_", "u": "_"}  # the next letter decides
 KINDS = ("LSTM", "GRU", "RNN")
-CELLS = 4
+N_CELLS = 4
 
 
 class ToyNetwork(nn.Module):
@@ -34,8 +34,8 @@ class ToyNetwork(nn.Module):
         super().__init__()
         self.symbols = {"output": list(SYMBOLS)}
         self.embed = nn.Embedding(len(LETTERS), 3)
-        self.rnn = getattr(nn, kind)(3, CELLS, batch_first=True, bidirectional=True)
-        self.hidden = nn.Linear(2 * CELLS, 5)
+        self.rnn = getattr(nn, kind)(3, N_CELLS, batch_first=True, bidirectional=True)
+        self.hidden = nn.Linear(2 * N_CELLS, 5)
         self.output = nn.Linear(5, len(SYMBOLS))
 
     def forward(self, codes: Tensor) -> Tensor:
@@ -63,23 +63,23 @@ class ToyText:
             codes = rng.integers(0, len(LETTERS), (sources.size, self.length))
             noise = rng.random(codes.shape) < 0.1
             labels: dict[str, Any] = {
-                "input": letters(codes),
-                "output": outputs(codes, noise),
+                "input": to_letters(codes),
+                "output": output_symbols(codes, noise),
                 "source": sources.tolist(),
             }
             yield Batch(torch.from_numpy(codes), labels=labels, decode=decode)
 
 
-def letters(codes: np.ndarray) -> list[list[str]]:
+def to_letters(codes: np.ndarray) -> list[list[str]]:
     """Return the letters of codes ``(sample, step)``."""
     return [[LETTERS[code] for code in row] for row in codes.tolist()]
 
 
-def outputs(codes: np.ndarray, noise: np.ndarray) -> list[list[str]]:
+def output_symbols(codes: np.ndarray, noise: np.ndarray) -> list[list[str]]:
     """Return the output of each letter, which depends on the next letter, inverted where there is noise."""
     later = (np.roll(codes, -1, axis=1) > 1) ^ noise
-    rows = zip(letters(codes), later.tolist(), strict=True)
-    return [[BECOMES[a][at % len(BECOMES[a])] for a, at in zip(row, side, strict=True)] for row, side in rows]
+    rows = zip(to_letters(codes), later.tolist(), strict=True)
+    return [[OUTCOMES[a][at % len(OUTCOMES[a])] for a, at in zip(row, side, strict=True)] for row, side in rows]
 
 
 def decode(logits: Tensor) -> list[list[str]]:
@@ -142,7 +142,7 @@ def _cached_toy(kind: str, seed: int, sources: int) -> Toy:
     return Toy(model, text, capture(model, text, progress=False).assign_attrs(model=f"toy-{kind.lower()}", task="toy"))
 
 
-def made(kind: str, seed: int, sources: int) -> Toy:
+def make_toy(kind: str, seed: int, sources: int) -> Toy:
     """Return the toy of `interp.testing.toy_capture`, with its own copy of the activations."""
     if kind not in KINDS:
         raise OptionError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
@@ -150,7 +150,7 @@ def made(kind: str, seed: int, sources: int) -> Toy:
     return toy.having(toy.acts.copy(deep=True))
 
 
-def without(acts: xr.Dataset, labels: Sequence[str]) -> xr.Dataset:
+def keep_labels(acts: xr.Dataset, labels: Sequence[str]) -> xr.Dataset:
     """Return activations with only these token labels and sample, step and source."""
     names = {"sample", "step", "source", *labels}
     token_labels = [name for name, coord in acts.coords.items() if coord.dims == ("token",)]
@@ -180,4 +180,4 @@ def toy_capture(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     OptionError
         The kind is unknown.
     """
-    return made(kind, seed, sources)
+    return make_toy(kind, seed, sources)

@@ -12,23 +12,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from interp.activations.batching import Piece, as_batch, sample_count
-from interp.activations.inspection import Seen, layout_of
-from interp.activations.plan import Reading
-from interp.activations.tokens import Tokens, loose_rows, read_rows
+from interp.activations.batching import MicroBatch, as_batch, sample_count
+from interp.activations.inspection import ModuleTrace, output_layout
+from interp.activations.plan import ModulePlan
+from interp.activations.tokens import TokenIndex, gather_rows, packed_row_index
 from interp.base import Batch
 from interp.errors import CaptureError, OptionError
-from interp.interventions.edited_model import Stage, answering, put, staged
-from interp.interventions.forward_pass import Pass
-from interp.interventions.gradients import Key, Spot, Spots
-from interp.interventions.session import scouted, started
-from interp.interventions.targets import Layout, Target
-from interp.recurrence.sequences import Axis, read_input
-from interp.torch_utils import eager, listening, tensor_of
+from interp.interventions.edited_model import EditedModel, apply_edits, replace_output_hook, with_tensor
+from interp.interventions.forward_pass import ForwardPass
+from interp.interventions.gradients import Key, RecordedValues, RecordingEdit
+from interp.interventions.session import begin_forward, inspect_edited_modules
+from interp.interventions.targets import UnitGroup, UnitIndex
+from interp.recurrence.sequences import SequenceLayout, read_input
+from interp.torch_utils import force_eager, forward_hook, tensor_of
 
 
 @dataclass
-class Hearing:
+class LiveForward:
     """One forward whose units are recorded.
 
     Attributes
@@ -37,13 +37,13 @@ class Hearing:
         Input of the first recurrent module in each of its calls.
     """
 
-    passed: Pass
-    heard: Sequence[Heard]
+    passed: ForwardPass
+    heard: Sequence[RecordedUnits]
     inputs: list[Tensor] = field(default_factory=list)
     first: str = ""
 
     @property
-    def tokens(self) -> Tokens:
+    def tokens(self) -> TokenIndex:
         """The tokens of the forward."""
         return self.heard[0].tokens()
 
@@ -51,7 +51,7 @@ class Hearing:
         """Return the input of the first recurrent module, ``(token, feature)``."""
         if not self.inputs:
             raise CaptureError("The model has not called a recurrent module, so a penalty can't read its inputs.")
-        rows = loose_rows(self.heard[0].axes(self.first), self.tokens)
+        rows = packed_row_index(self.heard[0].axes(self.first), self.tokens)
         return torch.cat(self.inputs)[rows].detach()
 
     def read_outputs(self, output: Any) -> Tensor:
@@ -59,13 +59,13 @@ class Hearing:
         tensor, layout = tensor_of(output), None
         axes = self.heard[0].axes(list(self.passed.axes)[-1]) if self.passed.axes else []
         if tensor is not None and axes:
-            layout = layout_of(Seen("model", nn.Identity(), None, [], [tensor]), axes[-1])
+            layout = output_layout(ModuleTrace("model", nn.Identity(), None, [], [tensor]), axes[-1])
         if tensor is None or layout is None:
             raise CaptureError("The model's output has no time axis, so a penalty can't read it by token.")
-        return read_rows([tensor], layout, self.tokens, self.heard[0].packing(len(tensor)))
+        return gather_rows([tensor], layout, self.tokens, self.heard[0].packing(len(tensor)))
 
 
-class Ears:
+class LiveUnits:
     """Positions of the units of penalties in a model, and access to their values.
 
     Outputs of modules, and ``h`` of the last layer, are read from the module's output, and its fused kernel runs. For
@@ -78,8 +78,8 @@ class Ears:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model, self.layout = model, Layout(model)
-        self.readings: dict[str, Reading] = {}
+        self.model, self.layout = model, UnitIndex(model)
+        self.readings: dict[str, ModulePlan] = {}
         self.recurrent = [name for name, entry in self.layout.seen.items() if entry.adapter is not None]
         self.cells = any(self.layout.seen[name].adapter.cell for name in self.recurrent)  # type: ignore[union-attr]
 
@@ -96,7 +96,7 @@ class Ears:
         mask &= coords["layer"] == coords["layer"][mask].max()
         return [str(name) for name in coords["unit"][mask]]
 
-    def heard(self, units: Any, change: Change | None = None) -> Heard:
+    def heard(self, units: Any, change: Transform | None = None) -> RecordedUnits:
         """Return an edit that records some units, and optionally changes them.
 
         Raises
@@ -114,11 +114,11 @@ class Ears:
                 "Select units of one place, or use one penalty per place."
             )
         if outputs is not None:
-            return Heard(names, outputs, change)
+            return RecordedUnits(names, outputs, change)
         scope = "state" if change is None or self.cells else "output"
-        return Heard(names, targets, change, stepped=True, seen_by=scope)
+        return RecordedUnits(names, targets, change, stepped=True, seen_by=scope)
 
-    def _output_targets(self, targets: list[Target]) -> list[Target] | None:
+    def _output_targets(self, targets: list[UnitGroup]) -> list[UnitGroup] | None:
         """Return targets as columns of module outputs, one target per module; None if some are not outputs."""
         parts_by_module: dict[str, list[tuple[Tensor, Tensor]]] = {}
         for target in targets:
@@ -128,9 +128,9 @@ class Ears:
             parts_by_module.setdefault(target.module, []).append((target.columns + offset, target.places))
         modules = parts_by_module.items()
         joined = {name: [torch.cat(part) for part in zip(*parts, strict=True)] for name, parts in modules}
-        return [Target(name, -1, "", "out", columns, places) for name, (columns, places) in joined.items()]
+        return [UnitGroup(name, -1, "", "out", columns, places) for name, (columns, places) in joined.items()]
 
-    def _output_offset(self, target: Target) -> int | None:
+    def _output_offset(self, target: UnitGroup) -> int | None:
         """Return the column of the module output at which a target starts; None if it is no output."""
         if target.quantity == "out":
             return 0
@@ -141,17 +141,19 @@ class Ears:
         return adapter.directions(module).index(target.direction) * adapter.sizes(module)[target.quantity]
 
     @contextmanager
-    def hearing(self, batch: Batch, heard: Sequence[Heard]) -> Iterator[Hearing]:
+    def hearing(self, batch: Batch, heard: Sequence[RecordedUnits]) -> Iterator[LiveForward]:
         """Record the units in the forward that runs inside the block."""
         checked = as_batch(batch)
-        passed = started(Piece.whole(checked, sample_count(checked, None)), Stage(self.model, []), 0, 0)
-        current, stepped = Hearing(passed, heard), [recorder for recorder in heard if recorder.stepped]
+        passed = begin_forward(
+            MicroBatch.whole(checked, sample_count(checked, None)), EditedModel(self.model, []), 0, 0
+        )
+        current, stepped = LiveForward(passed, heard), [recorder for recorder in heard if recorder.stepped]
         with ExitStack() as stack:
             if stepped:
                 stack.enter_context(self._stepwise_edits(stepped, checked, passed))
             for name in self.recurrent:
                 record_call = partial(self._record_call, current, name, not stepped)
-                stack.enter_context(listening(self.layout.modules[name], record_call))
+                stack.enter_context(forward_hook(self.layout.modules[name], record_call))
             for recorder in heard:
                 if not recorder.stepped:
                     recorder.begin(list(recorder.units), passed)
@@ -159,16 +161,16 @@ class Ears:
             yield current
 
     @contextmanager
-    def _stepwise_edits(self, heard: Sequence[Heard], batch: Batch, passed: Pass) -> Iterator[None]:
-        stage = Stage(self.model, heard, "none")
+    def _stepwise_edits(self, heard: Sequence[RecordedUnits], batch: Batch, passed: ForwardPass) -> Iterator[None]:
+        stage = EditedModel(self.model, heard, "none")
         if not self.readings:
-            self.readings = scouted(self.model, batch, stage)
+            self.readings = inspect_edited_modules(self.model, batch, stage)
         stage.readings = self.readings
         stage.open(passed)
-        with eager(), staged(stage):
+        with force_eager(), apply_edits(stage):
             yield
 
-    def _record_call(self, current: Hearing, name: str, alone: bool, data: Any, _output: Any) -> None:
+    def _record_call(self, current: LiveForward, name: str, alone: bool, data: Any, _output: Any) -> None:
         """Record the layout of a call of a recurrent module, unless the engine does, and the first module's inputs."""
         module, entry = self.layout.modules[name], self.layout.seen[name]
         cell = entry.adapter is not None and entry.adapter.cell
@@ -179,24 +181,26 @@ class Ears:
             current.first = name
             current.inputs.append(rows)
 
-    def _hook_outputs(self, stack: ExitStack, current: Hearing, heard: Heard) -> None:
+    def _hook_outputs(self, stack: ExitStack, current: LiveForward, heard: RecordedUnits) -> None:
         for target in heard.targets:
             module = self.layout.modules[target.module]
-            stack.enter_context(answering(target.module, module, partial(self._edit_output, current, heard, target)))
+            stack.enter_context(
+                replace_output_hook(target.module, module, partial(self._edit_output, current, heard, target))
+            )
 
-    def _edit_output(self, current: Hearing, heard: Heard, target: Target, output: Any) -> Any:
+    def _edit_output(self, current: LiveForward, heard: RecordedUnits, target: UnitGroup, output: Any) -> Any:
         """Return the output of a module, recorded and changed by a penalty."""
         module, value = self.layout.modules[target.module], tensor_of(output)
-        layout = None if value is None else given_layout(module, output, target, current.passed)
+        layout = None if value is None else batch_output_layout(module, output, target, current.passed)
         if value is None or layout is None:
             raise CaptureError(
                 f"The output of {target.module!r} can't be read by token: it has no time axis, or no recurrent module "
                 "ran before it."
             )
-        return put(output, heard.at_output(target, layout, value))
+        return with_tensor(output, heard.at_output(target, layout, value))
 
 
-def given_layout(module: nn.Module, output: Any, target: Target, passed: Pass) -> str | None:
+def batch_output_layout(module: nn.Module, output: Any, target: UnitGroup, passed: ForwardPass) -> str | None:
     """Return the layout of the output of a module."""
     if isinstance(output, PackedSequence) or (isinstance(output, tuple) and isinstance(output[0], PackedSequence)):
         return "packed"
@@ -206,10 +210,10 @@ def given_layout(module: nn.Module, output: Any, target: Target, passed: Pass) -
     return axes[-1].kind if axes else passed.layout(target.module, module, value)
 
 
-Change = Callable[[Tensor], Tensor]
+Transform = Callable[[Tensor], Tensor]
 
 
-class Heard(Spots):
+class RecordedUnits(RecordingEdit):
     """An edit that records units at every token, before and after a change.
 
     Parameters
@@ -229,8 +233,8 @@ class Heard(Spots):
     def __init__(
         self,
         names: list[str],
-        targets: list[Target],
-        change: Change | None = None,
+        targets: list[UnitGroup],
+        change: Transform | None = None,
         *,
         stepped: bool = False,
         seen_by: str = "state",
@@ -238,27 +242,27 @@ class Heard(Spots):
         super().__init__(names, seen_by=seen_by)
         self.targets, self.function, self.stepped = targets, change, stepped
         self.after: dict[Key, list[Tensor]] = {}
-        self.calls: list[StepsHeard] = []
+        self.calls: list[StepRecorder] = []
 
-    def begin(self, names: list[str], passed: Pass) -> None:
+    def begin(self, names: list[str], passed: ForwardPass) -> None:
         """Start recording a new forward."""
         super().begin(names, passed)
         self.after, self.calls = {}, []
 
-    def change(self, target: Target, axis: Axis) -> StepsHeard:  # noqa: ARG002
+    def change(self, target: UnitGroup, axis: SequenceLayout) -> StepRecorder:  # noqa: ARG002
         """Return the recorder of one call of a recurrent module, step by step."""
-        self.calls.append(StepsHeard(self, self.spot(target)))
+        self.calls.append(StepRecorder(self, self.spot(target)))
         return self.calls[-1]
 
-    def at_output(self, target: Target, layout: str, output: Tensor) -> Tensor:
+    def at_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
         """Record the output of a module, and return it as changed by the penalty."""
         spot = self.spot(target, layout)
         spot.values.append(output)
         edited = self.changed(target, output)
-        self.after.setdefault(key_of(target), []).append(edited)
+        self.after.setdefault(target_key(target), []).append(edited)
         return edited
 
-    def changed(self, target: Target, value: Tensor) -> Tensor:
+    def changed(self, target: UnitGroup, value: Tensor) -> Tensor:
         """Return a value ``(…, size)`` with the units of a target changed by the penalty."""
         if self.function is None:
             return value
@@ -277,17 +281,17 @@ class Heard(Spots):
         stepped = {key: [call.joined(call.after) for call in self._calls_of(spot)] for key, spot in self.spots.items()}
         return self.gathered({key: self.after.get(key) or stepped[key] for key in self.spots}, None)
 
-    def _values_before(self, spot: Spot) -> list[Tensor]:
+    def _values_before(self, spot: RecordedValues) -> list[Tensor]:
         return spot.values or [call.joined(call.before) for call in self._calls_of(spot)]
 
-    def _calls_of(self, spot: Spot) -> list[StepsHeard]:
+    def _calls_of(self, spot: RecordedValues) -> list[StepRecorder]:
         return [call for call in self.calls if call.spot is spot]
 
 
-class StepsHeard:
+class StepRecorder:
     """A recorder of one quantity in one call of a recurrent module."""
 
-    def __init__(self, heard: Heard, spot: Spot) -> None:
+    def __init__(self, heard: RecordedUnits, spot: RecordedValues) -> None:
         self.heard, self.spot = heard, spot
         self.before: dict[int, Tensor] = {}
         self.after: dict[int, Tensor] = {}
@@ -303,6 +307,6 @@ class StepsHeard:
         return torch.cat([steps[step] for step in sorted(steps)])
 
 
-def key_of(target: Target) -> Key:
+def target_key(target: UnitGroup) -> Key:
     """Return the module, layer, direction and quantity of a target."""
     return target.module, target.layer, target.direction, target.quantity

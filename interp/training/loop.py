@@ -13,7 +13,7 @@ import torch
 
 from interp.base import Batch, Task
 from interp.errors import OptionError, WeightsError
-from interp.training.objective import Penalised, Term, cast, forward
+from interp.training.objective import PenalisedLoss, WeightedPenalty, autocast, run_model
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,30 +23,32 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass
-class _Run:
+class TrainingRun:
     """State of a training run, all of which is saved in a checkpoint."""
 
     model: torch.nn.Module
     optimizer: torch.optim.Optimizer
-    penalised: Penalised | None = None
+    penalised: PenalisedLoss | None = None
     losses: list[float] = field(default_factory=list)
     penalties: list[list[float]] = field(default_factory=list)
 
 
-def _begin(model: torch.nn.Module, task: Task, terms: Sequence[Term], seed: int, rate: float) -> _Run:
+def begin_run(
+    model: torch.nn.Module, task: Task, terms: Sequence[WeightedPenalty], seed: int, rate: float
+) -> TrainingRun:
     """Return a new run; parameters of penalties are a separate group, with their own gradient norm."""
     if not terms:
-        return _Run(model, torch.optim.Adam(model.parameters(), lr=rate))
-    _, first = next(_batches(task, seed, 1, skip=0))
-    penalised = Penalised(model, terms, first, seed)
+        return TrainingRun(model, torch.optim.Adam(model.parameters(), lr=rate))
+    _, first = next(iter_batches(task, seed, 1, skip=0))
+    penalised = PenalisedLoss(model, terms, first, seed)
     groups = [{"params": list(model.parameters())}, {"params": penalised.parameters()}]
-    return _Run(model, torch.optim.Adam([group for group in groups if group["params"]], lr=rate), penalised)
+    return TrainingRun(model, torch.optim.Adam([group for group in groups if group["params"]], lr=rate), penalised)
 
 
-def _step(run: _Run, task: Task, batch: Batch, clip: float, precision: torch.dtype) -> None:
+def train_step(run: TrainingRun, task: Task, batch: Batch, clip: float, precision: torch.dtype) -> None:
     if run.penalised is None:
-        with cast(precision):
-            loss = task_loss = task.loss(forward(run.model, batch), batch)
+        with autocast(precision):
+            loss = task_loss = task.loss(run_model(run.model, batch), batch)
     else:
         loss, task_loss, values = run.penalised.loss(task, batch, precision)
         run.penalties.append(values)
@@ -58,7 +60,7 @@ def _step(run: _Run, task: Task, batch: Batch, clip: float, precision: torch.dty
     run.losses.append(float(task_loss.detach()))
 
 
-def _batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[int, Batch]]:
+def iter_batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[int, Batch]]:
     step, epoch = 0, 0
     while step < budget:
         before = step
@@ -73,7 +75,9 @@ def _batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[in
         epoch += 1
 
 
-def _shown(batches: Iterator[tuple[int, Batch]], run: _Run, budget: int, progress: bool) -> Iterator[tuple[int, Batch]]:
+def with_progress(
+    batches: Iterator[tuple[int, Batch]], run: TrainingRun, budget: int, progress: bool
+) -> Iterator[tuple[int, Batch]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -84,12 +88,12 @@ def _shown(batches: Iterator[tuple[int, Batch]], run: _Run, budget: int, progres
             bar.update(bar_task, completed=step + 1, description=f"loss {np.mean(run.losses[-50:]):.4f}")
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
-def _history(run: _Run, terms: Sequence[Term]) -> xr.Dataset:
+def history_dataset(run: TrainingRun, terms: Sequence[WeightedPenalty]) -> xr.Dataset:
     import xarray as xr
 
     losses = xr.Dataset({"loss": ("batch", np.asarray(run.losses))}, {"batch": np.arange(len(run.losses))})
@@ -100,7 +104,7 @@ def _history(run: _Run, terms: Sequence[Term]) -> xr.Dataset:
     return losses.assign(penalty=(("batch", "term"), np.asarray(run.penalties))).assign_coords(coords)
 
 
-def _mark(model: torch.nn.Module, *options: object) -> str:
+def architecture_fingerprint(model: torch.nn.Module, *options: object) -> str:
     shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
     return sha256(repr((shapes, options)).encode()).hexdigest()
 
@@ -115,7 +119,7 @@ def checkpoint_budget(path: str | Path) -> int | None:
         return int((file.metadata() or {}).get("budget", 0)) or None
 
 
-def _save(run: _Run, path: Path, metadata: dict[str, str]) -> None:
+def save_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
     tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
@@ -131,7 +135,7 @@ def _save(run: _Run, path: Path, metadata: dict[str, str]) -> None:
     partial.replace(path)
 
 
-def _resume(run: _Run, path: Path, metadata: dict[str, str]) -> None:
+def load_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> None:
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from interp.base import Batch, Task
 from interp.errors import OptionError, PluginError
-from interp.registry import registry
-from interp.signatures import known_options
-from interp.training.live_units import Change, Ears, Heard, Hearing
-from interp.training.penalty import BRANCHES, Penalty, PenaltyInputs
+from interp.registry import active_registry
+from interp.signatures import check_options
+from interp.training.live_units import LiveForward, LiveUnits, RecordedUnits, Transform
+from interp.training.penalty import SEPARATE_FORWARD, Penalty, PenaltyInputs
 
 
-class Penalised:
+class PenalisedLoss:
     """Loss of a task plus weighted penalties on the units of a model.
 
     Parameters
@@ -39,19 +39,19 @@ class Penalised:
         If units do not exist, or a penalty can't edit them.
     """
 
-    def __init__(self, model: nn.Module, terms: Sequence[Term], first: Batch, seed: int) -> None:
-        self.model, self.terms, self.ears = model, list(terms), Ears(model)
+    def __init__(self, model: nn.Module, terms: Sequence[WeightedPenalty], first: Batch, seed: int) -> None:
+        self.model, self.terms, self.ears = model, list(terms), LiveUnits(model)
         self.heard = [self._recorder(term) for term in terms]
         unedited = [self.ears.heard(term.penalty.units) for term in terms]
         with torch.random.fork_rng(), torch.no_grad(), self.ears.hearing(first, unedited) as hearing:
-            output = forward(model, first)
+            output = run_model(model, first)
         for number, (term, heard) in enumerate(zip(terms, unedited, strict=True)):
             with torch.random.fork_rng(), torch.no_grad():
                 torch.manual_seed(seed * 2_003 + number)
-                term.penalty.prepare(live_of(heard, hearing, output), hearing.tokens.labels)
+                term.penalty.prepare(penalty_inputs(heard, hearing, output), hearing.tokens.labels)
 
-    def _recorder(self, term: Term) -> Heard:
-        change: Change | None = partial(term.penalty.edit, generator=term.generator) if term.edits else None
+    def _recorder(self, term: WeightedPenalty) -> RecordedUnits:
+        change: Transform | None = partial(term.penalty.edit, generator=term.generator) if term.edits else None
         return self.ears.heard(term.penalty.units, change)
 
     def parameters(self) -> list[nn.Parameter]:
@@ -73,7 +73,7 @@ class Penalised:
         """Return the total loss, the loss of the task, and the unweighted value of each penalty."""
         shared = [number for number, term in enumerate(self.terms) if not term.own]
         output, hearing = self._run_forward(batch, shared, precision)
-        with cast(precision):
+        with autocast(precision):
             task_loss = task.loss(output, batch)
         values = {number: self._penalty_value(number, hearing, output) for number in shared}
         for number in set(range(len(self.terms))) - set(shared):
@@ -82,13 +82,13 @@ class Penalised:
         total = task_loss + sum(term.weight * values[number] for number, term in enumerate(self.terms))
         return total, task_loss, [float(values[number].detach()) for number in range(len(self.terms))]
 
-    def _run_forward(self, batch: Batch, numbers: Sequence[int], precision: torch.dtype) -> tuple[Any, Hearing]:
-        with self.ears.hearing(batch, [self.heard[number] for number in numbers]) as hearing, cast(precision):
-            return forward(self.model, batch), hearing
+    def _run_forward(self, batch: Batch, numbers: Sequence[int], precision: torch.dtype) -> tuple[Any, LiveForward]:
+        with self.ears.hearing(batch, [self.heard[number] for number in numbers]) as hearing, autocast(precision):
+            return run_model(self.model, batch), hearing
 
-    def _penalty_value(self, number: int, hearing: Hearing, output: Any) -> Tensor:
+    def _penalty_value(self, number: int, hearing: LiveForward, output: Any) -> Tensor:
         penalty = self.terms[number].penalty
-        value = penalty.loss(live_of(self.heard[number], hearing, output), hearing.tokens.labels)
+        value = penalty.loss(penalty_inputs(self.heard[number], hearing, output), hearing.tokens.labels)
         if not isinstance(value, Tensor) or value.dim():
             got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
             raise PluginError(f"Penalty {penalty.name!r}: loss must return a scalar tensor; got {got}.")
@@ -100,40 +100,40 @@ class Penalised:
         return value
 
 
-def cast(precision: torch.dtype) -> torch.autocast:
+def autocast(precision: torch.dtype) -> torch.autocast:
     """Return the autocast context for a precision."""
     return torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32)
 
 
-def live_of(heard: Heard, hearing: Hearing, output: Any) -> PenaltyInputs:
+def penalty_inputs(heard: RecordedUnits, hearing: LiveForward, output: Any) -> PenaltyInputs:
     """Return the inputs of a penalty, in float32 or higher precision."""
     values, edited = heard.value(), heard.edited()
     return PenaltyInputs(
         tuple(heard.every),
-        full(values),
-        full(edited) if heard.function is not None else full(values),
-        lambda: full(hearing.read_outputs(output)),
+        as_float32(values),
+        as_float32(edited) if heard.function is not None else as_float32(values),
+        lambda: as_float32(hearing.read_outputs(output)),
         hearing.read_inputs,
     )
 
 
-def full(value: Tensor) -> Tensor:
+def as_float32(value: Tensor) -> Tensor:
     """Return a tensor in half precision as float32."""
     return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
 
 
-def forward(model: nn.Module, batch: Batch) -> Any:
+def run_model(model: nn.Module, batch: Batch) -> Any:
     """Return the output of a model on a batch."""
     if batch.call is not None:
         return batch.call(model, batch)
     return model(*batch.inputs) if isinstance(batch.inputs, tuple) else model(batch.inputs)
 
 
-EXPECTED = "expected ('total-correlation', 0.1), ('total-correlation', 0.1, {'units': …}) or (penalty, 0.1)"
+EXPECTED_FORMS = "expected ('total-correlation', 0.1), ('total-correlation', 0.1, {'units': …}) or (penalty, 0.1)"
 
 
 @dataclass
-class Term:
+class WeightedPenalty:
     """A penalty with its weight.
 
     Attributes
@@ -170,7 +170,7 @@ class Term:
         self.generator.set_state(tensors["generator"])
 
 
-def terms_of(penalties: Iterable[Any], seed: int) -> list[Term]:
+def weighted_penalties(penalties: Iterable[Any], seed: int) -> list[WeightedPenalty]:
     """Return the penalties with a weight above 0.
 
     Raises
@@ -186,27 +186,27 @@ def terms_of(penalties: Iterable[Any], seed: int) -> list[Term]:
     return [term for term in terms if term.weight]
 
 
-def _parse_entry(entry: Any) -> Term:
+def _parse_entry(entry: Any) -> WeightedPenalty:
     if isinstance(entry, str) or not isinstance(entry, list | tuple) or len(entry) not in (2, 3):
-        raise OptionError(f"penalties= got {entry!r}; {EXPECTED}.")
+        raise OptionError(f"penalties= got {entry!r}; {EXPECTED_FORMS}.")
     item, weight, options = (*entry, {})[:3]
     name = item if isinstance(item, str) else getattr(item, "name", repr(item))
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not isfinite(weight) or weight < 0:
         raise OptionError(f"The weight of the penalty {name!r} must be a number of at least 0; got {weight!r}.")
-    return Term(_make_penalty(item, dict(options)), float(weight))
+    return WeightedPenalty(_make_penalty(item, dict(options)), float(weight))
 
 
 def _make_penalty(item: Any, options: dict[str, Any]) -> Penalty:
-    penalty = registry().get("penalty", item) if isinstance(item, str) else item
+    penalty = active_registry().get("penalty", item) if isinstance(item, str) else item
     if isinstance(penalty, type) and issubclass(penalty, Penalty):
-        known_options("Penalty", penalty.name, penalty, options)
+        check_options("Penalty", penalty.name, penalty, options)
         penalty = penalty(**options)
     elif options:
         name = getattr(penalty, "name", penalty)
         raise OptionError(f"This {name!r} object already has its options: pass its class, or no options.")
     if not isinstance(penalty, Penalty):
-        raise OptionError(f"penalties= got {item!r}; {EXPECTED}.")
-    if penalty.branch not in BRANCHES:
-        branches = ", ".join(BRANCHES)
+        raise OptionError(f"penalties= got {item!r}; {EXPECTED_FORMS}.")
+    if penalty.branch not in SEPARATE_FORWARD:
+        branches = ", ".join(SEPARATE_FORWARD)
         raise OptionError(f"Penalty {penalty.name!r}: branch must be one of {branches}; got {penalty.branch!r}.")
     return penalty

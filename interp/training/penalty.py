@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 
-BRANCHES = ("task", "own")
+SEPARATE_FORWARD = ("task", "own")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from interp.recurrence import engine as recurrence
 def engine_mode(request, monkeypatch):
     """Run every test in both modes of the engine."""
     if request.param == "stepping":
-        monkeypatch.setattr(recurrence.Lane, "compiled", lambda _: None)
+        monkeypatch.setattr(recurrence.DirectionPass, "compiled", lambda _: None)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 import interp
-from interp.measurement.reduce import _needed, unit_coords
+from interp.measurement.reduce import make_dependency, unit_coords
 
 
 def small(seed, samples=12, units=5, quantity="f"):
@@ -46,7 +46,7 @@ def hold(reducer, seed, acts=None):
     """
     draw = np.random.default_rng(seed)
     acts = small(seed) if acts is None else acts
-    inputs = {name.replace("-", "_"): interp.measure(_needed(reducer, name), acts) for name in reducer.needs}
+    inputs = {name.replace("-", "_"): interp.measure(make_dependency(reducer, name), acts) for name in reducer.needs}
     states = []
     for chunk in parts_of(acts, draw):
         is_new = bool(draw.integers(2)) or not states

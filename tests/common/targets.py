@@ -21,7 +21,7 @@ from laws import small
 
 import interp
 from interp import InterpError
-from interp.distributed.recovery import examine
+from interp.distributed.recovery import check_store
 from interp_transliteration.corpora.corpus import read_documents
 from interp_transliteration.corpora.sentences import split_sentences
 from interp_transliteration.decoding.transliterator import Transliterator
@@ -173,7 +173,7 @@ def store(data: bytes) -> None:
             arrays = {}
         for name, values in arrays.items():
             np.testing.assert_array_equal(values, expected[str(name)], err_msg=f"{target.name}: {name}")
-        assert bool(examine(path)) == (before != after), f"doctor on {target.name}"
+        assert bool(check_store(path)) == (before != after), f"doctor on {target.name}"
 
 
 @cache

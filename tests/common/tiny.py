@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import interp
-from interp.distributed.executors import Here
+from interp.distributed.executors import LocalExecutor
 
 
 class Tiny(torch.nn.Module):
@@ -30,7 +30,7 @@ def some_batches(seed=0):
     return batches
 
 
-class Failing(Here):
+class Failing(LocalExecutor):
     """An executor that records its calls (function name and target) and dies before call number ``last``."""
 
     def __init__(self, last=None):

@@ -71,13 +71,13 @@ def test_an_invalid_output_is_reported_before_the_work(monkeypatch, command, tmp
 
 @pytest.mark.parametrize("kind", ["missing", "altered"])
 def test_invalid_weights_are_one_sentence(monkeypatch, command, tmp_path, kind):
-    from interp.registry import registry
+    from interp.registry import active_registry
 
     weights = tmp_path / "weights.safetensors"
     if kind == "altered":
         weights.write_bytes(b"other bytes")
-    spec = replace(registry().get("model", "armenian-bilstm"), weights=weights)
-    monkeypatch.setattr(type(registry()), "get", lambda *_: spec)
+    spec = replace(active_registry().get("model", "armenian-bilstm"), weights=weights)
+    monkeypatch.setattr(type(active_registry()), "get", lambda *_: spec)
     assert_one_sentence(command("--output", tmp_path / "report"), kind, "armenian-bilstm")
     assert not (tmp_path / "report").exists()
 

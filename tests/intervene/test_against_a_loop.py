@@ -9,7 +9,7 @@ from steps import QUANTITIES
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import interp
-from interp.activations.inspection import adapter_of, adapters
+from interp.activations.inspection import find_adapter, registered_adapters
 from interp.recurrence import engine as recurrence
 
 KINDS = ["LSTM", "GRU", "RNN"]
@@ -38,9 +38,9 @@ def test_no_edit_is_bit_identical_to_the_engine(kind, shape):
     assert_is_loop(acts, model)
     x = samples.inputs[0] if packed else samples.inputs
     data = pack_padded_sequence(x, LENGTHS, True, enforce_sorted=False) if packed else x
-    adapter = adapter_of(model.rnn, adapters())
+    adapter = find_adapter(model.rnn, registered_adapters())
     with torch.no_grad():
-        out, state = recurrence.run(adapter, model.rnn, data, None, lambda *_: recurrence.Watch())
+        out, state = recurrence.run_sequence(adapter, model.rnn, data, None, lambda *_: recurrence.StepObserver())
         with interp.intervene(model, []):
             actual, after = model.rnn(data)
     assert torch.equal(actual.data if packed else actual, out.data if packed else out)

@@ -9,7 +9,7 @@ from dask.sizeof import sizeof
 
 from interp import StorageError
 from interp.distributed import state_files as asides
-from interp.distributed.state_files import LARGE, Aside
+from interp.distributed.state_files import MIN_SPILL_BYTES, SpilledState
 
 RECORD = {"a/ծ": np.array(["ու", "t"]), "b": np.arange(3.0), "c": np.array(3), "d": np.zeros((2, 0), np.uint16)}
 
@@ -30,7 +30,7 @@ def read(aside):
 
 
 def test_round_trip_here_and_in_another_process(here):
-    spilled = Aside.of(RECORD.items())
+    spilled = SpilledState.of(RECORD.items())
     for _ in range(2):
         assert read(spilled) == contents(RECORD)
     buffers = []
@@ -43,7 +43,7 @@ def test_round_trip_here_and_in_another_process(here):
 
 
 def test_file_is_unnamed_and_deleted_with_the_object(here):
-    spilled = Aside.of(RECORD.items())
+    spilled = SpilledState.of(RECORD.items())
     assert list(here.iterdir()) == []
     number = spilled.stream.fileno()
     assert os.fstat(number).st_nlink == 0
@@ -53,7 +53,7 @@ def test_file_is_unnamed_and_deleted_with_the_object(here):
 
 
 def test_only_large_states_are_spilled():
-    half = np.zeros(LARGE // 2, np.uint8)
+    half = np.zeros(MIN_SPILL_BYTES // 2, np.uint8)
     assert not asides.is_large({"a": half, "b": half})
     assert asides.is_large({"a": half, "b": half, "c": np.zeros(1)})
 
@@ -61,5 +61,5 @@ def test_only_large_states_are_spilled():
 def test_full_disk_raises_storage_error(small_disk, monkeypatch):
     monkeypatch.setattr(asides, "scratch", lambda: small_disk)
     with pytest.raises(StorageError, match=r"Can't write .*disk.*: no space left on device\. Free some space"):
-        Aside.of({"a": np.ones(2**18)}.items())
+        SpilledState.of({"a": np.ones(2**18)}.items())
     assert list(small_disk.iterdir()) == []

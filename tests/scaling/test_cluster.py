@@ -118,14 +118,14 @@ def test_inputs_without_bin_edges_are_sent(client, tmp_path):
 
 def spill_all(folder):
     """Make a worker spill every state, and record its directory in a folder."""
-    asides.LARGE = -1
-    original = asides.scratch
+    asides.MIN_SPILL_BYTES = -1
+    original = asides.worker_tmpdir
 
     def scratch():
         (folder / f"{original()}".replace("/", "_")).touch()
         return original()
 
-    asides.scratch = scratch
+    asides.worker_tmpdir = scratch
 
 
 @pytest.mark.parametrize("name", ["moments", "hellinger"])

@@ -13,12 +13,12 @@ from interp import OptionError, Reducer
 from interp.activations import sharding as captured_shards
 from interp.distributed import reduce as reduction
 from interp.distributed import state_files as records
-from interp.distributed.executors import Here
-from interp.distributed.reduce import Tree
+from interp.distributed.executors import LocalExecutor
+from interp.distributed.reduce import TreeReducer
 from interp.measurement import sharding as stored_shards
-from interp.registry import registry
+from interp.registry import active_registry
 
-TABLE = registry().table("probe")
+TABLE = active_registry().table("probe")
 REDUCERS = sorted(name for name, entry in TABLE.items() if isinstance(entry.value, type))
 ACTS = small(3, samples=23)
 
@@ -43,7 +43,7 @@ def test_reducers_give_the_same_result_in_shards_and_from_states(name, tmp_path)
     actual = interp.measure(name, ACTS, states=tmp_path / "states", **options)
     alike(actual, expected)
     assert actual.attrs == expected.attrs
-    assert sum(1 for _ in stored_shards.Rows(ACTS).shards()) > 4
+    assert sum(1 for _ in stored_shards.DatasetShards(ACTS).shards()) > 4
     alike(interp.measure(name, ACTS, states=tmp_path / "states", **options), expected)
 
 
@@ -131,7 +131,7 @@ def test_sources_that_cannot_be_split_are_rejected(tmp_path):
 @pytest.mark.parametrize("count", range(1, 20))
 def test_tree_merges_neighbours_in_order(count):
     def merge_all(finished):
-        tree = Tree(Here(), lambda a, b, shards: f"({a}{b})")
+        tree = TreeReducer(LocalExecutor(), lambda a, b, shards: f"({a}{b})")
         covered = {number for start, stop in finished for number in range(start, stop)}
         calls = ((n, lambda n=n: chr(97 + n)) for n in range(count) if n not in covered)
         assert sum(tree.run(calls, finished)) == count - len(covered)
@@ -147,8 +147,8 @@ def test_tree_merges_neighbours_in_order(count):
 
 def test_states_round_trip(tmp_path):
     record = {"a/ծ": np.array(["ու", "t"]), "b": np.arange(3.0), "c": np.array(3)}
-    records.write(record.items(), tmp_path / "r.npz")
-    reopened = records.read(tmp_path / "r.npz")
+    records.write_state(record.items(), tmp_path / "r.npz")
+    reopened = records.read_state(tmp_path / "r.npz")
     assert {name: (array.dtype, array.tolist()) for name, array in reopened.items()} == {
         name: (array.dtype, array.tolist()) for name, array in record.items()
     }

@@ -10,10 +10,10 @@ from tiny import Failing, Tiny, cut_small, some_batches
 
 import interp
 from interp import CaptureError, OptionError, SchemaError
-from interp.activations.session import Options
+from interp.activations.session import CaptureOptions
 from interp.activations.stream import CapturedStream
 from interp.distributed import capture as spread
-from interp.distributed.recovery import examine, repair
+from interp.distributed.recovery import check_store, repair_store
 from interp.storage import checksums as integrity
 
 
@@ -28,7 +28,9 @@ MODEL = Tiny().eval()
 
 
 def capture_in_shards(store, engine, batches=BATCHES, **options):
-    return spread.Spread(CapturedStream(MODEL, batches, Options(**options)), Path(store), engine).run(list)
+    return spread.DistributedCapture(
+        CapturedStream(MODEL, batches, CaptureOptions(**options)), Path(store), engine
+    ).run(list)
 
 
 def alike(actual, expected):
@@ -45,7 +47,7 @@ def alike(actual, expected):
 def test_store_equals_that_of_one_process(options, tmp_path):
     actual = capture_in_shards(tmp_path / "a.zarr", Failing(), **options)
     alike(actual, interp.capture(MODEL, BATCHES, store=tmp_path / "b.zarr", progress=False, **options))
-    assert list(integrity.faults(tmp_path / "a.zarr", all_bytes=True)) == []
+    assert list(integrity.find_faults(tmp_path / "a.zarr", all_bytes=True)) == []
     assert {path.name for path in (tmp_path / "a.zarr").iterdir() if path.name.startswith(".")} == set()
 
 
@@ -151,9 +153,9 @@ def test_damaged_shards_never_reach_the_store(damage, with_repair, tmp_path):
     else:
         part.write_bytes(data if damage == "flipped" else data[: len(data) // 2])
     if damage != "missing":
-        assert [fault.file for fault in examine(store)] == [f".parts/{part.name}"]
+        assert [fault.file for fault in check_store(store)] == [f".parts/{part.name}"]
     if with_repair:
-        repair(store)
+        repair_store(store)
     else:
         with pytest.raises(SchemaError, match=rf"{part.name} is corrupt .* was discarded"):
             capture_in_shards(store, Failing())
@@ -161,4 +163,4 @@ def test_damaged_shards_never_reach_the_store(damage, with_repair, tmp_path):
         with pytest.raises(SchemaError, match="is corrupt"):
             capture_in_shards(store, Failing())
     alike(capture_in_shards(store, Failing()), expected)
-    assert not examine(store)
+    assert not check_store(store)

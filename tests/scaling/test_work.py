@@ -15,11 +15,11 @@ import interp
 from interp import Reducer
 from interp.activations import sharding as shards
 from interp.distributed import pass_state as work
-from interp.distributed.executors import Shipped
-from interp.distributed.pass_state import Work
-from interp.measurement.reduce import planned
+from interp.distributed.executors import Broadcast
+from interp.distributed.pass_state import PassState
+from interp.measurement.reduce import plan_passes
 from interp.measurement.reduce import reduce as measured
-from interp.registry import registry
+from interp.registry import active_registry
 
 OPTIONS = {"min_tokens": 3, "min_sources": 1}
 
@@ -32,12 +32,12 @@ def source(monkeypatch):
 
 def last_pass(source):
     """Return the last pass of hellinger."""
-    reducer = registry().get("probe", "hellinger")(**OPTIONS)
-    *before, last = planned(reducer, source)
+    reducer = active_registry().get("probe", "hellinger")(**OPTIONS)
+    *before, last = plan_passes(reducer, source)
     results = {}
     for steps in before:
         results |= {key: measured(step.reducer, source) for key, step in steps.items()}
-    return Work(last, results)
+    return PassState(last, results)
 
 
 class AccessLog(Mapping):
@@ -64,7 +64,7 @@ def test_blocks_of_units_give_the_whole_result(wide, source, monkeypatch):
     states = [dict(counting.count(source.of(shard))) for shard in source.shards()]
     assert len(states) > 2
     units = next(iter(source)).sizes["unit"]
-    assert work.width(states[0]) == -(-units // wide)
+    assert work.n_blocks(states[0]) == -(-units // wide)
     total = reduce(lambda a, b: dict(counting.merge(AccessLog(a), AccessLog(b))), states)
     results, tally = counting.finish(total)
     (result,) = results.values()
@@ -83,7 +83,7 @@ def test_merging_reads_one_block_at_a_time(source, monkeypatch):
             merged.append(name)
             for record in (a, b):
                 assert [one for one in record.accessed if one.endswith("/own/counts")] == merged
-    assert len(merged) == work.width(a) > 1
+    assert len(merged) == work.n_blocks(a) > 1
 
 
 def test_shared_arrays_are_stored_as_references(source):
@@ -163,7 +163,7 @@ def test_results_of_earlier_passes_are_writable(source, tmp_path):
 @pytest.mark.parametrize("read_only", [True, False])
 def test_threads_share_read_only_arrays(read_only):
     value = {"a": np.arange(1000.0), "b": "ծ", "c": np.zeros((3, 0))}
-    shipped = Shipped.of(value, read_only=read_only)
+    shipped = Broadcast.of(value, read_only=read_only)
     copies = pickle.loads(pickle.dumps(shipped, protocol=5)), pickle.loads(pickle.dumps(shipped, protocol=4))
     assert {one.digest() for one in copies} == {shipped.digest()}
     for one in (shipped, *copies):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 import interp
-from interp.training.objective import Penalised, terms_of
+from interp.training.objective import PenalisedLoss, weighted_penalties
 
 UNITS = {
     "last h of both directions": {"layer": 1, "quantity": "h"},
@@ -63,7 +63,7 @@ class FixedBatches:
 
 
 def penalised(model, samples, *penalties):
-    return Penalised(model, terms_of(penalties, seed=0), samples, seed=0)
+    return PenalisedLoss(model, weighted_penalties(penalties, seed=0), samples, seed=0)
 
 
 def run_penalty(model, samples, units, kind=Mean):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from interp.testing.toy import Toy
 
 
-Given = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
-SIZE = "toy_sources"
+ObjectOptions = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+TOY_SIZE_OPTION = "toy_sources"
 Rule = Callable[["Subject"], None]
 
 
@@ -30,7 +30,7 @@ class NotApplicable(Exception):  # noqa: N818 (not an error: the check is skippe
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class CheckedObject:
     """Object under test: a plugin, or one object that it registers.
 
     Attributes
@@ -55,7 +55,7 @@ class Subject:
     kind: str
     name: str
     value: Any = field(repr=False)
-    given: Given = field(default_factory=dict, repr=False)
+    given: ObjectOptions = field(default_factory=dict, repr=False)
     host: Registry | None = field(default=None, repr=False)
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
@@ -68,7 +68,11 @@ class Subject:
         """Return a fresh toy, with the number of sources in the option ``toy_sources``."""
         from interp.testing.toy import toy_capture
 
-        return toy_capture(kind, sources=self.fixed[SIZE]) if SIZE in self.fixed else toy_capture(kind)
+        return (
+            toy_capture(kind, sources=self.fixed[TOY_SIZE_OPTION])
+            if TOY_SIZE_OPTION in self.fixed
+            else toy_capture(kind)
+        )
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -88,12 +92,12 @@ class Subject:
             A required option is missing.
         """
         options = dict(self.given(toy) if callable(self.given) else self.given)
-        options.pop(SIZE, None)
+        options.pop(TOY_SIZE_OPTION, None)
         if self.kind == "viewer":  # positional ones are datasets
             options = {name: value for name, value in options.items() if name not in self.datasets()}
         for name, parameter in signature(self.value).parameters.items():
-            optional = name in NETWORK and parameter.default is None
-            if name not in options and (optional or (name in FILLED and parameter.default is Parameter.empty)):
+            optional = name in NETWORK_PARAMETERS and parameter.default is None
+            if name not in options and (optional or (name in TOY_PARAMETERS and parameter.default is Parameter.empty)):
                 options[name] = getattr(toy, name)
         missing = [
             name
@@ -106,7 +110,7 @@ class Subject:
         return options
 
 
-def answered(make: Callable[[], Any]) -> Any:
+def run_or_skip(make: Callable[[], Any]) -> Any:
     """Return the result of a call; an interp error about its input means that the rule can't be checked.
 
     Raises
@@ -124,8 +128,8 @@ def answered(make: Callable[[], Any]) -> Any:
         raise NotApplicable(f"on the toy it raises: {error} Pass options= for it.") from error
 
 
-NETWORK = ("model", "batches")
-FILLED = (*NETWORK, "wiring", "unit", "units", "pair", "ranking")
+NETWORK_PARAMETERS = ("model", "batches")
+TOY_PARAMETERS = (*NETWORK_PARAMETERS, "wiring", "unit", "units", "pair", "ranking")
 """Parameters that the toy provides."""
 
 
@@ -143,7 +147,7 @@ class Check:
         Function that checks the rule.
     """
 
-    subject: Subject
+    subject: CheckedObject
     rule: str
     run: Rule = field(repr=False)
 

@@ -10,41 +10,41 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def difference(actual: xr.Dataset, expected: xr.Dataset) -> str:
+def dataset_difference(actual: xr.Dataset, expected: xr.Dataset) -> str:
     """Return a description of the first bitwise difference between two datasets; empty if there is none."""
     if actual.sizes != expected.sizes:
         return f"sizes {dict(actual.sizes)}, expected {dict(expected.sizes)}"
     if set(actual.variables) != set(expected.variables):
         return f"variables {sorted(map(str, set(actual.variables) ^ set(expected.variables)))} are in one of them only"
     for name, variable in actual.variables.items():
-        if not same(variable.values, expected.variables[name].values):
+        if not arrays_equal(variable.values, expected.variables[name].values):
             return f"{name!r} has other values"
     return f"attrs {actual.attrs}" if actual.attrs != expected.attrs else ""
 
 
-def same(actual: np.ndarray, expected: np.ndarray) -> bool:
+def arrays_equal(actual: np.ndarray, expected: np.ndarray) -> bool:
     """Return whether two arrays are equal, with NaN equal to NaN."""
     kind = actual.dtype.kind
     return bool(kind == expected.dtype.kind and np.array_equal(actual, expected, equal_nan=kind == "f"))
 
 
-def same_rows(actual: xr.Dataset, expected: xr.Dataset, *, exact: float = 1e-5) -> str:
+def row_difference(actual: xr.Dataset, expected: xr.Dataset, *, exact: float = 1e-5) -> str:
     """Return a description of the difference between two results, up to the order of rows and rounding of floats.
 
     Variables with ``attrs["tolerance"]``, from an iterative fit, may differ by this fraction of their largest value.
     """
-    actual = ordered(actual, expected)
+    actual = reorder_like(actual, expected)
     if actual.sizes != expected.sizes:
         return f"sizes {dict(actual.sizes)} and {dict(expected.sizes)}"
     for name, variable in expected.variables.items():
         tolerance = max(exact, float(variable.attrs.get("tolerance", 0)))
-        message = gap(actual.variables[name].values, variable.values, tolerance)
+        message = array_difference(actual.variables[name].values, variable.values, tolerance)
         if message:
             return f"{name!r} {message}"
     return ""
 
 
-def ordered(actual: xr.Dataset, expected: xr.Dataset) -> xr.Dataset:
+def reorder_like(actual: xr.Dataset, expected: xr.Dataset) -> xr.Dataset:
     """Return a dataset with its labelled dims in the order of another dataset, where both have the same labels."""
     for dim, index in expected.indexes.items():
         actual_index = actual.indexes.get(dim)
@@ -53,7 +53,7 @@ def ordered(actual: xr.Dataset, expected: xr.Dataset) -> xr.Dataset:
     return actual
 
 
-def gap(actual: np.ndarray, expected: np.ndarray, exact: float) -> str:
+def array_difference(actual: np.ndarray, expected: np.ndarray, exact: float) -> str:
     """Return a description of the difference between two arrays; empty if they agree within the tolerance."""
     if actual.shape != expected.shape:
         return f"has shape {actual.shape} and {expected.shape}"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp.errors import InterpError
-from interp.labels import flatten
-from interp.testing.conformance.check import NotApplicable, Subject
+from interp.labels import flatten_label
+from interp.testing.conformance.check import CheckedObject, NotApplicable
 
 if TYPE_CHECKING:
     import torch
@@ -18,29 +18,34 @@ if TYPE_CHECKING:
     from interp.registry import Registry
 
 
-GRID = {"num_layers": (1, 2), "bidirectional": (False, True), "bias": (True, False), "batch_first": (True, False)}
+OPTION_GRID = {
+    "num_layers": (1, 2),
+    "bidirectional": (False, True),
+    "bias": (True, False),
+    "batch_first": (True, False),
+}
 SIZE, STEPS, SAMPLES = 4, 5, 3
 
 
-def loads(subject: Subject) -> None:
+def loads(subject: CheckedObject) -> None:
     """Require two builds with the same parameters, and weights that load."""
     from interp.api.loading import load_model
-    from interp.registry import registry
+    from interp.registry import active_registry
 
     states = (subject.value.build().state_dict() for _ in range(2))
     one, two = ({name: parameter.shape for name, parameter in state.items()} for state in states)
     if one != two:
         subject.fail("two builds have different parameters.", "make build() return the same architecture each time.")
-    entry = registry().table("model").get(subject.name)
+    entry = active_registry().table("model").get(subject.name)
     if subject.value.weights is not None and entry is not None and entry.value is subject.value:
         load_model(subject.name)
 
 
-def recurrent(subject: Subject) -> None:
+def recurrent(subject: CheckedObject) -> None:
     """Require a module that an adapter reads."""
-    from interp.registry import registry
+    from interp.registry import active_registry
 
-    adapted = {owned.value.module for owned in registry().table("adapter").values()}
+    adapted = {owned.value.module for owned in active_registry().table("adapter").values()}
     names = {
         f"{kind.__module__}.{kind.__qualname__}"
         for module in subject.value.build().modules()
@@ -52,20 +57,20 @@ def recurrent(subject: Subject) -> None:
         )
 
 
-def exact(subject: Subject) -> None:
+def exact(subject: CheckedObject) -> None:
     """Require exact captures for a grid of module options; `capture` itself compares with the module."""
     import torch
 
     from interp.registry import use_registry
 
     n_built = 0
-    for options in settings(subject):
-        with torch.random.fork_rng(), use_registry(alone(subject)):
+    for options in module_options(subject):
+        with torch.random.fork_rng(), use_registry(adapter_registry(subject)):
             torch.manual_seed(0)
-            module = built(subject, options)
+            module = build_module(subject, options)
             if module is None:
                 continue
-            compare(subject, module, options)
+            compare_capture(subject, module, options)
         n_built += 1
     if not n_built:
         raise NotApplicable(
@@ -73,7 +78,7 @@ def exact(subject: Subject) -> None:
         )
 
 
-def alone(subject: Subject) -> Registry:
+def adapter_registry(subject: CheckedObject) -> Registry:
     """Return a registry in which only this adapter reads modules."""
     from interp.hookspecs import Register, hookimpl
     from interp.registry import Registry
@@ -86,16 +91,16 @@ def alone(subject: Subject) -> Registry:
     return Registry({subject.plugin: Only()})
 
 
-def settings(subject: Subject) -> Iterable[dict[str, bool | int]]:
+def module_options(subject: CheckedObject) -> Iterable[dict[str, bool | int]]:
     """Return the module options to try."""
     if "build" in subject.fixed:
         return [{}]
     if subject.value.cell:
         return [{}, {"bias": False}]
-    return [dict(zip(GRID, values, strict=True)) for values in product(*GRID.values())]
+    return [dict(zip(OPTION_GRID, values, strict=True)) for values in product(*OPTION_GRID.values())]
 
 
-def built(subject: Subject, options: dict[str, Any]) -> torch.nn.Module | None:
+def build_module(subject: CheckedObject, options: dict[str, Any]) -> torch.nn.Module | None:
     """Return the module with these options, or None if it doesn't take them or can't be built from two sizes."""
     from importlib import import_module
 
@@ -109,7 +114,7 @@ def built(subject: Subject, options: dict[str, Any]) -> torch.nn.Module | None:
     return module
 
 
-def compare(subject: Subject, module: torch.nn.Module, options: dict[str, Any]) -> None:
+def compare_capture(subject: CheckedObject, module: torch.nn.Module, options: dict[str, Any]) -> None:
     """Capture a module by itself; fail if the units differ from its output, or quantities are missing."""
     import torch
 
@@ -130,20 +135,20 @@ def compare(subject: Subject, module: torch.nn.Module, options: dict[str, Any]) 
         subject.fail(f"its quantities {sorted(missing)} were not captured.", "call tap once per quantity in step.")
 
 
-def task_of(subject: Subject) -> Any:
+def build_task(subject: CheckedObject) -> Any:
     """Return the task, built from the given options."""
     return subject.value(**{name: value for name, value in subject.fixed.items() if name not in ("split", "model")})
 
 
-def some(subject: Subject, limit: int = 8) -> Iterable[Any]:
+def first_batches(subject: CheckedObject, limit: int = 8) -> Iterable[Any]:
     """Return a few batches of the task."""
-    batches: Iterable[Any] = task_of(subject).batches(subject.fixed.get("split", "demo"), limit=limit, seed=0)
+    batches: Iterable[Any] = build_task(subject).batches(subject.fixed.get("split", "demo"), limit=limit, seed=0)
     return batches
 
 
-def aligned(subject: Subject) -> None:
+def aligned(subject: CheckedObject) -> None:
     """Require the labels input, output and source, and one value of each label per token."""
-    for batch in some(subject):
+    for batch in first_batches(subject):
         labels = batch.labels or {}
         missing = {"input", "output", "source"} - set(labels)
         if missing:
@@ -153,41 +158,41 @@ def aligned(subject: Subject) -> None:
         lengths = np.array(batch.lengths if batch.lengths is not None else [len(row) for row in labels["input"]])
         for name, values in labels.items():
             try:
-                flatten(name, values, lengths)
+                flatten_label(name, values, lengths)
             except InterpError as error:
                 subject.fail(str(error), "give one value per token, samples one after the other.")
 
 
-def seeded(subject: Subject) -> None:
+def seeded(subject: CheckedObject) -> None:
     """Require the same text from two calls with one seed, and from two iterations of one call."""
-    batches = some(subject)
-    for repeated in (some(subject), batches):
+    batches = first_batches(subject)
+    for repeated in (first_batches(subject), batches):
         for one, other in zip(batches, repeated, strict=True):
-            if any(not same(one.labels[name], other.labels[name]) for name in one.labels):
+            if any(not labels_equal(one.labels[name], other.labels[name]) for name in one.labels):
                 subject.fail("two calls with one seed give different text.", "draw from np.random.default_rng(seed).")
 
 
-def same(one: Any, other: Any) -> bool:
+def labels_equal(one: Any, other: Any) -> bool:
     """Return whether labels are equal, flat or one sequence per sample."""
     return [np.asarray(row).tolist() for row in one] == [np.asarray(row).tolist() for row in other]
 
 
-def limited(subject: Subject) -> None:
+def limited(subject: CheckedObject) -> None:
     """Require at most ``limit`` samples."""
-    samples = sum(len(batch.lengths or []) for batch in some(subject, limit=5))
+    samples = sum(len(batch.lengths or []) for batch in first_batches(subject, limit=5))
     if samples > 5:
         subject.fail(f"with limit=5 it gives {samples} samples.", "stop after limit samples.")
 
 
-def closed_alphabet(subject: Subject) -> None:
+def closed_alphabet(subject: CheckedObject) -> None:
     """Require one decoded symbol of the network's alphabet per token."""
     from interp.api.loading import load_model
 
     if "model" not in subject.fixed:
         raise NotApplicable("no model of the task is named. Pass conformance(…, options={task: {'model': …}}).")
-    task, model = task_of(subject), load_model(subject.fixed["model"])
+    task, model = build_task(subject), load_model(subject.fixed["model"])
     alphabet = set(next(iter(model.symbols.values())))  # type: ignore[operator]
-    for batch in some(subject):
+    for batch in first_batches(subject):
         for symbols, length in zip(task.decode(model(*batch.inputs), batch), batch.lengths, strict=True):
             if len(symbols) != length or not set(symbols) <= alphabet:
                 subject.fail(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.testing.conformance.check import Subject, answered
+from interp.testing.conformance.check import CheckedObject, run_or_skip
 from interp.testing.toy import toy_capture
 
 if TYPE_CHECKING:
     import torch
 
 
-STEPS = 3
+N_STEPS = 3
 
 
 class ToyTask:
@@ -27,14 +27,14 @@ class ToyTask:
 
     def batches(self, split: str, *, limit: int | None = None, seed: int = 0) -> Any:  # noqa: ARG002
         """Return the batches of the toy, repeated."""
-        return list(self.world.batches) * STEPS
+        return list(self.world.batches) * N_STEPS
 
     def loss(self, output: torch.Tensor, batch: Any) -> torch.Tensor:  # noqa: ARG002
         """Return the mean square of the logits, as an arbitrary loss."""
         return (output**2).mean()
 
 
-def trained(subject: Subject, weight: float) -> tuple[dict[str, np.ndarray], Any]:
+def train_with_penalty(subject: CheckedObject, weight: float) -> tuple[dict[str, np.ndarray], Any]:
     """Return the weights after a few training steps with the penalty, and the history."""
     from copy import deepcopy
 
@@ -45,29 +45,29 @@ def trained(subject: Subject, weight: float) -> tuple[dict[str, np.ndarray], Any
     options = subject.options(task.world)
     if "units" in signature(subject.value).parameters and "units" not in subject.fixed:
         options["units"] = {"module": "hidden"}
-    weighted_penalty = (answered(lambda: subject.value(**options)), weight)
-    arguments: Any = {"seed": 0, "budget": STEPS, "penalties": [weighted_penalty], "progress": False}
-    history = answered(lambda: train(model, task, **arguments))  # type: ignore[arg-type]
+    weighted_penalty = (run_or_skip(lambda: subject.value(**options)), weight)
+    arguments: Any = {"seed": 0, "budget": N_STEPS, "penalties": [weighted_penalty], "progress": False}
+    history = run_or_skip(lambda: train(model, task, **arguments))  # type: ignore[arg-type]
     return {name: parameter.numpy().copy() for name, parameter in model.state_dict().items()}, history
 
 
-def finite_scalar(subject: Subject) -> None:
+def finite_scalar(subject: CheckedObject) -> None:
     """Require a finite loss at every training step."""
-    _, history = trained(subject, 1.0)
+    _, history = train_with_penalty(subject, 1.0)
     if not np.isfinite(history["penalty"].values).all():
         subject.fail("its loss is not finite on the toy.", "guard logarithms and divisions: .clamp(min=1e-6).")
 
 
-def gradient(subject: Subject) -> None:
+def gradient(subject: CheckedObject) -> None:
     """Require that training with and without the penalty gives different weights."""
-    with_penalty, without_penalty = trained(subject, 1.0)[0], trained(subject, 0.0)[0]
+    with_penalty, without_penalty = train_with_penalty(subject, 1.0)[0], train_with_penalty(subject, 0.0)[0]
     if all(np.array_equal(with_penalty[name], without_penalty[name]) for name in without_penalty):
         subject.fail(
             "training with it changes no weight of the model.", "compute the loss from live.values, without .detach()."
         )
 
 
-def weight_naught(subject: Subject) -> None:
+def zero_weight(subject: CheckedObject) -> None:
     """Require identical weights after training at weight 0 and without the penalty."""
     from copy import deepcopy
 
@@ -75,18 +75,18 @@ def weight_naught(subject: Subject) -> None:
 
     task = ToyTask()
     model = deepcopy(task.world.model)
-    train(model, task, seed=0, budget=STEPS, progress=False)  # type: ignore[arg-type]
-    without_penalty = trained(subject, 0.0)[0]
+    train(model, task, seed=0, budget=N_STEPS, progress=False)  # type: ignore[arg-type]
+    without_penalty = train_with_penalty(subject, 0.0)[0]
     parameters = model.state_dict().items()
     if any(not np.array_equal(parameter.numpy(), without_penalty[name]) for name, parameter in parameters):
         subject.fail("at weight 0 it changes the trained weights.", "draw only from the generator passed to edit.")
 
 
-def repeats(subject: Subject) -> None:
+def repeats(subject: CheckedObject) -> None:
     """Require the same weights from two training runs."""
-    one, two = trained(subject, 1.0)[0], trained(subject, 1.0)[0]
+    one, two = train_with_penalty(subject, 1.0)[0], train_with_penalty(subject, 1.0)[0]
     if any(not np.array_equal(one[name], two[name]) for name in one):
         subject.fail("two training runs with one seed differ.", "draw only from the generator passed to edit.")
 
 
-RULES = {"finite-scalar": finite_scalar, "gradient": gradient, "zero-weight": weight_naught, "repeats": repeats}
+PENALTY_RULES = {"finite-scalar": finite_scalar, "gradient": gradient, "zero-weight": zero_weight, "repeats": repeats}

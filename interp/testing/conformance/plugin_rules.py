@@ -15,13 +15,13 @@ from typing import Any
 
 from interp.api.draw import POSITIONAL
 from interp.errors import PluginError
-from interp.signatures import kinds
-from interp.testing.conformance.check import NotApplicable, Subject
+from interp.signatures import annotation_types
+from interp.testing.conformance.check import CheckedObject, NotApplicable
 
-HEAVY = ("torch", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask", "zarr", "numba",
+HEAVY_PACKAGES = ("torch", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask", "zarr", "numba",
          "scipy", "tensorflow", "jax", "transformers")  # fmt: skip
-SECONDS = 2.0  # maximal import time of a plugin; built-in ones take 0.1
-MEASURE = """
+MAX_IMPORT_SECONDS = 2.0  # maximal import time of a plugin; built-in ones take 0.1
+IMPORT_SCRIPT = """
 import sys, time, importlib
 import interp, interp.registry, xarray
 before, start = set(sys.modules), time.perf_counter()
@@ -31,30 +31,30 @@ print(time.perf_counter() - start, *[name for name in sys.argv[2:] if name in se
 """
 
 
-def light_import(subject: Subject) -> None:
+def light_import(subject: CheckedObject) -> None:
     """Require a fast import and hooks that load no heavy packages."""
     plugin = subject.value
-    if not (isinstance(plugin, ModuleType) and sys.modules.get(plugin.__name__) is plugin and files_of(plugin)):
+    if not (isinstance(plugin, ModuleType) and sys.modules.get(plugin.__name__) is plugin and source_files(plugin)):
         raise NotApplicable("it is not an importable module")
-    seconds, heavy = imported(subject, plugin.__name__)
+    seconds, heavy = time_import(subject, plugin.__name__)
     if heavy:
         subject.fail(
             f"importing {plugin.__name__} and calling its hooks loads {', '.join(heavy)}, for every user of interp.",
             f"write `import {heavy[0]}` inside the functions that use it, and for annotations under TYPE_CHECKING.",
         )
-    if seconds > SECONDS:
-        seconds = min(seconds, imported(subject, plugin.__name__)[0])  # the machine may have been busy
-    if seconds > SECONDS:
+    if seconds > MAX_IMPORT_SECONDS:
+        seconds = min(seconds, time_import(subject, plugin.__name__)[0])  # the machine may have been busy
+    if seconds > MAX_IMPORT_SECONDS:
         subject.fail(
-            f"importing {plugin.__name__} takes {seconds:.1f} s; at most {SECONDS:g} s are allowed.",
+            f"importing {plugin.__name__} takes {seconds:.1f} s; at most {MAX_IMPORT_SECONDS:g} s are allowed.",
             "only define functions at import; read files and compute when called.",
         )
 
 
-def imported(subject: Subject, name: str) -> tuple[float, list[str]]:
+def time_import(subject: CheckedObject, name: str) -> tuple[float, list[str]]:
     """Return the import time in a fresh interpreter, in seconds, and the heavy modules that it loads."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    command = [sys.executable, "-W", "ignore", "-c", MEASURE, name, *HEAVY]
+    command = [sys.executable, "-W", "ignore", "-c", IMPORT_SCRIPT, name, *HEAVY_PACKAGES]
     process = subprocess.run(  # noqa: S603 (the script above)
         command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
     )
@@ -65,7 +65,7 @@ def imported(subject: Subject, name: str) -> tuple[float, list[str]]:
     return float(seconds), heavy
 
 
-def files_of(plugin: Any) -> list[Path]:
+def source_files(plugin: Any) -> list[Path]:
     """Return the source files of a plugin: all files of a package, or the file of a module."""
     source = getattr(plugin, "__file__", None) if isinstance(plugin, ModuleType) else None
     if source is None or not Path(source).is_file():
@@ -74,18 +74,18 @@ def files_of(plugin: Any) -> list[Path]:
     return sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
 
 
-def public_imports(subject: Subject) -> None:
+def public_imports(subject: CheckedObject) -> None:
     """Require imports of public names of interp and of `interp.testing` only."""
     if getattr(subject.value, "__name__", "").partition(".")[0] == "interp":
         raise NotApplicable("it is part of interp")
-    files = files_of(subject.value)
+    files = source_files(subject.value)
     if not files:
         raise NotApplicable("it has no source file")
     import interp
 
     public = set(vars(interp)["__all__"])
     for path in files:
-        for line, module, name in imports(path):
+        for line, module, name in iter_imports(path):
             if module == "interp" and name and name not in public:
                 subject.fail(
                     f"{path.name}, line {line} imports {name!r} from interp, which is not public.",
@@ -98,7 +98,7 @@ def public_imports(subject: Subject) -> None:
                 )
 
 
-def imports(path: Path) -> Iterator[tuple[int, str, str]]:
+def iter_imports(path: Path) -> Iterator[tuple[int, str, str]]:
     """Yield ``(line, module, name)`` of every absolute import of a file; the name is empty for ``import module``."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -107,9 +107,9 @@ def imports(path: Path) -> Iterator[tuple[int, str, str]]:
             yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)
 
 
-def hooks_known(subject: Subject) -> None:
+def known_hooks(subject: CheckedObject) -> None:
     """Require hooks of known names and signatures, and objects with kebab-case names that no other plugin registers."""
-    from interp.registry import KINDS, Registry, registry
+    from interp.registry import KINDS, Registry, active_registry
 
     try:
         alone = Registry({subject.plugin: subject.value})
@@ -120,7 +120,7 @@ def hooks_known(subject: Subject) -> None:
         )
     if not any(alone.table(kind) for kind in KINDS):
         subject.fail("its hooks register no objects.", "call register(…) with each object in the hook.")
-    others = registry()
+    others = active_registry()
     for kind in KINDS:
         for name, owned in alone.table(kind).items():
             installed = others.table(kind).get(name)
@@ -128,32 +128,32 @@ def hooks_known(subject: Subject) -> None:
                 subject.fail(f"its {kind} {name!r} is also registered by {installed.owner!r}.", "choose another name.")
 
 
-RULES = {"light-import": light_import, "public-imports": public_imports, "hooks-known": hooks_known}
+PLUGIN_RULES = {"light-import": light_import, "public-imports": public_imports, "hooks-known": known_hooks}
 
 
-DIMS = re.compile(r"\b(token|unit|pair|sample|step|model|source|place|batch)s?\b")
+DIM_NAMES = re.compile(r"\b(token|unit|pair|sample|step|model|source|place|batch)s?\b")
 
 
-def docstring(subject: Subject) -> None:
+def docstring(subject: CheckedObject) -> None:
     """Require a docstring; those of probes and viewers name the dims of inputs or results."""
     text = getdoc(subject.value) or ""
     if not text.strip() or (isclass(subject.value) and not (subject.value.__doc__ or "").strip()):
         subject.fail("it has no docstring.", "describe the result in one sentence, with its dims: (unit, pair).")
-    if subject.kind in ("probe", "viewer") and not DIMS.search(" ".join(docs_of(subject.value))):
+    if subject.kind in ("probe", "viewer") and not DIM_NAMES.search(" ".join(iter_docstrings(subject.value))):
         subject.fail(
             "its docstring names no dims.",
             "name the dims of the result, or of the drawn data: (token, unit), (unit,).",
         )
 
 
-def docs_of(value: Any) -> Iterator[str]:
+def iter_docstrings(value: Any) -> Iterator[str]:
     """Yield the docstring of an object and of its own public methods."""
     yield getdoc(value) or ""
     if isclass(value):
         yield from (getdoc(member) or "" for name, member in vars(value).items() if callable(member) and name[0] != "_")
 
 
-def explicit_signature(subject: Subject) -> None:
+def explicit_signature(subject: CheckedObject) -> None:
     """Require a signature without ``*args`` and ``**kwargs``, with keyword-only options."""
     for name, parameter in signature(subject.value).parameters.items():
         if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
@@ -170,10 +170,10 @@ def explicit_signature(subject: Subject) -> None:
             subject.fail(f"its option {name!r} can be given by position.", f"def __init__(self, *, {name}=…).")
 
 
-def options_as_flags(subject: Subject) -> None:
+def options_as_flags(subject: CheckedObject) -> None:
     """Require an annotation or a default of each option, from which the command line gets its type."""
     for name, parameter in signature(subject.value).parameters.items():
-        if parameter.kind is Parameter.KEYWORD_ONLY and not kinds(parameter)[0]:
+        if parameter.kind is Parameter.KEYWORD_ONLY and not annotation_types(parameter)[0]:
             subject.fail(
                 f"its option {name!r} has neither an annotation nor a default with a type.",
                 f"annotate it, for example {name}: float = 0.5; the command line parses flags by annotation.",

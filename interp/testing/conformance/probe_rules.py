@@ -11,68 +11,68 @@ from interp.api.measure import measure
 from interp.base import Reducer
 from interp.errors import InterpError
 from interp.measurement.reduce import unit_coords
-from interp.testing.conformance.check import NotApplicable, Subject, answered
-from interp.testing.conformance.compare import difference, same_rows
-from interp.testing.toy import Toy, without
+from interp.testing.conformance.check import CheckedObject, NotApplicable, run_or_skip
+from interp.testing.conformance.compare import dataset_difference, row_difference
+from interp.testing.toy import Toy, keep_labels
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-SHARED = ("token", "unit")
+SHARED_DIMS = ("token", "unit")
 
 
-def measured(subject: Subject, toy: Toy, **changed: Any) -> xr.Dataset:
+def measure_toy(subject: CheckedObject, toy: Toy, **changed: Any) -> xr.Dataset:
     """Return the result of the probe on a toy, with some options changed."""
     return measure(subject.value, toy.acts, **subject.options(toy) | changed)
 
 
-def first(subject: Subject) -> xr.Dataset:
+def cached_result(subject: CheckedObject) -> xr.Dataset:
     """Return the result on the default toy, measured once for all rules."""
     if "first" not in subject.kept:
-        subject.kept["first"] = answered(lambda: measured(subject, subject.toy()))
+        subject.kept["first"] = run_or_skip(lambda: measure_toy(subject, subject.toy()))
     result: xr.Dataset = subject.kept["first"]
     return result
 
 
-def hold(subject: Subject, difference_text: str, what: str, remedy: str) -> None:
+def fail_on_difference(subject: CheckedObject, difference_text: str, what: str, remedy: str) -> None:
     """Fail with a description of a difference; pass if it is empty."""
     if difference_text:
         subject.fail(f"{what}: {difference_text}.", remedy)
 
 
-def input_kept(subject: Subject) -> None:
+def input_unchanged(subject: CheckedObject) -> None:
     """Require that the probe does not change its input."""
     toy, before = subject.toy(), subject.toy().acts
-    answered(lambda: measured(subject, toy))
+    run_or_skip(lambda: measure_toy(subject, toy))
     remedy = "work on a copy: acts = acts.copy(deep=True), or use x + 1 instead of x += 1."
-    hold(subject, difference(toy.acts, before), "it changed its input", remedy)
+    fail_on_difference(subject, dataset_difference(toy.acts, before), "it changed its input", remedy)
 
 
-def deterministic(subject: Subject) -> None:
+def deterministic(subject: CheckedObject) -> None:
     """Require identical results from two runs."""
     remedy = "draw from np.random.default_rng(seed) with an option seed: int = 0, not from global state or the clock."
-    difference_text = difference(first(subject), measured(subject, subject.toy()))
-    hold(subject, difference_text, "two runs on the same input differ", remedy)
+    difference_text = dataset_difference(cached_result(subject), measure_toy(subject, subject.toy()))
+    fail_on_difference(subject, difference_text, "two runs on the same input differ", remedy)
 
 
-def order_of_tokens(subject: Subject) -> None:
+def order_of_tokens(subject: CheckedObject) -> None:
     """Require the same result for shuffled tokens; with `sequential=True`, for shuffled samples."""
-    toy, expected = subject.toy(), first(subject)
+    toy, expected = subject.toy(), cached_result(subject)
     acts = toy.acts
     rng = np.random.default_rng(0)
     order = rng.permutation(acts.sizes["token"])
     if is_sequential(subject.value):
         rank = rng.permutation(int(acts["sample"].values.max()) + 1)
         order = np.argsort(rank[acts["sample"].values], kind="stable")
-    actual = measured(subject, toy.having(acts.isel(token=order)))
+    actual = measure_toy(subject, toy.having(acts.isel(token=order)))
     if "token" in expected.dims:
         if expected.sizes["token"] != order.size:
             raise NotApplicable("the result has only some tokens, in its own order")
         expected = expected.isel(token=order)
     remedy = "use the coords sample and step instead of positions, or set sequential=True."
-    difference_text = same_rows(actual, expected, exact=precision(subject))
-    hold(subject, difference_text, "its result depends on the order of the tokens", remedy)
+    difference_text = row_difference(actual, expected, exact=float_tolerance(subject))
+    fail_on_difference(subject, difference_text, "its result depends on the order of the tokens", remedy)
 
 
 def is_sequential(value: Any) -> bool:
@@ -80,69 +80,71 @@ def is_sequential(value: Any) -> bool:
     return bool(getattr(getattr(value, "interp", value), "sequential", False))
 
 
-def order_of_units(subject: Subject) -> None:
+def order_of_units(subject: CheckedObject) -> None:
     """Require that permuting the units permutes the rows of the result."""
-    toy, expected = subject.toy(), first(subject)
+    toy, expected = subject.toy(), cached_result(subject)
     if "unit" not in expected.dims:
         raise NotApplicable("the result has no dim unit")
     order = np.random.default_rng(1).permutation(toy.acts.sizes["unit"])
-    actual = measured(subject, toy.having(toy.acts.isel(unit=order)))
+    actual = measure_toy(subject, toy.having(toy.acts.isel(unit=order)))
     remedy = "treat every column alike, and seed random numbers of a unit by its name, not by its position."
-    difference_text = same_rows(actual, expected, exact=precision(subject))
-    hold(subject, difference_text, "its result depends on the order of the units", remedy)
+    difference_text = row_difference(actual, expected, exact=float_tolerance(subject))
+    fail_on_difference(subject, difference_text, "its result depends on the order of the units", remedy)
 
 
-def fewer_units(subject: Subject) -> None:
+def unit_subset(subject: CheckedObject) -> None:
     """Require the same rows when only half of the units are measured."""
-    toy, expected = subject.toy(), first(subject)
+    toy, expected = subject.toy(), cached_result(subject)
     if "unit" not in expected.dims:
         raise NotApplicable("the result has no dim unit")
     half = toy.acts.isel(unit=slice(None, None, 2))
-    actual = measured(subject, toy.having(half))
+    actual = measure_toy(subject, toy.having(half))
     common = np.isin(actual["unit"].values, expected["unit"].values)
     actual = actual.isel(unit=common)
-    expected_half = expected.drop_vars(across(expected)).sel(unit=actual["unit"].values)
-    difference_text = same_rows(actual.drop_vars(across(actual)), expected_half, exact=precision(subject))
+    expected_half = expected.drop_vars(variables_depending_on_all(expected)).sel(unit=actual["unit"].values)
+    difference_text = row_difference(
+        actual.drop_vars(variables_depending_on_all(actual)), expected_half, exact=float_tolerance(subject)
+    )
     remedy = (
         "make the values of each unit depend on that unit alone; mark variables that depend on all units, such as a "
         'corrected p: result["q"].attrs["depends_on_all"] = "unit".'
     )
-    hold(subject, difference_text, "half of the units have other rows than among all units", remedy)
+    fail_on_difference(subject, difference_text, "half of the units have other rows than among all units", remedy)
 
 
-def across(result: xr.Dataset) -> list[Any]:
+def variables_depending_on_all(result: xr.Dataset) -> list[Any]:
     """Return the variables that depend on all measured units: without a dim unit, or marked in their attrs."""
     variables = result.data_vars.items()
     return [name for name, x in variables if "unit" not in x.dims or x.attrs.get("depends_on_all") == "unit"]
 
 
-def precision(subject: Subject) -> float:
+def float_tolerance(subject: CheckedObject) -> float:
     """Return the tolerance of floats: larger if the probe runs a network, whose float32 sums depend on batch order."""
     return 1e-3 if "model" in signature(subject.value).parameters else 1e-5
 
 
-def one_sample(subject: Subject) -> None:
+def one_sample(subject: CheckedObject) -> None:
     """Require a result or an interp error for one sample, one token and no tokens."""
     toy = subject.toy()
     acts = toy.acts
     for case, tokens in (("one sample", acts["sample"].values == 0), ("one token", [0]), ("no token", [])):
-        tried(subject, toy.having(acts.isel(token=tokens)), case)
+        try_measure(subject, toy.having(acts.isel(token=tokens)), case)
 
 
-def empty_symbols(subject: Subject) -> None:
+def empty_symbols(subject: CheckedObject) -> None:
     """Require a result or an interp error for labels that are empty or have several letters."""
     toy = subject.toy()
     labels = {name: np.where(toy.acts[name].values == "t", "", toy.acts[name].values) for name in ("input", "output")}
     labels["output"] = np.where(labels["output"] == "_", "ու", labels["output"])
-    tried(subject, toy.having(toy.acts.assign_coords({name: ("token", values) for name, values in labels.items()})),
+    try_measure(subject, toy.having(toy.acts.assign_coords({name: ("token", values) for name, values in labels.items()})),
           "empty symbols")  # fmt: skip
 
 
-def tried(subject: Subject, toy: Toy, case: str) -> None:
+def try_measure(subject: CheckedObject, toy: Toy, case: str) -> None:
     """Measure and fail on any error but `InterpError`; skip probes that can't be measured on the default toy."""
-    first(subject)
+    cached_result(subject)
     try:
-        measured(subject, toy)
+        measure_toy(subject, toy)
     except InterpError:
         return
     except NotApplicable:
@@ -154,12 +156,12 @@ def tried(subject: Subject, toy: Toy, case: str) -> None:
         )
 
 
-def honest_requires(subject: Subject) -> None:
+def declared_labels(subject: CheckedObject) -> None:
     """Require that the probe reads no other labels than those in ``requires``."""
-    toy, _ = subject.toy(), first(subject)
+    toy, _ = subject.toy(), cached_result(subject)
     labels = getattr(subject.value, "interp", subject.value).requires
     try:
-        measured(subject, toy.having(without(toy.acts, labels)))
+        measure_toy(subject, toy.having(keep_labels(toy.acts, labels)))
     except InterpError:
         return
     except NotApplicable:
@@ -171,12 +173,12 @@ def honest_requires(subject: Subject) -> None:
         )
 
 
-def result(subject: Subject) -> None:
+def result(subject: CheckedObject) -> None:
     """Require a valid result: coords of the capture, plain attrs, and variables of numbers or text."""
-    from interp.schema import faults
+    from interp.schema import find_faults
 
-    dataset, acts = first(subject), subject.toy().acts
-    for dim in SHARED:
+    dataset, acts = cached_result(subject), subject.toy().acts
+    for dim in SHARED_DIMS:
         if dim in dataset.dims and dim in acts.indexes and dim not in dataset.indexes:
             subject.fail(
                 f"its result has a dim {dim!r} without its coords.",
@@ -186,7 +188,7 @@ def result(subject: Subject) -> None:
             subject.fail(
                 f"its result has labels along {dim!r} that are not in the capture.", f"keep the coords of {dim!r}."
             )
-    for fault in faults(dataset):
+    for fault in find_faults(dataset):
         subject.fail(
             f"{fault}.",
             "keep the unit names of the capture, add pair_input and pair_output to pairs, use str, int or float attrs.",
@@ -196,7 +198,7 @@ def result(subject: Subject) -> None:
             subject.fail(f"variable {name!r} has dtype {variable.dtype}.", "use numbers, or text: .astype(str).")
 
 
-def round_trip(subject: Subject) -> None:
+def round_trip(subject: CheckedObject) -> None:
     """Require the same result after saving and opening it."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -205,30 +207,30 @@ def round_trip(subject: Subject) -> None:
     from interp.storage.store import save
 
     with TemporaryDirectory() as folder:
-        reopened = open_store(save(first(subject), Path(folder) / "result.zarr")).load()
-    difference_text = difference(reopened, first(subject))
+        reopened = open_store(save(cached_result(subject), Path(folder) / "result.zarr")).load()
+    difference_text = dataset_difference(reopened, cached_result(subject))
     remedy = "use dtypes that both numpy and Zarr support."
-    hold(subject, difference_text, "its result changes when it is saved and opened", remedy)
+    fail_on_difference(subject, difference_text, "its result changes when it is saved and opened", remedy)
 
 
-def lstm_and_gru(subject: Subject) -> None:
+def lstm_and_gru(subject: CheckedObject) -> None:
     """Require a result or an interp error for a network without a cell state."""
-    tried(subject, subject.toy("GRU"), "a GRU")
+    try_measure(subject, subject.toy("GRU"), "a GRU")
 
 
-def merge_law(subject: Subject) -> None:
+def merge_law(subject: CheckedObject) -> None:
     """Require the same result for one chunk, and for several chunks merged in another order."""
     toy = subject.toy()
-    reducer = answered(lambda: subject.value(**subject.options(toy)))
-    first(subject)  # skips probes that can't be measured on the toy
-    difference_text = same_rows(merged(reducer, toy.acts), measure(reducer, toy.acts), exact=1e-10)
+    reducer = run_or_skip(lambda: subject.value(**subject.options(toy)))
+    cached_result(subject)  # skips probes that can't be measured on the toy
+    difference_text = row_difference(merge_chunks(reducer, toy.acts), measure(reducer, toy.acts), exact=1e-10)
     remedy = "keep additive values (counts, sums) in the state, and align by label in merge(a, b)."
-    hold(subject, difference_text, "chunks, or another order of merges, change the result", remedy)
+    fail_on_difference(subject, difference_text, "chunks, or another order of merges, change the result", remedy)
 
 
-def merged(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
+def merge_chunks(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
     """Return the result from seven chunks of shuffled samples and an empty state, merged from both ends."""
-    needs = needed(reducer, acts)
+    needs = required_results(reducer, acts)
     samples = np.random.default_rng(2).permutation(np.unique(acts["sample"].values))
     states = [reducer.start(unit_coords(acts), **needs)]
     for number, part in enumerate(np.array_split(samples, 7)):
@@ -243,19 +245,19 @@ def merged(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
     return reducer.conclude(dataset)
 
 
-def needed(reducer: Reducer, acts: xr.Dataset) -> dict[str, xr.Dataset]:
+def required_results(reducer: Reducer, acts: xr.Dataset) -> dict[str, xr.Dataset]:
     """Return the results that a reducer needs, as passed to `Reducer.start`."""
-    from interp.measurement.reduce import _needed, locked
+    from interp.measurement.reduce import make_dependency, read_only
 
-    return {need.replace("-", "_"): locked(measure(_needed(reducer, need), acts)) for need in reducer.needs}
+    return {need.replace("-", "_"): read_only(measure(make_dependency(reducer, need), acts)) for need in reducer.needs}
 
 
-def state_of_arrays(subject: Subject) -> None:
+def state_of_arrays(subject: CheckedObject) -> None:
     """Require a state that is a dict of numpy arrays, which can be saved without pickling."""
     toy = subject.toy()
-    reducer = answered(lambda: subject.value(**subject.options(toy)))
-    first(subject)
-    state = reducer.update(reducer.start(unit_coords(toy.acts), **needed(reducer, toy.acts)), toy.acts)
+    reducer = run_or_skip(lambda: subject.value(**subject.options(toy)))
+    cached_result(subject)
+    state = reducer.update(reducer.start(unit_coords(toy.acts), **required_results(reducer, toy.acts)), toy.acts)
     wrong = [
         name for name, value in state.items() if not isinstance(value, np.ndarray | np.generic) or value.dtype == object
     ]
@@ -266,29 +268,29 @@ def state_of_arrays(subject: Subject) -> None:
         )
 
 
-def options_kept(subject: Subject) -> None:
+def options_stored(subject: CheckedObject) -> None:
     """Require that the constructor stores each option under its name."""
     options = subject.options(subject.toy())
-    answered(lambda: subject.value(**options))
+    run_or_skip(lambda: subject.value(**options))
     missing = [name for name in subject.value(**options).options() if not hasattr(subject.value(**options), name)]
     if missing:
         subject.fail(f"it does not store {', '.join(missing)}.", "write self.name = name for every option in __init__.")
 
 
-RULES = {
+PROBE_RULES = {
     "result": result,
-    "input-unchanged": input_kept,
+    "input-unchanged": input_unchanged,
     "deterministic": deterministic,
     "order-of-tokens": order_of_tokens,
     "order-of-units": order_of_units,
-    "unit-subset": fewer_units,
+    "unit-subset": unit_subset,
     "one-sample": one_sample,
     "empty-symbols": empty_symbols,
-    "declared-labels": honest_requires,
+    "declared-labels": declared_labels,
     "round-trip": round_trip,
     "lstm-and-gru": lstm_and_gru,
 }
-REDUCER_RULES = {"options-stored": options_kept, "state-of-arrays": state_of_arrays, "merge-law": merge_law}
+REDUCER_RULES = {"options-stored": options_stored, "state-of-arrays": state_of_arrays, "merge-law": merge_law}
 
 
 def is_reducer(value: Any) -> bool:

@@ -10,8 +10,8 @@ import numpy as np
 
 from interp.api.measure import measure
 from interp.errors import InterpError, UnknownNameError
-from interp.registry import registry
-from interp.testing.conformance.check import NotApplicable, Subject, answered
+from interp.registry import active_registry
+from interp.testing.conformance.check import CheckedObject, NotApplicable, run_or_skip
 from interp.testing.toy import Toy
 
 if TYPE_CHECKING:
@@ -20,31 +20,35 @@ if TYPE_CHECKING:
     from interp.plotting.view import View
 
 
-PLACE = r"""["']?\s*(?:https?:)?//"""
-FETCHED = re.compile(rf"(?:src|poster|<link\b[^>]*href)\s*=\s*{PLACE}|@import|url\(\s*{PLACE}", re.IGNORECASE)
-CALLED = re.compile(r"\b(?:fetch|sendBeacon|importScripts)\s*\(|new\s+(?:XMLHttpRequest|WebSocket|EventSource)\b")
-LONG = 60
-PROBES = {"dist": "hellinger"}  # parameters that are not named after their probe
+EXTERNAL_URL = r"""["']?\s*(?:https?:)?//"""
+RESOURCE_REQUEST = re.compile(
+    rf"(?:src|poster|<link\b[^>]*href)\s*=\s*{EXTERNAL_URL}|@import|url\(\s*{EXTERNAL_URL}", re.IGNORECASE
+)
+SCRIPT_REQUEST = re.compile(
+    r"\b(?:fetch|sendBeacon|importScripts)\s*\(|new\s+(?:XMLHttpRequest|WebSocket|EventSource)\b"
+)
+MAX_TITLE_LENGTH = 60
+PROBE_OF_PARAMETER = {"dist": "hellinger"}  # parameters that are not named after their probe
 HOSTILE = "<script>alert(1)</script>"
-MARKED = ("s", "z")  # symbols replaced by markup; those of the toy's pair are not
+MARKUP_LETTERS = ("s", "z")  # symbols replaced by markup; those of the toy's pair are not
 
 
-def drawn(subject: Subject, toy: Toy) -> View:
+def draw_toy(subject: CheckedObject, toy: Toy) -> View:
     """Return the view of a toy."""
     from interp.api.draw import draw
 
-    return draw(subject.value, *datasets(subject, toy), **subject.options(toy))
+    return draw(subject.value, *viewer_datasets(subject, toy), **subject.options(toy))
 
 
-def first(subject: Subject) -> View:
+def cached_view(subject: CheckedObject) -> View:
     """Return the view of the default toy, drawn once for all rules."""
     if "first" not in subject.kept:
-        subject.kept["first"] = answered(lambda: drawn(subject, subject.toy()))
+        subject.kept["first"] = run_or_skip(lambda: draw_toy(subject, subject.toy()))
     view: View = subject.kept["first"]
     return view
 
 
-def datasets(subject: Subject, toy: Toy) -> list[Any]:
+def viewer_datasets(subject: CheckedObject, toy: Toy) -> list[Any]:
     """Return the datasets that a viewer draws: activations, and results of probes named like its parameters.
 
     Raises
@@ -56,18 +60,18 @@ def datasets(subject: Subject, toy: Toy) -> list[Any]:
     arguments = []
     for name, parameter in signature(subject.value).parameters.items():
         if parameter.kind is not Parameter.KEYWORD_ONLY:
-            arguments.append(options[name] if name in options else dataset(name, parameter, toy))
+            arguments.append(options[name] if name in options else viewer_dataset(name, parameter, toy))
     while arguments and arguments[-1] is None:
         arguments.pop()
     return arguments
 
 
-def dataset(name: str, parameter: Parameter, toy: Toy) -> xr.Dataset | None:
+def viewer_dataset(name: str, parameter: Parameter, toy: Toy) -> xr.Dataset | None:
     """Return activations, or the result of the probe of this name; None if the parameter is optional."""
     if name in ("acts", "other"):
         return toy.acts
     try:
-        probe = registry().get("probe", PROBES.get(name, name.replace("_", "-")))
+        probe = active_registry().get("probe", PROBE_OF_PARAMETER.get(name, name.replace("_", "-")))
         return measure(probe, toy.acts)
     except (UnknownNameError, InterpError):
         if parameter.default is Parameter.empty:
@@ -75,12 +79,12 @@ def dataset(name: str, parameter: Parameter, toy: Toy) -> xr.Dataset | None:
         return None
 
 
-def data_first(subject: Subject) -> None:
+def data_first(subject: CheckedObject) -> None:
     """Require the drawn data as datasets or tables, by name."""
     import pandas as pd
     import xarray as xr
 
-    view = first(subject)
+    view = cached_view(subject)
     wrong = [name for name, table in view.data.items() if not isinstance(table, xr.Dataset | pd.DataFrame)]
     if not view.data or wrong:
         subject.fail(
@@ -94,22 +98,23 @@ def data_first(subject: Subject) -> None:
             )
 
 
-def in_words(subject: Subject) -> None:
+def has_text(subject: CheckedObject) -> None:
     """Require a title, a caption and a summary."""
-    view = first(subject)
+    view = cached_view(subject)
     for name in ("title", "caption", "summary"):
         if not str(getattr(view, name)).strip():
             subject.fail(f"its {name} is empty.", "describe the picture, for readers who can't see it.")
-    if len(view.title) > LONG:
+    if len(view.title) > MAX_TITLE_LENGTH:
         subject.fail(
-            f"its title has {len(view.title)} characters.", f"shorten it to {LONG}; put the rest into the caption."
+            f"its title has {len(view.title)} characters.",
+            f"shorten it to {MAX_TITLE_LENGTH}; put the rest into the caption.",
         )
 
 
-def no_requests(subject: Subject) -> None:
+def no_requests(subject: CheckedObject) -> None:
     """Require a page that makes no network requests."""
-    page = re.sub(r"data:[^\"')]*", "", first(subject).html())
-    match = FETCHED.search(page) or CALLED.search(page)
+    page = re.sub(r"data:[^\"')]*", "", cached_view(subject).html())
+    match = RESOURCE_REQUEST.search(page) or SCRIPT_REQUEST.search(page)
     if match:
         excerpt = page[max(match.start() - 20, 0) : match.end() + 40].replace("\n", " ")
         subject.fail(
@@ -118,25 +123,25 @@ def no_requests(subject: Subject) -> None:
         )
 
 
-def text_stays_text(subject: Subject) -> None:
+def text_stays_text(subject: CheckedObject) -> None:
     """Require that labels with markup appear as text in the page."""
     toy = subject.toy()
     labels = {
-        name: (coord.dims, np.where(np.isin(coord.values, MARKED), HOSTILE, coord.values))
+        name: (coord.dims, np.where(np.isin(coord.values, MARKUP_LETTERS), HOSTILE, coord.values))
         for name, coord in toy.acts.coords.items() if name in ("input", "output", "predicted", "symbol")
     }  # fmt: skip
     toy = toy.having(toy.acts.assign_coords(labels))
-    page = answered(lambda: drawn(subject, toy)).html()
+    page = run_or_skip(lambda: draw_toy(subject, toy)).html()
     if HOSTILE in page:
         subject.fail("a label with markup becomes markup in its page.", "escape every label: html.escape(text).")
 
 
-def files(subject: Subject) -> None:
+def reproducible_files(subject: CheckedObject) -> None:
     """Require identical bytes from saving the picture twice."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    view = first(subject)
+    view = cached_view(subject)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "view.svg"
         one, two = (view.save(path).read_bytes() for _ in range(2))
@@ -146,8 +151,8 @@ def files(subject: Subject) -> None:
 
 RULES = {
     "data-first": data_first,
-    "has-text": in_words,
+    "has-text": has_text,
     "no-requests": no_requests,
     "text-stays-text": text_stays_text,
-    "files": files,
+    "files": reproducible_files,
 }

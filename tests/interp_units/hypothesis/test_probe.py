@@ -8,7 +8,7 @@ import xarray as xr
 
 import interp
 from interp import OptionError, UnknownNameError
-from interp.storage.encoding import Words
+from interp.storage.encoding import VocabularyArray
 
 
 def test_planted_units_are_found_with_their_places(planted, texts):
@@ -126,8 +126,8 @@ def test_an_unknown_label_is_named(planted):
 def test_only_the_text_of_places_is_read_from_a_store(planted, tmp_path, monkeypatch):
     monkeypatch.setattr("interp.storage.LABELS", 10)
     acts, reads = planted(), []
-    read = Words._read
-    monkeypatch.setattr(Words, "_read", lambda words, key: reads.append(read(words, key)) or reads[-1])
+    read = VocabularyArray._read
+    monkeypatch.setattr(VocabularyArray, "_read", lambda words, key: reads.append(read(words, key)) or reads[-1])
     lazy = interp.open(interp.save(acts, tmp_path / "a.zarr"))
     options = {"span": (0, 1, 4), "high": 0.5, "low": -0.5, "max_places": 2}
     result = interp.measure("hypothesis", lazy, **options)
