@@ -13,12 +13,10 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-    from interp.plotting.view import View
-
 
 State = dict[str, "np.ndarray"]
 ProbeFunction = TypeVar("ProbeFunction", bound=Callable[..., "xr.Dataset"])
-ViewerFunction = TypeVar("ViewerFunction", bound=Callable[..., "View"])
+ViewerFunction = TypeVar("ViewerFunction", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)

@@ -221,22 +221,26 @@ def use_registry(host: Registry) -> Iterator[Registry]:
 _OVERRIDES: list[Registry] = []
 
 
-def get_plugin_object(kind: str, name: str) -> Any:
-    """Return the object that is registered under a name, such as a viewer's function or a reducer's class.
+def get_viewer(name: str) -> Callable[..., Any]:
+    """Return the function of a viewer.
 
     Parameters
     ----------
-    kind : str
-        ``adapter``, ``model``, ``task``, ``probe``, ``penalty`` or ``viewer``.
     name : str
-        Name as listed by `probes`, `viewers`, ….
+        As `viewers` lists it.
+
+    Returns
+    -------
+    callable
+        ``(acts, *results, **options) -> View``.
 
     Raises
     ------
     UnknownNameError
-        If there is no such name; the message suggests similar ones.
+        No such viewer; the text names the nearest.
     """
-    return active_registry().get(kind, name)
+    viewer: Callable[..., Any] = active_registry().get("viewer", name)
+    return viewer
 
 
 def register(plugin: object) -> None:

@@ -95,7 +95,7 @@ def test_installed_entry_points_are_those_of_the_project():
     "code",
     [
         "import interp; interp.Batch; interp.probe; interp.InterpError",
-        "import interp.cli",
+        "import interp.cli.app",
         "from interp.registry import registry; registry()",
     ],
 )

@@ -19,7 +19,7 @@ from interp.cli.plugins import PLUGIN_KINDS, write_plugin
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "plugins/README.md").read_text(encoding="utf-8")
-CALL = (sys.executable, "-W", "ignore", "-c", "from interp.cli import main; main()")
+CALL = (sys.executable, "-W", "ignore", "-c", "from interp.cli.app import main; main()")
 THIRD = Path(__file__).parent / "fixtures/interp_thirdparty"
 
 

@@ -12,6 +12,7 @@ from strange import by_place, failures, marked, ordered, plugin
 
 import interp
 import interp.registry as host
+from interp.registry import active_registry
 from interp.testing.api import check_plugin
 from interp.testing.conformance import plugin_rules as packages
 
@@ -113,7 +114,7 @@ def test_penalties_without_a_gradient_fail():
 
 
 def test_adapters_with_a_taken_name_fail():
-    class Wrong(interp.find("adapter", "rnn-cell").__class__):
+    class Wrong(active_registry().get("adapter", "rnn-cell").__class__):
         """Cell with half of its state."""
 
         name = "rnn-cell"
@@ -195,9 +196,9 @@ def test_slow_and_heavy_imports_fail(tmp_path, monkeypatch):
 
 
 def test_private_imports_fail(tmp_path, monkeypatch):
-    source = f"from interp import hookimpl, probe\nfrom interp.kernels import place\n{PROBE}"
+    source = f"from interp import hookimpl, probe\nfrom interp.numba_utils import jit\n{PROBE}"
     messages = failures(installed(tmp_path, monkeypatch, "private_plugin", source))
-    assert "line 2 imports interp.kernels, which is private" in messages["private_plugin/public-imports"]
+    assert "line 2 imports interp.numba_utils, which is private" in messages["private_plugin/public-imports"]
 
 
 def test_results_per_token_must_follow_the_tokens():
@@ -260,7 +261,7 @@ def test_infinite_and_random_penalties_fail(value, rule):
 
 
 def test_adapters_that_differ_from_their_module_fail():
-    class Wrong(type(interp.find("adapter", "rnn-cell"))):
+    class Wrong(type(active_registry().get("adapter", "rnn-cell"))):
         """Cell with half of its state, under a new name."""
 
         name = "strange"

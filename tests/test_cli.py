@@ -13,7 +13,7 @@ from interp.cli import app as cli
 
 
 def run(*arguments, stdin=""):
-    code = "from interp.cli import main; main()"
+    code = "from interp.cli.app import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         input=stdin,
@@ -57,7 +57,7 @@ def test_usage_errors_are_exit_code_2():
 
 def test_commands_that_fail_to_import_are_a_warning(monkeypatch):
     points = [
-        EntryPoint("good", "interp.commands:plugins", cli.COMMAND_GROUP),
+        EntryPoint("good", "interp.cli.plugins:plugins", cli.COMMAND_GROUP),
         EntryPoint("bad", "no_such_module:verb", cli.COMMAND_GROUP),
     ]
     monkeypatch.setattr(cli, "entry_points", lambda group: points)

@@ -124,7 +124,7 @@ def test_state_directories_are_locked(tmp_path):
 import sys
 from laws import small
 import interp
-from interp.disk import lock
+from interp.storage.filesystem import lock
 lock({str(tmp_path / "states")!r}, "")
 print("locked", flush=True)
 sys.stdin.read()

@@ -17,7 +17,7 @@ from interp.activations.stream import CapturedStream
 from interp.distributed import capture as spread
 from interp.distributed import recovery as doctor
 
-APP = "from interp.cli import main; main()"
+APP = "from interp.cli.app import main; main()"
 
 
 @pytest.fixture

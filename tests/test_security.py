@@ -81,7 +81,7 @@ def test_loading_never_unpickles(tmp_path):
         import pickle, sys
         from pathlib import Path
         import interp
-        from interp.scaling import records
+        from interp.distributed import state_files as records
 
         def load():
             interp.open({str(tmp_path / "acts.zarr")!r}).load()

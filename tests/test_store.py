@@ -20,7 +20,7 @@ SCRIPT = """
 import sys, time
 import interp
 interp.capture  # import before timing starts
-from interp.capturing import keeping
+from interp.activations import resumable as keeping
 sys.path.insert(0, sys.argv[1])
 from test_store import batches, network
 keeping.BLOCK = 32
@@ -193,8 +193,8 @@ def test_other_directories_are_not_changed(tmp_path):
 
 def test_labels_of_many_chunks(stored, tmp_path, monkeypatch):
     """Labels are written a few blocks at a time; a word may occur in only one of them."""
-    monkeypatch.setattr("interp.capturing.finishing.LABELS", 64)
-    monkeypatch.setattr("interp.storage.LABELS", 64)
+    monkeypatch.setattr("interp.storage.writer.LABELS", 64)
+    monkeypatch.setattr("interp.storage.encoding.LABELS", 64)
     acts = interp.capture(network(), batches(), store=tmp_path / "chunks.zarr")
     assert acts.sizes["token"] > 5 * 64
     assert acts.identical(interp.open(stored))

@@ -12,7 +12,7 @@ from interp.activations.batching import MicroBatch, as_batch, sample_count
 from interp.activations.session import CaptureOptions, Where
 from interp.errors import CaptureError
 from interp.interventions.edited_model import EditedModel, apply_edits
-from interp.interventions.edits import Ablate, Clamp, Edit, Patch
+from interp.interventions.edits import Edit
 from interp.interventions.session import EditedSession, begin_forward, inspect_edited_modules
 from interp.labels import join_labels
 from interp.torch_utils import force_eager, forward_hook, unwrap
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-__all__ = ["Ablate", "Clamp", "Edit", "Leaves", "Patch", "intervene", "run"]
+__all__ = ["intervene", "run_with_edits"]
 
 
 @contextmanager

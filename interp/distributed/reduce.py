@@ -33,7 +33,7 @@ ProgressCallback = Callable[[Iterator[int]], None]
 def reduce_in_shards(
     reducer: Reducer, source: Any, engine: Executor, folder: Path | None, show: ProgressCallback
 ) -> xr.Dataset:
-    """Return the result of a reducer over a source, as `interp.reducers.reduce` does.
+    """Return the result of a reducer over a source, as `interp.measurement.reduce.reduce` does.
 
     Parameters
     ----------

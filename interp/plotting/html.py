@@ -78,7 +78,7 @@ def frame(view: View, height: int = 760) -> str:
 
 
 @cache
-def asset(name: str, package: str = "interp.assets") -> str:
+def asset(name: str, package: str = "interp.plotting.assets") -> str:
     """Return a text file of a package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
 

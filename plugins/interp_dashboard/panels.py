@@ -132,7 +132,7 @@ def viewer_arguments(
     """
     datasets: list[Any] = []
     keywords: dict[str, Any] = {}
-    for name, parameter in signature(interp.find("viewer", viewer)).parameters.items():
+    for name, parameter in signature(interp.plotting.get_viewer(viewer)).parameters.items():
         value = available.get(name, available.get(probe_of(name), options.get(name)))
         required = parameter.default is Parameter.empty
         if isinstance(value, Missing) and required:

@@ -25,7 +25,7 @@ HEADS = ["server listens (s)", "first page (s)", "again (s)", "clicks", "pair, m
 HEADS += ["all, median (ms)", "worst (ms)", "nodes", "frames (MB)", "peak memory (MB)"]
 ROW = "| {start:.1f} | {open:.2f} | {reopen:.2f} | {clicks} | {pair:.0f} | {unit:.0f} | {median:.0f} | {worst:.0f} "
 ROW += "| {nodes:,} | {page:.2f} | {memory:,.0f} |"
-SERVE = "import sys; from interp.cli import main; sys.argv[0] = 'interp'; main()"
+SERVE = "import sys; from interp.cli.app import main; sys.argv[0] = 'interp'; main()"
 
 
 def long_store(folder: Path, tokens: int, units: int = 200) -> list[str]:

@@ -50,7 +50,7 @@ def bare(writer):
 def peak(path):
     """Return the peak memory of the command on a file, in bytes, and its seconds."""
     start = perf_counter()
-    command = [sys.executable, "-c", "from interp.cli import main; main()", "transliterate", "--file", str(path)]
+    command = [sys.executable, "-c", "from interp.cli.app import main; main()", "transliterate", "--file", str(path)]
     subprocess.run([*command, "--threads", str(THREADS), "--output", str(path) + ".out"], check=True)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, perf_counter() - start
 

@@ -27,7 +27,7 @@ import xarray as xr
 
 import interp
 
-MAIN = "from interp.cli import main; main()"
+MAIN = "from interp.cli.app import main; main()"
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
 
 

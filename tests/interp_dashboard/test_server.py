@@ -51,7 +51,7 @@ def test_stores_open_with_notes_beside_them(drawn_acts, drawn_dist, tmp_path):
 
 
 def test_the_command_does_not_import_panel():
-    script = "import sys; from interp.cli import build_app; build_app(); print('panel' in sys.modules)"
+    script = "import sys; from interp.cli.app import build_app; build_app(); print('panel' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
     )

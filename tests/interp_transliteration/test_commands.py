@@ -6,7 +6,7 @@ import sys
 
 import pandas as pd
 
-MAIN = "from interp.cli import main; main()"
+MAIN = "from interp.cli.app import main; main()"
 
 
 def run(*words, data=b""):

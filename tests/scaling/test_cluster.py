@@ -201,7 +201,7 @@ def test_command_line_uses_a_scheduler_and_removes_states(client, tmp_path):
     address = client.scheduler.address
 
     def run(*words):
-        command = [sys.executable, "-c", "from interp.cli import main; main()", *map(str, words)]
+        command = [sys.executable, "-c", "from interp.cli.app import main; main()", *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     acts, ranges = tmp_path / "acts.zarr", tmp_path / "range.zarr"

@@ -12,6 +12,7 @@ from torch import nn
 
 import interp
 from interp.errors import CaptureError, OptionError, PluginError, UnknownNameError, WeightsError
+from interp.registry import active_registry
 
 NAMES = {
     "l1": {},
@@ -54,7 +55,7 @@ def test_each_penalty_changes_the_weights_and_is_recorded(name, kind, layers):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_penalty_of_weight_0_is_not_called_and_changes_no_bit(name, monkeypatch):
-    kind = interp.find("penalty", name)
+    kind = active_registry().get("penalty", name)
     for method in ("prepare", "loss", "edit", "parameters"):
         monkeypatch.setattr(kind, method, lambda *_, **__: pytest.fail("it was called"))
     plain, with_it = fresh(), fresh()

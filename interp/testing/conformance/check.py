@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ObjectOptions = Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
 TOY_SIZE_OPTION = "toy_sources"
-Rule = Callable[["Subject"], None]
+Rule = Callable[["CheckedObject"], None]
 
 
 class ConformanceError(InterpError, AssertionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from interp.plotting.text import escape, show_invisible
+from interp.plotting import escape, show_invisible
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,6 @@
+"""Building blocks for adapters, edits and probes that look at torch modules themselves."""
+
+from interp.interventions.gradients import ActivationGradients
+from interp.recurrence.adapter import Adapter, CompiledLoop, OutputBuffer, QuantityHook
+
+__all__ = ["ActivationGradients", "Adapter", "CompiledLoop", "OutputBuffer", "QuantityHook"]
