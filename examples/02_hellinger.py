@@ -44,7 +44,7 @@ print(
 # single units that learned should hold against both.
 
 # %%
-fresh = interp.load_model("armenian-bilstm", untrained=0)
+fresh = interp.load_model("armenian-bilstm", random_init=0)
 untrained = interp.capture(
     fresh, batches, where={"input": "t"}, quantities=["h", "c", "i", "f", "g", "o"], progress=False
 )

@@ -38,7 +38,7 @@ def views() -> Iterator[tuple[str, interp.View]]:
     yield "unit-card", interp.draw("unit-card", acts, dist, contexts, unit=backward, pair=PAIR, model=model)
     yield "saturation-map", interp.draw("saturation-map", interp.measure("saturation", acts))
     yield "hypothesis", interp.draw("hypothesis", suffix(interp.select(acts, quantity="h")))
-    fresh = interp.load_model("armenian-bilstm", untrained=0)
+    fresh = interp.load_model("armenian-bilstm", random_init=0)
     blank = interp.capture(fresh, batches, quantities=["h"], progress=False).assign_attrs(model="the same, untrained")
     yield (
         "compare",

@@ -76,7 +76,7 @@ def test_train_writes_weights_that_load(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "--budget 2 --seed 5" in result.stdout
     trained = interp.load_model("armenian-bilstm", weights=weights)
-    fresh = interp.load_model("armenian-bilstm", untrained=5)
+    fresh = interp.load_model("armenian-bilstm", random_init=5)
     assert any((a != b).any() for a, b in zip(trained.parameters(), fresh.parameters(), strict=True))
     assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == []
 
@@ -121,7 +121,7 @@ def test_capture_accepts_a_corpus_random_weights_and_a_batch_size(tmp_path):
     acts = interp.open(tmp_path / "a.zarr")
     assert acts.attrs["split"] == "test"
     assert acts.attrs["rules"] == "chat"
-    model = interp.load_model("armenian-bilstm", untrained=3)
+    model = interp.load_model("armenian-bilstm", random_init=3)
     batches = interp.load_task("transliteration", corpus=corpus, rules="chat").batches("test")
     assert acts.attrs["model_sha256"] == interp.capture(model, batches, progress=False).attrs["model_sha256"]
 

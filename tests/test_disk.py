@@ -43,7 +43,7 @@ def write(writer, folder):
     if writer == "save":
         return interp.open(interp.save(ACTS, folder / "acts.zarr")).load()
     if writer == "states":
-        return interp.measure("moments", ACTS, states=folder / "states")
+        return interp.measure("moments", ACTS, checkpoint_dir=folder / "states")
     task = interp.load_task("transliteration")
     options = {"batches": task.batches("demo", limit=40), "modules": ["hidden"]}
     return interp.capture(interp.load_model("armenian-bilstm"), store=folder / "acts.zarr", **options).load()
@@ -129,13 +129,13 @@ lock({str(tmp_path / "states")!r}, "")
 print("locked", flush=True)
 sys.stdin.read()
 """
-    expected = interp.measure("moments", ACTS, states=tmp_path / "states")
+    expected = interp.measure("moments", ACTS, checkpoint_dir=tmp_path / "states")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
     ) as other:
         assert other.stdout.readline() == b"locked\n"
         with pytest.raises(OptionError, match=r"Another process is writing states to .*states"):
-            interp.measure("moments", ACTS, states=tmp_path / "states")
+            interp.measure("moments", ACTS, checkpoint_dir=tmp_path / "states")
         other.kill()
-    same(interp.measure("moments", ACTS, states=tmp_path / "states"), expected)
+    same(interp.measure("moments", ACTS, checkpoint_dir=tmp_path / "states"), expected)

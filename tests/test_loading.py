@@ -46,11 +46,11 @@ def test_a_model_comes_in_eval_mode_with_its_weights(toy):
 
 def test_untrained_weights_follow_the_seed_alone(toy):
     torch.manual_seed(0)
-    one = interp.load_model("toy", untrained=4)
+    one = interp.load_model("toy", random_init=4)
     torch.manual_seed(1)
-    two = interp.load_model("toy", untrained=4)
+    two = interp.load_model("toy", random_init=4)
     assert torch.equal(one.weight, two.weight)
-    assert not torch.equal(one.weight, interp.load_model("toy", untrained=5).weight)
+    assert not torch.equal(one.weight, interp.load_model("toy", random_init=5).weight)
 
 
 def test_missing_weights_are_named(toy):

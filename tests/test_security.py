@@ -75,7 +75,7 @@ def test_wrong_shapes_nan_and_oversized_files_are_rejected(tmp_path):
 def test_loading_never_unpickles(tmp_path):
     """An audit hook in a fresh process records every class that an unpickler looks up."""
     interp.save(small(0), tmp_path / "acts.zarr")
-    interp.measure("moments", small(0), states=tmp_path / "states")
+    interp.measure("moments", small(0), checkpoint_dir=tmp_path / "states")
     (tmp_path / "text.txt").write_text("Это простое предложение.", encoding="utf-8")
     program = f"""
         import pickle, sys
@@ -107,8 +107,8 @@ def test_loading_never_unpickles(tmp_path):
 
 def test_states_with_objects_are_rejected(tmp_path):
     acts, trap = small(0), tmp_path / "trap"
-    expected = interp.measure("moments", acts, states=tmp_path / "states")
+    expected = interp.measure("moments", acts, checkpoint_dir=tmp_path / "states")
     (record,) = (tmp_path / "states").rglob("*.npz")
     np.savez(record, tokens=np.array([Payload(trap)], dtype=object))
-    assert interp.measure("moments", acts, states=tmp_path / "states").identical(expected)
+    assert interp.measure("moments", acts, checkpoint_dir=tmp_path / "states").identical(expected)
     assert not trap.exists()

@@ -24,7 +24,7 @@ def test_groups_do_not_depend_on_which_sources_are_there():
 
 def test_shuffles_keep_each_source_together_and_lose_nothing():
     sources = np.repeat([5, 2, 9, 4], [3, 1, 4, 2])
-    for order in interp.statistics.permute_sources(sources, draws=20, seed=3):
+    for order in interp.statistics.permute_sources(sources, n_permutations=20, seed=3):
         assert np.array_equal(np.sort(order), np.arange(10))
         permuted = sources[order]
         assert np.count_nonzero(permuted[1:] != permuted[:-1]) == 3
@@ -34,7 +34,9 @@ def test_shuffles_keep_each_source_together_and_lose_nothing():
 
 
 def test_all_permutations_of_blocks_are_equally_likely():
-    firsts = [int(order[0]) for order in interp.statistics.permute_sources(np.array([0, 1, 2]), draws=3000, seed=1)]
+    firsts = [
+        int(order[0]) for order in interp.statistics.permute_sources(np.array([0, 1, 2]), n_permutations=3000, seed=1)
+    ]
     assert np.all(np.abs(np.bincount(firsts) / 1000 - 1) < 0.1)
 
 
@@ -42,7 +44,7 @@ def test_blocks_are_exchanged_with_blocks_of_equal_length():
     lengths = np.random.default_rng(0).permutation(np.repeat([3, 7, 8], [40, 30, 50]))
     sources = np.repeat(np.arange(120), lengths)
     starts = np.cumsum(lengths) - lengths
-    for order in interp.statistics.permute_sources(sources, draws=5, seed=1):
+    for order in interp.statistics.permute_sources(sources, n_permutations=5, seed=1):
         assert np.array_equal(np.sort(order), np.arange(sources.size))
         assert np.array_equal(lengths[sources[order[starts]]], lengths)
         assert np.array_equal(np.sort(sources[order[starts]]), np.arange(120))
@@ -52,7 +54,7 @@ def test_a_label_shared_by_all_beginnings_is_removed_from_the_null():
     begins = np.tile(np.arange(10) < 5, 200)
     shares = [
         np.mean(begins == begins[order])
-        for order in interp.statistics.permute_sources(np.repeat(np.arange(200), 10), draws=9)
+        for order in interp.statistics.permute_sources(np.repeat(np.arange(200), 10), n_permutations=9)
     ]
     assert np.mean(shares) == pytest.approx(0.5, abs=0.03)
 
@@ -64,13 +66,14 @@ def test_shuffles_preserve_the_variance_of_source_means():
     labels = np.concatenate([np.tile(draw.integers(0, 2, n), 2) for n in lengths])
     sources = np.repeat(np.arange(400), 2 * lengths)
     spread = lambda values: np.var(np.bincount(sources, values) / np.bincount(sources))  # noqa: E731
-    null = [spread(labels[order]) for order in interp.statistics.permute_sources(sources, draws=20, seed=3)]
+    null = [spread(labels[order]) for order in interp.statistics.permute_sources(sources, n_permutations=20, seed=3)]
     assert np.mean(null) == pytest.approx(spread(labels), rel=0.05)
 
 
 def test_shuffles_are_those_of_the_seed():
     one, same, other = (
-        np.array(list(interp.statistics.permute_sources(np.arange(50), draws=2, seed=seed))) for seed in (1, 1, 2)
+        np.array(list(interp.statistics.permute_sources(np.arange(50), n_permutations=2, seed=seed)))
+        for seed in (1, 1, 2)
     )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
@@ -79,11 +82,14 @@ def test_shuffles_are_those_of_the_seed():
 
 def test_sources_that_are_not_contiguous_are_rejected():
     with pytest.raises(interp.OptionError, match="must be contiguous"):
-        next(interp.statistics.permute_sources(np.array([1, 2, 1]), draws=1))
+        next(interp.statistics.permute_sources(np.array([1, 2, 1]), n_permutations=1))
 
 
 def test_no_tokens_give_empty_permutations():
-    assert [order.tolist() for order in interp.statistics.permute_sources(np.zeros(0, int), draws=2)] == [[], []]
+    assert [order.tolist() for order in interp.statistics.permute_sources(np.zeros(0, int), n_permutations=2)] == [
+        [],
+        [],
+    ]
 
 
 def test_the_jackknife_of_a_mean_is_the_mean_and_its_standard_error():
@@ -104,19 +110,19 @@ def test_the_jackknife_removes_a_bias_of_one_over_n():
 
 def test_shuffles_within_strata_keep_strata_and_sources():
     sources, strata = np.repeat([5, 2, 9, 4], 4), np.tile([0, 0, 1, 1], 4)
-    for order in interp.statistics.permute_sources_within(sources, strata, draws=20, seed=3):
+    for order in interp.statistics.permute_sources_within(sources, strata, n_permutations=20, seed=3):
         assert np.array_equal(np.sort(order), np.arange(16))
         assert np.array_equal(strata[order], strata)
         permuted = sources[order].reshape(4, 2, 2)
         assert (permuted[..., 0] == permuted[..., 1]).all()
-    orders = list(interp.statistics.permute_sources_within(sources, strata, draws=20))
+    orders = list(interp.statistics.permute_sources_within(sources, strata, n_permutations=20))
     assert any(not np.array_equal(sources[order][::4], sources[order][2::4]) for order in orders), "strata move apart"
 
 
 def test_without_strata_they_are_block_shuffles():
     sources = np.repeat([5, 2, 9], 2)
-    one = np.array(list(interp.statistics.permute_sources_within(sources, None, draws=3, seed=8)))
-    assert np.array_equal(one, np.array(list(interp.statistics.permute_sources(sources, draws=3, seed=8))))
+    one = np.array(list(interp.statistics.permute_sources_within(sources, None, n_permutations=3, seed=8)))
+    assert np.array_equal(one, np.array(list(interp.statistics.permute_sources(sources, n_permutations=3, seed=8))))
 
 
 def test_an_interval_covers_the_mean_of_normal_values():

@@ -13,7 +13,7 @@ QUERIES = {"s": ("s", "z"), "t": ("t", "d")}
 @pytest.fixture(scope="module")
 def planted_capture():
     planted = interp.testing.planted_network(0)
-    return planted, interp.capture(planted.model, planted.batches, quantities=["h"], check="all", progress=False)
+    return planted, interp.capture(planted.model, planted.batches, quantities=["h"], verify="all", progress=False)
 
 
 @pytest.fixture(scope="module")

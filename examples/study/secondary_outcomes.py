@@ -76,7 +76,7 @@ def judge_weights(weights: Path, corpus: Path) -> dict[str, dict[str, str]]:
         model = load_model(MODEL, weights=weights)
         network = run_network(model, task, batches, lambda _: None, with_raw_distances=True)
         trained, rotated = collect_evidence(network, 0), collect_evidence(network, 0, "rotated")
-        models = (load_model(MODEL, untrained=seed) for seed in range(N_UNTRAINED))
+        models = (load_model(MODEL, random_init=seed) for seed in range(N_UNTRAINED))
         untrained = tuple(collect_evidence(run_network(one, task, batches, lambda _: None), 0) for one in models)
         claims = judge_claims(ReportNetworks(network, trained, rotated, untrained))
         records = {one.claim.key: {"figure": one.trained.text, "verdict": one.verdict} for one in claims}

@@ -31,7 +31,7 @@ def train_network(run: TrainingRun, folder: Path, corpus: Path) -> None:
     target = weights_path(folder, run)
     if target.is_file():
         return
-    model = load_model(MODEL) if run.stage == "screen" else load_model(MODEL, untrained=run.seed)
+    model = load_model(MODEL) if run.stage == "screen" else load_model(MODEL, random_init=run.seed)
     checkpoint = folder / f"{run.name}.checkpoint"
 
     def save_snapshot(batches: int, network: Any) -> None:

@@ -42,7 +42,7 @@ class EngineCheck:
 
     def __init__(self, mode: str) -> None:
         if mode not in ("sample", "all"):
-            raise OptionError(f"check= must be 'sample' or 'all'; got {mode!r}.")
+            raise OptionError(f"verify= must be 'sample' or 'all'; got {mode!r}.")
         self.mode = mode
         self.worst, self.rows = 0.0, 0
         self.known: set[str] = set()

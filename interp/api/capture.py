@@ -33,7 +33,7 @@ def capture(
     store: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
     dtype: str = "float32",
-    check: str = "sample",
+    verify: str = "sample",
     client: Client | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
@@ -68,7 +68,7 @@ def capture(
         Maximum number of samples per forward. Larger batches are split; one with ``call`` is never split.
     dtype : str
         Dtype of the activations: ``float32``, ``float64`` or ``float16``.
-    check : {"sample", "all"}
+    verify : {"sample", "all"}
         Rows that are compared with the modules' own results.
     client : distributed.Client, optional
         Run the model on its workers and write to ``store``, which must be on a disk that they share. Batches with a
@@ -93,7 +93,7 @@ def capture(
     UnknownNameError
         For a module, quantity, unit or label that does not exist.
     """
-    options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, check, progress)
+    options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, verify, progress)
     if client is not None or (store is not None and (Path(store) / PARTS).is_dir()):
         return _capture_distributed(CapturedStream(model, batches, options), store, client)
     session = CaptureSession(model, batches, options)
@@ -129,14 +129,14 @@ def stream(
     where: Where = None,
     batch_size: int = 64,
     dtype: str = "float32",
-    check: str = "sample",
+    verify: str = "sample",
     progress: bool = True,
 ) -> CapturedStream:
     """Return the same tokens as `capture`, as chunks that are computed on demand and not stored.
 
     Parameters
     ----------
-    model, batches, modules, quantities, units, where, batch_size, dtype, check, progress
+    model, batches, modules, quantities, units, where, batch_size, dtype, verify, progress
         See `capture`. Every iteration runs the model, so ``batches`` must be re-iterable.
 
     Returns
@@ -146,5 +146,5 @@ def stream(
         one chunk); a chunk in which no token matches ``where`` is skipped.
     """
     return CapturedStream(
-        model, batches, CaptureOptions(modules, quantities, units, where, batch_size, dtype, check, progress)
+        model, batches, CaptureOptions(modules, quantities, units, where, batch_size, dtype, verify, progress)
     )

@@ -26,7 +26,7 @@ __all__ = ["intervene", "run_with_edits"]
 
 @contextmanager
 def intervene(
-    model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = None, check: str = "sample"
+    model: nn.Module, edits: Edit | Sequence[Edit], *, batch: Any = None, verify: str = "sample"
 ) -> Iterator[nn.Module]:
     """Edit units whenever the model runs inside the block; gradients flow through the edits.
 
@@ -38,12 +38,12 @@ def intervene(
     model : Module
         Any model that `capture` reads, in train or eval mode.
     edits : Edit or sequence of Edit
-        `Ablate`, `Clamp`, `Patch` or `ActivationGradients`, applied in this order; those with ``seen_by="output"`` after the others.
+        `Ablate`, `Clamp`, `Patch` or `ActivationGradients`, applied in this order; those with ``scope="readout"`` after the others.
         An `Ablate` with several draws uses the first one.
     batch : Batch, Tensor or PackedSequence, optional
         Batch that the model will be called with. Its labels are required by edits that read labels other than
         ``sample`` and ``step``, its layout by edits of outputs that precede every recurrent module.
-    check : {"sample", "all", "none"}
+    verify : {"sample", "all", "none"}
         Comparison of the engine with the modules, as in `capture`. Use ``none`` for inputs that are not data, such as
         points on a path from a baseline, where rounding errors may grow; compare on data first.
 
@@ -63,7 +63,7 @@ def intervene(
         token.
     """
     inner = unwrap(model)
-    stage = EditedModel(inner, edits, check)
+    stage = EditedModel(inner, edits, verify)
     piece = None
     if batch is not None:
         checked = as_batch(batch)
@@ -97,18 +97,18 @@ def run_with_edits(
     where: Where = None,
     batch_size: int = 64,
     dtype: str = "float32",
-    check: str = "sample",
+    verify: str = "sample",
     progress: bool = True,
 ) -> xr.Dataset:
     """Run batches through a model under edits and return its activations, as `capture` does.
 
     Parameters
     ----------
-    model, batches, modules, quantities, units, where, batch_size, dtype, check, progress
+    model, batches, modules, quantities, units, where, batch_size, dtype, verify, progress
         As in `capture`. Edits apply to all tokens, including those that ``where`` excludes; a piece without selected
         tokens is not run.
     edits : Edit or sequence of Edit
-        `Ablate`, `Clamp` or `Patch`, applied in this order; those with ``seen_by="output"`` after the others. An empty
+        `Ablate`, `Clamp` or `Patch`, applied in this order; those with ``scope="readout"`` after the others. An empty
         sequence runs the engine without edits, as a baseline for differences.
 
     Returns
@@ -123,7 +123,7 @@ def run_with_edits(
     UnknownNameError, CaptureError, OptionError
         As in `capture` and `intervene`.
     """
-    options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, check, progress)
+    options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, verify, progress)
     session = EditedSession(model, batches, options, edits)
     labels = list(session.run())
     if session.matrix is None or not session.matrix.used:

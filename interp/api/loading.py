@@ -17,7 +17,7 @@ PICKLE_SIGNATURES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") 
 MAX_HEADER_BYTES = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
 
 
-def load_model(name: str, *, weights: str | Path | None = None, untrained: int | None = None) -> torch.nn.Module:
+def load_model(name: str, *, weights: str | Path | None = None, random_init: int | None = None) -> torch.nn.Module:
     """Load a registered model, in eval mode.
 
     Parameters
@@ -26,7 +26,7 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
         Name as listed by ``interp.models()``.
     weights : path, optional
         A safetensors file to use instead of the installed weights.
-    untrained : int, optional
+    random_init : int, optional
         Random seed: initialise the weights at random instead of loading them, for a control network.
 
     Returns
@@ -45,9 +45,9 @@ def load_model(name: str, *, weights: str | Path | None = None, untrained: int |
 
     spec: ModelSpec = active_registry().get("model", name)
     with torch.random.fork_rng():
-        torch.manual_seed(untrained or 0)
+        torch.manual_seed(random_init or 0)
         model = spec.build()
-    if untrained is not None:
+    if random_init is not None:
         return model.eval()
     data = [_read(Path(weights), model)] if weights is not None else _shipped(spec)
     return _fill(model, data, str(weights or "The installed file"), repr(spec.name))

@@ -36,7 +36,7 @@ def measure(
     basis: str = "units",
     basis_seed: int = 0,
     client: Client | None = None,
-    states: str | PathLike[str] | None = None,
+    checkpoint_dir: str | PathLike[str] | None = None,
     progress: bool = True,
     **options: Any,
 ) -> xr.Dataset:
@@ -56,12 +56,12 @@ def measure(
     client : distributed.Client, optional
         Client of a Dask cluster, whose workers process the shards of the source. The result is the same; counts are
         bit-identical. For reducers only.
-    states : path, optional
+    checkpoint_dir : path, optional
         Directory for partial states, on a disk that the workers share. After an interruption, even a killed process,
         the same call resumes from them. The directory is kept until you remove it; the same call then returns its
         result at once. For reducers only.
     progress : bool
-        Show a progress bar on a terminal, with ``client`` or ``states``.
+        Show a progress bar on a terminal, with ``client`` or ``checkpoint_dir``.
     **options
         Options of the probe. The reducers that it depends on receive the options of the same name.
 
@@ -77,7 +77,7 @@ def measure(
     UnknownNameError
         If there is no such probe.
     OptionError
-        For an unknown option, for a stream, ``client`` or ``states`` with a probe that is not a reducer, or for
+        For an unknown option, for a stream, ``client`` or ``checkpoint_dir`` with a probe that is not a reducer, or for
         states of another call.
     ClusterError
         If the cluster is unavailable, or lost the work.
@@ -85,7 +85,7 @@ def measure(
         If the source lacks a label that the probe reads.
     """
     probe, values = resolve_probe(name_or_probe, options)
-    scale = Backend(client, Path(states) if states is not None else None, progress)
+    scale = Backend(client, Path(checkpoint_dir) if checkpoint_dir is not None else None, progress)
     if not isinstance(source, Sequence) or isinstance(source, str):
         return _with_provenance(_run_probe(probe, values, source, basis, basis_seed, scale), probe, values)
     if not source:
@@ -137,7 +137,7 @@ def _run_probe(
     if scale.asked or not isinstance(source, xr.Dataset):
         table = active_registry().table("probe")
         reducers = ", ".join(name for name in sorted(table) if isinstance(table[name].value, type))
-        argument = "client= or states=" if scale.asked else "a stream"
+        argument = "client= or checkpoint_dir=" if scale.asked else "a stream"
         raise OptionError(
             f"Probe {info.name!r} reads a whole dataset and can't take {argument}: pass it interp.capture(…). "
             f"Reducers take streams: {reducers or 'none is registered'}."

@@ -61,7 +61,7 @@ def capture(
     import interp
     from interp.cli.options import parse_label_filters
 
-    network = interp.load_model(model, weights=weights, untrained=untrained)
+    network = interp.load_model(model, weights=weights, random_init=untrained)
     batches = _batches(model, task, split, limit, seed, {"corpus": corpus, "language": language, "rules": rules})
     with dask_client(scheduler) as client:
         acts = interp.capture(
@@ -73,7 +73,7 @@ def capture(
             store=output,
             batch_size=batch_size,
             dtype=dtype,
-            check=check,
+            verify=check,
             client=client,
         )
     typer.echo(f"{output}: {_sizes(acts)}")
@@ -162,7 +162,7 @@ def measure(
     captures = [interp.open(path) for path in paths]
     with dask_client(scheduler) as client:
         result = interp.measure(
-            probe, captures[0] if len(captures) == 1 else captures, client=client, states=states, **options
+            probe, captures[0] if len(captures) == 1 else captures, client=client, checkpoint_dir=states, **options
         )
     if not (resuming and _is_already_saved(output, result)):
         interp.save(result, output, overwrite=overwrite)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Backend:
-    """Execution options of a call: ``client=``, ``states=`` and ``progress=``.
+    """Execution options of a call: ``client=``, ``checkpoint_dir=`` and ``progress=``.
 
     Attributes
     ----------

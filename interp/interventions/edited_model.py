@@ -84,10 +84,10 @@ class EditedModel:
             for target in scheduled.targets:
                 entry = self.layout.seen.get(target.module)
                 cell = entry is not None and entry.adapter is not None and entry.adapter.cell
-                if cell and scheduled.edit.seen_by == "output":
+                if cell and scheduled.edit.scope == "readout":
                     raise CaptureError(
-                        f"seen_by='output' has no meaning in {target.module!r}: the model itself passes the state of a "
-                        "cell from step to step. Use seen_by='state'."
+                        f"scope='readout' has no meaning in {target.module!r}: the model itself passes the state of a "
+                        "cell from step to step. Use scope='recurrence'."
                     )
 
     def open(self, started: ForwardPass) -> None:
@@ -129,17 +129,19 @@ class EditedModel:
             reading = self.readings.get(name)
             offset.append(self.passed.enter(name, axis, reading is not None and reading.calls > 1))
         inner = record(layer, direction, axis) if record is not None else None
-        state, output = (self._changes(name, layer, direction, scope, axis, offset[0]) for scope in ("state", "output"))
+        state, output = (
+            self._changes(name, layer, direction, scope, axis, offset[0]) for scope in ("recurrence", "readout")
+        )
         return make_observer(state, output, adapter.state[0], inner if type(inner) is not StepObserver else None)
 
     def _changes(
-        self, name: str, layer: int, direction: str, seen_by: str, axis: SequenceLayout, offset: np.ndarray
+        self, name: str, layer: int, direction: str, scope: str, axis: SequenceLayout, offset: np.ndarray
     ) -> Mapping[str, Sequence[StepEdit]]:
         """Return the edits of one layer and direction in one call, by quantity."""
         changes: dict[str, list[StepEdit]] = {}
         for scheduled in self.scheduled:
             edit = scheduled.edit
-            if edit.seen_by != seen_by:
+            if edit.scope != scope:
                 continue
             for target in scheduled.targets:
                 if (target.module, target.layer, target.direction) != (name, layer, direction):

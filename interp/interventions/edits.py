@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Labels = Mapping[str, np.ndarray]
 At: TypeAlias = Mapping[str, Any] | Callable[[Labels], np.ndarray] | int | slice | Sequence[int] | None
-SCOPES = ("state", "output")
+SCOPES = ("recurrence", "readout")
 
 
 class Edit(ABC):
@@ -35,17 +35,17 @@ class Edit(ABC):
     at : mapping, callable, int, slice or sequence of int, optional
         Tokens to edit: labels as for `select`, a function of all labels (name to array) that returns one boolean per
         token, or steps. By default all tokens. Padding is never edited.
-    seen_by : {"state", "output"}
+    scope : {"recurrence", "readout"}
         ``state``: the edit propagates through the recurrence. ``output``: the edit affects only the modules that read
         ``h``; the recurrence continues with the unedited values.
     """
 
     draws = 1
 
-    def __init__(self, units: Any, *, at: At = None, seen_by: str = "state") -> None:
-        if seen_by not in SCOPES:
-            raise OptionError(f"seen_by= must be 'state' or 'output'; got {seen_by!r}.")
-        self.units, self.at, self.seen_by = units, at, seen_by
+    def __init__(self, units: Any, *, at: At = None, scope: str = "recurrence") -> None:
+        if scope not in SCOPES:
+            raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
+        self.units, self.at, self.scope = units, at, scope
         self.steps = parse_steps(at)
 
     @abstractmethod
@@ -85,7 +85,7 @@ class Edit(ABC):
 
     def told(self) -> dict[str, Any]:
         """Return the options by name, for the repr, which is stored in the attrs of edited activations."""
-        return {"units": self.units, "at": self.at, "seen_by": self.seen_by}
+        return {"units": self.units, "at": self.at, "scope": self.scope}
 
 
 class Clamp(Edit):
@@ -93,15 +93,15 @@ class Clamp(Edit):
 
     Parameters
     ----------
-    units, at, seen_by
+    units, at, scope
         As in `Edit`.
     value : float, array or Tensor
         Values: a scalar, ``(unit,)``, or ``(sample, step, unit)`` where each dim has its full size or 1. Gradients flow
         into a tensor.
     """
 
-    def __init__(self, units: Any, value: Any, at: At = None, *, seen_by: str = "state") -> None:
-        super().__init__(units, at=at, seen_by=seen_by)
+    def __init__(self, units: Any, value: Any, at: At = None, *, scope: str = "recurrence") -> None:
+        super().__init__(units, at=at, scope=scope)
         self.value = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
         if self.value.dim() not in (0, 1, 3):
             raise OptionError(
@@ -137,7 +137,7 @@ class Clamp(Edit):
 
     def told(self) -> dict[str, Any]:
         """Return the options by name."""
-        return {"units": self.units, "value": self.value, "at": self.at, "seen_by": self.seen_by}
+        return {"units": self.units, "value": self.value, "at": self.at, "scope": self.scope}
 
 
 class Patch(Edit):
@@ -145,23 +145,25 @@ class Patch(Edit):
 
     Parameters
     ----------
-    units, at, seen_by
+    units, at, scope
         As in `Edit`.
-    from_ : Dataset (token, unit)
+    values_from : Dataset (token, unit)
         Activations with these units, and with every (sample, step) to which the edit applies. Samples are numbered from
-        0 over all batches in `interp.run`, and within each forward in `interp.intervene`.
+        0 over all batches in `interp.capture`, and within each forward in `interp.intervene`.
     """
 
-    def __init__(self, units: Any, from_: xr.Dataset, at: At = None, *, seen_by: str = "state") -> None:
-        super().__init__(units, at=at, seen_by=seen_by)
-        self.from_ = require_activations(from_, "from_")
+    def __init__(self, units: Any, values_from: xr.Dataset, at: At = None, *, scope: str = "recurrence") -> None:
+        super().__init__(units, at=at, scope=scope)
+        self.from_ = require_activations(values_from, "values_from")
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:
         keys = sample_step_key(self.from_["sample"].values, self.from_["step"].values)
         order = np.argsort(keys, kind="stable")
         if (np.diff(keys[order]) == 0).any():
-            raise OptionError("from_= has several tokens with the same sample and step; select one draw or call first.")
+            raise OptionError(
+                "values_from= has several tokens with the same sample and step; select one draw or call first."
+            )
         return keys[order], order
 
     def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
@@ -173,18 +175,18 @@ class Patch(Edit):
         if missing.any():
             sample, step = (int(np.asarray(labels[name])[missing.argmax()]) for name in ("sample", "step"))
             raise OptionError(
-                f"from_= has no token at sample {sample}, step {step}, nor at {int(missing.sum()) - 1} others of "
+                f"values_from= has no token at sample {sample}, step {step}, nor at {int(missing.sum()) - 1} others of "
                 f"{n}. Capture the same batches, or restrict the patch with at=."
             )
         return np.asarray(order[index])
 
     def values(self, names: Sequence[str]) -> Tensor:
         """Return the activations, ``(token, unit)``."""
-        return unit_columns(self.from_, names, "from_")
+        return unit_columns(self.from_, names, "values_from")
 
     def told(self) -> dict[str, Any]:
         """Return the options by name."""
-        return {"units": self.units, "from_": self.from_, "at": self.at, "seen_by": self.seen_by}
+        return {"units": self.units, "values_from": self.from_, "at": self.at, "scope": self.scope}
 
 
 class Ablate(Edit):
@@ -192,44 +194,50 @@ class Ablate(Edit):
 
     Parameters
     ----------
-    units, at, seen_by
-        As in `Edit`. Unlike `Clamp` and `Patch`, the default of ``seen_by`` is ``"output"``.
-    to : {"resample", "mean", "zero"}
-        Replacement. ``resample``: the values at a token of **another source** with the same ``given`` labels, the same
+    units, at, scope
+        As in `Edit`. Unlike `Clamp` and `Patch`, the default of ``scope`` is ``"readout"``.
+    replace_with : {"resample", "mean", "zero"}
+        Replacement. ``resample``: the values at a token of **another source** with the same ``match_on`` labels, the same
         token for all units. This preserves the distribution of each unit given those labels, and removes all other
         information. ``mean``: the mean over all such tokens. ``zero``: zeros.
     donors : Dataset (token, unit), optional
-        Activations with these units and labels; required unless ``to`` is ``zero``.
-    given : sequence of str
+        Activations with these units and labels; required unless ``replace_with`` is ``zero``.
+    match_on : sequence of str
         Labels that a token and its donor share.
-    draws : int
-        Number of donors drawn per token. `interp.run` returns the tokens once per draw; `interp.intervene` uses the
+    n_draws : int
+        Number of donors drawn per token. `interp.capture` returns the tokens once per draw; `interp.intervene` uses the
         first draw.
     seed : int
-        Random seed of the draws. Ablations with the same seed, ``given`` and donors use the same tokens.
+        Random seed of the draws. Ablations with the same seed, ``match_on`` and donors use the same tokens.
     """
 
     def __init__(
         self,
         units: Any,
-        to: str = "resample",
+        replace_with: str = "resample",
         donors: xr.Dataset | None = None,
-        given: Sequence[str] = ("input",),
-        draws: int = 8,
+        match_on: Sequence[str] = ("input",),
+        n_draws: int = 8,
         seed: int = 0,
         at: At = None,
-        seen_by: str = "output",
+        scope: str = "readout",
     ) -> None:
-        super().__init__(units, at=at, seen_by=seen_by)
-        if to not in ("resample", "mean", "zero"):
-            raise OptionError(f"to= must be 'resample', 'mean' or 'zero'; got {to!r}.")
-        if draws < 1:
-            raise OptionError(f"draws= must be at least 1; got {draws}.")
-        if to != "zero" and donors is None:
-            raise OptionError(f"to={to!r} uses the values of other tokens: give donors=interp.capture(…).")
-        self.to, self.given, self.seed = to, (given,) if isinstance(given, str) else tuple(given), seed
-        self.donors = None if donors is None or to == "zero" else require_activations(donors, "donors")
-        self.draws = draws if to == "resample" else 1
+        super().__init__(units, at=at, scope=scope)
+        if replace_with not in ("resample", "mean", "zero"):
+            raise OptionError(f"replace_with= must be 'resample', 'mean' or 'zero'; got {replace_with!r}.")
+        if n_draws < 1:
+            raise OptionError(f"n_draws= must be at least 1; got {n_draws}.")
+        if replace_with != "zero" and donors is None:
+            raise OptionError(
+                f"replace_with={replace_with!r} uses the values of other tokens: give donors=interp.capture(…)."
+            )
+        self.to, self.given, self.seed = (
+            replace_with,
+            (match_on,) if isinstance(match_on, str) else tuple(match_on),
+            seed,
+        )
+        self.donors = None if donors is None or replace_with == "zero" else require_activations(donors, "donors")
+        self.draws = n_draws if replace_with == "resample" else 1
 
     @property
     def constant(self) -> bool:
@@ -266,7 +274,7 @@ class Ablate(Edit):
 
     def told(self) -> dict[str, Any]:
         """Return the options by name."""
-        names = ("units", "to", "donors", "given", "draws", "seed", "at", "seen_by")
+        names = ("units", "replace_with", "donors", "match_on", "n_draws", "seed", "at", "scope")
         return {name: getattr(self, name) for name in names}
 
 

@@ -46,12 +46,12 @@ class RecordingEdit(Edit):
 
     Parameters
     ----------
-    units, seen_by
+    units, scope
         As in `Edit`.
     """
 
-    def __init__(self, units: Any = None, *, seen_by: str = "state") -> None:
-        super().__init__(units, seen_by=seen_by)
+    def __init__(self, units: Any = None, *, scope: str = "recurrence") -> None:
+        super().__init__(units, scope=scope)
         self.every: list[str] = []
         self.spots: dict[Key, RecordedValues] = {}
         self.passed = ForwardPass()
@@ -171,7 +171,7 @@ class ActivationGradients(RecordingEdit):
     ----------
     units : str, sequence of str, mapping or Dataset, optional
         As in `Edit`; by default every unit that the model computes, including ``c_prev``.
-    seen_by : {"state", "output"}
+    scope : {"recurrence", "readout"}
         ``state``: the gradient along all paths. ``output``: only the gradient through modules that read ``h``, not
         through the recurrence.
 

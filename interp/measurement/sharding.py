@@ -90,6 +90,6 @@ def as_sharded(source: Any) -> Sharded:
     if isinstance(source, Sharded):
         return source
     raise OptionError(
-        f"A {type(source).__name__} can't be split into shards for client= or states=: it needs the methods shards() "
+        f"A {type(source).__name__} can't be split into shards for client= or checkpoint_dir=: it needs the methods shards() "
         "and of(shard). Pass a dataset, or a stream of interp.stream."
     )

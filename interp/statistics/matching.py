@@ -18,8 +18,8 @@ class DonorPool:
     Parameters
     ----------
     labels : mapping of str to array (token,)
-        Labels of the donors: ``source`` and every label of ``given``.
-    given : sequence of str
+        Labels of the donors: ``source`` and every label of ``match_on``.
+    match_on : sequence of str
         Labels that a token and its donor share. If empty, any token can be a donor.
 
     Attributes
@@ -30,11 +30,11 @@ class DonorPool:
         Group of each donor.
     """
 
-    def __init__(self, labels: Labels, given: Sequence[str]) -> None:
-        for name in ("source", *given):
+    def __init__(self, labels: Labels, match_on: Sequence[str]) -> None:
+        for name in ("source", *match_on):
             if name not in labels:
                 raise unknown_name_error("label of the donors", name, labels)
-        self.given = tuple(given)
+        self.given = tuple(match_on)
         self.known = [np.unique(labels[name]) for name in self.given]
         combined = self._combination(labels, len(labels["source"]))
         self.mixes, self.codes = np.unique(combined, return_inverse=True)
@@ -72,7 +72,7 @@ class DonorPool:
         raise OptionError(
             f"No donor for {int(missing.sum())} of {missing.size} tokens: {why} with {shared}, as sample "
             f"{int(labels['sample'][first])} (source {int(labels['source'][first])}) has at step "
-            f"{int(labels['step'][first])}. Give more donors=, fewer labels in given=, or restrict the "
+            f"{int(labels['step'][first])}. Give more donors=, fewer labels in match_on=, or restrict the "
             "edit with at=."
         )
 
@@ -85,7 +85,7 @@ class DonorPool:
         Parameters
         ----------
         labels : mapping of str to array (token,)
-            Labels of the tokens: ``sample``, ``step``, ``source`` and those of ``given``.
+            Labels of the tokens: ``sample``, ``step``, ``source`` and those of ``match_on``.
         number : int
             Number of the draw.
         seed : int
@@ -132,20 +132,20 @@ def uniform_hash(seed: int, number: int, sample: np.ndarray, step: np.ndarray) -
 
 
 def match_donors(
-    donors: Labels, tokens: Labels, given: Sequence[str] = ("input",), *, draws: int = 8, seed: int = 0
+    donors: Labels, tokens: Labels, match_on: Sequence[str] = ("input",), *, n_draws: int = 8, seed: int = 0
 ) -> np.ndarray:
     """Return the donor of each token: a random token of another source with the same labels.
 
-    These are the donors of ``Ablate(to="resample")`` with the same options.
+    These are the donors of ``Ablate(replace_with="resample")`` with the same options.
 
     Parameters
     ----------
     donors, tokens : mapping of str to array
-        Labels with one value per token: ``source`` and those of ``given``; ``tokens`` also needs ``sample`` and
+        Labels with one value per token: ``source`` and those of ``match_on``; ``tokens`` also needs ``sample`` and
         ``step``. The coords of a dataset, ``acts.coords``, can be passed.
-    given : sequence of str
+    match_on : sequence of str
         Labels that a token and its donor share.
-    draws : int
+    n_draws : int
         Number of draws per token.
     seed : int
         Random seed of the draws.
@@ -160,8 +160,8 @@ def match_donors(
     OptionError
         If a token has no donor; the message has its labels.
     """
-    donor_labels = {str(name): np.asarray(values) for name, values in donors.items() if name in ("source", *given)}
-    required = ("sample", "step", "source", *given)
+    donor_labels = {str(name): np.asarray(values) for name, values in donors.items() if name in ("source", *match_on)}
+    required = ("sample", "step", "source", *match_on)
     labels: dict[str, Any] = {str(name): np.asarray(values) for name, values in tokens.items() if name in required}
-    pool = DonorPool(donor_labels, given)
-    return np.stack([pool.draw(labels, number, seed) for number in range(draws)])
+    pool = DonorPool(donor_labels, match_on)
+    return np.stack([pool.draw(labels, number, seed) for number in range(n_draws)])

@@ -18,14 +18,14 @@ N_JACKKNIFE_GROUPS = 20  # jackknife groups; with fewer than half of them the st
 MIN_EXCHANGEABLE_BLOCKS = 5  # minimal number of blocks that are permuted among each other
 
 
-def jackknife_groups(sources: NDArray[Any], groups: int = N_JACKKNIFE_GROUPS) -> NDArray[np.int64]:
+def jackknife_groups(sources: NDArray[Any], n_groups: int = N_JACKKNIFE_GROUPS) -> NDArray[np.int64]:
     """Return the jackknife group of each token, 0 to ``groups`` - 1; tokens of one source share a group.
 
     Parameters
     ----------
     sources : array (token,) of int
         Source of each token.
-    groups : int
+    n_groups : int
         Number of groups. Groups use the low bits of the hash, `interp.split_by_source` the high ones.
 
     Returns
@@ -33,10 +33,10 @@ def jackknife_groups(sources: NDArray[Any], groups: int = N_JACKKNIFE_GROUPS) ->
     array (token,) of int64
     """
     values, inverse = np.unique(sources, return_inverse=True)
-    return (hash_sources(values) % np.uint64(groups)).astype(np.int64)[inverse]
+    return (hash_sources(values) % np.uint64(n_groups)).astype(np.int64)[inverse]
 
 
-def permute_sources(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
+def permute_sources(sources: NDArray[Any], *, n_permutations: int, seed: int = 0) -> Iterator[NDArray[np.int64]]:
     """Yield permutations of whole sources; ``labels[order]`` is independent of the tokens under the null.
 
     The sequence is split into one block per source, and blocks are permuted. Labels that depend on each other stay
@@ -50,7 +50,7 @@ def permute_sources(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iter
     ----------
     sources : array (token,) of int
         Source of each token, ordered by (source, sample, step): tokens of a source are contiguous.
-    draws : int
+    n_permutations : int
         Number of permutations.
     seed : int
         Random seed.
@@ -71,7 +71,7 @@ def permute_sources(sources: NDArray[Any], *, draws: int, seed: int = 0) -> Iter
     sizes = np.diff(np.append(starts, len(sources)))
     groups = _blocks_by_length(sizes)
     generator = np.random.default_rng(seed)
-    for _ in range(draws):
+    for _ in range(n_permutations):
         order = np.empty(len(sources), np.int64)
         for blocks in groups:
             permuted = generator.permutation(blocks)
@@ -125,7 +125,7 @@ def jackknife(
 
 
 def permute_sources_within(
-    sources: NDArray[Any], strata: NDArray[Any] | None, *, draws: int, seed: int = 0
+    sources: NDArray[Any], strata: NDArray[Any] | None, *, n_permutations: int, seed: int = 0
 ) -> Iterator[NDArray[np.int64]]:
     """Yield permutations of whole sources as `permute_sources` does, within each stratum separately.
 
@@ -135,7 +135,7 @@ def permute_sources_within(
         Source of each token, ordered by (source, sample, step): tokens of a source are contiguous.
     strata : array (token,) of int, optional
         Stratum of each token, such as its position in the word; None for a single stratum.
-    draws : int
+    n_permutations : int
         Number of permutations.
     seed : int
         Random seed. Each stratum has its own derived seed, so that its permutations don't depend on other strata.
@@ -146,12 +146,13 @@ def permute_sources_within(
         A permutation of the positions.
     """
     if strata is None:
-        yield from permute_sources(sources, draws=draws, seed=seed)
+        yield from permute_sources(sources, n_permutations=n_permutations, seed=seed)
         return
     members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
     seeds = [seed + int(hash_sources(strata[tokens[:1]])[0] >> np.uint64(1)) for tokens in members]
     within = [
-        permute_sources(sources[tokens], draws=draws, seed=own) for tokens, own in zip(members, seeds, strict=True)
+        permute_sources(sources[tokens], n_permutations=n_permutations, seed=own)
+        for tokens, own in zip(members, seeds, strict=True)
     ]
     for orders in zip(*within, strict=True):
         permutation = np.empty(len(sources), np.int64)
@@ -161,7 +162,7 @@ def permute_sources_within(
 
 
 def jackknife_interval(
-    estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, level: float = 0.95
+    estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, confidence: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends ``estimate ± t(G - 1) error`` of a jackknife confidence interval.
 
@@ -169,10 +170,10 @@ def jackknife_interval(
     ----------
     estimate, error : array (...)
         Estimate and standard error from `jackknife`.
-    groups : int or array (...)
+    n_groups : int or array (...)
         Number of groups G that were left out in turn. Below `N_JACKKNIFE_GROUPS` / 2 the ends are NaN, because the standard error
         is too noisy to report.
-    level : float
+    confidence : float
         Coverage probability.
 
     Returns
@@ -184,6 +185,7 @@ def jackknife_interval(
 
     groups = np.asarray(groups)
     half_width = (
-        np.where(groups >= N_JACKKNIFE_GROUPS / 2, t.ppf((1 + level) / 2, np.maximum(groups - 1, 1)), np.nan) * error
+        np.where(groups >= N_JACKKNIFE_GROUPS / 2, t.ppf((1 + confidence) / 2, np.maximum(groups - 1, 1)), np.nan)
+        * error
     )
     return np.asarray(estimate - half_width), np.asarray(estimate + half_width)

@@ -115,8 +115,8 @@ class LiveUnits:
             )
         if outputs is not None:
             return RecordedUnits(names, outputs, change)
-        scope = "state" if change is None or self.cells else "output"
-        return RecordedUnits(names, targets, change, stepped=True, seen_by=scope)
+        scope = "recurrence" if change is None or self.cells else "readout"
+        return RecordedUnits(names, targets, change, stepped=True, scope=scope)
 
     def _output_targets(self, targets: list[UnitGroup]) -> list[UnitGroup] | None:
         """Return targets as columns of module outputs, one target per module; None if some are not outputs."""
@@ -226,7 +226,7 @@ class RecordedUnits(RecordingEdit):
         ``change(values (row, unit)) -> values``; requires that all units are in one place.
     stepped : bool
         True if the engine runs the recurrent modules step by step.
-    seen_by : {"state", "output"}
+    scope : {"recurrence", "readout"}
         As in `Edit`.
     """
 
@@ -237,9 +237,9 @@ class RecordedUnits(RecordingEdit):
         change: Transform | None = None,
         *,
         stepped: bool = False,
-        seen_by: str = "state",
+        scope: str = "recurrence",
     ) -> None:
-        super().__init__(names, seen_by=seen_by)
+        super().__init__(names, scope=scope)
         self.targets, self.function, self.stepped = targets, change, stepped
         self.after: dict[Key, list[Tensor]] = {}
         self.calls: list[StepRecorder] = []

@@ -115,20 +115,20 @@ def unit_conductance(
         ``target_value`` and ``baseline_value``.
     """
     import torch
-    from interp.adapters import ActivationGradients
 
     from interp import intervene
+    from interp.adapters import ActivationGradients
 
-    points, leaves = make_path_batch(tokens, path.n_steps), ActivationGradients(path.units, seen_by=path.scope)
+    points, leaves = make_path_batch(tokens, path.n_steps), ActivationGradients(path.units, scope=path.scope)
     batch = tokens.inputs.make_batch(points.x, points.sample)
-    with intervene(path.data.model, leaves, batch=batch, check="none"):
+    with intervene(path.data.model, leaves, batch=batch, verify="none"):
         target = points.target_value(path.data.readout, points.x)
         positions = token_positions(leaves.labels, points, path.offsets)
         index = positions.clamp(min=0).reshape(-1)
         parts = leaves.value(index), leaves.gradient(target.sum(), tokens=index)
         path.names = leaves.names
     both_ends = {"target_value": tokens.x, "baseline_value": tokens.baseline}
-    with intervene(path.data.model, [], check="none"), torch.no_grad():
+    with intervene(path.data.model, [], verify="none"), torch.no_grad():
         ends = {name: path.data.target_value(tokens, x) for name, x in both_ends.items()}
     shape = (len(tokens.token), path.n_steps, len(path.offsets), len(path.names))
     values, gradients = (part.double().cpu().numpy().reshape(shape).transpose(0, 2, 1, 3) for part in parts)
@@ -164,10 +164,10 @@ def residual_attribution(path: StraightLinePath, tokens: TokenBatch, values: np.
         step = own_step + offset
         if ((step >= 0) & (step < lengths)).any():
             clamped = torch.from_numpy(values[:, position].reshape(len(own_step), 1, -1))
-            edits.append(Clamp(path.names, clamped, StepMask(step), seen_by=path.scope))
+            edits.append(Clamp(path.names, clamped, StepMask(step), scope=path.scope))
     x = points.x.requires_grad_()
     batch = tokens.inputs.make_batch(points.x.detach(), points.sample)
-    with intervene(path.data.model, edits, batch=batch, check="none"):
+    with intervene(path.data.model, edits, batch=batch, verify="none"):
         target = points.target_value(path.data.readout, x)
         if not target.requires_grad:  # nothing bypasses the units
             return np.zeros(len(tokens.token))

@@ -104,7 +104,7 @@ def attribution(
     )
     means = RunningMean(acts.sizes["token"])
     one_token = captum_method.name in BASELINE_SET_METHODS
-    with intervene(data.model, [], check="none"), seeded_generators(seed):
+    with intervene(data.model, [], verify="none"), seeded_generators(seed):
         for tokens in data.token_batches(baselines, MAX_STEPS, one_token):
             with tokens.inputs.replacing_embedding():
                 add_attributions(means, data, captum_method, tokens, infidelity, sensitivity)

@@ -87,7 +87,7 @@ def activation_patching(
     shares, patched = [], []
     for units in groups.values():
         names = [str(acts["unit"].values[k]) for k in unit_columns(acts, units)]
-        values = odds.run_twins(Patch(names, acts, at, seen_by=edit_scope(scope)))
+        values = odds.run_twins(Patch(names, acts, at, scope=edit_scope(scope)))
         patched.append(float(odds.weights @ values))
         shares.append(restored_share(values - twin, sample - twin, odds.source))
     variables = dict(zip(("restored", "ci_low", "ci_high"), np.array(shares).T, strict=True))

@@ -148,7 +148,7 @@ class DonorValues:
         self.draws = n_draws if replace_with == "resample" else 1
         own = {name: column[rows] for name, column in labels.items()}
         if replace_with == "resample":
-            self.donors = match_donors(labels, own, match_on, draws=n_draws, seed=seed).reshape(-1)
+            self.donors = match_donors(labels, own, match_on, n_draws=n_draws, seed=seed).reshape(-1)
         elif replace_with == "mean":
             table = [np.unique(labels[name], return_inverse=True)[1] for name in match_on]
             table = table or [np.zeros(len(values), np.int64)]

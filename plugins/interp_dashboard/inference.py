@@ -86,7 +86,7 @@ def make_edit(spec: Mapping[str, Any], donors: xr.Dataset) -> Edit:
     if replacement not in ("zero", "mean"):
         raise OptionError(f"Expected 'zero', 'mean' or 'value' as the replacement; got {replacement!r}.")
     own_donors = donors.sel(unit=[unit]) if replacement == "mean" else None
-    return Ablate([unit], to=replacement, donors=own_donors, given=())
+    return Ablate([unit], replace_with=replacement, donors=own_donors, match_on=())
 
 
 def run_before_after(

@@ -98,7 +98,7 @@ def _permutations(
     for name, own in zip(inputs, rows, strict=True):
         own_strata = None if strata is None else strata[own]
         own_seed = seed + int(hash_sources(np.array([name]))[0] >> np.uint64(1))
-        yield permute_sources_within(sources[own], own_strata, draws=n_permutations, seed=own_seed)
+        yield permute_sources_within(sources[own], own_strata, n_permutations=n_permutations, seed=own_seed)
 
 
 def _permuted_bits(

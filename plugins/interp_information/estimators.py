@@ -109,7 +109,7 @@ def permuted_columns(labels: NDArray[Any], sources: NDArray[Any], n_permutations
         raise OptionError(f"There are {distinct.size} distinct labels, more than 65,535: group them.")
     columns = np.empty((codes.size, 1 + n_permutations), np.uint16)
     columns[:, 0] = codes
-    for column, order in enumerate(permute_sources(sources, draws=n_permutations, seed=seed), 1):
+    for column, order in enumerate(permute_sources(sources, n_permutations=n_permutations, seed=seed), 1):
         columns[:, column] = codes[order]
     return columns
 

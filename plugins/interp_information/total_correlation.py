@@ -64,7 +64,7 @@ def permuted_total_correlation(values: Any, sources: Any, *, shrinkage: float = 
         Seed of the permutations.
     """
     values = np.asarray(values)
-    orders = permute_sources(np.asarray(sources), draws=values.shape[1], seed=seed)
+    orders = permute_sources(np.asarray(sources), n_permutations=values.shape[1], seed=seed)
     permuted = np.stack([column[order] for column, order in zip(values.T, orders, strict=True)], axis=1)
     return estimate_total_correlation(permuted, shrinkage=shrinkage)
 

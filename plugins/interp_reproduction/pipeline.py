@@ -98,7 +98,7 @@ def _step(progress: Progress, description: str, total: int) -> Iterator[Callable
 def _run_networks(settings: Settings, progress: Progress) -> ReportNetworks:
     """Run the trained network, then untrained ones on the same samples, of which only the evidence is retained."""
     trained_model = load_model(settings.model)
-    untrained_models = [load_model(settings.model, untrained=settings.seed + k) for k in range(N_UNTRAINED)]
+    untrained_models = [load_model(settings.model, random_init=settings.seed + k) for k in range(N_UNTRAINED)]
     with _step(progress, "Reading the text", 1):
         options = {"corpus": settings.corpus, "rules": settings.rules, "batch_size": BATCH_SIZE}
         task: Any = load_task("transliteration", **options)

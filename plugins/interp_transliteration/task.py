@@ -285,10 +285,10 @@ class TransliterationTask:
         """
         import torch
 
-        build = getattr(load_model(name, untrained=0), "for_symbols", None)
+        build = getattr(load_model(name, random_init=0), "for_symbols", None)
         if build is not None:
             return cast("torch.nn.Module", build(self.pack.inputs, self.pack.outputs)).eval()
-        network = load_model(name, untrained=int(torch.randint(2**31, ())))
+        network = load_model(name, random_init=int(torch.randint(2**31, ())))
         if getattr(network, "symbols", {}).get("output") != list(self.pack.outputs):
             raise OptionError(
                 f"The model {name!r} has other alphabets than {self.pack.title}, and no method "

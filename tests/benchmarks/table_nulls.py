@@ -26,7 +26,7 @@ NOISE = 200
 def captured(case: str, limit: int) -> xr.Dataset:
     """Return real activations of some letters, or noise with the same labels."""
     task = interp.load_task("transliteration")
-    model = interp.load_model("armenian-bilstm", untrained=0 if case == "untrained" else None)
+    model = interp.load_model("armenian-bilstm", random_init=0 if case == "untrained" else None)
     batches, where = task.batches("demo", limit=limit, seed=0), {"input": list(LETTERS)}
     return interp.capture(model, batches, where=where, quantities=GATES, progress=False)
 
@@ -38,7 +38,9 @@ def permuted(acts: xr.Dataset, seed: int) -> xr.Dataset:
     for number, letter in enumerate(LETTERS):
         mine = np.flatnonzero(acts.input.values == letter)
         order = next(
-            interp.statistics.permute_sources(acts.source.values[mine], draws=1, seed=10**9 + 10 * seed + number)
+            interp.statistics.permute_sources(
+                acts.source.values[mine], n_permutations=1, seed=10**9 + 10 * seed + number
+            )
         )
         output[mine] = output[mine][order]
     return acts.assign_coords(output=("token", output))

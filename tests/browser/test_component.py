@@ -92,7 +92,7 @@ def test_the_password_is_required(chromium, drawn_acts):
 
 def test_two_networks_are_compared(chromium):
     task = interp.load_task("transliteration")
-    networks = (interp.load_model("armenian-bilstm"), interp.load_model("armenian-bilstm", untrained=0))
+    networks = (interp.load_model("armenian-bilstm"), interp.load_model("armenian-bilstm", random_init=0))
     stores = [
         interp.capture(network, task.batches("demo", limit=6, seed=0), quantities=["h"], progress=False)
         for network in networks

@@ -15,7 +15,7 @@ def naive_effects(model, acts, batch, names, symbol, draws, seed):
     hidden = interp.select(acts, module="hidden").activation.values
     rows = np.flatnonzero(acts["input"].values == symbol)
     tokens = acts.isel(token=rows)
-    donors = interp.statistics.match_donors(acts.coords, tokens.coords, draws=draws, seed=seed)
+    donors = interp.statistics.match_donors(acts.coords, tokens.coords, n_draws=draws, seed=seed)
     weights = {name: value.detach().numpy() for name, value in model.named_parameters()}
 
     def logits(h, hidden, x):

@@ -142,7 +142,7 @@ def test_the_effect_equals_that_of_the_probe(tmp_path):
     acts = interp.capture(model, batches, quantities=["h"], progress=False)
     units = interp.select(acts, module="hidden").unit.values[:60].tolist()
     runs = [interp.run(model, batches, edits, modules=["output"], progress=False)
-            for edits in ((), interp.Ablate(units, to="zero"))]  # fmt: skip
+            for edits in ((), interp.Ablate(units, replace_with="zero"))]  # fmt: skip
     view = interp.draw("before-after", *runs, samples=range(40), max_characters=400)
     effects = interp.measure(
         "ablation-effect",

@@ -238,14 +238,14 @@ def test_invalid_edits_are_reported(network, edit):
 
 def test_a_model_with_other_weights_is_rejected(network):
     _, acts = network
-    other = interp.load_model("armenian-bilstm", untrained=0)
+    other = interp.load_model("armenian-bilstm", random_init=0)
     page = Page(acts, model=other).request(kind="ready", query="")
     assert "other weights" in page.request(kind="choose", values={"text": "tyun"}).panels()["strips"]["missing"]
 
 
 def test_two_stores_of_the_same_text_are_compared(network):
     _, acts = network
-    untrained = interp.load_model("armenian-bilstm", untrained=0)
+    untrained = interp.load_model("armenian-bilstm", random_init=0)
     text = interp.load_task("transliteration").batches("demo", limit=12, seed=0)
     other = interp.capture(untrained, text, quantities=["h", "f"], progress=False)
     page = Page(acts, [other]).request(kind="ready", query="")

@@ -31,7 +31,7 @@ def naive_estimates(values, outputs, source, output, name, k=16, n_permutations=
     is_target, groups = outputs == output, interp.statistics.jackknife_groups(source)
     left = [squared_distance(bins[groups != g], is_target[groups != g], k) for g in np.unique(groups)]
     seed = int(interp.statistics.hash_sources(np.array([name]))[0] >> np.uint64(1))
-    orders = interp.statistics.permute_sources(source, draws=n_permutations, seed=seed)
+    orders = interp.statistics.permute_sources(source, n_permutations=n_permutations, seed=seed)
     permuted = [squared_distance(bins, is_target[order], k) for order in orders]
     return squared_distance(bins, is_target, k), np.array(left), np.array(permuted)
 

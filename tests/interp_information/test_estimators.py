@@ -113,7 +113,7 @@ def test_equals_scikit_learn_on_every_permutation():
     values = draw.normal(size=(sources.size, 19)).astype(np.float32) + label[:, None] * np.linspace(0, 1, 19)
     values[:, 3] = np.round(values[:, 3])  # ties
     values[:, 4] = 0.5
-    orders = list(interp.statistics.permute_sources(sources, draws=7, seed=5))
+    orders = list(interp.statistics.permute_sources(sources, n_permutations=7, seed=5))
     for bins in (2, 16):
         estimates = estimate_mutual_information(values, label, sources=sources, bins=bins, n_permutations=7, seed=5)
         for unit, column in enumerate(values.T):

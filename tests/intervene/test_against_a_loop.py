@@ -68,7 +68,7 @@ def test_clamps_of_every_quantity(kind, shape, seen_by):
     model, samples = net(kind, layers, bidirectional), batch(packed)
     for quantity in QUANTITIES[kind]:
         units = {"module": "rnn", "quantity": quantity, "index": [1, 3]}
-        acts = run(model, samples, interp.Clamp(units, 0.3, at, seen_by=seen_by), quantities=QUANTITIES[kind])
+        acts = run(model, samples, interp.Clamp(units, 0.3, at, scope=seen_by), quantities=QUANTITIES[kind])
 
         def change(sample, layer, direction, name, step, value, quantity=quantity):
             value = value.copy()
@@ -119,7 +119,7 @@ def test_means_are_those_of_tokens_with_the_same_labels(quantity, seen_by):
     model, samples = net(), batch()
     intact = run(model, samples)
     name = f"rnn.0.backward.{quantity}.2"
-    acts = run(model, samples, interp.Ablate(name, "mean", donors=intact, seen_by=seen_by))
+    acts = run(model, samples, interp.Ablate(name, "mean", donors=intact, scope=seen_by))
     means = {letter: conditional(intact, name, letter) for letter in "ab"}
 
     def change(sample, layer, direction, name, step, value):
@@ -137,9 +137,9 @@ def test_resampling_takes_one_token_of_another_source_for_the_whole_group(seen_b
     model, samples = net(), batch()
     intact = run(model, samples)
     names = ["rnn.0.forward.h.1", "rnn.0.forward.c.3", "rnn.1.backward.h.0"]
-    edit = interp.Ablate(names, donors=intact, draws=3, seed=5, seen_by=seen_by)
+    edit = interp.Ablate(names, donors=intact, n_draws=3, seed=5, scope=seen_by)
     acts = run(model, samples, edit, batch_size=batch_size)
-    donors = interp.statistics.match_donors(intact.coords, intact.coords, draws=3, seed=5)
+    donors = interp.statistics.match_donors(intact.coords, intact.coords, n_draws=3, seed=5)
     same, others = intact["input"].values, intact["source"].values
     for draw in range(3):
         assert (same[donors[draw]] == same).all()
@@ -163,21 +163,21 @@ def test_donors_are_drawn_evenly():
         "sample": np.arange(60), "step": np.zeros(60, int), "source": np.arange(60) // 2,
         "input": np.array(list("xyz") * 20),
     }  # fmt: skip
-    donors = interp.statistics.match_donors(labels, labels, draws=3000, seed=1)
+    donors = interp.statistics.match_donors(labels, labels, n_draws=3000, seed=1)
     counts = np.bincount(donors[:, 0], minlength=60)
     eligible = (labels["input"] == "x") & (labels["source"] != 0)
     assert not counts[~eligible].any()
     expected = 3000 / eligible.sum()
     assert ((counts[eligible] - expected) ** 2 / expected).sum() < 43.8  # chi-square of 19 - 1 degrees, p = .0006
     assert not np.array_equal(donors[:, 0], donors[:, 3])
-    assert not np.array_equal(donors, interp.statistics.match_donors(labels, labels, draws=3000, seed=2))
+    assert not np.array_equal(donors, interp.statistics.match_donors(labels, labels, n_draws=3000, seed=2))
 
 
 @pytest.mark.parametrize("seen_by", ["state", "output"])
 def test_patching_a_sample_with_itself_changes_nothing(kind, shape, seen_by):
     model, samples = net(kind, *shape[:2]), batch(shape[2])
     intact = run(model, samples, quantities=[*QUANTITIES[kind], "out"])
-    patched = run(model, samples, interp.Patch(intact, intact, seen_by=seen_by), quantities=[*QUANTITIES[kind], "out"])
+    patched = run(model, samples, interp.Patch(intact, intact, scope=seen_by), quantities=[*QUANTITIES[kind], "out"])
     assert np.array_equal(intact.activation.values, patched.activation.values)
 
 

@@ -92,7 +92,7 @@ def test_leaves_of_outputs_exclude_the_recurrence():
     unit = {"module": "rnn", "direction": "forward", "quantity": "h"}
     through, direct_leaves = (
         interp.adapters.ActivationGradients(unit),
-        interp.adapters.ActivationGradients(unit, seen_by="output"),
+        interp.adapters.ActivationGradients(unit, scope="readout"),
     )
     with interp.intervene(model, [through, direct_leaves]):
         out = model(*samples.inputs)
@@ -147,7 +147,7 @@ def test_gradients_flow_into_clamped_values_inputs_and_weights():
     x = samples.inputs[0].clone().requires_grad_()
     edits = [
         interp.Clamp(["rnn.0.forward.h.1", "rnn.0.backward.o.0"], value),
-        interp.Clamp({"module": "rnn", "quantity": "f", "index": 2}, 0.5, at=[1], seen_by="output"),
+        interp.Clamp({"module": "rnn", "quantity": "f", "index": 2}, 0.5, at=[1], scope="readout"),
     ]
 
     def total(x, value):
@@ -197,11 +197,11 @@ def test_without_a_check_the_modules_own_forward_is_not_called(monkeypatch):
     model, samples = net(), batch(packed=False)
     calls = []
     monkeypatch.setattr(model.rnn, "forward", lambda *args, own=model.rnn.forward: (calls.append(1), own(*args))[1])
-    with interp.intervene(model, [], check="none"):
+    with interp.intervene(model, [], verify="none"):
         out = model(samples.inputs)
     assert not calls
     with interp.intervene(model, []):
         assert torch.equal(out, model(samples.inputs))
     assert calls == [1]
-    with pytest.raises(interp.OptionError, match="check="), interp.intervene(model, [], check="some"):
+    with pytest.raises(interp.OptionError, match="check="), interp.intervene(model, [], verify="some"):
         pass

@@ -135,13 +135,13 @@ FAULTS = {
     "values by sample": (lambda: interp.Clamp(H, np.zeros((4, 1))), r"\(sample, step, unit\).*value\[:, None\]"),
     "too few samples": (lambda: interp.Clamp(H, np.zeros((3, 1, 1))), "3 samples, but sample 3 is required"),
     "too few steps": (lambda: interp.Clamp(H, np.zeros((1, 5, 1))), "5 steps, but step 5 is required"),
-    "seen by nobody": (lambda: interp.Clamp(H, 0, seen_by="h"), "'state' or 'output'; got 'h'"),
+    "seen by nobody": (lambda: interp.Clamp(H, 0, scope='h'), "'state' or 'output'; got 'h'"),
     "to nothing": (lambda: interp.Ablate(H, "median"), "'resample', 'mean' or 'zero'"),
     "no donors": (lambda: interp.Ablate(H), "give donors="),
-    "no draws": (lambda: interp.Ablate(H, donors=acts_of(), draws=0), "draws="),
+    "no draws": (lambda: interp.Ablate(H, donors=acts_of(), n_draws=0), "draws="),
     "donors that are no activations": (lambda: interp.Ablate(H, donors=[1]), "donors= takes activations"),
     "donors without the unit": (lambda: interp.Ablate(H, donors=acts_of(modules=["dense"])), "No unit in donors="),
-    "donors without the label": (lambda: interp.Ablate(H, donors=acts_of(), given=["word"]), "label of the donors"),
+    "donors without the label": (lambda: interp.Ablate(H, donors=acts_of(), match_on=["word"]), "label of the donors"),
     "donors of one source": (
         lambda: interp.Ablate(H, donors=no_other_source()),
         r"No donor for 7 of 15 tokens: no other source .* input='b', as sample 1 \(source 2\) has at step 0",
@@ -154,7 +154,7 @@ FAULTS = {
         lambda: interp.Patch(H, interp.select(acts_of(), step=[0, 1])), "from_= has no token at sample 0, step 2",
     ),
     "a patch of two draws": (
-        lambda: interp.Patch(H, run(net(), batch(), interp.Ablate(H, donors=acts_of(), draws=2))), "select one draw",
+        lambda: interp.Patch(H, run(net(), batch(), interp.Ablate(H, donors=acts_of(), n_draws=2))), "select one draw",
     ),
     "no edit": (lambda: "rnn.0.forward.h.1", "got str"),
 }  # fmt: skip

@@ -38,7 +38,7 @@ def test_cells_are_edited_as_the_sequence_module(kind):
     )
     np.testing.assert_allclose(values(acts, module="cell"), values(expected, module="rnn"), rtol=0, atol=1e-14)
     with pytest.raises(interp.CaptureError, match=r"'cell'.*seen_by='state'"):
-        run(model, x, interp.Clamp({**pick, "module": "cell"}, 0.4, seen_by="output"))
+        run(model, x, interp.Clamp({**pick, "module": "cell"}, 0.4, scope="readout"))
     acts = run(model, interp.Batch(x, [5, 5, 5], labels), interp.Clamp("read.out.1", 7.0, at={"input": "b"}))
     letters = acts["input"].values
     assert np.array_equal(values(acts, unit="read.out.1")[:, 0] == 7, letters == "b")
@@ -175,7 +175,7 @@ def test_decoded_batches_and_draws_come_draw_by_draw():
 
     decoded = interp.Batch(samples.inputs, samples.lengths, samples.labels, decode=decode)
     intact = run(model, decoded, batch_size=2)
-    edit = interp.Ablate({"module": "rnn", "layer": 1, "quantity": "h"}, donors=intact, draws=2)
+    edit = interp.Ablate({"module": "rnn", "layer": 1, "quantity": "h"}, donors=intact, n_draws=2)
     acts = run(model, [decoded, decoded], edit, batch_size=3, modules=["dense"], where={"input": "a"})
     assert acts["draw"].values.tolist() == [d for _ in range(2) for d in (0, 1) for _ in range(6)]
     assert set(acts["predicted"].values.tolist()) <= set("xyzvw")

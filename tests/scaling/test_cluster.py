@@ -72,11 +72,11 @@ class Mortal(Reducer):
 def test_workers_give_the_result_of_one_process_bit_by_bit(name, with_states, client, tmp_path):
     options = {"min_tokens": 1, "min_sources": 1} if name == "hellinger" else {}
     states = tmp_path / "states" if with_states else None
-    actual = interp.measure(name, ACTS, client=client, states=states, **options)
-    here = interp.measure(name, ACTS, states=tmp_path / "here", **options)
+    actual = interp.measure(name, ACTS, client=client, checkpoint_dir=states, **options)
+    here = interp.measure(name, ACTS, checkpoint_dir=tmp_path / "here", **options)
     xr.testing.assert_identical(actual, here)
     if with_states:  # everything is on disk already
-        again = interp.measure(name, ACTS, client=client, states=states, **options)
+        again = interp.measure(name, ACTS, client=client, checkpoint_dir=states, **options)
         xr.testing.assert_identical(again, here)
 
 
@@ -113,7 +113,7 @@ def test_reducers_may_modify_their_own_arrays_on_workers(client):
 def test_inputs_without_bin_edges_are_sent(client, tmp_path):
     options = {"min_tokens": 1, "min_sources": 1, "bins": 1}
     actual = interp.measure("hellinger", ACTS, client=client, **options)
-    xr.testing.assert_identical(actual, interp.measure("hellinger", ACTS, states=tmp_path / "here", **options))
+    xr.testing.assert_identical(actual, interp.measure("hellinger", ACTS, checkpoint_dir=tmp_path / "here", **options))
 
 
 def spill_all(folder):
@@ -135,7 +135,7 @@ def test_states_spilled_to_worker_disks_give_the_same_result(name, tmp_path):
         client.run(spill_all, tmp_path)
         actual = interp.measure(name, ACTS, client=client, **options)
         directories = [path.name for path in tmp_path.iterdir()]
-    xr.testing.assert_identical(actual, interp.measure(name, ACTS, states=tmp_path / "here", **options))
+    xr.testing.assert_identical(actual, interp.measure(name, ACTS, checkpoint_dir=tmp_path / "here", **options))
     assert len(directories) == 2, "each worker spills its own and received states to its own directory"
     assert all("worker" in name for name in directories)
 
@@ -143,7 +143,7 @@ def test_states_spilled_to_worker_disks_give_the_same_result(name, tmp_path):
 def test_stored_captures_are_read_by_workers(client, tmp_path):
     stored = interp.open(interp.save(ACTS, tmp_path / "acts.zarr"))
     actual = interp.measure("moments", stored, client=client)
-    xr.testing.assert_identical(actual, interp.measure("moments", stored, states=tmp_path / "here"))
+    xr.testing.assert_identical(actual, interp.measure("moments", stored, checkpoint_dir=tmp_path / "here"))
 
 
 def test_workers_run_the_model_of_a_stream(client, tmp_path):
@@ -151,7 +151,7 @@ def test_workers_run_the_model_of_a_stream(client, tmp_path):
     batches = task.batches("demo", limit=60)
     source = interp.stream(interp.load_model("armenian-bilstm"), batches, modules=["lstm"], quantities=["h"])
     actual = interp.measure("moments", source, client=client)
-    xr.testing.assert_identical(actual, interp.measure("moments", source, states=tmp_path / "here"))
+    xr.testing.assert_identical(actual, interp.measure("moments", source, checkpoint_dir=tmp_path / "here"))
 
 
 def test_distributed_capture_equals_local_capture(client, tmp_path, monkeypatch):
@@ -169,14 +169,14 @@ def test_distributed_capture_equals_local_capture(client, tmp_path, monkeypatch)
 @pytest.mark.parametrize("with_states", [False, True])
 def test_work_of_a_dead_worker_is_repeated_by_another(with_states, client, tmp_path):
     reducer = Mortal(once=str(tmp_path / "once"))
-    actual = interp.measure(reducer, ACTS, client=client, states=tmp_path / "states" if with_states else None)
+    actual = interp.measure(reducer, ACTS, client=client, checkpoint_dir=tmp_path / "states" if with_states else None)
     assert int(actual["count"]) == ACTS.sizes["token"]
     assert (tmp_path / "once").exists(), "a worker died"
 
 
 def test_worker_errors_are_raised_by_the_call(client, tmp_path):
     with pytest.raises(interp.OptionError, match="no such thing"):
-        interp.measure(Mortal(error="no such thing"), ACTS, client=client, states=tmp_path / "states")
+        interp.measure(Mortal(error="no such thing"), ACTS, client=client, checkpoint_dir=tmp_path / "states")
     gc.collect()
     assert not client.futures, "no futures remain"
 
@@ -213,10 +213,10 @@ def test_command_line_uses_a_scheduler_and_removes_states(client, tmp_path):
     assert interp.open(ranges).identical(interp.measure("range", interp.open(acts)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["acts.zarr", "range.zarr"]
     states = tmp_path / ".range.zarr.states"  # a call that was killed before it removed its states
-    interp.measure("range", interp.open(acts), client=client, states=states)
+    interp.measure("range", interp.open(acts), client=client, checkpoint_dir=states)
     again = run("measure", "range", acts, "--output", ranges, "--scheduler", address)
     assert (again.returncode, again.stdout, states.exists()) == (0, result.stdout, False)
-    interp.measure("range", interp.open(acts), client=client, states=states)
+    interp.measure("range", interp.open(acts), client=client, checkpoint_dir=states)
     interp.save(interp.open(ranges).load() + 1, ranges, overwrite=True)
     other = interp.open(ranges).load()
     again = run("measure", "range", acts, "--output", ranges, "--scheduler", address)

@@ -40,11 +40,11 @@ def runs_on_synthetic_activations(name):
 def test_reducers_give_the_same_result_in_shards_and_from_states(name, tmp_path):
     options = {key: 1 for key in ("min_tokens", "min_sources") if key in signature(TABLE[name].value).parameters}
     expected = interp.measure(name, ACTS, **options)
-    actual = interp.measure(name, ACTS, states=tmp_path / "states", **options)
+    actual = interp.measure(name, ACTS, checkpoint_dir=tmp_path / "states", **options)
     alike(actual, expected)
     assert actual.attrs == expected.attrs
     assert sum(1 for _ in stored_shards.DatasetShards(ACTS).shards()) > 4
-    alike(interp.measure(name, ACTS, states=tmp_path / "states", **options), expected)
+    alike(interp.measure(name, ACTS, checkpoint_dir=tmp_path / "states", **options), expected)
 
 
 BATCHES = some_batches()[:6]
@@ -65,7 +65,9 @@ def test_sharded_streams_have_the_same_tokens_and_results(basis, where, tmp_path
         one, two = (np.concatenate([chunk[name].values for chunk in chunks]) for chunks in (whole, sharded))
         np.testing.assert_array_equal(one, two, err_msg=name)
     expected = interp.measure("hellinger", source, min_tokens=3, min_sources=1, basis=basis)
-    actual = interp.measure("hellinger", source, min_tokens=3, min_sources=1, basis=basis, states=tmp_path / "states")
+    actual = interp.measure(
+        "hellinger", source, min_tokens=3, min_sources=1, basis=basis, checkpoint_dir=tmp_path / "states"
+    )
     alike(actual, expected)
     assert actual.attrs == expected.attrs
 
@@ -97,34 +99,34 @@ def test_interrupted_reductions_resume_without_repeating_calls(tmp_path):
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:100], lambda data: b"", "flip"])
 def test_damaged_states_are_recomputed(damage, tmp_path):
-    expected = interp.measure("moments", ACTS, states=tmp_path / "states")
+    expected = interp.measure("moments", ACTS, checkpoint_dir=tmp_path / "states")
     (record,) = (tmp_path / "states").rglob("*.npz")
     data = bytearray(record.read_bytes())
     if damage == "flip":
         data[len(data) // 2] ^= 1
     record.write_bytes(bytes(data) if damage == "flip" else damage(bytes(data)))
     (record.parent / "x.1.partial").write_bytes(b"half a state")
-    alike(interp.measure("moments", ACTS, states=tmp_path / "states"), expected)
+    alike(interp.measure("moments", ACTS, checkpoint_dir=tmp_path / "states"), expected)
     assert [path.name for path in record.parent.iterdir()] == [record.name]
 
 
 def test_states_of_another_call_are_rejected_and_kept(tmp_path):
-    interp.measure("moments", ACTS, states=tmp_path / "states")
+    interp.measure("moments", ACTS, checkpoint_dir=tmp_path / "states")
     for name, acts in (("range", ACTS), ("moments", small(4))):
         with pytest.raises(OptionError, match=r"holds the states of a different call\. Differences: "):
-            interp.measure(name, acts, states=tmp_path / "states")
+            interp.measure(name, acts, checkpoint_dir=tmp_path / "states")
     (tmp_path / "mine").mkdir()
     with pytest.raises(OptionError, match="mine holds the states of a different call"):
-        interp.measure("moments", ACTS, states=tmp_path / "mine")
+        interp.measure("moments", ACTS, checkpoint_dir=tmp_path / "mine")
     assert list((tmp_path / "mine").iterdir()) == []
 
 
 def test_sources_that_cannot_be_split_are_rejected(tmp_path):
     plain = next(name for name in TABLE if name not in REDUCERS)
     with pytest.raises(OptionError, match=r"can't take client= or states=.*Reducers take streams"):
-        interp.measure(plain, ACTS, states=tmp_path / "a")
+        interp.measure(plain, ACTS, checkpoint_dir=tmp_path / "a")
     with pytest.raises(OptionError, match="A list_iterator can't be split into shards"):
-        interp.measure("moments", iter([ACTS]), states=tmp_path / "b")
+        interp.measure("moments", iter([ACTS]), checkpoint_dir=tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
 
 

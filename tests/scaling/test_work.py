@@ -114,7 +114,7 @@ def test_states_are_recognised_in_another_process(source, tmp_path):
     first, second = ({"where": {"input": lambda values: values == "a"}} for _ in range(2))
     expected = interp.measure("hellinger", source, **OPTIONS, **first)
     for options in (first, second):
-        alike(interp.measure("hellinger", source, states=tmp_path / "states", **OPTIONS, **options), expected)
+        alike(interp.measure("hellinger", source, checkpoint_dir=tmp_path / "states", **OPTIONS, **options), expected)
 
 
 def test_chunks_with_different_units_are_rejected(source, monkeypatch):
