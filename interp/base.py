@@ -190,12 +190,12 @@ class Reducer(ABC):
 
     name: ClassVar[str]
     requires: tuple[str, ...] = ()
-    needs: ClassVar[tuple[str, ...]] = ()
+    depends_on: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[str] = "1"
-    unitwise: ClassVar[bool] = False
+    per_unit: ClassVar[bool] = False
 
     @abstractmethod
-    def start(self, units: xr.Dataset, *args: Any, **needed: Any) -> State:
+    def init_state(self, units: xr.Dataset, *args: Any, **needed: Any) -> State:
         """Return the empty state for these units; overrides take one keyword per name in `needs`.
 
         Parameters
@@ -215,10 +215,10 @@ class Reducer(ABC):
         """Return the combination of two states, aligned by label; may modify the arrays of both."""
 
     @abstractmethod
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return the result."""
 
-    def conclude(self, result: xr.Dataset) -> xr.Dataset:
+    def postprocess(self, result: xr.Dataset) -> xr.Dataset:
         """Return the result with values that depend on all units, such as a correction for multiple tests.
 
         Parameters

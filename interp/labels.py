@@ -31,20 +31,20 @@ class TokenLabels:
     """
 
     def __init__(self, labels: Mapping[str, Any] | None, count: int | None, lengths: np.ndarray | None) -> None:
-        self.stated, self.count = dict(labels or {}), count
+        self.labels, self.count = dict(labels or {}), count
         self.lengths: np.ndarray | None = None
         self.flat: dict[str, np.ndarray] = {}
         for name in RESERVED_LABELS:
-            if name in self.stated:
+            if name in self.labels:
                 raise CaptureError(f"The label {name!r} is reserved (capture adds it); rename yours.")
         if lengths is not None:
             self._flatten(lengths)
 
     def _flatten(self, lengths: np.ndarray) -> None:
         self.lengths = lengths
-        self.flat = {name: flatten_label(name, values, lengths) for name, values in self.stated.items()}
+        self.flat = {name: flatten_label(name, values, lengths) for name, values in self.labels.items()}
 
-    def of(self, lengths: np.ndarray, start: int, stop: int) -> dict[str, np.ndarray]:
+    def for_samples(self, lengths: np.ndarray, start: int, stop: int) -> dict[str, np.ndarray]:
         """Return the labels of the samples ``start`` to ``stop``, which have these lengths: name to ``(token,)``."""
         if self.lengths is None:  # the batch has no lengths, so all its samples are equally long
             self._flatten(lengths if self.count in (None, lengths.size) else np.full(self.count or 0, lengths[0]))

@@ -40,13 +40,13 @@ class MicroBatch:
     stop: int = -1
 
     @classmethod
-    def whole(cls, batch: Batch, count: int | None = None) -> MicroBatch:
+    def from_batch(cls, batch: Batch, count: int | None = None) -> MicroBatch:
         """Return a micro-batch of all samples of a batch."""
         labels = TokenLabels(batch.labels, count, batch_lengths(batch))
         return cls(batch, batch.inputs, labels, 0, -1 if count is None else count)
 
     @property
-    def samples(self) -> int | None:
+    def n_samples(self) -> int | None:
         """Number of samples, None if unknown."""
         return None if self.stop < 0 else self.stop - self.start
 
@@ -133,7 +133,7 @@ def split_batch(batch: Batch, size: int, axis: int | None) -> Iterator[MicroBatc
     A batch with ``call``, or one whose sample and step dims can't be distinguished, is not split.
     """
     count = sample_count(batch, axis)
-    whole = MicroBatch.whole(batch, count)
+    whole = MicroBatch.from_batch(batch, count)
     if batch.call is not None or count is None or count <= size or not can_split(batch.inputs, count, axis):
         yield whole
         return

@@ -23,7 +23,7 @@ def record_forward(
     With ``states`` (module name to state), recurrent modules start from their entry and replace it by their last state.
     """
     with ExitStack() as stack:
-        for module_plan in recording.plan.readings:
+        for module_plan in recording.plan.modules:
             module = module_plan.module
             if module_plan.adapter is None:
                 stack.enter_context(forward_hook(module, partial(record_output, recording, module_plan)))
@@ -35,7 +35,9 @@ def record_forward(
                 )
                 stack.enter_context(patched_forward(module, stateful_forward(module_plan.name, forward, states)))
             elif not module_plan.blocks:
-                handle = module.register_forward_pre_hook(lambda _m, args, r=module_plan: recording.note(r, args[0]))
+                handle = module.register_forward_pre_hook(
+                    lambda _m, args, r=module_plan: recording.record_layout(r, args[0])
+                )
                 stack.callback(handle.remove)
             else:
                 stack.enter_context(patched_forward(module, engine_forward(module_plan, recording, check)))
@@ -44,7 +46,7 @@ def record_forward(
 
 def record_output(recording: ForwardRecording, module_plan: ModulePlan, _data: Any, output: Any) -> None:
     """Record the output of a module."""
-    recording.output(module_plan, output)
+    recording.record_output(module_plan, output)
 
 
 def engine_forward(module_plan: ModulePlan, recording: ForwardRecording, check: EngineCheck) -> Forward:
@@ -54,8 +56,8 @@ def engine_forward(module_plan: ModulePlan, recording: ForwardRecording, check: 
     name, engine = module_plan.name, run_cell if adapter.cell else run_sequence
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (the parameter names of torch's modules)
-        max_samples = check.due(name, input, hx)
-        result = engine(adapter, module, input, hx, recording.watcher(module_plan))
+        max_samples = check.samples_to_check(name, input, hx)
+        result = engine(adapter, module, input, hx, recording.observer_factory(module_plan))
         if max_samples:
             check.compare(name, own, adapter, module, (input, hx), result, max_samples)
         return result
@@ -68,7 +70,7 @@ def layout_forward(module_plan: ModulePlan, recording: ForwardRecording) -> Forw
     own = module_plan.module.forward
 
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002
-        recording.note(module_plan, input)
+        recording.record_layout(module_plan, input)
         return own(input, hx)
 
     return forward

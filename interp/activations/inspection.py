@@ -187,17 +187,17 @@ def output_layout(trace: ModuleTrace, axis: SequenceLayout) -> str | None:
     if output is None or output.dim() < 2 or not output.is_floating_point():
         return None
     first, second = output.shape[0], output.shape[1]
-    if axis.kind == "single":
+    if axis.layout == "single":
         return "single" if first == axis.steps else None
     if output.dim() > 2:
         samples_first, samples_second = first == axis.samples, second == axis.samples
         if samples_first and samples_second:
-            return "time" if axis.kind == "time" else "batch"
+            return "time" if axis.layout == "time" else "batch"
         return "batch" if samples_first else "time" if samples_second else None
-    if first == axis.starts[-1] and axis.kind == "packed":
+    if first == axis.starts[-1] and axis.layout == "packed":
         return "packed"
     if first == axis.samples and (len(trace.outputs) > 1 or axis.steps == 1):
         return "call"
     if first == axis.samples * axis.steps:
-        return "flat-time" if axis.kind == "time" or axis.steps_first else "flat-batch"
+        return "flat-time" if axis.layout == "time" or axis.steps_first else "flat-batch"
     return None

@@ -56,4 +56,4 @@ def split_steps(
 ) -> Iterator[tuple[int, MicroBatch]]:
     """Yield the chunks of ``size`` steps, each with its first step."""
     for start in range(0, steps, size):
-        yield start, MicroBatch.whole(slice_steps(batch, dim, start, min(steps, start + size), labels), 1)
+        yield start, MicroBatch.from_batch(slice_steps(batch, dim, start, min(steps, start + size), labels), 1)

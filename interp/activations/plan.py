@@ -50,7 +50,7 @@ class ColumnBlock:
     width: int
     start: int = 0
     stop: int = 0
-    picks: torch.Tensor | None = None
+    selected: torch.Tensor | None = None
 
 
 @dataclass
@@ -78,15 +78,15 @@ class ModulePlan:
     module: torch.nn.Module
     adapter: Adapter | None
     layout: str = "batch"
-    calls: int = 1
+    n_calls: int = 1
     blocks: list[ColumnBlock] = field(default_factory=list)
 
     @property
-    def stepwise(self) -> bool:
+    def is_stepwise(self) -> bool:
         """True if one call is one step."""
         return self.adapter.cell if self.adapter is not None else self.layout == "call"
 
-    def of(self, layer: int, direction: str) -> list[ColumnBlock]:
+    def blocks_for(self, layer: int, direction: str) -> list[ColumnBlock]:
         """Return the blocks of a layer and direction."""
         return [block for block in self.blocks if (block.layer, block.direction) == (layer, direction)]
 
@@ -107,27 +107,27 @@ class CapturePlan:
         Number of samples and steps of the forward that the plan was made from.
     """
 
-    readings: list[ModulePlan]
-    axis: int | None = None
-    notes: dict[str, str] = field(default_factory=dict)
-    shape: tuple[int, int] = (0, 0)
+    modules: list[ModulePlan]
+    sample_dim: int | None = None
+    attrs: dict[str, str] = field(default_factory=dict)
+    trial_shape: tuple[int, int] = (0, 0)
 
     @property
     def width(self) -> int:
         """Number of columns."""
-        return sum(block.stop - block.start for module_plan in self.readings for block in module_plan.blocks)
+        return sum(block.stop - block.start for module_plan in self.modules for block in module_plan.blocks)
 
     @property
-    def several(self) -> bool:
+    def has_repeated_calls(self) -> bool:
         """True if a module is called several times in one forward, with different steps each time."""
-        return any(module_plan.calls > 1 and not module_plan.stepwise for module_plan in self.readings)
+        return any(module_plan.n_calls > 1 and not module_plan.is_stepwise for module_plan in self.modules)
 
-    def units(self, symbols: dict[str, Sequence[str]]) -> dict[str, Any]:
+    def unit_coords(self, symbols: dict[str, Sequence[str]]) -> dict[str, Any]:
         """Return the coords of ``unit``; ``symbols`` maps module names to the symbols of their output units."""
         rows = [
             (format_unit_name(part.name, block.quantity, index, block.layer, block.direction), part.name, block.layer,
              block.direction, block.quantity, index, unit_symbol(symbols, part.name, index))
-            for part in self.readings for block in part.blocks for index in kept_indices(block)
+            for part in self.modules for block in part.blocks for index in kept_indices(block)
         ]  # fmt: skip
         names = ("unit", "module", "layer", "direction", "quantity", "index", "symbol")
         return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
@@ -135,7 +135,7 @@ class CapturePlan:
 
 def kept_indices(block: ColumnBlock) -> Iterable[int]:
     """Return the indices of the selected units of a block."""
-    return range(block.width) if block.picks is None else block.picks.tolist()
+    return range(block.width) if block.selected is None else block.selected.tolist()
 
 
 def unit_symbol(symbols: dict[str, Sequence[str]], module: str, index: int) -> str:
@@ -146,7 +146,7 @@ def unit_symbol(symbols: dict[str, Sequence[str]], module: str, index: int) -> s
 
 def column_blocks(adapter: Adapter, module: torch.nn.Module, quantities: Sequence[str] | str) -> list[ColumnBlock]:
     """Return the blocks of a recurrent module in unit order, for the given quantities."""
-    sizes = adapter.sizes(module)
+    sizes = adapter.quantity_sizes(module)
     names = [name for name in adapter.quantities if (name != "c_prev" if quantities == "all" else name in quantities)]
     return [
         ColumnBlock(layer, direction, name, sizes[name])
@@ -181,7 +181,7 @@ def assign_columns(module_plans: Sequence[ModulePlan], mask: np.ndarray | None =
             indices = None if mask is None else np.flatnonzero(mask[unit : unit + block.width])
             unit += block.width
             if indices is not None and indices.size < block.width:
-                block.picks = torch.from_numpy(indices)
+                block.selected = torch.from_numpy(indices)
             count = block.width if indices is None else indices.size
             block.start, block.stop = column, column + count
             column += count
@@ -224,7 +224,7 @@ def make_plan(
         all_names = sorted({name for trace in traces.values() if trace.adapter for name in trace.adapter.quantities})
         module_plans, skipped = plan_modules(traces, axes, modules, [*all_names, "out"])
     assign_columns(module_plans)
-    plan = CapturePlan(module_plans, axis, shape=(axes[0].samples, axes[0].steps) if axes else (0, 0))
+    plan = CapturePlan(module_plans, axis, trial_shape=(axes[0].samples, axes[0].steps) if axes else (0, 0))
     if not plan.width:
         raise CaptureError(
             "Nothing to read: the model called no recurrent module and no nn.Linear with a time axis. "
@@ -232,7 +232,7 @@ def make_plan(
         )
     if units is not None:
         assign_columns(module_plans, unit_mask(plan, units))
-    plan.notes = {
+    plan.attrs = {
         "wiring": json.dumps(
             connectivity_of(
                 traces, axes, micro_batch, {module_plan.name for module_plan in module_plans if module_plan.blocks}
@@ -240,7 +240,7 @@ def make_plan(
         )
     }
     if skipped:
-        plan.notes["skipped_modules"] = ", ".join(skipped)
+        plan.attrs["skipped_modules"] = ", ".join(skipped)
     return plan
 
 
@@ -256,10 +256,10 @@ def trial_run(
         sizes = set(first.shape) if isinstance(first, Tensor) else set()
         size = next(size for size in range(MAX_TRIAL_SAMPLES, 0, -1) if size not in sizes)
         micro_batch = next(iter(split_batch(batch, size, axis)))
-        traces = try_trace(model, micro_batch, modules) if micro_batch.samples == size else None
-        if traces and all(each.samples == size and each.kind != "single" for each in time_axes(traces, micro_batch)):
+        traces = try_trace(model, micro_batch, modules) if micro_batch.n_samples == size else None
+        if traces and all(each.samples == size and each.layout != "single" for each in time_axes(traces, micro_batch)):
             return traces, axis, micro_batch
-    whole = MicroBatch.whole(batch)
+    whole = MicroBatch.from_batch(batch)
     try:
         traces = trace_forward(model, whole, modules)
     except InterpError:
@@ -281,7 +281,7 @@ def connectivity_of(
     first = next((trace for trace in traces.values() if trace.adapter is not None and not trace.adapter.cell), None)
     if first is not None and len(first.inputs) > 1:
         calls = np.stack([read_input(first.module, data)[1].lengths.numpy() for data in first.inputs])
-        return match_columns(traces, captured, axes, TokenIndex(calls.sum(0), {}, None, calls=calls))
+        return match_columns(traces, captured, axes, TokenIndex(calls.sum(0), {}, None, call_lengths=calls))
     lengths = micro_batch.lengths if micro_batch.lengths is not None else axes[0].lengths.numpy()
     return match_columns(traces, captured, axes, TokenIndex(lengths, {}, None))
 
@@ -316,7 +316,7 @@ def find_sample_dim(
     """Return the dim of the first input whose size is the number of samples in the recurrent modules."""
     first = first_tensor(batch.inputs)
     axes = time_axes(traces, micro_batch)
-    if not isinstance(first, Tensor) or not axes or axes[0].kind == "single":
+    if not isinstance(first, Tensor) or not axes or axes[0].layout == "single":
         return None
     return next(
         (dim for dim in candidate_sample_dims(model, batch) if dim is not None and first.shape[dim] == axes[0].samples),
@@ -390,7 +390,7 @@ def explain_unreadable(module: nn.Module) -> str:
 
 def unit_mask(plan: CapturePlan, units: Any) -> np.ndarray:
     """Return the mask of the selected units: one boolean per column of the plan."""
-    coords = {name: np.asarray(values) for name, values in plan.units({}).items()}
+    coords = {name: np.asarray(values) for name, values in plan.unit_coords({}).items()}
     if isinstance(units, Mapping):
         keep = np.ones(plan.width, dtype=bool)
         for label, values in units.items():

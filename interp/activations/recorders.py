@@ -29,7 +29,7 @@ class BufferRecorder(StepObserver):
         self.values: dict[str, list[Tensor]] = {block.quantity: [] for block in blocks}
         self.steps: list[int] = []
 
-    def begin(self, step: int, samples: int) -> None:  # noqa: ARG002, D102
+    def on_step(self, step: int, samples: int) -> None:  # noqa: ARG002, D102
         self.steps.append(step)
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
@@ -38,7 +38,7 @@ class BufferRecorder(StepObserver):
             self.values[quantity].append(value.clone())
         return value
 
-    def joined(self, quantity: str) -> Tensor:
+    def concatenated(self, quantity: str) -> Tensor:
         """Return the values ``(row, width)`` in the order of the steps."""
         values = self.values[quantity]
         order = sorted(range(len(values)), key=self.steps.__getitem__)
@@ -51,7 +51,7 @@ class ScratchBuffers:
     def __init__(self) -> None:
         self.buffers: dict[tuple[Any, ...], list[Tensor]] = {}
 
-    def next(self, rows: int, width: int, like: Tensor) -> Tensor:
+    def next_buffer(self, rows: int, width: int, like: Tensor) -> Tensor:
         """Return a buffer ``(rows, width)`` other than that of the previous call."""
         buffers = self.buffers.setdefault((get_ident(), width, like.dtype, like.device), [])
         buffer = buffers.pop() if len(buffers) > 1 else None
@@ -97,21 +97,21 @@ class MatrixRecorder(StepObserver):
         names = {block.quantity for block in blocks}
         self.quantities = tuple(sizes)
         self.sizes = {name: size for name, size in sizes.items() if name in names or name != "c_prev"}
-        self.axis, self.sheets, self.rows, self.buffer = axis, scratch, rows, rows
+        self.axis, self.scratch, self.rows, self.buffer = axis, scratch, rows, rows
         self.columns = recorded_columns(blocks, self.sizes)
         self.first_column, self.stop_column = (blocks[0].start, blocks[-1].stop) if blocks else (0, 0)
-        self.records_all = names == set(self.sizes) and all(block.picks is None for block in blocks)
+        self.records_all = names == set(self.sizes) and all(block.selected is None for block in blocks)
         self.row_index = row_targets(axis, tokens) if blocks else None
         self.low = self.high = self.step = 0
         self.use_numpy_tanh = False  # as accurate as torch's and several times faster on a CPU
         self.has_buffer = False
         self.step_views: dict[str, tuple[Tensor, ...]] = {}
 
-    def block(self, low: int, high: int) -> None:  # noqa: D102
+    def on_block(self, low: int, high: int) -> None:  # noqa: D102
         self.flush()
         self.low, self.high = low, high
 
-    def begin(self, step: int, samples: int) -> None:  # noqa: ARG002, D102
+    def on_step(self, step: int, samples: int) -> None:  # noqa: ARG002, D102
         self.step = step - self.low
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
@@ -128,37 +128,39 @@ class MatrixRecorder(StepObserver):
         """Process a value that is not recorded, is computed already, or is the first one of a block."""
         if quantity in self.sizes:
             if not self.has_buffer:
-                self.spread(args[0] if args else function)
-                self.divide()
+                self.allocate_block(args[0] if args else function)
+                self.split_block()
                 return self(quantity, function, *args)
             return self.step_views[quantity][self.step].copy_(function)
         if function is torch.tanh and self.use_numpy_tanh:
             return torch.from_numpy(np.tanh(args[0].numpy()))
         return function(*args) if args else function  # type: ignore[no-any-return]
 
-    def place(self, like: Tensor) -> OutputBuffer:
+    def output_buffer(self, like: Tensor) -> OutputBuffer:
         """Return the buffer of a compiled loop: the matrix if all quantities are recorded, else a scratch buffer."""
         start, stop = self.axis.starts[self.low], self.axis.starts[self.high]
         if self.records_all and self.row_index is not None and self.rows.dtype == like.dtype:
-            return OutputBuffer(self.rows.numpy(), self.row_index[start:stop].numpy(), self.begins(self.first_column))
-        self.spread(like)
-        return OutputBuffer(self.buffer.numpy(), np.arange(stop - start), self.begins(0))
+            return OutputBuffer(
+                self.rows.numpy(), self.row_index[start:stop].numpy(), self.first_columns(self.first_column)
+            )
+        self.allocate_block(like)
+        return OutputBuffer(self.buffer.numpy(), np.arange(stop - start), self.first_columns(0))
 
-    def begins(self, first: int) -> np.ndarray:
+    def first_columns(self, first: int) -> np.ndarray:
         """Return the first column of each quantity, given that of the first one; -1 for quantities without columns."""
         columns = dict(zip(self.sizes, accumulate(self.sizes.values(), initial=first), strict=False))
         return np.array([columns.get(name, -1) for name in self.quantities])
 
-    def spread(self, like: Tensor) -> None:
+    def allocate_block(self, like: Tensor) -> None:
         """Allocate the scratch buffer of the block."""
         rows, widths = self.axis.starts[self.high] - self.axis.starts[self.low], list(self.sizes.values())
-        self.buffer = self.sheets.next(rows, sum(widths), like)
+        self.buffer = self.scratch.next_buffer(rows, sum(widths), like)
         self.has_buffer = True
 
-    def divide(self) -> None:
+    def split_block(self) -> None:
         """Split the scratch buffer into views, one per quantity and step."""
         self.use_numpy_tanh = self.buffer.dtype in NUMPY_DTYPES and self.buffer.device.type == "cpu"
-        sizes = list(self.axis.sizes[self.low : self.high])
+        sizes = list(self.axis.batch_sizes[self.low : self.high])
         columns = torch.split(self.buffer, list(self.sizes.values()), 1)
         self.step_views = {name: torch.split(part, sizes) for name, part in zip(self.sizes, columns, strict=True)}
 
@@ -176,17 +178,17 @@ class MatrixRecorder(StepObserver):
                 rows, values = rows[selected], values[selected.to(values.device)]
             self.rows[:, self.first_column : self.stop_column].index_copy_(0, rows, values.to(self.rows))
 
-    def end(self) -> None:  # noqa: D102
+    def on_end(self) -> None:  # noqa: D102
         self.flush()
 
 
 def row_targets(axis: SequenceLayout, tokens: TokenIndex) -> Tensor:
     """Return the row of the matrix for each packed row of a call, -1 if its token is not selected."""
-    table = tokens.table if axis.order is None else tokens.table[axis.order.cpu()]
+    table = tokens.row_table if axis.order is None else tokens.row_table[axis.order.cpu()]
     rows = torch.full((axis.steps, axis.samples), -1)
     steps = min(axis.steps, table.shape[1])
     rows[:steps] = table[:, :steps].t()
-    running = torch.tensor(axis.sizes)[:, None] > torch.arange(axis.samples)[None]
+    running = torch.tensor(axis.batch_sizes)[:, None] > torch.arange(axis.samples)[None]
     return rows[running]
 
 
@@ -222,7 +224,7 @@ class RowBuffer:
     """
 
     def __init__(self, width: int, dtype: str = "float32", rows: int | None = None) -> None:
-        self.width, self.used, self.dtype = width, 0, check_dtype(dtype)
+        self.width, self.n_rows, self.dtype = width, 0, check_dtype(dtype)
         self.values = self._empty(rows_in_quarter_memory(width * self.dtype.itemsize) if rows is None else rows)
 
     def _empty(self, rows: int) -> np.ndarray:
@@ -233,15 +235,15 @@ class RowBuffer:
 
     def reserve(self, rows: int) -> Tensor:
         """Return the next rows ``(rows, width)`` to fill; references to earlier rows become invalid."""
-        start, self.used = self.used, self.used + rows
-        if self.used > len(self.values):
-            self.values.resize((max(self.used, len(self.values) * 33 // 32), self.width), refcheck=False)
-        return torch.from_numpy(self.values[start : self.used])
+        start, self.n_rows = self.n_rows, self.n_rows + rows
+        if self.n_rows > len(self.values):
+            self.values.resize((max(self.n_rows, len(self.values) * 33 // 32), self.width), refcheck=False)
+        return torch.from_numpy(self.values[start : self.n_rows])
 
     def finish(self) -> np.ndarray:
         """Release the unused memory and return the reserved rows."""
-        if self.used < len(self.values):
-            self.values.resize((self.used, self.width), refcheck=False)
+        if self.n_rows < len(self.values):
+            self.values.resize((self.n_rows, self.width), refcheck=False)
         return self.values
 
 

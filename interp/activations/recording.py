@@ -61,29 +61,29 @@ class ForwardRecording:
         reserve: Callable[[int], Tensor],
         scratch: ScratchBuffers,
     ) -> None:
-        self.plan, self.piece, self.where, self.first = plan, micro_batch, where, first
-        self.reserve, self.sheets = reserve, scratch
+        self.plan, self.micro_batch, self.where, self.first = plan, micro_batch, where, first
+        self.reserve, self.scratch = reserve, scratch
         self.tokens: TokenIndex | None = None
         self.rows: Tensor | None = None
-        self.calls: dict[str, list[SequenceLayout]] = {}
-        self.loose: dict[tuple[str, int, str], list[BufferRecorder]] = {}
+        self.call_layouts: dict[str, list[SequenceLayout]] = {}
+        self.buffers: dict[tuple[str, int, str], list[BufferRecorder]] = {}
         self.outputs: dict[str, list[Tensor]] = {}
-        if micro_batch.lengths is not None and not plan.several:
-            self.know(micro_batch.lengths)
+        if micro_batch.lengths is not None and not plan.has_repeated_calls:
+            self.set_lengths(micro_batch.lengths)
 
     @property
-    def idle(self) -> bool:
+    def is_empty(self) -> bool:
         """True if it is known before the run that no token is selected."""
-        return self.tokens is not None and not self.tokens.rows
+        return self.tokens is not None and not self.tokens.n_rows
 
-    def know(self, lengths: np.ndarray, calls: np.ndarray | None = None) -> None:
+    def set_lengths(self, lengths: np.ndarray, calls: np.ndarray | None = None) -> None:
         """Set the number of tokens of each sample; from then on values are written directly into the matrix."""
-        stop = self.piece.start + lengths.size
-        labels = self.piece.labels.of(lengths, self.piece.start, stop)
-        self.tokens = TokenIndex(lengths, labels, self.where, *self.first, calls=calls)
-        self.rows = self.reserve(self.tokens.rows)
+        stop = self.micro_batch.start + lengths.size
+        labels = self.micro_batch.labels.for_samples(lengths, self.micro_batch.start, stop)
+        self.tokens = TokenIndex(lengths, labels, self.where, *self.first, call_lengths=calls)
+        self.rows = self.reserve(self.tokens.n_rows)
 
-    def watcher(self, module_plan: ModulePlan) -> Callable[[int, str, SequenceLayout], StepObserver]:
+    def observer_factory(self, module_plan: ModulePlan) -> Callable[[int, str, SequenceLayout], StepObserver]:
         """Return the function that makes the engine's observers for one call of a module."""
         return partial(self._observer, module_plan, [])
 
@@ -92,31 +92,34 @@ class ForwardRecording:
     ) -> StepObserver:
         if not call_axes:
             call_axes.append(axis)
-            self.calls.setdefault(module_plan.name, []).append(axis)
-            if self.tokens is None and self.direct(module_plan):
-                self.know(axis.lengths.numpy())
-        blocks = module_plan.of(layer, direction)
-        if not self.direct(module_plan) or self.tokens is None or self.rows is None:
+            self.call_layouts.setdefault(module_plan.name, []).append(axis)
+            if self.tokens is None and self.writes_directly(module_plan):
+                self.set_lengths(axis.lengths.numpy())
+        blocks = module_plan.blocks_for(layer, direction)
+        if not self.writes_directly(module_plan) or self.tokens is None or self.rows is None:
             if not blocks:
                 return StepObserver()
             observer = BufferRecorder(blocks)
-            self.loose.setdefault((module_plan.name, layer, direction), []).append(observer)
+            self.buffers.setdefault((module_plan.name, layer, direction), []).append(observer)
             return observer
-        if len(self.calls[module_plan.name]) > 1:
+        if len(self.call_layouts[module_plan.name]) > 1:
             raise CaptureError(
                 f"{module_plan.name!r} was called once on the first batch and several times on a later one; "
                 "put a batch with several calls first."
             )
         check_layout(module_plan.name, axis, self.tokens)
         assert module_plan.adapter is not None  # noqa: S101
-        sizes = {name: module_plan.adapter.sizes(module_plan.module)[name] for name in module_plan.adapter.quantities}
-        return MatrixRecorder(blocks, sizes, self.rows, axis, self.tokens, self.sheets)
+        sizes = {
+            name: module_plan.adapter.quantity_sizes(module_plan.module)[name]
+            for name in module_plan.adapter.quantities
+        }
+        return MatrixRecorder(blocks, sizes, self.rows, axis, self.tokens, self.scratch)
 
-    def direct(self, module_plan: ModulePlan) -> bool:
+    def writes_directly(self, module_plan: ModulePlan) -> bool:
         """Return whether the values of a module can be written directly into the matrix."""
-        return module_plan.calls == 1 and not module_plan.stepwise
+        return module_plan.n_calls == 1 and not module_plan.is_stepwise
 
-    def output(self, module_plan: ModulePlan, value: Any) -> None:
+    def record_output(self, module_plan: ModulePlan, value: Any) -> None:
         """Record the output of a module without an adapter."""
         tensor = tensor_of(value)
         if tensor is None:
@@ -126,31 +129,31 @@ class ForwardRecording:
             )
         self.outputs.setdefault(module_plan.name, []).append(tensor.detach())
 
-    def note(self, module_plan: ModulePlan, data: Any) -> None:
+    def record_layout(self, module_plan: ModulePlan, data: Any) -> None:
         """Record the time axis of a call of a recurrent module whose values are not read."""
-        self.calls.setdefault(module_plan.name, []).append(read_input(module_plan.module, data)[1])
+        self.call_layouts.setdefault(module_plan.name, []).append(read_input(module_plan.module, data)[1])
 
-    def axes(self, module_plan: ModulePlan) -> list[SequenceLayout]:
+    def layouts_of(self, module_plan: ModulePlan) -> list[SequenceLayout]:
         """Return the time axes of a module's calls; the calls of a cell are the steps of a single axis."""
-        axes = self.calls.get(module_plan.name, [])
-        if axes and module_plan.stepwise:
+        axes = self.call_layouts.get(module_plan.name, [])
+        if axes and module_plan.is_stepwise:
             return [SequenceLayout(tuple(axis.samples for axis in axes), None, "cell")]
         return axes
 
-    def packing(self, rows: int) -> list[SequenceLayout]:
+    def packed_layouts(self, rows: int) -> list[SequenceLayout]:
         """Return the axes of the recurrent module whose calls have ``rows`` packed rows in total; [] if none has."""
-        for axes in self.calls.values():
-            if all(axis.kind == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
+        for axes in self.call_layouts.values():
+            if all(axis.layout == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
                 return axes
         return []
 
     @property
-    def padded(self) -> int:
+    def padded_steps(self) -> int:
         """Number of steps of the first input including padding; 0 if unknown."""
-        first = first_tensor(self.piece.inputs)
-        if not isinstance(first, Tensor) or first.dim() < 2 or self.plan.axis is None:
+        first = first_tensor(self.micro_batch.inputs)
+        if not isinstance(first, Tensor) or first.dim() < 2 or self.plan.sample_dim is None:
             return 0
-        return int(first.shape[1 - self.plan.axis])
+        return int(first.shape[1 - self.plan.sample_dim])
 
 
 def check_layout(name: str, axis: SequenceLayout, tokens: TokenIndex) -> None:
@@ -160,7 +163,7 @@ def check_layout(name: str, axis: SequenceLayout, tokens: TokenIndex) -> None:
             f"{name!r} ran {axis.samples} samples of {axis.steps} steps, but the batch has "
             f"{tokens.lengths.size} samples of up to {tokens.lengths.max()} tokens; correct its lengths=."
         )
-    if axis.kind == "packed" and not np.array_equal(axis.lengths.numpy(), tokens.lengths):
+    if axis.layout == "packed" and not np.array_equal(axis.lengths.numpy(), tokens.lengths):
         raise CaptureError(
             f"{name!r} ran a PackedSequence whose lengths differ from those of the batch; pass the packed lengths as "
             "lengths=."
@@ -177,15 +180,15 @@ def finalize(recording: ForwardRecording) -> None:
     """
     if recording.tokens is None:
         calls = call_lengths(recording)
-        recording.know(calls.sum(0), calls if recording.plan.several else None)
+        recording.set_lengths(calls.sum(0), calls if recording.plan.has_repeated_calls else None)
     tokens, rows = recording.tokens, recording.rows
     assert tokens is not None and rows is not None  # noqa: S101, PT018
     check_time_axes(recording, tokens)
-    for module_plan in recording.plan.readings:
+    for module_plan in recording.plan.modules:
         for block in module_plan.blocks:
             values = block_values(recording, module_plan, block, tokens)
             if values is not None:
-                rows[:, block.start : block.stop] = values if block.picks is None else values[:, block.picks]
+                rows[:, block.start : block.stop] = values if block.selected is None else values[:, block.selected]
 
 
 def block_values(
@@ -194,28 +197,32 @@ def block_values(
     """Return the values ``(row, width)`` of a block, or None if the engine has written them already."""
     if module_plan.adapter is None:
         outputs = recording.outputs[module_plan.name]
-        axes = recording.packing(sum(len(output) for output in outputs)) if module_plan.layout == "packed" else []
+        axes = (
+            recording.packed_layouts(sum(len(output) for output in outputs)) if module_plan.layout == "packed" else []
+        )
         return gather_rows(outputs, module_plan.layout, tokens, axes)
-    observers = recording.loose.get((module_plan.name, block.layer, block.direction))
+    observers = recording.buffers.get((module_plan.name, block.layer, block.direction))
     if not observers:
         return None
-    values = torch.cat([observer.joined(block.quantity) for observer in observers])
-    return values[packed_row_index(recording.axes(module_plan), tokens)]
+    values = torch.cat([observer.concatenated(block.quantity) for observer in observers])
+    return values[packed_row_index(recording.layouts_of(module_plan), tokens)]
 
 
 def call_lengths(recording: ForwardRecording) -> np.ndarray:
     """Return the number of steps of each sample in each call ``(call, sample)``, taken from the first module read."""
-    batch_lengths = recording.piece.lengths
-    for module_plan in recording.plan.readings:
-        axes = recording.axes(module_plan)
+    batch_lengths = recording.micro_batch.lengths
+    for module_plan in recording.plan.modules:
+        axes = recording.layouts_of(module_plan)
         if module_plan.blocks and axes:
             lengths = np.stack([axis.lengths.numpy() for axis in axes])
-            padded = batch_lengths is not None and all(batch_lengths.max() <= axis.steps and axis.even for axis in axes)
+            padded = batch_lengths is not None and all(
+                batch_lengths.max() <= axis.steps and axis.is_rectangular for axis in axes
+            )
             total = batch_lengths is not None and np.array_equal(lengths.sum(0), batch_lengths)
             return np.stack([batch_lengths] * len(axes)) if padded and not total else lengths  # type: ignore[list-item]
     if batch_lengths is not None:
         return batch_lengths[None]
-    for module_plan in recording.plan.readings:
+    for module_plan in recording.plan.modules:
         if module_plan.blocks and module_plan.name in recording.outputs:
             samples, steps = output_shape(recording.outputs[module_plan.name], module_plan.layout, recording)
             return np.full((1, samples), steps)
@@ -234,8 +241,8 @@ def output_shape(outputs: list[Tensor], layout: str, recording: ForwardRecording
         return first.shape[0], len(outputs)
     if layout == "single":
         return 1, first.shape[0]
-    axes = recording.packing(len(first)) if layout == "packed" else []
-    samples = axes[0].samples if axes else recording.piece.samples or 1
+    axes = recording.packed_layouts(len(first)) if layout == "packed" else []
+    samples = axes[0].samples if axes else recording.micro_batch.n_samples or 1
     return samples, axes[0].steps if axes else len(first) // samples
 
 
@@ -243,11 +250,11 @@ def check_time_axes(recording: ForwardRecording, tokens: TokenIndex) -> None:
     """Raise `CaptureError` if the modules read have different numbers of steps."""
     groups: dict[int, list[str]] = {}
     longest = int(tokens.lengths.max())
-    allowed = {longest, recording.padded}
-    for module_plan in recording.plan.readings:
+    allowed = {longest, recording.padded_steps}
+    for module_plan in recording.plan.modules:
         if not module_plan.blocks:
             continue
-        for axis in recording.axes(module_plan):
+        for axis in recording.layouts_of(module_plan):
             if axis.samples != tokens.lengths.size:
                 raise CaptureError(
                     f"{module_plan.name!r} ran {axis.samples} samples, but the batch has {tokens.lengths.size}; "
@@ -264,7 +271,7 @@ def check_time_axes(recording: ForwardRecording, tokens: TokenIndex) -> None:
 
 def module_steps(recording: ForwardRecording, module_plan: ModulePlan) -> int:
     """Return the number of steps that a module ran, summed over its calls."""
-    axes = recording.axes(module_plan)
+    axes = recording.layouts_of(module_plan)
     if axes:
         return sum(axis.steps for axis in axes)
     outputs = recording.outputs.get(module_plan.name, [])
@@ -273,5 +280,5 @@ def module_steps(recording: ForwardRecording, module_plan: ModulePlan) -> int:
     if module_plan.layout == "call":
         return len(outputs)
     if module_plan.layout == "packed":
-        return sum(axis.steps for axis in recording.packing(sum(len(output) for output in outputs)))
+        return sum(axis.steps for axis in recording.packed_layouts(sum(len(output) for output in outputs)))
     return sum(output_shape([output], module_plan.layout, recording)[1] for output in outputs)

@@ -43,7 +43,7 @@ def capture_to_store(session: CaptureSession, path: Path) -> xr.Dataset:
     """
     manifest, stored = new_manifest(session), read_manifest(path)
     if stored is not None:
-        stored.check(manifest, path)
+        stored.check_same_call(manifest, path)
     if stored is not None and stored.complete:
         finalize_store(path)
     if stored is None or not stored.complete:
@@ -92,14 +92,14 @@ class ResumableCapture:
     def __init__(self, session: CaptureSession, path: Path, manifest: Manifest) -> None:
         self.session, self.path, self.manifest = session, path, manifest
         self.store = AppendableStore(path)
-        self.skip = manifest.skip  # upcoming rows that are already committed
-        self.start = BatchCursor(0, 0, "", {})  # start of the current batch, in which the next block ends
+        self.rows_to_skip = manifest.skip  # upcoming rows that are already committed
+        self.cursor = BatchCursor(0, 0, "", {})  # start of the current batch, in which the next block ends
         self.labels: list[dict[str, np.ndarray]] = []
 
     def run(self) -> None:
         """Run the session to the end."""
         self.session.batches = self.batches(self.session.batches)
-        with self.store.opened():
+        with self.store.locked():
             for labels in self.session.run():
                 self.add(labels)
             self.finish()
@@ -109,18 +109,18 @@ class ResumableCapture:
         stored, session = self.manifest, self.session
         for number, digest, batch in numbered_batches(source, stored, self.path):
             if number == 1:
-                self.prepare(session.planned(batch))
+                self.prepare(session.plan_for(batch))
             if number <= stored.batches:
                 continue
             if number == stored.batches + 1 and stored.session:
-                session.resume(stored.session)
-            pending = session.matrix.used if session.matrix is not None else 0
-            self.start = BatchCursor(number, self.manifest.rows + pending - self.skip, digest, session.state())
+                session.restore(stored.session)
+            pending = session.matrix.n_rows if session.matrix is not None else 0
+            self.cursor = BatchCursor(number, self.manifest.rows + pending - self.rows_to_skip, digest, session.state())
             yield batch
 
     def prepare(self, plan: CapturePlan) -> None:
         """Choose the block size; check that the units match those of the store."""
-        units = sha256("\n".join(plan.units({})["unit"]).encode()).hexdigest()
+        units = sha256("\n".join(plan.unit_coords({})["unit"]).encode()).hexdigest()
         if self.manifest.units not in ("", units):
             raise OptionError(f"{self.path} has other units than this model. Choose another store=.")
         size, block = plan.width * np.dtype(self.session.options.dtype).itemsize, BLOCK_ROWS
@@ -132,28 +132,28 @@ class ResumableCapture:
         """Add the labels of new rows, and commit full blocks."""
         matrix = self.session.matrix
         assert matrix is not None  # noqa: S101
-        committed = min(self.skip, matrix.used)
-        self.skip -= committed
+        committed = min(self.rows_to_skip, matrix.n_rows)
+        self.rows_to_skip -= committed
         discard_rows(matrix, committed)
         self.labels.append({name: values[committed:] for name, values in labels.items()})
-        if matrix.used >= self.manifest.block:
-            self.commit(matrix, matrix.used // self.manifest.block * self.manifest.block)
+        if matrix.n_rows >= self.manifest.block:
+            self.commit(matrix, matrix.n_rows // self.manifest.block * self.manifest.block)
 
     def commit(self, matrix: RowBuffer, rows: int) -> None:
         """Write the first ``rows`` rows of the matrix, and keep the others."""
         labels, block = join_labels(self.labels), self.manifest.block
         for first in range(0, rows, block):
             values = matrix.values[first : min(first + block, rows)]
-            self.manifest = self.advanced(len(values))
+            self.manifest = self.advance_manifest(len(values))
             block_labels = {name: label[first : first + len(values)] for name, label in labels.items()}
-            self.store.append(values, self.session.head(block_labels), self.manifest)
+            self.store.append(values, self.session.coords_only(block_labels), self.manifest)
         self.labels = [{name: label[rows:] for name, label in labels.items()}]
         discard_rows(matrix, rows)
 
-    def advanced(self, rows: int) -> Manifest:
+    def advance_manifest(self, rows: int) -> Manifest:
         """Return the manifest with ``rows`` more committed rows."""
         rows += self.manifest.rows
-        start, marks = self.start, self.manifest.marks
+        start, marks = self.cursor, self.manifest.marks
         mark = (start.number, start.digest)
         return replace(
             self.manifest,
@@ -167,20 +167,20 @@ class ResumableCapture:
     def finish(self) -> None:
         """Commit the remaining rows and complete the store."""
         matrix = self.session.matrix
-        if matrix is None or not self.manifest.rows + matrix.used:
-            raise CaptureError(self.session.nothing())
-        if matrix.used:
-            self.commit(matrix, matrix.used)
+        if matrix is None or not self.manifest.rows + matrix.n_rows:
+            raise CaptureError(self.session.empty_message())
+        if matrix.n_rows:
+            self.commit(matrix, matrix.n_rows)
         last = read_block_labels(self.path, [(self.manifest.rows - 1) // self.manifest.block * self.manifest.block])
-        marks = (*self.manifest.marks, (self.start.number, self.start.digest))
-        done = replace(self.manifest, batches=self.start.number, skip=0, marks=marks, session={}, complete=True)
-        self.store.finish(self.session.head(last), done)
+        marks = (*self.manifest.marks, (self.cursor.number, self.cursor.digest))
+        done = replace(self.manifest, batches=self.cursor.number, skip=0, marks=marks, session={}, complete=True)
+        self.store.finish(self.session.coords_only(last), done)
 
 
 def discard_rows(matrix: RowBuffer, rows: int) -> None:
     """Remove the first rows of a matrix; the others move up."""
-    matrix.values[: matrix.used - rows] = matrix.values[rows : matrix.used]
-    matrix.used -= rows
+    matrix.values[: matrix.n_rows - rows] = matrix.values[rows : matrix.n_rows]
+    matrix.n_rows -= rows
 
 
 def new_manifest(session: CaptureSession) -> Manifest:

@@ -69,13 +69,13 @@ class CaptureSession:
         self.model, self.batches, self.options = unwrap(model), batches, options
         self.plan: CapturePlan | None = None
         self.matrix: RowBuffer | None = None
-        self.check = EngineCheck(options.check)
-        self.samples = self.seen = 0
+        self.engine_check = EngineCheck(options.check)
+        self.n_samples = self.n_tokens_seen = 0
         self.streaming = streaming
-        self.random: dict[str, Any] = {}
-        self.text: dict[str, bool] = {}  # for each label, whether its values are strings
-        self.sheets = ScratchBuffers()
-        self.bounded = streaming  # whether memory must stay bounded
+        self.rng_state: dict[str, Any] = {}
+        self.label_is_text: dict[str, bool] = {}  # for each label, whether its values are strings
+        self.scratch = ScratchBuffers()
+        self.bounded_memory = streaming  # whether memory must stay bounded
         self.attrs = model_attrs(model, batches)
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
@@ -83,7 +83,7 @@ class CaptureSession:
         for labels in self._run_batches():
             for name, values in labels.items():
                 text = values.dtype.kind == "U"
-                if self.text.setdefault(name, text) is not text:
+                if self.label_is_text.setdefault(name, text) is not text:
                     raise CaptureError(
                         f"The label {name!r} has strings in some batches and numbers in others; use one type."
                     )
@@ -91,27 +91,27 @@ class CaptureSession:
 
     def _run_batches(self) -> Iterator[dict[str, np.ndarray]]:
         for batch in track(iter_batches(self.batches), self.options.progress):
-            plan = self.planned(batch)
+            plan = self.plan_for(batch)
             chunks = time_chunks(self, plan, batch)
             if chunks:
-                yield from self.carried(plan, chunks)
+                yield from self.run_long(plan, chunks)
                 continue
-            micro_batches = split_batch(batch, self.options.batch_size, plan.axis)
+            micro_batches = split_batch(batch, self.options.batch_size, plan.sample_dim)
             if batch.decode is None:
                 for micro_batch in micro_batches:
-                    yield self._forward(plan, micro_batch)[0].labels
+                    yield self.run_forward(plan, micro_batch)[0].labels
             else:
-                yield self._decoded(batch, [self._forward(plan, micro_batch) for micro_batch in micro_batches])
+                yield self.decoded_labels(batch, [self.run_forward(plan, micro_batch) for micro_batch in micro_batches])
 
-    def carried(self, plan: CapturePlan, chunks: list[tuple[int, MicroBatch]]) -> Iterator[dict[str, np.ndarray]]:
+    def run_long(self, plan: CapturePlan, chunks: list[tuple[int, MicroBatch]]) -> Iterator[dict[str, np.ndarray]]:
         """Run the time chunks of one long sequence, each with its first step; yield the labels of each."""
-        sample, states = self.samples, dict[str, Any]()
+        sample, states = self.n_samples, dict[str, Any]()
         for first, micro_batch in chunks:
-            yield self._forward(plan, micro_batch, first, states)[0].labels
-            self.samples = sample
-        self.samples = sample + 1
+            yield self.run_forward(plan, micro_batch, first, states)[0].labels
+            self.n_samples = sample
+        self.n_samples = sample + 1
 
-    def _reserve(self, rows: int) -> Tensor:
+    def reserve_rows(self, rows: int) -> Tensor:
         if self.matrix is None:
             assert self.plan is not None  # noqa: S101
             self.matrix = RowBuffer(self.plan.width, self.options.dtype, rows if self.streaming else None)
@@ -120,10 +120,10 @@ class CaptureSession:
     def first_plan(self) -> CapturePlan:
         """Return the plan, made from the first batch."""
         for batch in iter_batches(self.batches):
-            return self.planned(batch)
-        raise CaptureError(self.nothing())
+            return self.plan_for(batch)
+        raise CaptureError(self.empty_message())
 
-    def planned(self, batch: Batch) -> CapturePlan:
+    def plan_for(self, batch: Batch) -> CapturePlan:
         """Return the plan; make it from ``batch`` if there is none yet."""
         if self.plan is None:
             options = self.options
@@ -133,23 +133,23 @@ class CaptureSession:
                 )
         return self.plan
 
-    def _forward(
+    def run_forward(
         self, plan: CapturePlan, micro_batch: MicroBatch, first_step: int = 0, states: dict[str, Any] | None = None
     ) -> tuple[TokenIndex, Any]:
-        first = self.samples, first_step
-        recording = ForwardRecording(plan, micro_batch, self.options.where, first, self._reserve, self.sheets)
+        first = self.n_samples, first_step
+        recording = ForwardRecording(plan, micro_batch, self.options.where, first, self.reserve_rows, self.scratch)
         output = None
-        if not recording.idle or micro_batch.batch.decode is not None or states is not None:
-            with preserve_rng(self.random), force_eager(), record_forward(recording, self.check, states):
+        if not recording.is_empty or micro_batch.batch.decode is not None or states is not None:
+            with preserve_rng(self.rng_state), force_eager(), record_forward(recording, self.engine_check, states):
                 output = call_model(self.model, micro_batch)
             finalize(recording)
         tokens = recording.tokens
         assert tokens is not None  # noqa: S101
-        self.samples += tokens.lengths.size
-        self.seen += tokens.keep.size
+        self.n_samples += tokens.lengths.size
+        self.n_tokens_seen += tokens.mask.size
         return tokens, output
 
-    def _decoded(self, batch: Batch, results: list[tuple[TokenIndex, Any]]) -> dict[str, np.ndarray]:
+    def decoded_labels(self, batch: Batch, results: list[tuple[TokenIndex, Any]]) -> dict[str, np.ndarray]:
         """Return the labels of a batch and ``predicted``, decoded from the output of the whole batch."""
         assert batch.decode is not None  # noqa: S101
         labels = join_labels([tokens.labels for tokens, _ in results])
@@ -157,39 +157,48 @@ class CaptureSession:
             join_outputs([output for _, output in results], [tokens.lengths.size for tokens, _ in results])
         )
         lengths = np.concatenate([tokens.lengths for tokens, _ in results])
-        keep = np.concatenate([tokens.keep for tokens, _ in results])
+        keep = np.concatenate([tokens.mask for tokens, _ in results])
         return {**labels, "predicted": flatten_label("predicted", predicted, lengths)[keep]}
 
     def state(self) -> dict[str, Any]:
         """Return the state that changes from batch to batch as JSON-serialisable values."""
-        random = self.random.get("cpu", torch.get_rng_state())
-        counts = {"samples": self.samples, "seen": self.seen, "text": dict(self.text)}
-        return {**counts, "random": random.numpy().tobytes().hex(), "check": self.check.state()}
+        random = self.rng_state.get("cpu", torch.get_rng_state())
+        counts = {"samples": self.n_samples, "seen": self.n_tokens_seen, "text": dict(self.label_is_text)}
+        return {**counts, "random": random.numpy().tobytes().hex(), "check": self.engine_check.state()}
 
-    def resume(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Restore a `state`."""
-        self.samples, self.seen, self.text = state["samples"], state["seen"], dict(state.get("text", {}))
-        self.random = {"cpu": torch.frombuffer(bytearray.fromhex(state["random"]), dtype=torch.uint8)}
-        self.check.resume(state["check"])
+        self.n_samples, self.n_tokens_seen, self.label_is_text = (
+            state["samples"],
+            state["seen"],
+            dict(state.get("text", {})),
+        )
+        self.rng_state = {"cpu": torch.frombuffer(bytearray.fromhex(state["random"]), dtype=torch.uint8)}
+        self.engine_check.restore(state["check"])
 
     def dataset(self, values: np.ndarray, labels: dict[str, np.ndarray]) -> xr.Dataset:
         """Return rows ``(token, unit)`` and their labels as a dataset."""
         assert self.plan is not None  # noqa: S101
         symbols = getattr(self.model, "symbols", None) or {}
-        verification = {"verification_max_error": self.check.worst, "verification_rows": self.check.rows}
-        return make_dataset(values, self.plan.units(symbols), labels, {**self.attrs, **verification, **self.plan.notes})
+        verification = {
+            "verification_max_error": self.engine_check.max_error,
+            "verification_rows": self.engine_check.checked_rows,
+        }
+        return make_dataset(
+            values, self.plan.unit_coords(symbols), labels, {**self.attrs, **verification, **self.plan.attrs}
+        )
 
-    def head(self, labels: dict[str, np.ndarray]) -> xr.Dataset:
+    def coords_only(self, labels: dict[str, np.ndarray]) -> xr.Dataset:
         """Return a dataset with the coords of tokens and units and placeholder zeros as values."""
         assert self.plan is not None  # noqa: S101
         zero = np.zeros((), self.options.dtype)
         return self.dataset(np.broadcast_to(zero, (len(labels["sample"]), self.plan.width)), labels)
 
-    def nothing(self) -> str:
+    def empty_message(self) -> str:
         """Return the error message for a capture without rows."""
-        if not self.seen:
+        if not self.n_tokens_seen:
             return "batches= is empty: expected at least one Batch, tensor or PackedSequence."
-        return f"where={self.options.where!r} matches none of the {self.seen} tokens; give other values for the labels."
+        return f"where={self.options.where!r} matches none of the {self.n_tokens_seen} tokens; give other values for the labels."
 
 
 def time_chunks(session: CaptureSession, plan: CapturePlan, batch: Batch) -> list[tuple[int, MicroBatch]]:
@@ -198,11 +207,11 @@ def time_chunks(session: CaptureSession, plan: CapturePlan, batch: Batch) -> lis
     If memory is to stay bounded, warn with the reason why it can't be split.
     """
     dim = time_dim(batch)
-    if dim is None or plan.shape != (1, 2 * TRIAL_STEPS):
+    if dim is None or plan.trial_shape != (1, 2 * TRIAL_STEPS):
         return []
     reason = why_not_chunkable(session, plan, batch, dim)
     if reason:
-        if session.bounded:
+        if session.bounded_memory:
             warnings.warn(f"The sequence runs in one piece, so all its steps are in memory: {reason}", stacklevel=4)
         return []
     steps = first_tensor(batch.inputs).shape[dim]
@@ -212,14 +221,14 @@ def time_chunks(session: CaptureSession, plan: CapturePlan, batch: Batch) -> lis
 
 def why_not_chunkable(session: CaptureSession, plan: CapturePlan, batch: Batch, dim: int) -> str:
     """Return the reason why a model can't run in time chunks; an empty string if it can."""
-    for module_plan in plan.readings:
+    for module_plan in plan.modules:
         if module_plan.adapter is not None and "backward" in module_plan.adapter.directions(module_plan.module):
             return f"{module_plan.name!r} is bidirectional, and its backward direction starts at the last step."
-        if module_plan.adapter is not None and (module_plan.stepwise or module_plan.calls > 1):
+        if module_plan.adapter is not None and (module_plan.is_stepwise or module_plan.n_calls > 1):
             return f"{module_plan.name!r} is called several times in one forward, with states that the model stores."
     start = slice_steps(batch, dim, 0, 2 * TRIAL_STEPS)
     try:
-        whole = run_chunks(session, plan, [(0, MicroBatch.whole(start, 1))])
+        whole = run_chunks(session, plan, [(0, MicroBatch.from_batch(start, 1))])
         chunked = run_chunks(session, plan, list(split_steps(start, dim, None, 2 * TRIAL_STEPS, TRIAL_STEPS)))
     except InterpError:
         return "the model does not run on chunks of it."
@@ -233,7 +242,7 @@ def run_chunks(session: CaptureSession, plan: CapturePlan, chunks: list[tuple[in
     """Return the activations ``(token, unit)`` of a few steps that run in the given chunks."""
     trial = type(session)(session.model, [], replace(session.options, where=None))
     trial.plan = plan
-    for _ in trial.carried(plan, chunks):
+    for _ in trial.run_long(plan, chunks):
         pass
     assert trial.matrix is not None  # noqa: S101
     return trial.matrix.finish().astype(np.float64)

@@ -19,7 +19,7 @@ class Shard:
     """Consecutive batches, and the number of samples before them."""
 
     batches: Any
-    first: int
+    first_sample: int
 
 
 def iter_shards(batches: Any, axis: Callable[[Batch], int | None]) -> Iterator[Shard]:

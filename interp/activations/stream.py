@@ -26,20 +26,20 @@ class CapturedStream:
                 "Expected re-iterable batches: a stream may be read several times, an iterator only once. "
                 "Pass a list of batches."
             )
-        self.model, self.batches, self.options, self.first = model, batches, options, first
+        self.model, self.batches, self.options, self.first_sample = model, batches, options, first
         self.attrs = model_attrs(model, batches)
 
     def __iter__(self) -> Iterator[xr.Dataset]:
-        session = self.session()
+        session = self.new_session()
         for labels in session.run():
             matrix, session.matrix = session.matrix, None
-            if matrix is not None and matrix.used:
+            if matrix is not None and matrix.n_rows:
                 yield session.dataset(matrix.finish(), labels)
 
-    def session(self) -> CaptureSession:
+    def new_session(self) -> CaptureSession:
         """Return a new session over the batches, not yet started."""
         session = CaptureSession(self.model, self.batches, self.options, streaming=True)
-        session.samples, session.attrs = self.first, self.attrs
+        session.n_samples, session.attrs = self.first_sample, self.attrs
         return session
 
     def __getstate__(self) -> dict[str, Any]:
@@ -47,15 +47,15 @@ class CapturedStream:
 
     def shards(self) -> Iterator[Shard]:
         """Yield shards of a few thousand samples, each with the number of samples before it."""
-        session = self.session()
-        return iter_shards(self.batches, lambda batch: session.planned(batch).axis)
+        session = self.new_session()
+        return iter_shards(self.batches, lambda batch: session.plan_for(batch).sample_dim)
 
-    def of(self, shard: Shard) -> CapturedStream:
+    def load(self, shard: Shard) -> CapturedStream:
         """Return the stream over the batches of one shard."""
-        stream = CapturedStream(self.model, shard.batches, self.options, shard.first)
+        stream = CapturedStream(self.model, shard.batches, self.options, shard.first_sample)
         stream.attrs = self.attrs
         return stream
 
     def identity(self) -> dict[str, str]:
         """Return the description of the call that identifies it: its options, model and batches."""
-        return {**new_manifest(self.session()).call, "batches=": fingerprint(self.batches)}
+        return {**new_manifest(self.new_session()).call, "batches=": fingerprint(self.batches)}

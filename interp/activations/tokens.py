@@ -52,7 +52,7 @@ class TokenIndex:
         calls: np.ndarray | None = None,
     ) -> None:
         self.lengths = lengths
-        self.calls = lengths[None] if calls is None else calls
+        self.call_lengths = lengths[None] if calls is None else calls
         sample = np.repeat(np.arange(lengths.size), lengths)
         step = np.arange(sample.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         source = labels.get("source", sample + first)
@@ -60,24 +60,24 @@ class TokenIndex:
         coords = {name: values.astype(np.int32) if name in ("sample", "step", "source") else values
                   for name, values in coords.items()}  # fmt: skip
         if calls is not None:
-            order = np.tile(np.arange(len(self.calls), dtype=np.int32), lengths.size)
-            coords["call"] = np.repeat(order, self.calls.T.reshape(-1))
+            order = np.tile(np.arange(len(self.call_lengths), dtype=np.int32), lengths.size)
+            coords["call"] = np.repeat(order, self.call_lengths.T.reshape(-1))
         keep = label_mask(coords, where, sample.size)
         self.labels = coords if keep.all() else {name: values[keep] for name, values in coords.items()}
-        self.keep = keep
+        self.mask = keep
         self.sample, self.step = torch.from_numpy(sample[keep]), torch.from_numpy(step[keep])
-        self.table = torch.full((lengths.size, int(lengths.max())), -1)
-        self.table[self.sample, self.step] = torch.arange(self.rows)
+        self.row_table = torch.full((lengths.size, int(lengths.max())), -1)
+        self.row_table[self.sample, self.step] = torch.arange(self.n_rows)
 
     @property
-    def rows(self) -> int:
+    def n_rows(self) -> int:
         """Number of selected tokens."""
         return int(self.sample.numel())
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """True if every sample has all steps and every token is selected."""
-        return bool(self.rows == self.table.numel())
+        return bool(self.n_rows == self.row_table.numel())
 
 
 def gather_rows(outputs: list[Tensor], layout: str, tokens: TokenIndex, axes: list[SequenceLayout]) -> Tensor:
@@ -101,8 +101,8 @@ def gather_rows(outputs: list[Tensor], layout: str, tokens: TokenIndex, axes: li
     if len(outputs) == 1:
         return gather_from_output(outputs[0], layout, tokens, tokens.step, slice(None))
     width = outputs[0].shape[2 if layout in ("batch", "time") else 1 :].numel()
-    values, offset = outputs[0].new_empty(tokens.rows, width), np.zeros_like(tokens.lengths)
-    for output, lengths in zip(outputs, tokens.calls, strict=True):
+    values, offset = outputs[0].new_empty(tokens.n_rows, width), np.zeros_like(tokens.lengths)
+    for output, lengths in zip(outputs, tokens.call_lengths, strict=True):
         local = tokens.step - torch.from_numpy(offset)[tokens.sample]
         in_call = (local >= 0) & (local < torch.from_numpy(lengths)[tokens.sample])
         values[in_call] = gather_from_output(output, layout, tokens, local, in_call)
@@ -114,7 +114,7 @@ def gather_from_output(output: Tensor, layout: str, tokens: TokenIndex, steps: T
     """Return the values ``(row, width)`` of one output at the tokens in ``mask``, which have these ``steps``."""
     sample, step = tokens.sample[mask], steps[mask]
     if layout == "batch":
-        no_gaps = tokens.whole and output.shape[1] == tokens.table.shape[1]
+        no_gaps = tokens.is_complete and output.shape[1] == tokens.row_table.shape[1]
         return output.flatten(0, 1).flatten(1) if no_gaps else output[sample, step].flatten(1)
     if layout == "time":
         return output[step, sample].flatten(1)
@@ -128,8 +128,8 @@ def gather_from_output(output: Tensor, layout: str, tokens: TokenIndex, steps: T
 def packed_row_index(axes: list[SequenceLayout], tokens: TokenIndex) -> Tensor:
     """Return the index of each selected token in the concatenated packed rows of all calls; -1 without a row."""
     base, offset = 0, np.zeros_like(tokens.lengths)
-    indices = torch.full((tokens.rows,), -1)
-    for axis, lengths in zip(axes, tokens.calls if len(axes) > 1 else tokens.lengths[None], strict=True):
+    indices = torch.full((tokens.n_rows,), -1)
+    for axis, lengths in zip(axes, tokens.call_lengths if len(axes) > 1 else tokens.lengths[None], strict=True):
         position = torch.arange(axis.samples)
         if axis.order is not None:
             position[axis.order.cpu()] = torch.arange(axis.samples)

@@ -44,30 +44,35 @@ class EngineCheck:
         if mode not in ("sample", "all"):
             raise OptionError(f"verify= must be 'sample' or 'all'; got {mode!r}.")
         self.mode = mode
-        self.worst, self.rows = 0.0, 0
-        self.known: set[str] = set()
-        self.kinds: set[str] = set()
+        self.max_error, self.checked_rows = 0.0, 0
+        self.checked_calls: set[str] = set()
+        self.checked_kinds: set[str] = set()
 
     def state(self) -> dict[str, Any]:
         """Return the progress of the comparison as JSON-serialisable values."""
-        return {"worst": self.worst, "rows": self.rows, "known": sorted(self.known), "kinds": sorted(self.kinds)}
+        return {
+            "worst": self.max_error,
+            "rows": self.checked_rows,
+            "known": sorted(self.checked_calls),
+            "kinds": sorted(self.checked_kinds),
+        }
 
-    def resume(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Restore a `state`."""
-        self.worst, self.rows = state["worst"], state["rows"]
-        self.known, self.kinds = set(state["known"]), set(state["kinds"])
+        self.max_error, self.checked_rows = state["worst"], state["rows"]
+        self.checked_calls, self.checked_kinds = set(state["known"]), set(state["kinds"])
 
-    def due(self, name: str, data: Any, state: Any) -> int:
+    def samples_to_check(self, name: str, data: Any, state: Any) -> int:
         """Return the number of samples of a call to compare; 0 if a call of the same kind was compared before."""
         if self.mode == "all":
             return sys.maxsize
         key = (name, *call_signature(data, state))
-        if repr(key) in self.known:
+        if repr(key) in self.checked_calls:
             return 0
-        self.known.add(repr(key))
+        self.checked_calls.add(repr(key))
         kind = repr((name, key[1], key[-2:]))
-        samples = MAX_SAMPLES_RESIZED if kind in self.kinds else MAX_SAMPLES
-        self.kinds.add(kind)
+        samples = MAX_SAMPLES_RESIZED if kind in self.checked_kinds else MAX_SAMPLES
+        self.checked_kinds.add(kind)
         return samples
 
     def compare(
@@ -91,10 +96,10 @@ class EngineCheck:
             result = select_result_samples(result, choice, module, adapter.cell)
         expected = own(data, state) if state is not None else own(data)
         for actual, reference in zip(result_tensors(result), result_tensors(expected), strict=True):
-            self.close(name, actual, reference)
-        self.rows += result_tensors(expected)[0].shape[:-1].numel()
+            self.assert_close(name, actual, reference)
+        self.checked_rows += result_tensors(expected)[0].shape[:-1].numel()
 
-    def close(self, name: str, actual: Tensor, expected: Tensor) -> None:
+    def assert_close(self, name: str, actual: Tensor, expected: Tensor) -> None:
         """Raise `CaptureError` if two results differ by more than the tolerance; update the largest difference."""
         difference = (actual.double() - expected.double()).abs()
         tolerance = TOLERANCE.get(expected.dtype, 1e-5) * expected.double().abs().clamp(min=1)
@@ -104,7 +109,7 @@ class EngineCheck:
                 f"The values read from {name!r} differ from those that the module itself computes by {worst:.3g} "
                 f"(tolerance: {float(tolerance.max()):.3g}). {likely_cause(worst)}"
             )
-        self.worst = max(self.worst, worst)
+        self.max_error = max(self.max_error, worst)
 
 
 def likely_cause(worst: float) -> str:

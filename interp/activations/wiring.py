@@ -51,7 +51,7 @@ def connectivity(model: nn.Module, batches: Any) -> xr.Dataset:
         from interp.activations.session import CaptureOptions, CaptureSession
 
         plan = CaptureSession(model, batches, CaptureOptions(progress=False)).first_plan()
-        text, units = plan.notes["wiring"], plan.units({})["unit"]
+        text, units = plan.attrs["wiring"], plan.unit_coords({})["unit"]
     parts = json.loads(text)
     lower, upper, values = connections(parts, units, named_modules(model))
     unfed = {kind: ", ".join(column_ranges(parts, kind)) for kind in ("unmatched", "ambiguous", "input")}

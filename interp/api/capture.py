@@ -98,12 +98,12 @@ def capture(
         return _capture_distributed(CapturedStream(model, batches, options), store, client)
     session = CaptureSession(model, batches, options)
     if store is not None:
-        session.bounded = True
+        session.bounded_memory = True
         with storage_errors(Path(store)):
             return capture_to_store(session, Path(store))
     labels = list(session.run())
-    if session.matrix is None or not session.matrix.used:
-        raise CaptureError(session.nothing())
+    if session.matrix is None or not session.matrix.n_rows:
+        raise CaptureError(session.empty_message())
     return session.dataset(session.matrix.finish(), join_labels(labels))
 
 

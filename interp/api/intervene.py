@@ -68,13 +68,13 @@ def intervene(
     if batch is not None:
         checked = as_batch(batch)
         stage.readings = inspect_edited_modules(inner, checked, stage)
-        piece = MicroBatch.whole(checked, sample_count(checked, None))
+        piece = MicroBatch.from_batch(checked, sample_count(checked, None))
 
     def begin(_module: nn.Module, _args: Any) -> None:
-        stage.open(begin_forward(piece, stage, 0, 0))
+        stage.set_forward(begin_forward(piece, stage, 0, 0))
 
     def end(_data: Any, _output: Any) -> None:
-        stage.now = None
+        stage.current_pass = None
 
     begin(inner, ())
     handle = inner.register_forward_pre_hook(begin)
@@ -83,7 +83,7 @@ def intervene(
             yield model
     finally:
         handle.remove()
-    stage.finish()
+    stage.require_use()
 
 
 def run_with_edits(
@@ -126,7 +126,7 @@ def run_with_edits(
     options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, verify, progress)
     session = EditedSession(model, batches, options, edits)
     labels = list(session.run())
-    if session.matrix is None or not session.matrix.used:
-        raise CaptureError(session.nothing())
-    session.stage.finish()
+    if session.matrix is None or not session.matrix.n_rows:
+        raise CaptureError(session.empty_message())
+    session.edited_model.require_use()
     return session.dataset(session.matrix.finish(), join_labels(labels))

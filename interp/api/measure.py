@@ -91,7 +91,8 @@ def measure(
     if not source:
         raise OptionError("Expected at least one dataset in the list; got none.")
     results = [
-        _run_probe(probe, values, acts, basis, basis_seed, scale.part(number)) for number, acts in enumerate(source)
+        _run_probe(probe, values, acts, basis, basis_seed, scale.for_source(number))
+        for number, acts in enumerate(source)
     ]
     names = unique_names(str(result.attrs.pop("model", "model")) for result in results)
     counts = {name: ", ".join(str(result.attrs.get(name)) for result in results) for name in COUNT_ATTRS}
@@ -132,12 +133,12 @@ def _run_probe(
     captured: Any = _require_source(source)
     source = to_basis(captured, basis, seed)
     if isinstance(probe, Reducer):
-        return scale.reduce(probe, source) if scale.asked else reduce(probe, source)
+        return scale.reduce(probe, source) if scale.needs_shards else reduce(probe, source)
     info = probe.interp  # type: ignore[attr-defined]
-    if scale.asked or not isinstance(source, xr.Dataset):
+    if scale.needs_shards or not isinstance(source, xr.Dataset):
         table = active_registry().table("probe")
         reducers = ", ".join(name for name in sorted(table) if isinstance(table[name].value, type))
-        argument = "client= or checkpoint_dir=" if scale.asked else "a stream"
+        argument = "client= or checkpoint_dir=" if scale.needs_shards else "a stream"
         raise OptionError(
             f"Probe {info.name!r} reads a whole dataset and can't take {argument}: pass it interp.capture(…). "
             f"Reducers take streams: {reducers or 'none is registered'}."

@@ -124,7 +124,9 @@ def check(
     else:
         for result in outcomes:
             state = typer.style(f"{result.state:<8}", fg=STATE_COLORS[result.state])
-            typer.echo(f"{state}  {result.check}" + (f"\n          {result.told}" if result.state != "passed" else ""))
+            typer.echo(
+                f"{state}  {result.check}" + (f"\n          {result.message}" if result.state != "passed" else "")
+            )
         counts = {state: sum(result.state == state for result in outcomes) for state in STATE_COLORS}
         typer.echo(", ".join(f"{count} {state}" for state, count in counts.items() if count))
     if any(result.state == "failed" for result in outcomes):

@@ -33,19 +33,19 @@ class Backend:
     """
 
     client: Client | None = None
-    states: Path | None = None
+    checkpoint_dir: Path | None = None
     progress: bool = True
 
     @property
-    def asked(self) -> bool:
+    def needs_shards(self) -> bool:
         """True if the source must be split into shards."""
-        return self.client is not None or self.states is not None
+        return self.client is not None or self.checkpoint_dir is not None
 
-    def part(self, number: int) -> Backend:
+    def for_source(self, number: int) -> Backend:
         """Return the backend for one of several sources, with its own state directory."""
-        return Backend(self.client, self.states / f"{number}" if self.states else None, self.progress)
+        return Backend(self.client, self.checkpoint_dir / f"{number}" if self.checkpoint_dir else None, self.progress)
 
-    def engine(self) -> Executor:
+    def executor(self) -> Executor:
         """Return an executor: the workers of the client, or this process."""
         from interp.distributed.executors import DaskExecutor, LocalExecutor
 
@@ -55,17 +55,17 @@ class Backend:
         """Return the result of a reducer over a source."""
         from interp.distributed.reduce import reduce_in_shards
 
-        with closing(self.engine()) as engine:
-            return reduce_in_shards(reducer, source, engine, self.states, self.show)
+        with closing(self.executor()) as engine:
+            return reduce_in_shards(reducer, source, engine, self.checkpoint_dir, self.show_progress)
 
     def capture(self, source: CapturedStream, store: Path) -> xr.Dataset:
         """Capture into a store and open it."""
         from interp.distributed.capture import DistributedCapture
 
-        with closing(self.engine()) as engine:
-            return DistributedCapture(source, store, engine).run(self.show)
+        with closing(self.executor()) as engine:
+            return DistributedCapture(source, store, engine).run(self.show_progress)
 
-    def show(self, done: Iterator[int]) -> None:
+    def show_progress(self, done: Iterator[int]) -> None:
         """Exhaust an iterator of the numbers of newly finished shards, with a progress bar on a terminal."""
         if not self.progress or not sys.stderr.isatty():
             for _ in done:

@@ -48,12 +48,12 @@ class DistributedCapture:
 
     def __init__(self, stream: CapturedStream, path: Path, engine: Executor) -> None:
         self.stream, self.path, self.engine = stream, path, engine
-        self.session = stream.session()
+        self.session = stream.new_session()
         self.parts: dict[int, CapturedShard] = {}
-        self.ends = [0]  # cumulative rows of the captured shards, up to the first gap
+        self.row_ends = [0]  # cumulative rows of the captured shards, up to the first gap
         self.rows = 0  # contiguous rows of the store that are written
-        self.given = 0  # rows whose blocks were submitted
-        self.written: set[int] = set()  # first rows of the written blocks
+        self.submitted_rows = 0  # rows whose blocks were submitted
+        self.written_blocks: set[int] = set()  # first rows of the written blocks
         self.running: list[Any] = []
 
     def run(self, show: ProgressCallback) -> xr.Dataset:
@@ -76,9 +76,9 @@ class DistributedCapture:
 
     def _capture_missing(self, manifest: Manifest, show: ProgressCallback) -> None:
         store = AppendableStore(self.path)
-        with store.opened():
-            if not store.begun:
-                store.begin(self._empty_head(BLOCK_ROWS), manifest, PARTS)
+        with store.locked():
+            if not store.is_created:
+                store.create(self._empty_head(BLOCK_ROWS), manifest, PARTS)
             try:
                 show(self._run_shards(manifest))
                 self._finish(store, manifest)
@@ -95,7 +95,7 @@ class DistributedCapture:
             manifest = replace(manifest, marks=(hash_batches(self.stream.batches),))
         if stored is None:
             return replace(manifest, block=BLOCK_ROWS)
-        stored.check(manifest, self.path)
+        stored.check_same_call(manifest, self.path)
         if manifest.marks and [tuple(one) for one in stored.marks] != list(manifest.marks):
             raise batches_differ_error(self.path, "their content or their number differs")
         if not stored.complete and not (self.path / PARTS).is_dir():
@@ -106,7 +106,7 @@ class DistributedCapture:
 
     def _run_shards(self, manifest: Manifest) -> Iterator[int]:
         """Yield 1 per captured shard and 0 per written block."""
-        source, room = self.engine.ship(self.stream), self.engine.room()
+        source, room = self.engine.broadcast(self.stream), self.engine.capacity()
         for number, shard in enumerate(self.stream.shards()):
             part = CapturedShard.read(self.path, number)
             if part is not None:
@@ -118,40 +118,40 @@ class DistributedCapture:
             self.running.append(self.engine.submit(capture_shard, source, shard, self.path, number))
         while self.running:
             yield self._wait(manifest)
-        if self.given < self.ends[-1]:
-            self._submit_block(self.ends[-1])
+        if self.submitted_rows < self.row_ends[-1]:
+            self._submit_block(self.row_ends[-1])
             while self.running:
                 yield self._wait(manifest)
 
     def _wait(self, manifest: Manifest) -> int:
-        call = self.engine.first(self.running)
+        call = self.engine.wait_any(self.running)
         self.running = [other_call for other_call in self.running if other_call is not call]
         result = self.engine.value(call)
         if isinstance(result, CapturedShard):
             self._accept(result)
             return 1
-        self.written.add(result)
+        self.written_blocks.add(result)
         self._checkpoint(manifest)
         return 0
 
     def _accept(self, part: CapturedShard) -> None:
         """Accept a captured shard, and submit the blocks whose rows are complete."""
         for name, text in part.text.items():
-            if self.session.text.setdefault(name, text) is not text:
+            if self.session.label_is_text.setdefault(name, text) is not text:
                 raise CaptureError(
                     f"Label {name!r} is text in some batches and numbers in others. Use one type in all batches."
                 )
         self.parts[part.number] = part
-        while len(self.ends) - 1 in self.parts:
-            self.ends.append(self.ends[-1] + self.parts[len(self.ends) - 1].rows)
-        while self.given + BLOCK_ROWS <= self.ends[-1]:
-            self._submit_block(self.given + BLOCK_ROWS)
+        while len(self.row_ends) - 1 in self.parts:
+            self.row_ends.append(self.row_ends[-1] + self.parts[len(self.row_ends) - 1].rows)
+        while self.submitted_rows + BLOCK_ROWS <= self.row_ends[-1]:
+            self._submit_block(self.submitted_rows + BLOCK_ROWS)
 
     def _submit_block(self, stop: int) -> None:
         """Submit the next block, which ends before row ``stop``, unless it is in the store."""
-        start, self.given = self.given, stop
+        start, self.submitted_rows = self.submitted_rows, stop
         if (self.path / BLOCK_CHECKSUMS / f"{start}.json").is_file():
-            self.written.add(start)
+            self.written_blocks.add(start)
             return
         AppendableStore(self.path).resize(stop)
         self.running.append(self.engine.submit(write_block, self.path, start, self._pieces(start, stop)))
@@ -159,8 +159,8 @@ class DistributedCapture:
     def _pieces(self, start: int, stop: int) -> list[tuple[CapturedShard, int, int]]:
         """Return the shards, and their rows, that make up the rows ``start`` to ``stop`` (exclusive) of the store."""
         pieces = []
-        for number in range(bisect_right(self.ends, start) - 1, len(self.ends) - 1):
-            first, last = self.ends[number], self.ends[number + 1]
+        for number in range(bisect_right(self.row_ends, start) - 1, len(self.row_ends) - 1):
+            first, last = self.row_ends[number], self.row_ends[number + 1]
             if first >= stop:
                 break
             if last > first:
@@ -170,28 +170,28 @@ class DistributedCapture:
     def _checkpoint(self, manifest: Manifest) -> None:
         """Write the number of contiguous rows to the manifest, and remove the files of shards that are fully copied."""
         rows = self.rows
-        while self.rows in self.written:
-            self.rows = min(self.rows + BLOCK_ROWS, self.ends[-1])
+        while self.rows in self.written_blocks:
+            self.rows = min(self.rows + BLOCK_ROWS, self.row_ends[-1])
         if self.rows > rows:
             replace(manifest, rows=self.rows).write(self.path, encode(self._empty_head(0)).attrs)
-            for number in range(bisect_right(self.ends, self.rows) - 1):
+            for number in range(bisect_right(self.row_ends, self.rows) - 1):
                 delete_shard_files(self.path, number)
 
     def _empty_head(self, rows: int) -> xr.Dataset:
         """Return a dataset with the coords of the store and ``rows`` empty rows."""
         zeros = np.zeros(rows, np.int32)
-        return self.session.head({"sample": zeros, "step": np.arange(rows, dtype=np.int32), "source": zeros})
+        return self.session.coords_only({"sample": zeros, "step": np.arange(rows, dtype=np.int32), "source": zeros})
 
     def _finish(self, store: AppendableStore, manifest: Manifest) -> None:
         """Complete the store."""
-        rows, session = self.ends[-1], self.session
+        rows, session = self.row_ends[-1], self.session
         if not rows:
-            session.seen = sum(part.seen for part in self.parts.values())
+            session.n_tokens_seen = sum(part.seen for part in self.parts.values())
             shutil.rmtree(self.path)
-            raise CaptureError(session.nothing())
-        session.check.worst = max(part.worst for part in self.parts.values())
-        session.check.rows = sum(part.checked for part in self.parts.values())
+            raise CaptureError(session.empty_message())
+        session.engine_check.max_error = max(part.worst for part in self.parts.values())
+        session.engine_check.checked_rows = sum(part.checked for part in self.parts.values())
         last = read_block_labels(self.path, [(rows - 1) // BLOCK_ROWS * BLOCK_ROWS])
         parts = [asdict(self.parts[number]) for number in range(len(self.parts))]
         (self.path / SHARDS).write_text(json.dumps(parts, ensure_ascii=False), encoding="utf-8")
-        store.finish(session.head(last), replace(manifest, rows=rows, complete=True))
+        store.finish(session.coords_only(last), replace(manifest, rows=rows, complete=True))

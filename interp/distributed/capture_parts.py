@@ -67,7 +67,7 @@ class CapturedShard:
         path = metadata_path(store, number)
         return cls(**json.loads(path.read_bytes())) if path.is_file() else None
 
-    def values(self, store: Path, start: int, stop: int) -> np.ndarray:
+    def read_rows(self, store: Path, start: int, stop: int) -> np.ndarray:
         """Return the rows ``start`` to ``stop`` (exclusive) of the matrix, memory-mapped.
 
         Raises
@@ -95,7 +95,7 @@ class CapturedShard:
             first += rows
         return values[start:stop]
 
-    def fault(self, store: Path) -> str:
+    def describe_damage(self, store: Path) -> str:
         """Return a description of the damage to the matrix; empty if it is intact."""
         try:
             self._verified_rows(store, 0, self.rows)
@@ -163,7 +163,7 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[CapturedShard, i
     """
     import zarr
 
-    values = [part.values(store, first, stop) for part, first, stop in pieces]
+    values = [part.read_rows(store, first, stop) for part, first, stop in pieces]
     rows = sum(map(len, values))
     array = zarr.open_array(store / MATRIX, mode="r+")
     for first in range(0, array.shape[1], COLUMNS_PER_WRITE):
@@ -180,7 +180,7 @@ def damaged_shards(store: Path) -> dict[str, int]:
     shards = {}
     for path in sorted((store / PARTS).glob("*.matrix")):
         part = CapturedShard.read(store, int(path.stem))
-        if part is not None and part.fault(store):
+        if part is not None and part.describe_damage(store):
             shards[path.relative_to(store).as_posix()] = part.number
     return shards
 

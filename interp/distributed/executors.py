@@ -34,10 +34,10 @@ class Broadcast:
     """
 
     def __init__(self, data: bytes, arrays: Sequence[Any] = ()) -> None:
-        self.data, self.arrays, self.made = data, arrays, threading.local()
+        self.data, self.arrays, self.per_thread = data, arrays, threading.local()
 
     @classmethod
-    def of(cls, value: Any, *, read_only: bool) -> Self:
+    def from_value(cls, value: Any, *, read_only: bool) -> Self:
         """Pickle a value; with ``read_only``, threads share its arrays."""
         import cloudpickle
 
@@ -54,10 +54,10 @@ class Broadcast:
 
     def value(self) -> Any:
         """Return this thread's copy of the value."""
-        if not hasattr(self.made, "value"):
+        if not hasattr(self.per_thread, "value"):
             views = [memoryview(array).toreadonly() for array in self.arrays]
-            self.made.value = pickle.loads(self.data, buffers=views)  # noqa: S301 (pickled by the calling process)
-        return self.made.value
+            self.per_thread.value = pickle.loads(self.data, buffers=views)  # noqa: S301 (pickled by the calling process)
+        return self.per_thread.value
 
     def __sizeof__(self) -> int:
         return len(self.data) + sum(PickleBuffer(array).raw().nbytes for array in self.arrays)
@@ -83,7 +83,7 @@ def receive(value: Any) -> Any:
 class Executor(Protocol):
     """Interface of an executor, which runs functions."""
 
-    def ship(self, value: Any, *, read_only: bool = False) -> Any:
+    def broadcast(self, value: Any, *, read_only: bool = False) -> Any:
         """Return a handle on a value that many calls take; each worker receives it once.
 
         Parameters
@@ -100,7 +100,7 @@ class Executor(Protocol):
         ``soon`` puts the call ahead of waiting ones.
         """
 
-    def first(self, running: Sequence[Any]) -> Any:
+    def wait_any(self, running: Sequence[Any]) -> Any:
         """Wait until one of several calls ends, and return its handle; raise the error of a call that failed."""
 
     def value(self, handle: Any) -> Any:
@@ -109,14 +109,14 @@ class Executor(Protocol):
     def close(self) -> None:
         """Cancel running calls and release all handles."""
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Return the number of calls to keep submitted at once."""
 
 
 class LocalExecutor:
     """Executor that runs each call immediately, in this process."""
 
-    def ship(self, value: Any, *, read_only: bool = False) -> Any:  # noqa: ARG002 (nothing is copied)
+    def broadcast(self, value: Any, *, read_only: bool = False) -> Any:  # noqa: ARG002 (nothing is copied)
         """Return the value itself."""
         return value
 
@@ -124,7 +124,7 @@ class LocalExecutor:
         """Run a call and return its value."""
         return function(*args)
 
-    def first(self, running: Sequence[Any]) -> Any:
+    def wait_any(self, running: Sequence[Any]) -> Any:
         """Return the first value."""
         return running[0]
 
@@ -135,7 +135,7 @@ class LocalExecutor:
     def close(self) -> None:
         """Do nothing."""
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Return 1."""
         return 1
 
@@ -154,7 +154,7 @@ class DaskExecutor:
     """
 
     def __init__(self, client: Client) -> None:
-        self.client, self.held = client, WeakSet[Any]()
+        self.client, self.futures = client, WeakSet[Any]()
         try:
             client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
         except TimeoutError as error:
@@ -169,9 +169,9 @@ class DaskExecutor:
         scheduler = self.client.scheduler
         return str(scheduler.address) if scheduler is not None else "?"
 
-    def ship(self, value: Any, *, read_only: bool = False) -> Any:
+    def broadcast(self, value: Any, *, read_only: bool = False) -> Any:
         """Send a pickled value to the scheduler, where it survives the death of any worker."""
-        shipped = Broadcast.of(value, read_only=read_only)
+        shipped = Broadcast.from_value(value, read_only=read_only)
         return self._track(self.client.submit(_identity, shipped, key=f"shipped-{shipped.digest()}"))
 
     def submit(self, function: Callable[..., Any], *args: Any, soon: bool = False) -> Any:
@@ -179,10 +179,10 @@ class DaskExecutor:
         return self._track(self.client.submit(function, *args, pure=False, priority=int(soon)))
 
     def _track(self, future: Any) -> Any:
-        self.held.add(future)
+        self.futures.add(future)
         return future
 
-    def first(self, running: Sequence[Any]) -> Any:
+    def wait_any(self, running: Sequence[Any]) -> Any:
         """Wait until one call ends and return its future."""
         from distributed import wait
 
@@ -202,13 +202,13 @@ class DaskExecutor:
         """Cancel running calls if the scheduler still answers, and release all futures."""
         from contextlib import suppress
 
-        futures = list(self.held)
+        futures = list(self.futures)
         with suppress(Exception):  # the scheduler may be gone
             self.client.cancel(futures, force=True)
         for future in futures:
             future.release()
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Return `CALLS_PER_THREAD` calls per worker thread."""
         threads: dict[str, int] = self.client.nthreads()
         return CALLS_PER_THREAD * max(1, sum(threads.values()))

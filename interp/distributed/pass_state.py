@@ -64,7 +64,7 @@ class PassState:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, steps=pickle.loads(state["steps"]))  # noqa: S301 (pickled by the calling process)
 
-    def count(self, shard: xr.Dataset | Iterable[xr.Dataset]) -> NamedArrays:
+    def reduce_shard(self, shard: xr.Dataset | Iterable[xr.Dataset]) -> NamedArrays:
         """Compute the state of a shard; yield its arrays by name."""
         tally = TokenCounter()
         counts = (
@@ -90,10 +90,12 @@ class PassState:
             raise SchemaError(NO_TOKENS)
         results: dict[str, list[xr.Dataset]] = {}
         for number in range(n_blocks(record)):
-            for key, result in self._decode(number, record).finish().items():
+            for key, result in self._decode(number, record).finalize().items():
                 results.setdefault(key, []).append(result)
         joined = {key: concat_parts(parts, "unit") for key, parts in results.items()}
-        return {key: self.steps[key].reducer.conclude(result) for key, result in joined.items()}, _decode_tally(record)
+        return {key: self.steps[key].reducer.postprocess(result) for key, result in joined.items()}, _decode_tally(
+            record
+        )
 
     def _reduce_dataset(self, shard: xr.Dataset, tally: TokenCounter) -> BlockCounts:
         tally.add(shard)
@@ -102,13 +104,13 @@ class PassState:
             self._empty_states(shard.sizes["unit"], unit_blocks(shard)),
         )
         for block, count in counts:
-            count.over(iter_sample_chunks(shard.isel(unit=block), bounds))
+            count.process(iter_sample_chunks(shard.isel(unit=block), bounds))
         return counts
 
     def _reduce_chunks(self, shard: Iterable[xr.Dataset], tally: TokenCounter) -> BlockCounts:
         counts: BlockCounts = []
         n = -1
-        for chunk in coalesce(tally.over(shard)):
+        for chunk in coalesce(tally.iter_counted(shard)):
             if n < 0:
                 n = chunk.sizes["unit"]
                 blocks = [
@@ -118,13 +120,13 @@ class PassState:
             elif chunk.sizes["unit"] != n:
                 raise SchemaError(UNITS_DIFFER)
             for block, count in counts:
-                count.over([chunk.isel(unit=block)])
+                count.process([chunk.isel(unit=block)])
         return counts
 
     def _empty_states(self, n: int, blocks: Sequence[slice]) -> BlockCounts:
         """Return empty states: one per block of units for unitwise steps, one for all units for the others."""
-        each = {key: step for key, step in self.steps.items() if step.reducer.unitwise}
-        whole = {key: step for key, step in self.steps.items() if not step.reducer.unitwise}
+        each = {key: step for key, step in self.steps.items() if step.reducer.per_unit}
+        whole = {key: step for key, step in self.steps.items() if not step.reducer.per_unit}
         columns = [(whole, slice(0, n))] * bool(whole) + [(each, block) for block in blocks] * bool(each)
         return [(block, ReducerPass(steps, select_unit_block(self.results, block))) for steps, block in columns]
 

@@ -55,7 +55,7 @@ def reduce_in_shards(
 def _run_passes(levels: Sequence[Mapping[str, ReducerStep]], parts: Sharded, engine: Executor, folder: Path | None, show: ProgressCallback
                ) -> xr.Dataset:  # fmt: skip
     """Run several passes, each of which uses the results of the earlier ones; return the result of the last."""
-    shipped, tally = engine.ship(parts), TokenCounter()
+    shipped, tally = engine.broadcast(parts), TokenCounter()
     results: dict[str, xr.Dataset] = {}
     for level, steps in enumerate(levels):
         work = PassState(steps, results)
@@ -81,7 +81,7 @@ def _merge_all_shards(
     work: PassState, parts: Sharded, source: Any, engine: Executor, folder: Path | None, show: ProgressCallback
 ) -> StateHandle:
     """Return the merged state of all shards."""
-    shipped_work, finished = engine.ship(work, read_only=True), dict[ShardRange, Any]()
+    shipped_work, finished = engine.broadcast(work, read_only=True), dict[ShardRange, Any]()
     if folder is not None:
         folder.mkdir(exist_ok=True)
         finished = dict(state_files.find_states(folder))
@@ -106,7 +106,7 @@ def _merge_all_shards(
     show(tree.run(calls(), finished))
     total = tree.total()
     if total is None:
-        return dict(work.count([]))
+        return dict(work.reduce_shard([]))
     if isinstance(total, Path):
         return total
     content = engine.value(engine.submit(_content_or_names, total))
@@ -126,13 +126,13 @@ def _reduce_shard(
 def _content_or_names(state: StateHandle) -> StateHandle | list[str]:
     """Return a state, or only the names of its arrays if it is on this worker's disk."""
     if isinstance(state, SpilledState):
-        with state.opened() as record:
+        with state.open() as record:
             return list(record)
     return state
 
 
 def _fetch_array(state: SpilledState, name: str) -> np.ndarray:
-    with state.opened() as record:
+    with state.open() as record:
         return record[name]
 
 
@@ -140,12 +140,12 @@ class RemoteState(Mapping[str, np.ndarray]):
     """A state on a worker's disk. Arrays are fetched one by one, on access."""
 
     def __init__(self, engine: Executor, handle: Any, names: list[str]) -> None:
-        self.engine, self.held, self.names = engine, handle, names
+        self.engine, self.handle, self.names = engine, handle, names
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.names:
             raise KeyError(name)
-        value: np.ndarray = self.engine.value(self.engine.submit(_fetch_array, self.held, name))
+        value: np.ndarray = self.engine.value(self.engine.submit(_fetch_array, self.handle, name))
         return value
 
     def __iter__(self) -> Iterator[str]:
@@ -175,15 +175,15 @@ def store_state(record: Iterable[tuple[str, np.ndarray]], path: Path | None, *, 
         state_files.write_state(record, path)
         return path
     if large:
-        return SpilledState.of(record)
+        return SpilledState.write(record)
     state = dict(record)
-    return SpilledState.of(state.items()) if state_files.is_large(state) else state
+    return SpilledState.write(state.items()) if state_files.is_large(state) else state
 
 
 def open_state(state: StateHandle) -> AbstractContextManager[StateArrays]:
     """Open a state. Arrays in files are read on access; arrays in memory are copied, since reducers may modify them."""
     if isinstance(state, SpilledState):
-        return state.opened()
+        return state.open()
     if isinstance(state, Path):
         return state_files.open_state_file(state)
     if isinstance(state, RemoteState):
@@ -204,9 +204,9 @@ class TreeReducer:
 
     engine: Executor
     merge: Callable[[Any, Any, ShardRange], Any]
-    ready: dict[int, tuple[int, Any]] = field(default_factory=dict)  # first shard -> (stop, handle)
+    finished: dict[int, tuple[int, Any]] = field(default_factory=dict)  # first shard -> (stop, handle)
     running: dict[int, tuple[ShardRange, Any]] = field(default_factory=dict)
-    begun: int = 0
+    n_started: int = 0
 
     def run(self, calls: Iterator[tuple[int, Callable[[], Any]]], finished: Mapping[ShardRange, Any]) -> Iterator[int]:
         """Start the calls of all shards, and merge their states and the ``finished`` ones.
@@ -225,43 +225,43 @@ class TreeReducer:
         """
         for (start, stop), handle in finished.items():
             self._add(start, stop, handle)
-        room = self.engine.room()
+        room = self.engine.capacity()
         for number, call in calls:
             while len(self.running) >= room:
                 yield self._wait()
             self._track((number, number + 1), call())
-        while self.running or len(self.ready) > 1:
+        while self.running or len(self.finished) > 1:
             if not self.running:
-                self._merge_pair(*sorted(self.ready)[:2])
+                self._merge_pair(*sorted(self.finished)[:2])
             yield self._wait()
 
     def total(self) -> Any | None:
         """Return the handle of the merged state of all shards, or None if there are no shards."""
-        return next(iter(self.ready.values()))[1] if self.ready else None
+        return next(iter(self.finished.values()))[1] if self.finished else None
 
     def _track(self, shards: ShardRange, handle: Any) -> None:
-        self.begun += 1
-        self.running[self.begun] = shards, handle
+        self.n_started += 1
+        self.running[self.n_started] = shards, handle
 
     def _wait(self) -> int:
         """Wait for a call and add its state; return 1 for a shard, 0 for a merge."""
-        first = self.engine.first([handle for _, handle in self.running.values()])
+        first = self.engine.wait_any([handle for _, handle in self.running.values()])
         number = next(number for number, (_, handle) in self.running.items() if handle is first)
         (start, stop), handle = self.running.pop(number)
         self._add(start, stop, handle)
         return int(stop - start == 1)
 
     def _add(self, start: int, stop: int, handle: Any) -> None:
-        self.ready[start] = stop, handle
+        self.finished[start] = stop, handle
         size = stop - start
         if size & (size - 1) or start % size:
             return
         first, second = start & ~size, start | size
-        if {first, second} <= set(self.ready) and self.ready[first][0] - first == self.ready[second][
+        if {first, second} <= set(self.finished) and self.finished[first][0] - first == self.finished[second][
             0
         ] - second == size:
             self._merge_pair(first, second)
 
     def _merge_pair(self, first: int, second: int) -> None:
-        (_, a), (stop, b) = self.ready.pop(first), self.ready.pop(second)
+        (_, a), (stop, b) = self.finished.pop(first), self.finished.pop(second)
         self._track((first, stop), self.merge(a, b, (first, stop)))

@@ -166,7 +166,7 @@ class SpilledState:
         self.stream, self.lock = stream, threading.Lock()
 
     @classmethod
-    def of(cls, record: Iterable[tuple[str, np.ndarray]]) -> Self:
+    def write(cls, record: Iterable[tuple[str, np.ndarray]]) -> Self:
         """Write a state, one array at a time.
 
         Parameters
@@ -182,7 +182,7 @@ class SpilledState:
         return cls._from_writer(lambda stream: save_arrays(record, stream))
 
     @classmethod
-    def arrived(cls, data: Any) -> Self:
+    def receive(cls, data: Any) -> Self:
         """Write the bytes of a file received from another worker."""
         return cls._from_writer(lambda stream: stream.write(data))
 
@@ -196,7 +196,7 @@ class SpilledState:
         return cls(stream)
 
     @contextmanager
-    def opened(self) -> Iterator[StateArrays]:
+    def open(self) -> Iterator[StateArrays]:
         """Open the state; arrays are read on access."""
         with self.lock:
             self.stream.seek(0)
@@ -208,7 +208,7 @@ class SpilledState:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         data = mmap.mmap(self.stream.fileno(), 0, access=mmap.ACCESS_COPY)  # the receiver would copy a read-only buffer
-        return SpilledState.arrived, (pickle_buffer(data, protocol),)
+        return SpilledState.receive, (pickle_buffer(data, protocol),)
 
 
 def worker_tmpdir() -> Path:

@@ -39,8 +39,8 @@ class BoundEdit:
 
     def __init__(self, edit: Edit, layout: UnitIndex) -> None:
         has_all_units = edit.units is None and isinstance(edit, RecordingEdit)
-        self.edit, self.names = edit, list(layout.at) if has_all_units else layout.names(edit.units)
-        self.targets, self.tally = layout.targets(self.names), EditUsage()
+        self.edit, self.names = edit, list(layout.column_by_name) if has_all_units else layout.names(edit.units)
+        self.targets, self.usage = layout.targets(self.names), EditUsage()
         self._cache: dict[int, Tensor] = {}
 
     def values(self, target: UnitGroup) -> Tensor:
@@ -48,11 +48,11 @@ class BoundEdit:
         values = self._cache.get(0)
         if values is None:
             values = self._cache[0] = self.edit.values(self.names)
-        if len(self.names) == len(target.places):
+        if len(self.names) == len(target.positions):
             return values
         if values.requires_grad:
-            return values[:, target.places]
-        return self._cache.setdefault(id(target), values[:, target.places])
+            return values[:, target.positions]
+        return self._cache.setdefault(id(target), values[:, target.positions])
 
 
 class EditedModel:
@@ -72,17 +72,17 @@ class EditedModel:
     """
 
     def __init__(self, model: nn.Module, edits: Any, check: str = "sample") -> None:
-        self.layout, self.check = UnitIndex(model), None if check == "none" else EngineCheck(check)
-        self.scheduled = [BoundEdit(edit, self.layout) for edit in as_edit_list(edits)]
-        self.outputs = sorted({t.module for s in self.scheduled for t in s.targets if t.quantity == "out"})
+        self.unit_index, self.check = UnitIndex(model), None if check == "none" else EngineCheck(check)
+        self.bound_edits = [BoundEdit(edit, self.unit_index) for edit in as_edit_list(edits)]
+        self.output_modules = sorted({t.module for s in self.bound_edits for t in s.targets if t.quantity == "out"})
         self.readings: dict[str, ModulePlan] = {}
-        self.now: ForwardPass | None = None
+        self.current_pass: ForwardPass | None = None
         self._check_cells()
 
     def _check_cells(self) -> None:
-        for scheduled in self.scheduled:
+        for scheduled in self.bound_edits:
             for target in scheduled.targets:
-                entry = self.layout.seen.get(target.module)
+                entry = self.unit_index.traces.get(target.module)
                 cell = entry is not None and entry.adapter is not None and entry.adapter.cell
                 if cell and scheduled.edit.scope == "readout":
                     raise CaptureError(
@@ -90,28 +90,28 @@ class EditedModel:
                         "cell from step to step. Use scope='recurrence'."
                     )
 
-    def open(self, started: ForwardPass) -> None:
+    def set_forward(self, started: ForwardPass) -> None:
         """Start a forward."""
-        self.now = started
-        for scheduled in self.scheduled:
+        self.current_pass = started
+        for scheduled in self.bound_edits:
             if isinstance(scheduled.edit, RecordingEdit):
-                scheduled.edit.begin(scheduled.names, started)
+                scheduled.edit.start_recording(scheduled.names, started)
 
     @property
-    def passed(self) -> ForwardPass:
+    def forward_pass(self) -> ForwardPass:
         """The current forward; a new one is started if there is none."""
-        if self.now is None:
-            self.open(ForwardPass())
-        assert self.now is not None  # noqa: S101
-        return self.now
+        if self.current_pass is None:
+            self.set_forward(ForwardPass())
+        assert self.current_pass is not None  # noqa: S101
+        return self.current_pass
 
-    def finish(self) -> None:
+    def require_use(self) -> None:
         """Raise an error if an edit changed nothing in all forwards."""
-        for scheduled in self.scheduled:
-            if not (isinstance(scheduled.edit, RecordingEdit) and scheduled.edit.spots):
-                scheduled.tally.check(scheduled.edit)
+        for scheduled in self.bound_edits:
+            if not (isinstance(scheduled.edit, RecordingEdit) and scheduled.edit.records):
+                scheduled.usage.require_use(scheduled.edit)
 
-    def watcher(self, name: str, adapter: Adapter, record: RecorderFactory | None) -> RecorderFactory:
+    def make_observer_factory(self, name: str, adapter: Adapter, record: RecorderFactory | None) -> RecorderFactory:
         """Return the function that makes the engine's observers for one call of a module."""
         return partial(self._make_watch, name, adapter, record, [])
 
@@ -127,7 +127,7 @@ class EditedModel:
     ) -> StepObserver:
         if not offset:
             reading = self.readings.get(name)
-            offset.append(self.passed.enter(name, axis, reading is not None and reading.calls > 1))
+            offset.append(self.forward_pass.enter_call(name, axis, reading is not None and reading.n_calls > 1))
         inner = record(layer, direction, axis) if record is not None else None
         state, output = (
             self._changes(name, layer, direction, scope, axis, offset[0]) for scope in ("recurrence", "readout")
@@ -139,7 +139,7 @@ class EditedModel:
     ) -> Mapping[str, Sequence[StepEdit]]:
         """Return the edits of one layer and direction in one call, by quantity."""
         changes: dict[str, list[StepEdit]] = {}
-        for scheduled in self.scheduled:
+        for scheduled in self.bound_edits:
             edit = scheduled.edit
             if edit.scope != scope:
                 continue
@@ -147,25 +147,25 @@ class EditedModel:
                 if (target.module, target.layer, target.direction) != (name, layer, direction):
                     continue
                 if isinstance(edit, RecordingEdit):
-                    change: StepEdit = edit.change(target, axis)
+                    change: StepEdit = edit.make_step_edit(target, axis)
                 else:
-                    rows = self.passed.rows(edit, scheduled.tally, axis.lengths.numpy(), offset)
+                    rows = self.forward_pass.edit_rows(edit, scheduled.usage, axis.lengths.numpy(), offset)
                     change = RowSubstitution(rows, scheduled.values(target), target.columns, axis)
                 changes.setdefault(target.quantity, []).append(change)
         return changes
 
-    def at_output(self, name: str, output: Any) -> Any:
+    def edit_output(self, name: str, output: Any) -> Any:
         """Return the edited output of a module that is not recurrent."""
         value = tensor_of(output)
         if value is None or value.dim() < 2 or not value.is_floating_point():
             raise CaptureError(f"The output of {name!r} can't be edited: it is not a float tensor with a time axis.")
-        passed, module = self.passed, self.layout.modules[name]
+        passed, module = self.forward_pass, self.unit_index.modules[name]
         call = passed.outputs.get(name, 0)
         passed.outputs[name] = call + 1
         reading = self.readings.get(name)
-        layout = reading.layout if reading is not None else passed.layout(name, module, value)
+        layout = reading.layout if reading is not None else passed.output_layout(name, module, value)
         edited = value
-        for scheduled in self.scheduled:
+        for scheduled in self.bound_edits:
             for target in scheduled.targets:
                 if target.module == name and target.quantity == "out":
                     edited = self._edit_value(scheduled, target, layout, edited, call)
@@ -176,13 +176,13 @@ class EditedModel:
     ) -> Tensor:
         """Return an output after one edit."""
         edit = scheduled.edit
-        if layout is None and not (edit.constant and not isinstance(edit, RecordingEdit)):
+        if layout is None and not (edit.is_constant and not isinstance(edit, RecordingEdit)):
             raise CaptureError(
                 f"The tokens of the output of {target.module!r} are unknown: no recurrent module ran before it, or it "
                 "has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or use interp.run."
             )
         if isinstance(edit, RecordingEdit):
-            return edit.at_output(target, layout or "", value)
+            return edit.edit_output(target, layout or "", value)
         n_dims = 2 if layout in ("batch", "time") or (layout is None and value.dim() > 2) else 1
         flat = value.reshape(value.shape[:n_dims].numel(), -1)
         if int(target.columns.max()) >= flat.shape[1]:
@@ -192,10 +192,10 @@ class EditedModel:
             )
         if layout is None:
             rows = torch.zeros(len(flat), dtype=torch.int64)
-            tally = scheduled.tally
+            tally = scheduled.usage
             tally.calls, tally.tokens, tally.steps = tally.calls + 1, tally.tokens + len(flat), sys.maxsize
         else:
-            rows = self.passed.of_output(edit, scheduled.tally, layout, value, call)
+            rows = self.forward_pass.output_rows(edit, scheduled.usage, layout, value, call)
         return substitute_rows(flat, rows, scheduled.values(target), target.columns).reshape(value.shape)
 
 
@@ -222,17 +222,19 @@ def with_tensor(output: Any, value: Tensor) -> Any:
 @contextmanager
 def apply_edits(stage: EditedModel, recording: ForwardRecording | None = None) -> Iterator[None]:
     """Apply the edits of a stage, and record its quantities, whenever the model runs inside the block."""
-    readings = {reading.name: reading for reading in recording.plan.readings} if recording is not None else {}
+    readings = {reading.name: reading for reading in recording.plan.modules} if recording is not None else {}
     with ExitStack() as stack:
-        for name, entry in stage.layout.seen.items():
+        for name, entry in stage.unit_index.traces.items():
             if entry.adapter is not None:
                 if hasattr(entry.module.__dict__.get("forward"), EDITED_ATTRIBUTE):
                     raise CaptureError(f"{name!r} is already edited: put all edits into one list.")
                 stack.enter_context(
                     patched_forward(entry.module, edited_forward(stage, entry, recording, readings.get(name)))
                 )
-        for name in stage.outputs:
-            stack.enter_context(replace_output_hook(name, stage.layout.modules[name], partial(stage.at_output, name)))
+        for name in stage.output_modules:
+            stack.enter_context(
+                replace_output_hook(name, stage.unit_index.modules[name], partial(stage.edit_output, name))
+            )
         for reading in readings.values():
             if reading.adapter is None and recording is not None:
                 stack.enter_context(forward_hook(reading.module, partial(record_output, recording, reading)))
@@ -250,8 +252,8 @@ def edited_forward(
     def forward(input: Any, hx: Any = None) -> Any:  # noqa: A002 (argument names of torch's modules)
         if stage.check is not None:
             compare_with_module(stage.check, entry, original, input, hx)
-        record = recording.watcher(reading) if recording is not None and reading is not None else None
-        return engine(adapter, module, input, hx, stage.watcher(entry.name, adapter, record))
+        record = recording.observer_factory(reading) if recording is not None and reading is not None else None
+        return engine(adapter, module, input, hx, stage.make_observer_factory(entry.name, adapter, record))
 
     setattr(forward, EDITED_ATTRIBUTE, stage)
     return forward
@@ -261,7 +263,7 @@ def compare_with_module(check: EngineCheck, entry: ModuleTrace, original: Forwar
     """Compare the engine without edits with the module, on some samples of each new structure of call."""
     adapter, module = entry.adapter, entry.module
     assert adapter is not None  # noqa: S101
-    max_samples = 0 if module.training else check.due(entry.name, data, state)
+    max_samples = 0 if module.training else check.samples_to_check(entry.name, data, state)
     if not max_samples:
         return
     with torch.no_grad():

@@ -78,10 +78,10 @@ class EditObserver(StepObserver):
         self.changes, self.record, self.only, self.skip = changes, record, only, skip
         self.step = 0
 
-    def begin(self, step: int, samples: int) -> None:  # noqa: D102
+    def on_step(self, step: int, samples: int) -> None:  # noqa: D102
         self.step = step
         if self.record is not None and not self.only:
-            self.record.begin(step, samples)
+            self.record.on_step(step, samples)
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: D102
         value: Tensor = function(*args) if callable(function) else function
@@ -113,10 +113,10 @@ def make_observer(
         return EditObserver(state, record) if state or record is not None else StepObserver()
     if set(output) == {outward}:
         watch = EditObserver(state, record, skip=outward)
-        watch.readers = EditObserver(output, record, only=outward)
-        watch.readers.last = True
+        watch.readout_observer = EditObserver(output, record, only=outward)
+        watch.readout_observer.output_only = True
         return watch
     both = {name: [*state.get(name, ()), *output.get(name, ())] for name in {**state, **output}}
     watch = EditObserver(state)
-    watch.readers = EditObserver(both, record)
+    watch.readout_observer = EditObserver(both, record)
     return watch

@@ -40,7 +40,7 @@ class Edit(ABC):
         ``h``; the recurrence continues with the unedited values.
     """
 
-    draws = 1
+    n_draws = 1
 
     def __init__(self, units: Any, *, at: At = None, scope: str = "recurrence") -> None:
         if scope not in SCOPES:
@@ -49,7 +49,7 @@ class Edit(ABC):
         self.steps = parse_steps(at)
 
     @abstractmethod
-    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
+    def value_rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
         """Return the row of `values` for each of n tokens, ``(token,)`` of int64."""
 
     @abstractmethod
@@ -57,17 +57,17 @@ class Edit(ABC):
         """Return the replacement values, ``(row, unit)``."""
 
     @property
-    def constant(self) -> bool:
+    def is_constant(self) -> bool:
         """True if every token gets the same values, so that labels of tokens are not needed."""
         return False
 
-    def chosen(self, labels: Labels, n: int, draw: int) -> np.ndarray:
+    def applied_rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
         """Return `rows` for tokens to which the edit applies, and -1 for others, ``(token,)`` of int64."""
         mask = self.mask(labels, n)
         rows = np.full(n, -1)
         if mask.any():
             subset = labels if mask.all() else {name: np.asarray(values)[mask] for name, values in labels.items()}
-            rows[mask] = self.rows(subset, int(mask.sum()), draw)
+            rows[mask] = self.value_rows(subset, int(mask.sum()), draw)
         return rows
 
     def mask(self, labels: Labels, n: int) -> np.ndarray:
@@ -80,10 +80,10 @@ class Edit(ABC):
         return value_mask(np.asarray(labels["step"]), self.at)
 
     def __repr__(self) -> str:
-        options = [f"{name}={format_option(value)}" for name, value in self.told().items()]
+        options = [f"{name}={format_option(value)}" for name, value in self.options_repr().items()]
         return f"{type(self).__name__}({', '.join(options)})"
 
-    def told(self) -> dict[str, Any]:
+    def options_repr(self) -> dict[str, Any]:
         """Return the options by name, for the repr, which is stored in the attrs of edited activations."""
         return {"units": self.units, "at": self.at, "scope": self.scope}
 
@@ -110,11 +110,11 @@ class Clamp(Edit):
             )
 
     @property
-    def constant(self) -> bool:
+    def is_constant(self) -> bool:
         """True if every token gets the same values."""
         return self.at is None and self.value.dim() < 3
 
-    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
+    def value_rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
         """Return the flat (sample, step) index into the values for each token."""
         if self.value.dim() < 3:
             return np.zeros(n, np.int64)
@@ -135,7 +135,7 @@ class Clamp(Edit):
             )
         return flat.expand(-1, len(names))
 
-    def told(self) -> dict[str, Any]:
+    def options_repr(self) -> dict[str, Any]:
         """Return the options by name."""
         return {"units": self.units, "value": self.value, "at": self.at, "scope": self.scope}
 
@@ -154,11 +154,11 @@ class Patch(Edit):
 
     def __init__(self, units: Any, values_from: xr.Dataset, at: At = None, *, scope: str = "recurrence") -> None:
         super().__init__(units, at=at, scope=scope)
-        self.from_ = require_activations(values_from, "values_from")
+        self.values_from = require_activations(values_from, "values_from")
 
     @cached_property
     def _index(self) -> tuple[np.ndarray, np.ndarray]:
-        keys = sample_step_key(self.from_["sample"].values, self.from_["step"].values)
+        keys = sample_step_key(self.values_from["sample"].values, self.values_from["step"].values)
         order = np.argsort(keys, kind="stable")
         if (np.diff(keys[order]) == 0).any():
             raise OptionError(
@@ -166,7 +166,7 @@ class Patch(Edit):
             )
         return keys[order], order
 
-    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
+    def value_rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
         """Return the token with the same sample and step."""
         keys, order = self._index
         targets = sample_step_key(labels["sample"], labels["step"])
@@ -182,11 +182,11 @@ class Patch(Edit):
 
     def values(self, names: Sequence[str]) -> Tensor:
         """Return the activations, ``(token, unit)``."""
-        return unit_columns(self.from_, names, "values_from")
+        return unit_columns(self.values_from, names, "values_from")
 
-    def told(self) -> dict[str, Any]:
+    def options_repr(self) -> dict[str, Any]:
         """Return the options by name."""
-        return {"units": self.units, "values_from": self.from_, "at": self.at, "scope": self.scope}
+        return {"units": self.units, "values_from": self.values_from, "at": self.at, "scope": self.scope}
 
 
 class Ablate(Edit):
@@ -231,34 +231,34 @@ class Ablate(Edit):
             raise OptionError(
                 f"replace_with={replace_with!r} uses the values of other tokens: give donors=interp.capture(…)."
             )
-        self.to, self.given, self.seed = (
+        self.replace_with, self.match_on, self.seed = (
             replace_with,
             (match_on,) if isinstance(match_on, str) else tuple(match_on),
             seed,
         )
         self.donors = None if donors is None or replace_with == "zero" else require_activations(donors, "donors")
-        self.draws = n_draws if replace_with == "resample" else 1
+        self.n_draws = n_draws if replace_with == "resample" else 1
 
     @property
-    def constant(self) -> bool:
+    def is_constant(self) -> bool:
         """True if every token gets the same values."""
-        return self.at is None and self.to == "zero"
+        return self.at is None and self.replace_with == "zero"
 
     @cached_property
     def pool(self) -> DonorPool:
         """The donors, grouped by their labels."""
         assert self.donors is not None  # noqa: S101
         labels = {str(name): coord.values for name, coord in self.donors.coords.items() if coord.dims == ("token",)}
-        return DonorPool(labels, self.given)
+        return DonorPool(labels, self.match_on)
 
-    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
+    def value_rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:
         """Return the donor (``resample``), the group of labels (``mean``) or 0 (``zero``) of each token."""
-        if self.to == "zero":
+        if self.replace_with == "zero":
             return np.zeros(n, np.int64)
-        if self.to == "resample":
-            return self.pool.draw(labels, draw % self.draws, self.seed)
-        group = self.pool.group(labels, n)
-        self.pool.check(labels, group < 0, "no donor token")
+        if self.replace_with == "resample":
+            return self.pool.draw(labels, draw % self.n_draws, self.seed)
+        group = self.pool.assign_groups(labels, n)
+        self.pool.require_donors(labels, group < 0, "no donor token")
         return group
 
     def values(self, names: Sequence[str]) -> Tensor:
@@ -266,13 +266,13 @@ class Ablate(Edit):
         if self.donors is None:
             return torch.zeros(1, len(names))
         values = unit_columns(self.donors, names, "donors")
-        if self.to == "resample":
+        if self.replace_with == "resample":
             return values
         codes = torch.from_numpy(self.pool.codes)
-        sums = torch.zeros(self.pool.groups, len(names), dtype=torch.float64).index_add_(0, codes, values.double())
-        return sums / torch.bincount(codes, minlength=self.pool.groups)[:, None]
+        sums = torch.zeros(self.pool.n_groups, len(names), dtype=torch.float64).index_add_(0, codes, values.double())
+        return sums / torch.bincount(codes, minlength=self.pool.n_groups)[:, None]
 
-    def told(self) -> dict[str, Any]:
+    def options_repr(self) -> dict[str, Any]:
         """Return the options by name."""
         names = ("units", "replace_with", "donors", "match_on", "n_draws", "seed", "at", "scope")
         return {name: getattr(self, name) for name in names}

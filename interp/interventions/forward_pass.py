@@ -25,7 +25,7 @@ class EditUsage:
     tokens: int = 0
     steps: int = 0
 
-    def check(self, edit: Edit) -> None:
+    def require_use(self, edit: Edit) -> None:
         """Raise an error if the edit changed nothing, or has steps that no sample has.
 
         Raises
@@ -70,26 +70,26 @@ class ForwardPass:
     draw: int = 0
     piece: MicroBatch | None = None
     tokens: TokenIndex | None = None
-    axes: dict[str, list[SequenceLayout]] = field(default_factory=dict)
+    layouts: dict[str, list[SequenceLayout]] = field(default_factory=dict)
     outputs: dict[str, int] = field(default_factory=dict)
-    tables: dict[int, Tensor] = field(default_factory=dict)
+    row_tables: dict[int, Tensor] = field(default_factory=dict)
 
-    def know(self, lengths: np.ndarray) -> None:
+    def set_lengths(self, lengths: np.ndarray) -> None:
         """Set the number of tokens of each sample, unless set already or the forward has no piece with labels."""
         if self.tokens is None and self.piece is not None:
-            labels = self.piece.labels.of(lengths, self.piece.start, self.piece.start + lengths.size)
+            labels = self.piece.labels.for_samples(lengths, self.piece.start, self.piece.start + lengths.size)
             self.tokens = TokenIndex(lengths, labels, None, self.first)
 
-    def enter(self, name: str, axis: SequenceLayout, several: bool) -> np.ndarray:
+    def enter_call(self, name: str, axis: SequenceLayout, several: bool) -> np.ndarray:
         """Record a call of a recurrent module; return the number of steps of each sample in its earlier calls."""
-        earlier = self.axes.setdefault(name, [])
+        earlier = self.layouts.setdefault(name, [])
         offset = sum((call.lengths.numpy() for call in earlier), np.zeros(axis.samples, np.int64))
         earlier.append(axis)
-        if axis.kind != "cell" and not several and len(earlier) == 1:
-            self.know(axis.lengths.numpy())
+        if axis.layout != "cell" and not several and len(earlier) == 1:
+            self.set_lengths(axis.lengths.numpy())
         return np.asarray(offset)
 
-    def rows(self, edit: Edit, tally: EditUsage, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
+    def edit_rows(self, edit: Edit, tally: EditUsage, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
         """Return the row of its values that an edit assigns to each token of a call: ``(sample, step)``, -1 for none.
 
         Parameters
@@ -121,12 +121,12 @@ class ForwardPass:
     def _row_table(self, edit: Edit) -> Tensor:
         """Return the rows of all tokens, ``(sample, step)``."""
         assert self.tokens is not None  # noqa: S101
-        if id(edit) not in self.tables:
-            flat = torch.from_numpy(edit.chosen(self.tokens.labels, self.tokens.rows, self.draw))
-            table = torch.full_like(self.tokens.table, -1)
+        if id(edit) not in self.row_tables:
+            flat = torch.from_numpy(edit.applied_rows(self.tokens.labels, self.tokens.n_rows, self.draw))
+            table = torch.full_like(self.tokens.row_table, -1)
             table[self.tokens.sample, self.tokens.step] = flat
-            self.tables[id(edit)] = table
-        return self.tables[id(edit)]
+            self.row_tables[id(edit)] = table
+        return self.row_tables[id(edit)]
 
     def _rows_without_labels(self, edit: Edit, lengths: np.ndarray, offset: np.ndarray) -> Tensor:
         """Return the rows of tokens that have only the labels sample and step."""
@@ -134,7 +134,7 @@ class ForwardPass:
         step = np.arange(sample.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         labels = {"sample": sample + self.first, "step": step + offset[sample], "source": sample + self.first}
         try:
-            flat = edit.chosen(labels, sample.size, self.draw)
+            flat = edit.applied_rows(labels, sample.size, self.draw)
         except UnknownNameError as error:
             raise UnknownNameError(
                 f"{error} Other labels come from a batch: use interp.intervene(model, edits, batch=…) or interp.run; "
@@ -144,24 +144,24 @@ class ForwardPass:
         table[torch.from_numpy(sample), torch.from_numpy(step)] = torch.from_numpy(flat)
         return table
 
-    def layout(self, name: str, module: Any, output: Tensor) -> str | None:
+    def output_layout(self, name: str, module: Any, output: Tensor) -> str | None:
         """Return the layout of an output, by that of the last recurrent module called; None if unclear."""
-        if not self.axes:
+        if not self.layouts:
             return None
-        axis = list(self.axes.values())[-1][-1]
+        axis = list(self.layouts.values())[-1][-1]
         return output_layout(ModuleTrace(name, module, None, [], [output]), axis)
 
-    def of_output(self, edit: Edit, tally: EditUsage, layout: str, output: Tensor, call: int) -> Tensor:
+    def output_rows(self, edit: Edit, tally: EditUsage, layout: str, output: Tensor, call: int) -> Tensor:
         """Return the row of its values that an edit assigns to each row of an output, in its layout: ``(row,)``."""
         if layout == "packed":
             axis = self._packed_layout(len(output), call)
-            table = self.rows(edit, tally, axis.lengths.numpy(), self._earlier_steps(call, axis.samples, 0))
+            table = self.edit_rows(edit, tally, axis.lengths.numpy(), self._earlier_steps(call, axis.samples, 0))
             return to_packed_rows(table, axis)
         samples, steps = self._samples_and_steps(layout, output)
         if layout != "call":
-            self.know(np.full(samples, steps)) if call == 0 else None
+            self.set_lengths(np.full(samples, steps)) if call == 0 else None
         offset = np.full(samples, call) if layout == "call" else self._earlier_steps(call, samples, steps)
-        table = self.rows(edit, tally, np.full(samples, steps), offset)
+        table = self.edit_rows(edit, tally, np.full(samples, steps), offset)
         return (table.t() if layout in ("time", "flat-time") else table).reshape(-1)
 
     def _samples_and_steps(self, layout: str, output: Tensor) -> tuple[int, int]:
@@ -171,21 +171,21 @@ class ForwardPass:
             return (first, second) if layout == "batch" else (second, first)
         if layout in ("call", "single"):
             return (first, 1) if layout == "call" else (1, first)
-        samples = self.tokens.lengths.size if self.tokens is not None else list(self.axes.values())[-1][-1].samples
+        samples = self.tokens.lengths.size if self.tokens is not None else list(self.layouts.values())[-1][-1].samples
         return samples, first // samples
 
     def _packed_layout(self, rows: int, call: int) -> SequenceLayout:
         """Return the layout of the recurrent call whose packed rows match an output."""
-        for axes in self.axes.values():
-            fitting = [axis for axis in axes if axis.kind == "packed" and axis.starts[-1] == rows]
+        for axes in self.layouts.values():
+            fitting = [axis for axis in axes if axis.layout == "packed" and axis.starts[-1] == rows]
             if fitting:
                 return axes[call] if call < len(axes) and axes[call] in fitting else fitting[-1]
         raise CaptureError(f"An output of {rows} packed rows matches no recurrent module that was called before it.")
 
     def _earlier_steps(self, call: int, samples: int, steps: int) -> np.ndarray:
         """Return the number of steps of each sample in earlier calls."""
-        for axes in self.axes.values():
-            if len(axes) >= call > 0 and axes[0].kind != "cell":
+        for axes in self.layouts.values():
+            if len(axes) >= call > 0 and axes[0].layout != "cell":
                 return sum((axis.lengths.numpy() for axis in axes[:call]), np.zeros(samples, np.int64))
         return np.full(samples, call * steps)
 
@@ -193,4 +193,4 @@ class ForwardPass:
 def to_packed_rows(table: Tensor, axis: SequenceLayout) -> Tensor:
     """Return a table ``(sample, step)`` in the packed order of a layout: ``(row,)``."""
     ordered = table if axis.order is None else table[axis.order.cpu()]
-    return torch.cat([ordered[:size, step] for step, size in enumerate(axis.sizes)])
+    return torch.cat([ordered[:size, step] for step, size in enumerate(axis.batch_sizes)])

@@ -52,19 +52,19 @@ class RecordingEdit(Edit):
 
     def __init__(self, units: Any = None, *, scope: str = "recurrence") -> None:
         super().__init__(units, scope=scope)
-        self.every: list[str] = []
-        self.spots: dict[Key, RecordedValues] = {}
-        self.passed = ForwardPass()
+        self.all_names: list[str] = []
+        self.records: dict[Key, RecordedValues] = {}
+        self.forward_pass = ForwardPass()
 
     @abstractmethod
-    def change(self, target: UnitGroup, axis: SequenceLayout) -> StepEdit:
+    def make_step_edit(self, target: UnitGroup, axis: SequenceLayout) -> StepEdit:
         """Return the change for one call of a recurrent module."""
 
     @abstractmethod
-    def at_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
+    def edit_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
         """Return the edited output of a module."""
 
-    def rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
+    def value_rows(self, labels: Labels, n: int, draw: int) -> np.ndarray:  # noqa: ARG002
         """Return 0 for every token."""
         return np.zeros(n, np.int64)
 
@@ -72,74 +72,76 @@ class RecordingEdit(Edit):
         """Return zeros: there are no replacement values."""
         return torch.zeros(1, len(names))
 
-    def begin(self, names: list[str], passed: ForwardPass) -> None:
+    def start_recording(self, names: list[str], passed: ForwardPass) -> None:
         """Start recording a new forward."""
-        self.every, self.spots, self.passed = names, {}, passed
+        self.all_names, self.records, self.forward_pass = names, {}, passed
 
-    def spot(self, target: UnitGroup, layout: str = "") -> RecordedValues:
+    def record_for(self, target: UnitGroup, layout: str = "") -> RecordedValues:
         """Return the recorded values of a target; create them on first use."""
         key = (target.module, target.layer, target.direction, target.quantity)
-        return self.spots.setdefault(key, RecordedValues(target, layout))
+        return self.records.setdefault(key, RecordedValues(target, layout))
 
     @property
     def names(self) -> list[str]:
         """Names of the units that the last forward computed, in the order of the columns."""
-        positions = sorted(int(position) for spot in self.spots.values() for position in spot.target.places)
-        return [self.every[position] for position in positions]
+        positions = sorted(int(position) for spot in self.records.values() for position in spot.target.positions)
+        return [self.all_names[position] for position in positions]
 
     @property
     def labels(self) -> dict[str, np.ndarray]:
         """Labels of the tokens of the last forward, in the order of the rows: ``sample``, ``step``, … ``(token,)``."""
         return self.tokens().labels
 
-    def gathered(self, parts: dict[Key, list[Tensor]], some: Tensor | None) -> Tensor:
+    def gather(self, parts: dict[Key, list[Tensor]], some: Tensor | None) -> Tensor:
         """Return the values of all calls as ``(token, unit)``, for all tokens or a subset."""
         tokens, columns, positions = self.tokens(), [], []
         subset: Any = slice(None) if some is None else some
-        for key, spot in self.spots.items():
-            calls, axes = parts[key], self.axes(key[0])
+        for key, spot in self.records.items():
+            calls, axes = parts[key], self.call_layouts(key[0])
             if spot.layout:
-                rows = gather_rows(calls, spot.layout, tokens, self.packing(sum(map(len, calls))))[subset]
+                rows = gather_rows(calls, spot.layout, tokens, self.packed_layouts(sum(map(len, calls))))[subset]
             else:
                 values = torch.cat(calls) if len(calls) > 1 else calls[0]
                 rows = values[packed_row_index(axes, tokens)[subset].to(values.device)]
             columns.append(rows[:, spot.target.columns.to(rows.device)])
-            positions.append(spot.target.places)
+            positions.append(spot.target.positions)
         return torch.cat(columns, 1)[:, torch.cat(positions).argsort()]
 
-    def axes(self, module: str) -> list[SequenceLayout]:
+    def call_layouts(self, module: str) -> list[SequenceLayout]:
         """Return the layouts of the calls of a recurrent module; for a cell, one layout for all calls."""
-        axes = self.passed.axes.get(module, [])
-        if axes and axes[0].kind == "cell":
+        axes = self.forward_pass.layouts.get(module, [])
+        if axes and axes[0].layout == "cell":
             return [SequenceLayout(tuple(axis.samples for axis in axes), None, "cell")]
         return axes
 
-    def packing(self, rows: int) -> list[SequenceLayout]:
+    def packed_layouts(self, rows: int) -> list[SequenceLayout]:
         """Return the layouts of the recurrent calls with this total number of packed rows."""
-        for name in self.passed.axes:
-            axes = self.axes(name)
-            if all(axis.kind == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
+        for name in self.forward_pass.layouts:
+            axes = self.call_layouts(name)
+            if all(axis.layout == "packed" for axis in axes) and sum(axis.starts[-1] for axis in axes) == rows:
                 return axes
         return []
 
     def tokens(self) -> TokenIndex:
         """Return the tokens of the last forward."""
-        if not self.spots:
+        if not self.records:
             raise CaptureError("No forward has run under this edit yet: call the model inside interp.intervene.")
-        axes = next((calls for name in self.passed.axes if (calls := self.axes(name))), [])
-        if self.passed.tokens is not None and len(axes) < 2:
-            return self.passed.tokens
+        axes = next((calls for name in self.forward_pass.layouts if (calls := self.call_layouts(name))), [])
+        if self.forward_pass.tokens is not None and len(axes) < 2:
+            return self.forward_pass.tokens
         if not axes:
             raise CaptureError("Units without a recurrent module need the batch: interp.intervene(model, …, batch=…).")
         lengths = np.stack([axis.lengths.numpy() for axis in axes])
-        return TokenIndex(lengths.sum(0), {}, None, self.passed.first, calls=lengths if len(lengths) > 1 else None)
+        return TokenIndex(
+            lengths.sum(0), {}, None, self.forward_pass.first, call_lengths=lengths if len(lengths) > 1 else None
+        )
 
 
 class ZeroLeaf:
     """A `StepEdit` that adds zeros to the steps of one quantity in one call."""
 
     def __init__(self, spot: RecordedValues, axis: SequenceLayout) -> None:
-        self.spot, self.axis = spot, axis
+        self.record, self.axis = spot, axis
         self.steps: tuple[Tensor, ...] = ()
         self.rows = torch.empty(0)
 
@@ -148,9 +150,9 @@ class ZeroLeaf:
         if not self.steps:
             leaf = zeros_requiring_grad(value, (self.axis.starts[-1], value.shape[1]))
             self.rows = value.new_empty(leaf.shape)
-            self.spot.leaves.append(leaf)
-            self.spot.values.append(self.rows)
-            self.steps = torch.split(leaf, list(self.axis.sizes))
+            self.record.leaves.append(leaf)
+            self.record.values.append(self.rows)
+            self.steps = torch.split(leaf, list(self.axis.batch_sizes))
         self.rows[self.axis.starts[step] : self.axis.starts[step + 1]] = value.detach()
         return value + self.steps[step]
 
@@ -183,13 +185,13 @@ class ActivationGradients(RecordingEdit):
     >>> leaves.gradient(logits[:, 3, 7].sum())                         # doctest: +SKIP
     """
 
-    def change(self, target: UnitGroup, axis: SequenceLayout) -> ZeroLeaf:
+    def make_step_edit(self, target: UnitGroup, axis: SequenceLayout) -> ZeroLeaf:
         """Return the change for one call of a recurrent module."""
-        return ZeroLeaf(self.spot(target), axis)
+        return ZeroLeaf(self.record_for(target), axis)
 
-    def at_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
+    def edit_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
         """Return an output plus its zeros."""
-        spot, leaf = self.spot(target, layout), zeros_requiring_grad(output, output.shape)
+        spot, leaf = self.record_for(target, layout), zeros_requiring_grad(output, output.shape)
         spot.leaves.append(leaf)
         spot.values.append(output.detach())
         return output + leaf
@@ -212,13 +214,13 @@ class ActivationGradients(RecordingEdit):
             Gradients; tokens are ordered by sample and step, units as in `names`.
         """
         self.tokens()
-        leaves = [leaf for spot in self.spots.values() for leaf in spot.leaves]
+        leaves = [leaf for spot in self.records.values() for leaf in spot.leaves]
         grads = torch.autograd.grad(target, leaves, retain_graph=retain_graph, allow_unused=True)
         filled = iter(
             torch.zeros_like(leaf) if grad is None else grad for leaf, grad in zip(leaves, grads, strict=True)
         )
-        return self.gathered({key: [next(filled) for _ in spot.leaves] for key, spot in self.spots.items()}, tokens)
+        return self.gather({key: [next(filled) for _ in spot.leaves] for key, spot in self.records.items()}, tokens)
 
     def value(self, tokens: Tensor | None = None) -> Tensor:
         """Return the values of the units in the last forward, after all preceding edits, ``(token, unit)``."""
-        return self.gathered({key: spot.values for key, spot in self.spots.items()}, tokens)
+        return self.gather({key: spot.values for key, spot in self.records.items()}, tokens)

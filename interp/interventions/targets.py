@@ -45,7 +45,7 @@ class UnitGroup:
     direction: str
     quantity: str
     columns: torch.Tensor
-    places: torch.Tensor
+    positions: torch.Tensor
 
 
 class UnitIndex:
@@ -64,18 +64,18 @@ class UnitIndex:
 
     def __init__(self, model: nn.Module) -> None:
         self.model, self.modules = unwrap(model), named_modules(model)
-        self.seen = find_modules(model, None)
+        self.traces = find_modules(model, None)
         readings = [
             ModulePlan(name, entry.module, entry.adapter, blocks=self._blocks(entry.module, entry.adapter))
-            for name, entry in self.seen.items()
+            for name, entry in self.traces.items()
         ]
         assign_columns(readings)
         self.plan = CapturePlan(readings)
         symbols = getattr(self.model, "symbols", None) or {}
         self.coords: dict[str, np.ndarray] = {}
         if self.plan.width:
-            self.coords = {name: np.asarray(values) for name, values in self.plan.units(symbols).items()}
-        self.at = {str(name): column for column, name in enumerate(self.coords.get("unit", ()))}
+            self.coords = {name: np.asarray(values) for name, values in self.plan.unit_coords(symbols).items()}
+        self.column_by_name = {str(name): column for column, name in enumerate(self.coords.get("unit", ()))}
 
     @staticmethod
     def _blocks(module: nn.Module, adapter: Any) -> list[ColumnBlock]:
@@ -109,7 +109,7 @@ class UnitIndex:
         return names
 
     def _names_by_label(self, labels: Mapping[str, Any]) -> list[str]:
-        mask = np.ones(len(self.at), dtype=bool)
+        mask = np.ones(len(self.column_by_name), dtype=bool)
         for label, condition in labels.items():
             if label not in self.coords:
                 raise unknown_name_error("unit label", str(label), self.coords)
@@ -131,7 +131,7 @@ class UnitIndex:
         ]
 
     def _locate(self, name: str) -> tuple[tuple[str, int, str, str], int]:
-        column = self.at.get(name)
+        column = self.column_by_name.get(name)
         if column is not None:
             unit = {label: values[column] for label, values in self.coords.items()}
             key = (str(unit["module"]), int(unit["layer"]), str(unit["direction"]), str(unit["quantity"]))
@@ -142,17 +142,17 @@ class UnitIndex:
         gate = GATE_NAME.fullmatch(name)
         if gate and gate["module"] in self.modules:
             self._check_gates(gate["module"])
-        raise unknown_name_error("unit", name, self.at)
+        raise unknown_name_error("unit", name, self.column_by_name)
 
     def _has_output(self, module: str) -> bool:
         """Return whether a module has an output that can be edited; its width is unknown before the forward."""
-        entry = self.seen.get(module)
+        entry = self.traces.get(module)
         if entry is not None:
             return entry.adapter is None and not isinstance(entry.module, nn.Linear)
-        opaque = [name for name, entry in self.seen.items() if is_opaque(entry) and module.startswith(f"{name}.")]
+        opaque = [name for name, entry in self.traces.items() if is_opaque(entry) and module.startswith(f"{name}.")]
         return module in self.modules and not opaque and "model" not in opaque
 
     def _check_gates(self, name: str) -> None:
-        entry = self.seen.get(name)
+        entry = self.traces.get(name)
         if entry is not None and entry.adapter is None and is_unreadable_recurrent(entry.module):
             raise CaptureError(f"The gates of {name!r} can't be edited: {explain_unreadable(entry.module)}")

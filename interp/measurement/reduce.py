@@ -35,7 +35,7 @@ class ReducerStep:
     """A planned reducer: the keys of the steps it depends on, by keyword of `start`, and its level above the source."""
 
     reducer: Reducer
-    needs: Mapping[str, str]
+    depends_on: Mapping[str, str]
     level: int
 
 
@@ -63,9 +63,9 @@ def reduce(reducer: Reducer, source: xr.Dataset | ActivationStream) -> xr.Datase
         if isinstance(source, xr.Dataset):
             level_results = {key: _over_dataset(key, step, results, source) for key, step in steps.items()}
         else:
-            chunks = coalesce(source if level else counter.over(source))
-            level_results = ReducerPass(steps, results).over(chunks).finish()
-        results |= {key: steps[key].reducer.conclude(result) for key, result in level_results.items()}
+            chunks = coalesce(source if level else counter.iter_counted(source))
+            level_results = ReducerPass(steps, results).process(chunks).finalize()
+        results |= {key: steps[key].reducer.postprocess(result) for key, result in level_results.items()}
     last = results[next(iter(levels[-1]))]
     return last.assign_attrs(count_attrs(source) if isinstance(source, xr.Dataset) else counter.attrs())
 
@@ -93,7 +93,7 @@ def add_step(reducer: Reducer, steps: dict[str, ReducerStep], parents: tuple[str
     if key not in steps:
         needs = {
             name.replace("-", "_"): add_step(make_dependency(reducer, name), steps, (*parents, key))
-            for name in reducer.needs
+            for name in reducer.depends_on
         }
         steps[key] = ReducerStep(reducer, needs, 1 + max((steps[other].level for other in needs.values()), default=-1))
     return key
@@ -131,7 +131,7 @@ class ReducerPass:
     def __post_init__(self) -> None:
         self.results = {key: read_only(result) for key, result in self.results.items()}
 
-    def over(self, chunks: Iterable[xr.Dataset]) -> Self:
+    def process(self, chunks: Iterable[xr.Dataset]) -> Self:
         """Update the states with chunks; return self."""
         for chunk in map(as_float32, chunks):
             if self.units is None:
@@ -151,11 +151,11 @@ class ReducerPass:
         merged = {key: step.reducer.merge(self.states[key], other.states[key]) for key, step in self.steps.items()}
         return ReducerPass(self.steps, self.results, merged, self.units)
 
-    def finish(self) -> dict[str, xr.Dataset]:
+    def finalize(self) -> dict[str, xr.Dataset]:
         """Return the result of each step, with the coords of the units."""
         if self.units is None:
             raise SchemaError(NO_TOKENS)
-        return {key: _labelled(step.reducer.finish(self.states[key]), self.units) for key, step in self.steps.items()}
+        return {key: _labelled(step.reducer.finalize(self.states[key]), self.units) for key, step in self.steps.items()}
 
 
 def read_only(result: xr.Dataset) -> xr.Dataset:
@@ -178,7 +178,7 @@ def as_float32(chunk: xr.Dataset) -> xr.Dataset:
 
 
 def _start(step: ReducerStep, results: Mapping[str, xr.Dataset], units: xr.Dataset) -> State:
-    return step.reducer.start(units, **{keyword: results[key] for keyword, key in step.needs.items()})
+    return step.reducer.init_state(units, **{keyword: results[key] for keyword, key in step.depends_on.items()})
 
 
 def unit_coords(acts: xr.Dataset) -> xr.Dataset:
@@ -220,7 +220,7 @@ class TokenCounter:
         if "source" in acts.coords:
             self.sources = np.union1d(self.sources, acts["source"].values)
 
-    def over(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
+    def iter_counted(self, chunks: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
         """Yield the chunks, and count each of them."""
         for chunk in chunks:
             self.add(chunk)
@@ -238,11 +238,11 @@ class TokenCounter:
 def _over_dataset(key: str, step: ReducerStep, results: Mapping[str, xr.Dataset], acts: xr.Dataset) -> xr.Dataset:
     acts = sort_by_sample(acts)
     bounds = sample_bounds(acts["sample"].values)
-    blocks = unit_blocks(acts) if step.reducer.unitwise else [slice(None)]
+    blocks = unit_blocks(acts) if step.reducer.per_unit else [slice(None)]
     counts = (
         ReducerPass({key: step}, select_unit_block(results, block))
-        .over(iter_sample_chunks(acts.isel(unit=block), bounds))
-        .finish()
+        .process(iter_sample_chunks(acts.isel(unit=block), bounds))
+        .finalize()
         for block in blocks
     )
     return concat_parts([results_of_block[key] for results_of_block in counts], "unit")

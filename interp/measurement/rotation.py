@@ -81,9 +81,9 @@ class RotatedStream:
         """Yield the shards of the underlying source."""
         return self._sharded().shards()
 
-    def of(self, shard: Any) -> Iterator[xr.Dataset]:
+    def load(self, shard: Any) -> Iterator[xr.Dataset]:
         """Return the rotated chunks of a shard."""
-        chunks: Any = self._sharded().of(shard)
+        chunks: Any = self._sharded().load(shard)
         return self._rotated_chunks(chunks)
 
     def identity(self) -> dict[str, str]:

@@ -26,7 +26,7 @@ class Sharded(Protocol):
     def shards(self) -> Iterator[Any]:
         """Yield the arguments of `of`: small objects in the order of the tokens, the same in each iteration."""
 
-    def of(self, shard: Any) -> Iterable[xr.Dataset] | xr.Dataset:
+    def load(self, shard: Any) -> Iterable[xr.Dataset] | xr.Dataset:
         """Return a shard as chunks, or as one dataset."""
 
     def identity(self) -> Mapping[str, str]:
@@ -58,7 +58,7 @@ class DatasetShards:
             yield self.acts.isel(token=slice(int(bounds[first]), int(bounds[last])))
             first = last
 
-    def of(self, shard: xr.Dataset) -> xr.Dataset:
+    def load(self, shard: xr.Dataset) -> xr.Dataset:
         """Return the shard, which is a dataset already."""
         return shard
 

@@ -40,15 +40,15 @@ class OutputBuffer:
         Second destination of the output, starting at that column; its rows are those of the inputs.
     """
 
-    sheet: np.ndarray
+    values: np.ndarray
     rows: np.ndarray
-    at: np.ndarray
-    out: np.ndarray | None = None
-    column: int = 0
+    first_columns: np.ndarray
+    output: np.ndarray | None = None
+    output_column: int = 0
 
-    def part(self, rows: slice, out: np.ndarray, column: int) -> OutputBuffer:
+    def slice_rows(self, rows: slice, out: np.ndarray, column: int) -> OutputBuffer:
         """Return the buffer restricted to some rows of the inputs, with the destination of their output."""
-        return OutputBuffer(self.sheet, self.rows[rows], self.at, out, column)
+        return OutputBuffer(self.values, self.rows[rows], self.first_columns, out, column)
 
 
 class CompiledLoop(Protocol):
@@ -115,7 +115,7 @@ class Adapter(ABC):
             Function to call once per quantity; continue with the value that it returns.
         """
 
-    def project(self, weights: Any, x: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+    def input_projection(self, weights: Any, x: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
         """Return the part of the step that depends on inputs only, for all steps at once: ``(row, feature)``."""
         return x
 
@@ -123,7 +123,7 @@ class Adapter(ABC):
         """Return the weights of a layer and direction for `project` and `step`, prepared once per call."""
         return module
 
-    def compiled(self, weights: Any) -> CompiledLoop | None:  # noqa: ARG002
+    def compiled_loop(self, weights: Any) -> CompiledLoop | None:  # noqa: ARG002
         """Return a compiled loop for many steps (CPU, float32/float64), or None if there is none.
 
         It is used if quantities are only recorded. The engine compares it with the module, as it does `step`.
@@ -138,6 +138,6 @@ class Adapter(ABC):
         """Return the directions of every layer: forward, and backward if there is one."""
         return ("forward",)
 
-    def sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
+    def quantity_sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
         """Return the width of each quantity; ``module.hidden_size`` unless overridden."""
         return dict.fromkeys(self.quantities, int(module.hidden_size))  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ class Weights(NamedTuple):
 class TorchAdapter(Adapter):
     """Base class for torch's sequence modules and cells, which share the names and shapes of their weights."""
 
-    loop: ClassVar[str] = "TANH"
+    kernel: ClassVar[str] = "TANH"
 
     def layers(self, module: torch.nn.Module) -> int:
         """Return the number of layers."""
@@ -58,19 +58,19 @@ class TorchAdapter(Adapter):
             relu=mode == "relu",
         )
 
-    def project(self, weights: Weights, x: Tensor) -> Tensor:
+    def input_projection(self, weights: Weights, x: Tensor) -> Tensor:
         """Return the input projection, including all biases that do not depend on the state."""
         from torch.nn.functional import linear
 
         return linear(x, weights.input, weights.bias)
 
-    def compiled(self, weights: Weights) -> CompiledLoop | None:
+    def compiled_loop(self, weights: Weights) -> CompiledLoop | None:
         """Return the compiled loop, or None for a projected LSTM, which it does not support."""
         if weights.projection is not None:
             return None
         from interp.recurrence import kernels
 
-        kind = kernels.RELU if weights.relu else getattr(kernels, self.loop)
+        kind = kernels.RELU if weights.relu else getattr(kernels, self.kernel)
         bias = None if weights.reset_bias is None else weights.reset_bias.detach()
         return partial(kernels.run_steps_kernel, kind, weights.recurrent.detach(), bias)
 
@@ -82,9 +82,9 @@ class LSTM(TorchAdapter):
     module = "torch.nn.modules.rnn.LSTM"
     quantities = ("h", "c", "i", "f", "g", "o", "c_prev")
     state = ("h", "c")
-    loop: ClassVar[str] = "LSTM"
+    kernel: ClassVar[str] = "LSTM"
 
-    def sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
+    def quantity_sizes(self, module: torch.nn.Module) -> Mapping[str, int]:
         """Return the width of each quantity; that of ``h`` is ``proj_size`` if set."""
         hidden = int(module.hidden_size)  # type: ignore[arg-type]
         return dict.fromkeys(self.quantities, hidden) | {"h": int(getattr(module, "proj_size", 0)) or hidden}
@@ -118,7 +118,7 @@ class GRU(TorchAdapter):
     name = "gru"
     module = "torch.nn.modules.rnn.GRU"
     quantities = ("h", "r", "z", "n")
-    loop: ClassVar[str] = "GRU"
+    kernel: ClassVar[str] = "GRU"
 
     def weights(self, module: torch.nn.Module, layer: int, direction: str) -> Weights:
         """Return the weights of a layer and direction."""

@@ -46,24 +46,24 @@ class StepObserver:
         True for such a second observer if it edits only the output itself, so that the step need not be computed again.
     """
 
-    readers: StepObserver | None = None
-    last: bool = False
+    readout_observer: StepObserver | None = None
+    output_only: bool = False
 
-    def block(self, low: int, high: int) -> None:
+    def on_block(self, low: int, high: int) -> None:
         """Prepare for the steps ``low`` to ``high`` (exclusive); called before each block, in processing order."""
 
-    def place(self, like: Tensor) -> OutputBuffer | None:  # noqa: ARG002
+    def output_buffer(self, like: Tensor) -> OutputBuffer | None:  # noqa: ARG002
         """Return the output buffer of a compiled loop for the block; None (the default) to observe step by step."""
         return None
 
-    def begin(self, step: int, samples: int) -> None:
+    def on_step(self, step: int, samples: int) -> None:
         """Prepare for a step with its number of samples, which are the first ones in the order of the axis."""
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: ARG002
         """Return the value of a quantity; see `Tap`."""
         return function(*args) if callable(function) else function  # type: ignore[no-any-return]
 
-    def end(self) -> None:
+    def on_end(self) -> None:
         """Finish the recording; called after the last step."""
 
 
@@ -112,7 +112,7 @@ def _run_layers(
     for layer in range(adapter.layers(module)):
         if layer and module.training and getattr(module, "dropout", 0):
             rows = torch.nn.functional.dropout(rows, float(module.dropout))  # type: ignore[arg-type]
-        output = LayerOutput(rows, adapter.sizes(module)[adapter.state[0]], len(directions))
+        output = LayerOutput(rows, adapter.quantity_sizes(module)[adapter.state[0]], len(directions))
         passes = []
         for number, direction in enumerate(directions):
             steps = DirectionPass(
@@ -127,7 +127,7 @@ def _run_layers(
             if in_parallel and rows.device.type == "cpu"
             else [item() for item in passes]
         )
-        rows = output.joined()
+        rows = output.concatenated()
     return write_output(module, data, rows, axis), write_state(finals, axis)
 
 
@@ -189,17 +189,17 @@ class DirectionPass:
     axis: SequenceLayout
     backward: bool = False
 
-    def blocks(self, rows: int) -> Iterator[tuple[int, int]]:
+    def block_spans(self, rows: int) -> Iterator[tuple[int, int]]:
         """Yield ranges of steps that have about ``rows`` rows each, in processing order."""
         steps = max(1, rows // self.axis.samples)
         starts = range(0, self.axis.steps, steps)
         for low in reversed(starts) if self.backward else starts:
             yield low, min(self.axis.steps, low + steps)
 
-    def inputs(self, low: int, high: int) -> Tensor:
+    def projected_inputs(self, low: int, high: int) -> Tensor:
         """Return the projected inputs of the steps ``low`` to ``high`` (exclusive)."""
         starts = self.axis.starts
-        return self.adapter.project(self.weights, self.rows[starts[low] : starts[high]])
+        return self.adapter.input_projection(self.weights, self.rows[starts[low] : starts[high]])
 
     def run(self, first: State, observer: StepObserver, output_part: DirectionOutput) -> State:
         """Run all steps.
@@ -219,57 +219,57 @@ class DirectionPass:
             State after the last step of each sample.
         """
         state, ended_states, starts = tuple(part.clone() for part in first), list[State](), self.axis.starts
-        loop = self.compiled()
-        for low, high in self.blocks(BLOCK_ROWS):
-            observer.block(low, high)
-            inputs = self.inputs(low, high)
-            buffer = None if loop is None else observer.place(inputs)
-            for start, stop in self.runs(low, high):
-                state, ended = resize_state(state, first, self.axis.sizes[start], self.backward)
+        loop = self.compiled_loop()
+        for low, high in self.block_spans(BLOCK_ROWS):
+            observer.on_block(low, high)
+            inputs = self.projected_inputs(low, high)
+            buffer = None if loop is None else observer.output_buffer(inputs)
+            for start, stop in self.equal_batch_spans(low, high):
+                state, ended = resize_state(state, first, self.axis.batch_sizes[start], self.backward)
                 ended_states += ended
                 first_row, last_row = starts[start], starts[stop]
                 span = slice(first_row - starts[low], last_row - starts[low])
                 if loop is None or buffer is None:
-                    state = self.walk(range(start, stop), inputs[span], state, observer, output_part)
+                    state = self.run_steps(range(start, stop), inputs[span], state, observer, output_part)
                 else:
-                    target = buffer.part(span, *output_part.array(slice(first_row, last_row)))
+                    target = buffer.slice_rows(span, *output_part.target_array(slice(first_row, last_row)))
                     loop(inputs[span], state, target, self.backward)
         final = [tuple(part.clone() for part in state), *reversed(ended_states)]
-        observer.end()
+        observer.on_end()
         return tuple(torch.cat(parts) if len(parts) > 1 else parts[0] for parts in zip(*final, strict=True))
 
-    def compiled(self) -> CompiledLoop | None:
+    def compiled_loop(self) -> CompiledLoop | None:
         """Return the adapter's compiled loop, or None if it can't run on these tensors or gradients are enabled."""
         if self.rows.device.type != "cpu" or self.rows.dtype not in COMPILED_DTYPES or torch.is_grad_enabled():
             return None
-        return self.adapter.compiled(self.weights)
+        return self.adapter.compiled_loop(self.weights)
 
-    def runs(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+    def equal_batch_spans(self, low: int, high: int) -> Iterator[tuple[int, int]]:
         """Yield the ranges of steps that have the same number of samples, in processing order."""
-        spans = [list(steps) for _, steps in groupby(range(low, high), self.axis.sizes.__getitem__)]
+        spans = [list(steps) for _, steps in groupby(range(low, high), self.axis.batch_sizes.__getitem__)]
         yield from ((span[0], span[-1] + 1) for span in (reversed(spans) if self.backward else spans))
 
-    def walk(
+    def run_steps(
         self, steps: range, x: Tensor, state: State, observer: StepObserver, output_part: DirectionOutput
     ) -> State:
         """Run steps with the same samples one by one; return the state after them."""
         rows, outputs = torch.split(x, state[0].shape[0]), list[Tensor]()
         for step in reversed(steps) if self.backward else steps:
-            state, output = self.step(rows[step - steps.start], state, observer, step)
+            state, output = self.run_step(rows[step - steps.start], state, observer, step)
             outputs.append(output)
-        output_part.take(self.axis.starts[steps.start], outputs[::-1] if self.backward else outputs)
+        output_part.write(self.axis.starts[steps.start], outputs[::-1] if self.backward else outputs)
         return state
 
-    def step(self, x: Tensor, state: State, observer: StepObserver, step: int) -> tuple[State, Tensor]:
+    def run_step(self, x: Tensor, state: State, observer: StepObserver, step: int) -> tuple[State, Tensor]:
         """Run one step; return the new state and the module's output."""
-        observer.begin(step, x.shape[0])
+        observer.on_step(step, x.shape[0])
         after = self.adapter.step(self.weights, x, state, observer)
-        if observer.readers is None:
+        if observer.readout_observer is None:
             return after, after[0]
-        observer.readers.begin(step, x.shape[0])
-        if observer.readers.last:
-            return after, observer.readers(self.adapter.state[0], after[0])
-        return after, self.adapter.step(self.weights, x, state, observer.readers)[0]
+        observer.readout_observer.on_step(step, x.shape[0])
+        if observer.readout_observer.output_only:
+            return after, observer.readout_observer(self.adapter.state[0], after[0])
+        return after, self.adapter.step(self.weights, x, state, observer.readout_observer)[0]
 
 
 def resize_state(state: State, first: State, size: int, backward: bool) -> tuple[State, list[State]]:
@@ -292,7 +292,7 @@ def run_cell(
     check_width(module, x)
     parts = (state,) if isinstance(state, Tensor) else state
     if parts is None:
-        sizes = adapter.sizes(module)
+        sizes = adapter.quantity_sizes(module)
         parts = tuple(x.new_zeros(x.shape[0], sizes[name]) for name in adapter.state)
     elif single:
         parts = tuple(part[None] for part in parts)
@@ -301,9 +301,9 @@ def run_cell(
         DirectionPass(adapter, adapter.weights(module, 0, "forward"), x, axis),
         make_observer(0, "forward", axis),
     )
-    observer.block(0, 1)
-    after, output = steps.step(steps.inputs(0, 1), tuple(parts), observer, 0)
-    observer.end()
+    observer.on_block(0, 1)
+    after, output = steps.run_step(steps.projected_inputs(0, 1), tuple(parts), observer, 0)
+    observer.on_end()
     result = (output, *after[1:])
     result = tuple(part[0] for part in result) if single else result
     return result if len(adapter.state) > 1 else result[0]
@@ -323,11 +323,11 @@ class DirectionOutput:
     output: LayerOutput
     number: int
 
-    def take(self, row: int, outputs: list[Tensor]) -> None:
+    def write(self, row: int, outputs: list[Tensor]) -> None:
         """Store the outputs of consecutive steps, starting at a row."""
-        self.output.take(self.number, row, outputs)
+        self.output.write(self.number, row, outputs)
 
-    def array(self, rows: slice) -> tuple[np.ndarray, int]:
+    def target_array(self, rows: slice) -> tuple[np.ndarray, int]:
         """Return rows of the layer's output, and the first column of this direction."""
         assert self.output.buffer is not None  # noqa: S101 (gradients are disabled)
         return self.output.buffer[rows].numpy(), self.number * self.output.width
@@ -341,7 +341,7 @@ class LayerOutput:
         self.parts: list[dict[int, Tensor]] = [{} for _ in range(sides)]
         self.buffer = None if torch.is_grad_enabled() else allocate(like, like.shape[0], sides * width)
 
-    def take(self, side: int, row: int, outputs: list[Tensor]) -> None:
+    def write(self, side: int, row: int, outputs: list[Tensor]) -> None:
         """Store the outputs of consecutive steps, starting at a row."""
         joined = torch.cat(outputs) if len(outputs) > 1 else outputs[0]
         if self.buffer is None:
@@ -349,7 +349,7 @@ class LayerOutput:
         else:
             self.buffer[row : row + joined.shape[0], side * self.width : (side + 1) * self.width] = joined
 
-    def joined(self) -> Tensor:
+    def concatenated(self) -> Tensor:
         """Return the outputs of all steps and directions ``(row, feature)``."""
         if self.buffer is not None:
             return self.buffer

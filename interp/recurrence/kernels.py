@@ -276,13 +276,22 @@ def run_steps_kernel(
         offset = x.new_zeros(weight.shape[1]) if bias is None else bias
         arguments = weight.contiguous().numpy(), offset.numpy(), inputs, product, *states
         loop: Any = run_small_batch
-        loop(kind, *arguments, buffer.sheet, buffer.rows, buffer.at, buffer.out, buffer.column, backward)
+        loop(
+            kind,
+            *arguments,
+            buffer.values,
+            buffer.rows,
+            buffer.first_columns,
+            buffer.output,
+            buffer.output_column,
+            backward,
+        )
         return
     step: Any = step_kernel
-    assert buffer.out is not None  # noqa: S101
+    assert buffer.output is not None  # noqa: S101
     rows = range(0, len(inputs), size)
     for row in reversed(rows) if backward else rows:
         torch.mm(h, weight, out=inner) if bias is None else torch.addmm(bias, h, weight, out=inner)
         span = slice(row, row + size)
-        target = buffer.sheet, buffer.rows[span], buffer.at, buffer.out[span], buffer.column
+        target = buffer.values, buffer.rows[span], buffer.first_columns, buffer.output[span], buffer.output_column
         step(kind, inputs[span], product, *states, *target)

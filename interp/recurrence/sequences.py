@@ -38,31 +38,31 @@ class SequenceLayout:
         unpacks its output probably uses this layout.
     """
 
-    sizes: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
     order: Tensor | None = None
-    kind: str = "time"
+    layout: str = "time"
     steps_first: bool = False
 
     @property
     def steps(self) -> int:
         """Number of steps of the longest sample."""
-        return len(self.sizes)
+        return len(self.batch_sizes)
 
     @property
     def samples(self) -> int:
         """Number of samples."""
-        return self.sizes[0]
+        return self.batch_sizes[0]
 
     @property
-    def even(self) -> bool:
+    def is_rectangular(self) -> bool:
         """True if all samples have all steps and are in the caller's order."""
-        return self.order is None and self.sizes[-1] == self.sizes[0]
+        return self.order is None and self.batch_sizes[-1] == self.batch_sizes[0]
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """First packed row of each step, followed by the total number of rows."""
         total, starts = 0, [0]
-        for size in self.sizes:
+        for size in self.batch_sizes:
             total += size
             starts.append(total)
         return tuple(starts)
@@ -70,7 +70,7 @@ class SequenceLayout:
     @cached_property
     def lengths(self) -> Tensor:
         """Number of steps of each sample, in the caller's order."""
-        sizes = torch.tensor(self.sizes)
+        sizes = torch.tensor(self.batch_sizes)
         lengths = (sizes[:, None] > torch.arange(self.samples)[None]).sum(0)
         return lengths if self.order is None else torch.empty_like(lengths).index_copy_(0, self.order.cpu(), lengths)
 
@@ -112,11 +112,11 @@ def read_state(
 ) -> list[State]:
     """Return the initial state of each layer and direction, in the order of the axis."""
     count = adapter.layers(module) * len(adapter.directions(module))
-    shapes = [(count, axis.samples, adapter.sizes(module)[name]) for name in adapter.state]
+    shapes = [(count, axis.samples, adapter.quantity_sizes(module)[name]) for name in adapter.state]
     if state is None:
         return [tuple(rows.new_zeros(shape[1:]) for shape in shapes)] * count
     parts = [state] if isinstance(state, Tensor) else list(state)
-    if axis.kind == "single":
+    if axis.layout == "single":
         parts = [part[:, None] if part.dim() == 2 else part for part in parts]
     if [tuple(part.shape) for part in parts] != shapes:
         raise CaptureError(
@@ -132,7 +132,7 @@ def write_output(module: torch.nn.Module, data: Any, rows: Tensor, axis: Sequenc
     """Return the output in the layout of the input; the inverse of `read_input`."""
     if isinstance(data, PackedSequence):
         return PackedSequence(rows, data.batch_sizes, data.sorted_indices, data.unsorted_indices)
-    if axis.kind == "single":
+    if axis.layout == "single":
         return rows
     steps = rows.view(axis.steps, axis.samples, -1)
     return steps.transpose(0, 1) if getattr(module, "batch_first", False) else steps
@@ -145,6 +145,6 @@ def write_state(finals: Sequence[State], axis: SequenceLayout) -> Any:
         inverse = torch.empty_like(axis.order)
         inverse[axis.order] = torch.arange(axis.samples, device=inverse.device)
         parts = [part.index_select(1, inverse) for part in parts]
-    if axis.kind == "single":
+    if axis.layout == "single":
         parts = [part[:, 0] for part in parts]
     return tuple(parts) if len(parts) > 1 else parts[0]

@@ -34,21 +34,21 @@ class DonorPool:
         for name in ("source", *match_on):
             if name not in labels:
                 raise unknown_name_error("label of the donors", name, labels)
-        self.given = tuple(match_on)
-        self.known = [np.unique(labels[name]) for name in self.given]
+        self.match_on = tuple(match_on)
+        self.label_values = [np.unique(labels[name]) for name in self.match_on]
         combined = self._combination(labels, len(labels["source"]))
-        self.mixes, self.codes = np.unique(combined, return_inverse=True)
-        self.groups = self.mixes.size
+        self.combinations, self.codes = np.unique(combined, return_inverse=True)
+        self.n_groups = self.combinations.size
         self.sources, source = np.unique(np.asarray(labels["source"]).astype(np.int64), return_inverse=True)
         keys = self.codes * self.sources.size + source
         self.order = np.argsort(keys, kind="stable")
         self.keys = keys[self.order]
-        self.starts = np.searchsorted(self.codes[self.order], np.arange(self.groups + 1))
+        self.starts = np.searchsorted(self.codes[self.order], np.arange(self.n_groups + 1))
 
     def _combination(self, labels: Labels, n: int) -> np.ndarray:
         """Return the number of each token's combination of labels, -1 if it has a value that no donor has."""
         combined, matched = np.zeros(n, np.int64), np.ones(n, bool)
-        for name, donor_values in zip(self.given, self.known, strict=True):
+        for name, donor_values in zip(self.match_on, self.label_values, strict=True):
             if name not in labels:
                 raise unknown_name_error("label of the tokens", name, labels)
             values = np.asarray(labels[name])
@@ -57,18 +57,18 @@ class DonorPool:
             combined = combined * donor_values.size + index
         return np.where(matched, combined, -1)
 
-    def group(self, labels: Labels, n: int) -> np.ndarray:
+    def assign_groups(self, labels: Labels, n: int) -> np.ndarray:
         """Return the group of each of n tokens, -1 if no donor has its labels."""
         combined = self._combination(labels, n)
-        index = np.minimum(np.searchsorted(self.mixes, combined), self.groups - 1)
-        return np.where(self.mixes[index] == combined, index, -1)
+        index = np.minimum(np.searchsorted(self.combinations, combined), self.n_groups - 1)
+        return np.where(self.combinations[index] == combined, index, -1)
 
-    def check(self, labels: Labels, missing: np.ndarray, why: str) -> None:
+    def require_donors(self, labels: Labels, missing: np.ndarray, why: str) -> None:
         """Raise `OptionError` if some tokens have no donor; the message has the labels of the first."""
         if not missing.any():
             return
         first = int(missing.argmax())
-        shared = ", ".join(f"{name}={labels[name][first].item()!r}" for name in self.given) or "any labels"
+        shared = ", ".join(f"{name}={labels[name][first].item()!r}" for name in self.match_on) or "any labels"
         raise OptionError(
             f"No donor for {int(missing.sum())} of {missing.size} tokens: {why} with {shared}, as sample "
             f"{int(labels['sample'][first])} (source {int(labels['source'][first])}) has at step "
@@ -102,14 +102,14 @@ class DonorPool:
             If a token has no donor; the message has its labels.
         """
         sources = np.asarray(labels["source"]).astype(np.int64)
-        group = self.group(labels, sources.size)
-        self.check(labels, group < 0, "no donor token")
+        group = self.assign_groups(labels, sources.size)
+        self.require_donors(labels, group < 0, "no donor token")
         start, stop = self.starts[group], self.starts[group + 1]
         source = np.minimum(np.searchsorted(self.sources, sources), self.sources.size - 1)
         own = np.where(self.sources[source] == sources, group * self.sources.size + source, -1)
         low, high = np.searchsorted(self.keys, own, "left"), np.searchsorted(self.keys, own, "right")
         others = (stop - start) - (high - low)
-        self.check(labels, others < 1, "no other source has a donor token")
+        self.require_donors(labels, others < 1, "no other source has a donor token")
         fraction = uniform_hash(seed, number, labels["sample"], labels["step"])
         index = start + np.minimum((fraction * others).astype(np.int64), others - 1)
         return np.asarray(self.order[np.where(index >= low, index + (high - low), index)])

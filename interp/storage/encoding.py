@@ -28,7 +28,7 @@ class CheckedArray(BackendArray):
     """
 
     def __init__(self, variable: xr.Variable, where: str) -> None:
-        self.held, self.where = variable, where
+        self.variable, self.where = variable, where
         self.shape, self.dtype = variable.shape, variable.dtype
 
     def __getitem__(self, key: ExplicitIndexer) -> Any:
@@ -37,7 +37,7 @@ class CheckedArray(BackendArray):
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         try:
-            return self.held[key].values
+            return self.variable[key].values
         except MemoryError:
             raise
         except Exception as error:  # codecs may raise anything for damaged bytes

@@ -63,7 +63,7 @@ class Manifest:
         temporary.write_text(json.dumps(node, ensure_ascii=False, indent=2), encoding="utf-8")
         temporary.replace(place / GROUP_METADATA)
 
-    def check(self, requested: Manifest, path: Path) -> None:
+    def check_same_call(self, requested: Manifest, path: Path) -> None:
         """Raise `OptionError` if a call differs from the one that created the store."""
         changes = list(differences(self.call, requested.call))
         if not self.complete:

@@ -37,15 +37,15 @@ class AppendableStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.begun = path, path.exists()
-        self.place = path if self.begun else path.with_name(f".{path.name}.begun")
+        self.path, self.is_created = path, path.exists()
+        self.current_path = path if self.is_created else path.with_name(f".{path.name}.begun")
         self.lock = -1
 
     @contextmanager
-    def opened(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Lock the store; if it was created in this block and an error occurs, remove it."""
         try:
-            if self.begun:
+            if self.is_created:
                 self._acquire_lock()
                 for partial in self.path.rglob("*.partial"):  # left by a killed process
                     partial.unlink()
@@ -53,13 +53,13 @@ class AppendableStore:
         finally:
             if self.lock >= 0:
                 os.close(self.lock)
-                if not self.begun:
-                    shutil.rmtree(self.place)
+                if not self.is_created:
+                    shutil.rmtree(self.current_path)
 
     def _acquire_lock(self) -> None:
         """Lock the directory until the process ends, even if the directory is renamed."""
         descriptor = exclusive_lock(
-            self.place, f"Another capture is writing to {self.path}. Wait until it ends, or stop it."
+            self.current_path, f"Another capture is writing to {self.path}. Wait until it ends, or stop it."
         )
         if self.lock >= 0:
             os.close(self.lock)
@@ -80,47 +80,49 @@ class AppendableStore:
         import zarr
 
         coded = encode(head)
-        if not self.begun:
+        if not self.is_created:
             self._create(coded)
         start = manifest.rows - len(values)
-        array = zarr.open_array(self.place / MATRIX, mode="r+")
+        array = zarr.open_array(self.current_path / MATRIX, mode="r+")
         array.resize((manifest.rows, values.shape[1]))
         for first in range(0, values.shape[1], COLUMNS_PER_WRITE):
             array[start:, first : first + COLUMNS_PER_WRITE] = values[:, first : first + COLUMNS_PER_WRITE]
-        write_encoded(token_variables(coded), self.place, mode="w", group=f"{BLOCK_LABELS}/{start}")
+        write_encoded(token_variables(coded), self.current_path, mode="w", group=f"{BLOCK_LABELS}/{start}")
         full = manifest.rows % array.shards[0] == 0  # type: ignore[index]
-        write_block_checksums(self.place, start, start // array.shards[0] if full else None)  # type: ignore[index]
-        manifest.write(self.place, coded.attrs)
-        if not self.begun:
-            self.place.rename(self.path)
-            self.place, self.begun = self.path, True
+        write_block_checksums(self.current_path, start, start // array.shards[0] if full else None)  # type: ignore[index]
+        manifest.write(self.current_path, coded.attrs)
+        if not self.is_created:
+            self.current_path.rename(self.path)
+            self.current_path, self.is_created = self.path, True
 
-    def begin(self, head: xr.Dataset, manifest: Manifest, folder: str) -> None:
+    def create(self, head: xr.Dataset, manifest: Manifest, folder: str) -> None:
         """Create an empty store that contains an empty folder; ``head`` as in `append`."""
         coded = encode(head)
         self._create(coded)
-        (self.place / folder).mkdir()
-        manifest.write(self.place, coded.attrs)
-        self.place.rename(self.path)
-        self.place, self.begun = self.path, True
+        (self.current_path / folder).mkdir()
+        manifest.write(self.current_path, coded.attrs)
+        self.current_path.rename(self.path)
+        self.current_path, self.is_created = self.path, True
 
     def resize(self, rows: int) -> None:
         """Extend the matrix to at least ``rows`` rows."""
         import zarr
 
-        array = zarr.open_array(self.place / MATRIX, mode="r+")
+        array = zarr.open_array(self.current_path / MATRIX, mode="r+")
         array.resize((max(rows, array.shape[0]), array.shape[1]))
 
     def _create(self, coded: xr.Dataset) -> None:
         """Create the store with the coords of the units and an empty matrix."""
-        if self.place.exists():  # left by a killed capture
+        if self.current_path.exists():  # left by a killed capture
             self._acquire_lock()
-            shutil.rmtree(self.place)
-        self.place.mkdir(parents=True)
+            shutil.rmtree(self.current_path)
+        self.current_path.mkdir(parents=True)
         self._acquire_lock()
         chunks = {str(name): zarr_encoding(variable) for name, variable in coded.variables.items()}
-        coded.isel(token=slice(0)).to_zarr(self.place, zarr_format=3, consolidated=False, mode="w-", encoding=chunks)
-        delete_labels(self.place, coded)
+        coded.isel(token=slice(0)).to_zarr(
+            self.current_path, zarr_format=3, consolidated=False, mode="w-", encoding=chunks
+        )
+        delete_labels(self.current_path, coded)
 
     def finish(self, head: xr.Dataset, manifest: Manifest) -> None:
         """Write the labels of all rows and mark the store as complete; ``head`` as in `append`, of any rows."""

@@ -56,9 +56,9 @@ def check_plugin_test(
     def test(check: Any) -> None:
         result = run_check(check, expected)
         if result.state == FAILED:
-            pytest.fail(result.told, pytrace=False)
+            pytest.fail(result.message, pytrace=False)
         if result.state != PASSED:
-            pytest.skip(result.told)
+            pytest.skip(result.message)
 
     return pytest.mark.parametrize("check", plugin_checks, ids=lambda check: check.id)(test)  # type: ignore[no-any-return]
 

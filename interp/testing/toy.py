@@ -109,7 +109,7 @@ class Toy:
     pair: str = "t=>d"
 
     @cached_property
-    def wiring(self) -> xr.Dataset:
+    def connectivity(self) -> xr.Dataset:
         """Connectivity of the units: ``(lower_unit, upper_unit)``."""
         return connectivity(self.model, self.batches)
 
@@ -128,7 +128,7 @@ class Toy:
         """Names of three units."""
         return sorted(map(str, self.acts["unit"].values))[:3]
 
-    def having(self, acts: xr.Dataset) -> Toy:
+    def with_activations(self, acts: xr.Dataset) -> Toy:
         """Return a copy of the toy with other activations."""
         return replace(self, acts=acts)
 
@@ -147,7 +147,7 @@ def make_toy(kind: str, seed: int, sources: int) -> Toy:
     if kind not in KINDS:
         raise OptionError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
     toy = _cached_toy(kind, seed, sources)
-    return toy.having(toy.acts.copy(deep=True))
+    return toy.with_activations(toy.acts.copy(deep=True))
 
 
 def keep_labels(acts: xr.Dataset, labels: Sequence[str]) -> xr.Dataset:

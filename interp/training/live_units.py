@@ -37,32 +37,32 @@ class LiveForward:
         Input of the first recurrent module in each of its calls.
     """
 
-    passed: ForwardPass
-    heard: Sequence[RecordedUnits]
+    forward_pass: ForwardPass
+    recorders: Sequence[RecordedUnits]
     inputs: list[Tensor] = field(default_factory=list)
-    first: str = ""
+    first_module: str = ""
 
     @property
     def tokens(self) -> TokenIndex:
         """The tokens of the forward."""
-        return self.heard[0].tokens()
+        return self.recorders[0].tokens()
 
     def read_inputs(self) -> Tensor:
         """Return the input of the first recurrent module, ``(token, feature)``."""
         if not self.inputs:
             raise CaptureError("The model has not called a recurrent module, so a penalty can't read its inputs.")
-        rows = packed_row_index(self.heard[0].axes(self.first), self.tokens)
+        rows = packed_row_index(self.recorders[0].call_layouts(self.first_module), self.tokens)
         return torch.cat(self.inputs)[rows].detach()
 
     def read_outputs(self, output: Any) -> Tensor:
         """Return the output of the model, ``(token, output)``."""
         tensor, layout = tensor_of(output), None
-        axes = self.heard[0].axes(list(self.passed.axes)[-1]) if self.passed.axes else []
+        axes = self.recorders[0].call_layouts(list(self.forward_pass.layouts)[-1]) if self.forward_pass.layouts else []
         if tensor is not None and axes:
             layout = output_layout(ModuleTrace("model", nn.Identity(), None, [], [tensor]), axes[-1])
         if tensor is None or layout is None:
             raise CaptureError("The model's output has no time axis, so a penalty can't read it by token.")
-        return gather_rows([tensor], layout, self.tokens, self.heard[0].packing(len(tensor)))
+        return gather_rows([tensor], layout, self.tokens, self.recorders[0].packed_layouts(len(tensor)))
 
 
 class LiveUnits:
@@ -78,25 +78,25 @@ class LiveUnits:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model, self.layout = model, UnitIndex(model)
+        self.model, self.unit_index = model, UnitIndex(model)
         self.readings: dict[str, ModulePlan] = {}
-        self.recurrent = [name for name, entry in self.layout.seen.items() if entry.adapter is not None]
-        self.cells = any(self.layout.seen[name].adapter.cell for name in self.recurrent)  # type: ignore[union-attr]
+        self.recurrent = [name for name, entry in self.unit_index.traces.items() if entry.adapter is not None]
+        self.cells = any(self.unit_index.traces[name].adapter.cell for name in self.recurrent)  # type: ignore[union-attr]
 
     def names(self, units: Any) -> list[str]:
         """Return the names of units; for None, those of the output of the last recurrent module."""
         if units is not None:
-            return self.layout.names(units)
+            return self.unit_index.names(units)
         if not self.recurrent:
             raise CaptureError("The model has no recurrent module that can be read: set units= of the penalty.")
-        adapter = self.layout.seen[self.recurrent[-1]].adapter
+        adapter = self.unit_index.traces[self.recurrent[-1]].adapter
         assert adapter is not None  # noqa: S101
-        coords = self.layout.coords
+        coords = self.unit_index.coords
         mask = (coords["module"] == self.recurrent[-1]) & (coords["quantity"] == adapter.state[0])
         mask &= coords["layer"] == coords["layer"][mask].max()
         return [str(name) for name in coords["unit"][mask]]
 
-    def heard(self, units: Any, change: Transform | None = None) -> RecordedUnits:
+    def recorder(self, units: Any, change: Transform | None = None) -> RecordedUnits:
         """Return an edit that records some units, and optionally changes them.
 
         Raises
@@ -105,7 +105,7 @@ class LiveUnits:
             If units in several places are to be changed.
         """
         names = self.names(units)
-        targets = self.layout.targets(names)
+        targets = self.unit_index.targets(names)
         outputs = None if self.cells else self._output_targets(targets)
         if change is not None and len(outputs or targets) > 1:
             places = ", ".join(sorted({f"{t.module}.{t.layer}.{t.direction}.{t.quantity}" for t in targets}))
@@ -116,7 +116,7 @@ class LiveUnits:
         if outputs is not None:
             return RecordedUnits(names, outputs, change)
         scope = "recurrence" if change is None or self.cells else "readout"
-        return RecordedUnits(names, targets, change, stepped=True, scope=scope)
+        return RecordedUnits(names, targets, change, stepwise=True, scope=scope)
 
     def _output_targets(self, targets: list[UnitGroup]) -> list[UnitGroup] | None:
         """Return targets as columns of module outputs, one target per module; None if some are not outputs."""
@@ -125,7 +125,7 @@ class LiveUnits:
             offset = self._output_offset(target)
             if offset is None:
                 return None
-            parts_by_module.setdefault(target.module, []).append((target.columns + offset, target.places))
+            parts_by_module.setdefault(target.module, []).append((target.columns + offset, target.positions))
         modules = parts_by_module.items()
         joined = {name: [torch.cat(part) for part in zip(*parts, strict=True)] for name, parts in modules}
         return [UnitGroup(name, -1, "", "out", columns, places) for name, (columns, places) in joined.items()]
@@ -134,29 +134,29 @@ class LiveUnits:
         """Return the column of the module output at which a target starts; None if it is no output."""
         if target.quantity == "out":
             return 0
-        entry = self.layout.seen[target.module]
+        entry = self.unit_index.traces[target.module]
         adapter, module = entry.adapter, entry.module
         if adapter is None or target.quantity != adapter.state[0] or target.layer != adapter.layers(module) - 1:
             return None
-        return adapter.directions(module).index(target.direction) * adapter.sizes(module)[target.quantity]
+        return adapter.directions(module).index(target.direction) * adapter.quantity_sizes(module)[target.quantity]
 
     @contextmanager
-    def hearing(self, batch: Batch, heard: Sequence[RecordedUnits]) -> Iterator[LiveForward]:
+    def record(self, batch: Batch, heard: Sequence[RecordedUnits]) -> Iterator[LiveForward]:
         """Record the units in the forward that runs inside the block."""
         checked = as_batch(batch)
         passed = begin_forward(
-            MicroBatch.whole(checked, sample_count(checked, None)), EditedModel(self.model, []), 0, 0
+            MicroBatch.from_batch(checked, sample_count(checked, None)), EditedModel(self.model, []), 0, 0
         )
-        current, stepped = LiveForward(passed, heard), [recorder for recorder in heard if recorder.stepped]
+        current, stepped = LiveForward(passed, heard), [recorder for recorder in heard if recorder.stepwise]
         with ExitStack() as stack:
             if stepped:
                 stack.enter_context(self._stepwise_edits(stepped, checked, passed))
             for name in self.recurrent:
                 record_call = partial(self._record_call, current, name, not stepped)
-                stack.enter_context(forward_hook(self.layout.modules[name], record_call))
+                stack.enter_context(forward_hook(self.unit_index.modules[name], record_call))
             for recorder in heard:
-                if not recorder.stepped:
-                    recorder.begin(list(recorder.units), passed)
+                if not recorder.stepwise:
+                    recorder.start_recording(list(recorder.units), passed)
                     self._hook_outputs(stack, current, recorder)
             yield current
 
@@ -166,48 +166,48 @@ class LiveUnits:
         if not self.readings:
             self.readings = inspect_edited_modules(self.model, batch, stage)
         stage.readings = self.readings
-        stage.open(passed)
+        stage.set_forward(passed)
         with force_eager(), apply_edits(stage):
             yield
 
     def _record_call(self, current: LiveForward, name: str, alone: bool, data: Any, _output: Any) -> None:
         """Record the layout of a call of a recurrent module, unless the engine does, and the first module's inputs."""
-        module, entry = self.layout.modules[name], self.layout.seen[name]
+        module, entry = self.unit_index.modules[name], self.unit_index.traces[name]
         cell = entry.adapter is not None and entry.adapter.cell
         rows, axis = (data, None) if cell else read_input(module, data)
         if alone and axis is not None:
-            current.passed.enter(name, axis, several=False)
-        if current.first in ("", name):
-            current.first = name
+            current.forward_pass.enter_call(name, axis, several=False)
+        if current.first_module in ("", name):
+            current.first_module = name
             current.inputs.append(rows)
 
     def _hook_outputs(self, stack: ExitStack, current: LiveForward, heard: RecordedUnits) -> None:
         for target in heard.targets:
-            module = self.layout.modules[target.module]
+            module = self.unit_index.modules[target.module]
             stack.enter_context(
                 replace_output_hook(target.module, module, partial(self._edit_output, current, heard, target))
             )
 
     def _edit_output(self, current: LiveForward, heard: RecordedUnits, target: UnitGroup, output: Any) -> Any:
         """Return the output of a module, recorded and changed by a penalty."""
-        module, value = self.layout.modules[target.module], tensor_of(output)
-        layout = None if value is None else batch_output_layout(module, output, target, current.passed)
+        module, value = self.unit_index.modules[target.module], tensor_of(output)
+        layout = None if value is None else batch_output_layout(module, output, target, current.forward_pass)
         if value is None or layout is None:
             raise CaptureError(
                 f"The output of {target.module!r} can't be read by token: it has no time axis, or no recurrent module "
                 "ran before it."
             )
-        return with_tensor(output, heard.at_output(target, layout, value))
+        return with_tensor(output, heard.edit_output(target, layout, value))
 
 
 def batch_output_layout(module: nn.Module, output: Any, target: UnitGroup, passed: ForwardPass) -> str | None:
     """Return the layout of the output of a module."""
     if isinstance(output, PackedSequence) or (isinstance(output, tuple) and isinstance(output[0], PackedSequence)):
         return "packed"
-    axes = passed.axes.get(target.module)
+    axes = passed.layouts.get(target.module)
     value = tensor_of(output)
     assert value is not None  # noqa: S101
-    return axes[-1].kind if axes else passed.layout(target.module, module, value)
+    return axes[-1].layout if axes else passed.output_layout(target.module, module, value)
 
 
 Transform = Callable[[Tensor], Tensor]
@@ -240,69 +240,71 @@ class RecordedUnits(RecordingEdit):
         scope: str = "recurrence",
     ) -> None:
         super().__init__(names, scope=scope)
-        self.targets, self.function, self.stepped = targets, change, stepped
-        self.after: dict[Key, list[Tensor]] = {}
+        self.targets, self.transform, self.stepwise = targets, change, stepped
+        self.edited_values: dict[Key, list[Tensor]] = {}
         self.calls: list[StepRecorder] = []
 
-    def begin(self, names: list[str], passed: ForwardPass) -> None:
+    def start_recording(self, names: list[str], passed: ForwardPass) -> None:
         """Start recording a new forward."""
-        super().begin(names, passed)
-        self.after, self.calls = {}, []
+        super().start_recording(names, passed)
+        self.edited_values, self.calls = {}, []
 
-    def change(self, target: UnitGroup, axis: SequenceLayout) -> StepRecorder:  # noqa: ARG002
+    def make_step_edit(self, target: UnitGroup, axis: SequenceLayout) -> StepRecorder:  # noqa: ARG002
         """Return the recorder of one call of a recurrent module, step by step."""
-        self.calls.append(StepRecorder(self, self.spot(target)))
+        self.calls.append(StepRecorder(self, self.record_for(target)))
         return self.calls[-1]
 
-    def at_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
+    def edit_output(self, target: UnitGroup, layout: str, output: Tensor) -> Tensor:
         """Record the output of a module, and return it as changed by the penalty."""
-        spot = self.spot(target, layout)
+        spot = self.record_for(target, layout)
         spot.values.append(output)
-        edited = self.changed(target, output)
-        self.after.setdefault(target_key(target), []).append(edited)
+        edited = self.apply_transform(target, output)
+        self.edited_values.setdefault(target_key(target), []).append(edited)
         return edited
 
-    def changed(self, target: UnitGroup, value: Tensor) -> Tensor:
+    def apply_transform(self, target: UnitGroup, value: Tensor) -> Tensor:
         """Return a value ``(…, size)`` with the units of a target changed by the penalty."""
-        if self.function is None:
+        if self.transform is None:
             return value
         rows = value.flatten(0, -2)
-        order = target.places.argsort()
+        order = target.positions.argsort()
         columns = target.columns[order].to(value.device)
-        edited = self.function(rows.index_select(1, columns)).to(value.dtype)
+        edited = self.transform(rows.index_select(1, columns)).to(value.dtype)
         return rows.index_copy(1, columns, edited).view(value.shape)
 
     def value(self) -> Tensor:
         """Return the units before the change, ``(token, unit)``."""
-        return self.gathered({key: self._values_before(spot) for key, spot in self.spots.items()}, None)
+        return self.gather({key: self._values_before(spot) for key, spot in self.records.items()}, None)
 
     def edited(self) -> Tensor:
         """Return the units after the change, ``(token, unit)``."""
-        stepped = {key: [call.joined(call.after) for call in self._calls_of(spot)] for key, spot in self.spots.items()}
-        return self.gathered({key: self.after.get(key) or stepped[key] for key in self.spots}, None)
+        stepped = {
+            key: [call.concat_steps(call.after) for call in self._calls_of(spot)] for key, spot in self.records.items()
+        }
+        return self.gather({key: self.edited_values.get(key) or stepped[key] for key in self.records}, None)
 
     def _values_before(self, spot: RecordedValues) -> list[Tensor]:
-        return spot.values or [call.joined(call.before) for call in self._calls_of(spot)]
+        return spot.values or [call.concat_steps(call.before) for call in self._calls_of(spot)]
 
     def _calls_of(self, spot: RecordedValues) -> list[StepRecorder]:
-        return [call for call in self.calls if call.spot is spot]
+        return [call for call in self.calls if call.record is spot]
 
 
 class StepRecorder:
     """A recorder of one quantity in one call of a recurrent module."""
 
     def __init__(self, heard: RecordedUnits, spot: RecordedValues) -> None:
-        self.heard, self.spot = heard, spot
+        self.units, self.record = heard, spot
         self.before: dict[int, Tensor] = {}
         self.after: dict[int, Tensor] = {}
 
     def __call__(self, value: Tensor, step: int) -> Tensor:
         """Record the value of a step ``(sample, size)``, and return it as changed by the penalty."""
         self.before[step] = value
-        self.after[step] = self.heard.changed(self.spot.target, value)
+        self.after[step] = self.units.apply_transform(self.record.target, value)
         return self.after[step]
 
-    def joined(self, steps: dict[int, Tensor]) -> Tensor:
+    def concat_steps(self, steps: dict[int, Tensor]) -> Tensor:
         """Return the values of all steps in packed order, ``(row, size)``."""
         return torch.cat([steps[step] for step in sorted(steps)])
 

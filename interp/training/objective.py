@@ -40,19 +40,21 @@ class PenalisedLoss:
     """
 
     def __init__(self, model: nn.Module, terms: Sequence[WeightedPenalty], first: Batch, seed: int) -> None:
-        self.model, self.terms, self.ears = model, list(terms), LiveUnits(model)
-        self.heard = [self._recorder(term) for term in terms]
-        unedited = [self.ears.heard(term.penalty.units) for term in terms]
-        with torch.random.fork_rng(), torch.no_grad(), self.ears.hearing(first, unedited) as hearing:
+        self.model, self.terms, self.live_units = model, list(terms), LiveUnits(model)
+        self.recorders = [self._recorder(term) for term in terms]
+        unedited = [self.live_units.recorder(term.penalty.units) for term in terms]
+        with torch.random.fork_rng(), torch.no_grad(), self.live_units.record(first, unedited) as hearing:
             output = run_model(model, first)
         for number, (term, heard) in enumerate(zip(terms, unedited, strict=True)):
             with torch.random.fork_rng(), torch.no_grad():
                 torch.manual_seed(seed * 2_003 + number)
-                term.penalty.prepare(penalty_inputs(heard, hearing, output), hearing.tokens.labels)
+                term.penalty.setup(penalty_inputs(heard, hearing, output), hearing.tokens.labels)
 
     def _recorder(self, term: WeightedPenalty) -> RecordedUnits:
-        change: Transform | None = partial(term.penalty.edit, generator=term.generator) if term.edits else None
-        return self.ears.heard(term.penalty.units, change)
+        change: Transform | None = (
+            partial(term.penalty.transform, generator=term.generator) if term.has_transform else None
+        )
+        return self.live_units.recorder(term.penalty.units, change)
 
     def parameters(self) -> list[nn.Parameter]:
         """Return the trainable parameters of the penalties."""
@@ -71,7 +73,7 @@ class PenalisedLoss:
 
     def loss(self, task: Task, batch: Batch, precision: torch.dtype) -> tuple[Tensor, Tensor, list[float]]:
         """Return the total loss, the loss of the task, and the unweighted value of each penalty."""
-        shared = [number for number, term in enumerate(self.terms) if not term.own]
+        shared = [number for number, term in enumerate(self.terms) if not term.has_own_forward]
         output, hearing = self._run_forward(batch, shared, precision)
         with autocast(precision):
             task_loss = task.loss(output, batch)
@@ -83,12 +85,15 @@ class PenalisedLoss:
         return total, task_loss, [float(values[number].detach()) for number in range(len(self.terms))]
 
     def _run_forward(self, batch: Batch, numbers: Sequence[int], precision: torch.dtype) -> tuple[Any, LiveForward]:
-        with self.ears.hearing(batch, [self.heard[number] for number in numbers]) as hearing, autocast(precision):
+        with (
+            self.live_units.record(batch, [self.recorders[number] for number in numbers]) as hearing,
+            autocast(precision),
+        ):
             return run_model(self.model, batch), hearing
 
     def _penalty_value(self, number: int, hearing: LiveForward, output: Any) -> Tensor:
         penalty = self.terms[number].penalty
-        value = penalty.loss(penalty_inputs(self.heard[number], hearing, output), hearing.tokens.labels)
+        value = penalty.loss(penalty_inputs(self.recorders[number], hearing, output), hearing.tokens.labels)
         if not isinstance(value, Tensor) or value.dim():
             got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
             raise PluginError(f"Penalty {penalty.name!r}: loss must return a scalar tensor; got {got}.")
@@ -109,9 +114,9 @@ def penalty_inputs(heard: RecordedUnits, hearing: LiveForward, output: Any) -> P
     """Return the inputs of a penalty, in float32 or higher precision."""
     values, edited = heard.value(), heard.edited()
     return PenaltyInputs(
-        tuple(heard.every),
+        tuple(heard.all_names),
         as_float32(values),
-        as_float32(edited) if heard.function is not None else as_float32(values),
+        as_float32(edited) if heard.transform is not None else as_float32(values),
         lambda: as_float32(hearing.read_outputs(output)),
         hearing.read_inputs,
     )
@@ -147,14 +152,14 @@ class WeightedPenalty:
     generator: torch.Generator = field(default_factory=torch.Generator)
 
     @property
-    def edits(self) -> bool:
+    def has_transform(self) -> bool:
         """True if the penalty changes its units."""
-        return type(self.penalty).edit is not Penalty.edit
+        return type(self.penalty).transform is not Penalty.transform
 
     @property
-    def own(self) -> bool:
+    def has_own_forward(self) -> bool:
         """True if the penalty has a separate forward."""
-        return self.penalty.branch == "own"
+        return self.penalty.separate_forward == "own"
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the tensors of the penalty for a checkpoint."""
@@ -206,7 +211,9 @@ def _make_penalty(item: Any, options: dict[str, Any]) -> Penalty:
         raise OptionError(f"This {name!r} object already has its options: pass its class, or no options.")
     if not isinstance(penalty, Penalty):
         raise OptionError(f"penalties= got {item!r}; {EXPECTED_FORMS}.")
-    if penalty.branch not in SEPARATE_FORWARD:
+    if penalty.separate_forward not in SEPARATE_FORWARD:
         branches = ", ".join(SEPARATE_FORWARD)
-        raise OptionError(f"Penalty {penalty.name!r}: branch must be one of {branches}; got {penalty.branch!r}.")
+        raise OptionError(
+            f"Penalty {penalty.name!r}: branch must be one of {branches}; got {penalty.separate_forward!r}."
+        )
     return penalty

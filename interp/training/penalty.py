@@ -71,11 +71,11 @@ class Penalty(ABC):
     """
 
     name: ClassVar[str]
-    branch: ClassVar[str] = "task"
+    separate_forward: ClassVar[str] = "task"
     version: ClassVar[str] = "1"
     units: Any = None
 
-    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: B027
+    def setup(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: B027
         """Create trainable parameters and buffers, once, from the first batch; torch's generator is seeded before.
 
         Parameters
@@ -90,7 +90,7 @@ class Penalty(ABC):
     def loss(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> torch.Tensor:
         """Return the scalar penalty, which is added to the loss times the weight of the penalty."""
 
-    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:  # noqa: ARG002
+    def transform(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:  # noqa: ARG002
         """Return the values ``(row, unit)`` that downstream modules receive instead; the recurrence is not affected.
 
         It is only called if a subclass overrides it. Rows may include padding.

@@ -74,10 +74,10 @@ class BinEdgesPass(PairReducer):
     """
 
     name: ClassVar[str] = "hellinger-edges"
-    needs: ClassVar[tuple[str, ...]] = ("hellinger-tokens",)
-    unitwise: ClassVar[bool] = True
+    depends_on: ClassVar[tuple[str, ...]] = ("hellinger-tokens",)
+    per_unit: ClassVar[bool] = True
 
-    def start(self, units: xr.Dataset, *, hellinger_tokens: xr.Dataset) -> State:
+    def init_state(self, units: xr.Dataset, *, hellinger_tokens: xr.Dataset) -> State:
         """Return a state without values."""
         names = {"token_key": "sampled_key", "row": "sampled_row", "plan": "plan"}
         state = {name: hellinger_tokens[source].values for name, source in names.items()}
@@ -103,7 +103,7 @@ class BinEdgesPass(PairReducer):
         a["values"] += b["values"]
         return a
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``edge`` (unit, inner)."""
         import xarray as xr
 

@@ -88,7 +88,7 @@ class Hellinger(Reducer):
 
     name: ClassVar[str] = "hellinger"
     version: ClassVar[str] = "2"
-    unitwise: ClassVar[bool] = True
+    per_unit: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -125,11 +125,11 @@ class Hellinger(Reducer):
             return_jackknife=return_jackknife,
         )
         vars(self).update(vars(self.settings))  # a reducer has each option as an attribute
-        self.needs = PASSES[estimator]  # type: ignore[misc]  # the two estimators need different passes
+        self.depends_on = PASSES[estimator]  # type: ignore[misc]  # the two estimators need different passes
         names = (*self.settings.labels, *self.settings.strata, *(where or {}), "source")
         self.requires = tuple(dict.fromkeys(names))
 
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:
+    def init_state(self, units: xr.Dataset, **needed: xr.Dataset) -> State:
         """Return empty counts for these units."""
         if self.settings.estimator == "raw":
             return raw_estimator.init_counts(self.settings, units, needed["range"], needed["labels"])
@@ -148,13 +148,13 @@ class Hellinger(Reducer):
             return raw_estimator.merge_counts(a, b)
         return debiased_estimator.merge_counts(a, b)
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return the results that depend on each unit alone."""
         if self.settings.estimator == "raw":
             return raw_estimator.distances_from_counts(self.settings, state)
         return debiased_estimator.estimates_from_counts(self.settings, state)
 
-    def conclude(self, result: xr.Dataset) -> xr.Dataset:
+    def postprocess(self, result: xr.Dataset) -> xr.Dataset:
         """Return the result; the debiased estimator adds p, q and ``selective`` over all units."""
         if self.settings.estimator == "raw":
             return result

@@ -79,7 +79,7 @@ class TokenPass(PairReducer):
 
     name: ClassVar[str] = "hellinger-tokens"
 
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
+    def init_state(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state without tokens."""
         state = {f"vocabulary_{index}": np.zeros(0, "<U1") for index in range(len(self.label_names))}
         rows = np.zeros((0, len(ORDER_KEYS) + len(self.label_names)), np.int32)
@@ -115,7 +115,7 @@ class TokenPass(PairReducer):
             merged[f"vocabulary_{index}"] = vocabulary
         return merged | {"row": _append_rows(a["row"], n, rows)}
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return the layout of these tokens."""
         n, width = int(state["n"][0]), len(ORDER_KEYS)
         rows = state["row"][:n]

@@ -61,7 +61,7 @@ class Dropout(Penalty):
             raise OptionError(f"dropout: rate must be from 0 to below 1; got {rate!r}.")
         self.rate, self.units = rate, units
 
-    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def transform(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return the values with some set to 0 and the others scaled up."""
         import torch
 
@@ -101,7 +101,7 @@ class TotalCorrelation(Penalty):
         self.units, self.decay, self.shrinkage = units, decay, shrinkage
         self.averages: tuple[torch.Tensor, ...] = ()
 
-    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def setup(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Initialise the running averages from the first batch."""
         mean, covariance = moments(live.values.double())
         self.averages = (mean, covariance + mean[:, None] * mean[None])
@@ -144,7 +144,7 @@ class VariationalBottleneck(Penalty):
         self.units, self.scale = units, scale
         self.log_scale: torch.nn.Parameter | None = None
 
-    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def setup(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Create the scales."""
         import torch
 
@@ -154,7 +154,7 @@ class VariationalBottleneck(Penalty):
         """Return the logarithm of the scales ``(unit,)``."""
         return () if self.log_scale is None else (self.log_scale,)
 
-    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def transform(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return the values with noise."""
         import torch
 
@@ -191,7 +191,7 @@ class InformationDropout(Penalty):
         self.units, self.max_scale = units, max_scale
         self.scale: torch.nn.Linear | None = None
 
-    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def setup(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Create W and b."""
         import torch
 
@@ -203,7 +203,7 @@ class InformationDropout(Penalty):
         """Return W and b."""
         return () if self.scale is None else self.scale.parameters()
 
-    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def transform(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return the values times noise."""
         import torch
 
@@ -238,13 +238,13 @@ class InfoGAN(Penalty):
     """
 
     name = "infogan"
-    branch = "own"
+    separate_forward = "own"
 
     def __init__(self, *, units: Any = None, codes: int = 16) -> None:
         self.units, self.codes = units, _checked_codes("infogan", codes)
         self.reader: torch.nn.Sequential | None = None
 
-    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
+    def setup(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:  # noqa: ARG002
         """Create Q."""
         from torch import nn
 
@@ -257,7 +257,7 @@ class InfoGAN(Penalty):
         """Return the parameters of Q."""
         return () if self.reader is None else self.reader.parameters()
 
-    def edit(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def transform(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return the values with random codes in the first units."""
         import torch
 
@@ -296,7 +296,7 @@ class LabelCode(Penalty):
         self.vocabulary: dict[Any, int] = {}
         self.weights: tuple[torch.nn.Parameter, ...] = ()
 
-    def prepare(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:
+    def setup(self, live: PenaltyInputs, labels: Mapping[str, np.ndarray]) -> None:
         """Create q for the labels of the first batch."""
         import torch
 

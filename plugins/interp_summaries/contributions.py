@@ -100,7 +100,7 @@ class Contributions(Reducer):
     """
 
     name: ClassVar[str] = "contributions"
-    needs: ClassVar[tuple[str, ...]] = ("labels",)
+    depends_on: ClassVar[tuple[str, ...]] = ("labels",)
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Contributions(Reducer):
         self.pairs, self.labels = None if pairs is None else tuple(pairs), tuple(labels)
         self.requires = (*self.labels, "source")
 
-    def start(self, units: xr.Dataset, *, labels: xr.Dataset) -> State:
+    def init_state(self, units: xr.Dataset, *, labels: xr.Dataset) -> State:
         """Return zero sums for each row of labels and lower unit, and the weights and counts that `finish` reads."""
         if units.attrs.get("basis") == "rotated":
             raise OptionError(
@@ -177,7 +177,7 @@ class Contributions(Reducer):
         """Return the sums of both states."""
         return a | {name: a[name] + b[name] for name in ("sums", "tokens")}
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``contribution`` (lower_unit, upper_unit, pair) and the counts of both sides (pair)."""
         import xarray as xr
 

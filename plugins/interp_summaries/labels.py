@@ -80,7 +80,7 @@ class Labels(Reducer):
         self.labels = tuple(labels)
         self.requires = (*self.labels, "source")
 
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
+    def init_state(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state without rows."""
         empty = {name: np.zeros(0, np.int64) for name in ("tokens", "occurrence_row", "occurrence_source")}
         return empty | {f"label_{i}": np.zeros(0, "<U1") for i in range(len(self.labels))}
@@ -110,7 +110,7 @@ class Labels(Reducer):
         counts = {"tokens": tokens, "occurrence_row": rows, "occurrence_source": sources}
         return dict(zip(names, distinct, strict=True)) | counts
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``tokens`` and ``sources`` (row), ``occurrence_row`` and ``occurrence_source`` (occurrence)."""
         import xarray as xr
 

@@ -39,7 +39,7 @@ class Saturation(Reducer):
     """
 
     name: ClassVar[str] = "saturation"
-    unitwise: ClassVar[bool] = True
+    per_unit: ClassVar[bool] = True
 
     def __init__(self, *, low: float = 0.1, high: float = 0.9, quantities: Sequence[str] = SIGMOID_GATES) -> None:
         if not low < high:
@@ -48,7 +48,7 @@ class Saturation(Reducer):
             raise OptionError(f"quantities= takes a list of names; got {quantities!r}: pass [{quantities!r}].")
         self.low, self.high, self.quantities = low, high, tuple(quantities)
 
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
+    def init_state(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state with zero counts."""
         gate = np.isin(units["quantity"].values, self.quantities)
         counts = {name: np.zeros(gate.size, np.int64) for name in (*FRACTIONS, "nan")}
@@ -67,7 +67,7 @@ class Saturation(Reducer):
         """Return the sums of the counts."""
         return a | {name: a[name] + b[name] for name in (*FRACTIONS, "nan", "tokens")}
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``frac_saturated_high`` and ``frac_saturated_low`` (unit), and ``n`` (), the number of tokens."""
         import xarray as xr
 
@@ -76,7 +76,7 @@ class Saturation(Reducer):
         fractions = {name: ("unit", np.where(valid, state[name] / max(n, 1), np.nan)) for name in FRACTIONS}
         return xr.Dataset({"n": n, **fractions})
 
-    def conclude(self, result: xr.Dataset) -> xr.Dataset:
+    def postprocess(self, result: xr.Dataset) -> xr.Dataset:
         """Return the result; raise `OptionError` if no unit is a gate."""
         quantities = list(dict.fromkeys(result["quantity"].values.tolist()))
         if not set(quantities) & set(self.quantities):

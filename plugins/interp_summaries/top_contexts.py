@@ -56,7 +56,7 @@ class TopContexts(Reducer):
     """
 
     name: ClassVar[str] = "top-contexts"
-    unitwise: ClassVar[bool] = True
+    per_unit: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class TopContexts(Reducer):
         self.sample, self.label, self.seed = sample, label, seed
         self.requires = (label, "source", "sample", "step")
 
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
+    def init_state(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state with unfilled places."""
         shape = (units.sizes["unit"], self.examples)
         state: State = {"has_nan": np.zeros(shape[0], bool), "drawn_hash": np.zeros(0, np.uint64)}
@@ -130,7 +130,7 @@ class TopContexts(Reducer):
             merge_extremes(*(a[name] for name in names), *(b[name] for name in names))
         return _with_records(a, b)
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``value``, position and text of each example: (unit, row, example)."""
         import xarray as xr
 

@@ -24,9 +24,9 @@ class Range(Reducer):
     """
 
     name: ClassVar[str] = "range"
-    unitwise: ClassVar[bool] = True
+    per_unit: ClassVar[bool] = True
 
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
+    def init_state(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return an empty range for each unit."""
         size = units.sizes["unit"]
         return {"minimum": np.full(size, np.inf), "maximum": np.full(size, -np.inf), "tokens": np.zeros(1, np.int64)}
@@ -47,7 +47,7 @@ class Range(Reducer):
             "tokens": a["tokens"] + b["tokens"],
         }
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``minimum`` and ``maximum`` (unit)."""
         import xarray as xr
 
@@ -65,9 +65,9 @@ class Moments(Reducer):
     """
 
     name: ClassVar[str] = "moments"
-    unitwise: ClassVar[bool] = True
+    per_unit: ClassVar[bool] = True
 
-    def start(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
+    def init_state(self, units: xr.Dataset, **needed: xr.Dataset) -> State:  # noqa: ARG002
         """Return a state of zeros."""
         size = units.sizes["unit"]
         return {"n": np.zeros(1, np.int64), "mean": np.zeros(size), "squares": np.zeros(size)}
@@ -90,7 +90,7 @@ class Moments(Reducer):
         squares = a["squares"] + b["squares"] + difference**2 * (a["n"] * fraction)
         return {"n": n, "mean": a["mean"] + difference * fraction, "squares": squares}
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``n`` (), ``mean`` and ``variance`` (unit); NaN if there are no tokens."""
         import xarray as xr
 
@@ -120,15 +120,15 @@ class Histogram(Reducer):
     """
 
     name: ClassVar[str] = "histogram"
-    needs: ClassVar[tuple[str, ...]] = ("range",)
-    unitwise: ClassVar[bool] = True
+    depends_on: ClassVar[tuple[str, ...]] = ("range",)
+    per_unit: ClassVar[bool] = True
 
     def __init__(self, *, bins: int = 50) -> None:
         if bins < 1:
             raise OptionError(f"bins= must be at least 1; got {bins}.")
         self.bins = bins
 
-    def start(self, units: xr.Dataset, *, range: xr.Dataset) -> State:  # noqa: A002
+    def init_state(self, units: xr.Dataset, *, range: xr.Dataset) -> State:  # noqa: A002
         """Return a state with zero counts."""
         low, high = range.minimum.values, range.maximum.values
         not_finite = units["unit"].values[~(np.isfinite(low) & np.isfinite(high))]
@@ -150,7 +150,7 @@ class Histogram(Reducer):
         """Return the sums of the counts."""
         return a | {"counts": a["counts"] + b["counts"]}
 
-    def finish(self, state: State) -> xr.Dataset:
+    def finalize(self, state: State) -> xr.Dataset:
         """Return ``count`` (unit, bin) int64 and ``edge`` (unit, end) float64."""
         import xarray as xr
 

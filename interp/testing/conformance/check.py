@@ -55,9 +55,9 @@ class CheckedObject:
     kind: str
     name: str
     value: Any = field(repr=False)
-    given: ObjectOptions = field(default_factory=dict, repr=False)
+    object_options: ObjectOptions = field(default_factory=dict, repr=False)
     host: Registry | None = field(default=None, repr=False)
-    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def fail(self, what: str, remedy: str) -> NoReturn:
         """Raise `ConformanceError` with a fault and a remedy, a sentence each."""
@@ -69,17 +69,17 @@ class CheckedObject:
         from interp.testing.toy import toy_capture
 
         return (
-            toy_capture(kind, sources=self.fixed[TOY_SIZE_OPTION])
-            if TOY_SIZE_OPTION in self.fixed
+            toy_capture(kind, sources=self.fixed_options[TOY_SIZE_OPTION])
+            if TOY_SIZE_OPTION in self.fixed_options
             else toy_capture(kind)
         )
 
     @property
-    def fixed(self) -> dict[str, Any]:
+    def fixed_options(self) -> dict[str, Any]:
         """Options that were given as a mapping; empty if they are a function of the toy."""
-        return {} if callable(self.given) else dict(self.given)
+        return {} if callable(self.object_options) else dict(self.object_options)
 
-    def datasets(self) -> list[str]:
+    def dataset_parameters(self) -> list[str]:
         """Return the names of the positional parameters, which take datasets."""
         return [name for name, parameter in signature(self.value).parameters.items() if parameter.kind in POSITIONAL]
 
@@ -91,10 +91,10 @@ class CheckedObject:
         NotApplicable
             A required option is missing.
         """
-        options = dict(self.given(toy) if callable(self.given) else self.given)
+        options = dict(self.object_options(toy) if callable(self.object_options) else self.object_options)
         options.pop(TOY_SIZE_OPTION, None)
         if self.kind == "viewer":  # positional ones are datasets
-            options = {name: value for name, value in options.items() if name not in self.datasets()}
+            options = {name: value for name, value in options.items() if name not in self.dataset_parameters()}
         for name, parameter in signature(self.value).parameters.items():
             optional = name in NETWORK_PARAMETERS and parameter.default is None
             if name not in options and (optional or (name in TOY_PARAMETERS and parameter.default is Parameter.empty)):

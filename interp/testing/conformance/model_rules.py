@@ -93,7 +93,7 @@ def adapter_registry(subject: CheckedObject) -> Registry:
 
 def module_options(subject: CheckedObject) -> Iterable[dict[str, bool | int]]:
     """Return the module options to try."""
-    if "build" in subject.fixed:
+    if "build" in subject.fixed_options:
         return [{}]
     if subject.value.cell:
         return [{}, {"bias": False}]
@@ -104,8 +104,8 @@ def build_module(subject: CheckedObject, options: dict[str, Any]) -> torch.nn.Mo
     """Return the module with these options, or None if it doesn't take them or can't be built from two sizes."""
     from importlib import import_module
 
-    if "build" in subject.fixed:
-        return subject.fixed["build"]()  # type: ignore[no-any-return]
+    if "build" in subject.fixed_options:
+        return subject.fixed_options["build"]()  # type: ignore[no-any-return]
     module_path, _, name = subject.value.module.rpartition(".")
     try:
         module: torch.nn.Module = getattr(import_module(module_path), name)(SIZE, SIZE, **options)
@@ -137,12 +137,16 @@ def compare_capture(subject: CheckedObject, module: torch.nn.Module, options: di
 
 def build_task(subject: CheckedObject) -> Any:
     """Return the task, built from the given options."""
-    return subject.value(**{name: value for name, value in subject.fixed.items() if name not in ("split", "model")})
+    return subject.value(
+        **{name: value for name, value in subject.fixed_options.items() if name not in ("split", "model")}
+    )
 
 
 def first_batches(subject: CheckedObject, limit: int = 8) -> Iterable[Any]:
     """Return a few batches of the task."""
-    batches: Iterable[Any] = build_task(subject).batches(subject.fixed.get("split", "demo"), limit=limit, seed=0)
+    batches: Iterable[Any] = build_task(subject).batches(
+        subject.fixed_options.get("split", "demo"), limit=limit, seed=0
+    )
     return batches
 
 
@@ -188,9 +192,9 @@ def closed_alphabet(subject: CheckedObject) -> None:
     """Require one decoded symbol of the network's alphabet per token."""
     from interp.api.loading import load_model
 
-    if "model" not in subject.fixed:
+    if "model" not in subject.fixed_options:
         raise NotApplicable("no model of the task is named. Pass conformance(…, options={task: {'model': …}}).")
-    task, model = build_task(subject), load_model(subject.fixed["model"])
+    task, model = build_task(subject), load_model(subject.fixed_options["model"])
     alphabet = set(next(iter(model.symbols.values())))  # type: ignore[operator]
     for batch in first_batches(subject):
         for symbols, length in zip(task.decode(model(*batch.inputs), batch), batch.lengths, strict=True):

@@ -23,11 +23,11 @@ class ToyTask:
     name = "toy"
 
     def __init__(self) -> None:
-        self.world = toy_capture(sources=16)
+        self.toy = toy_capture(sources=16)
 
     def batches(self, split: str, *, limit: int | None = None, seed: int = 0) -> Any:  # noqa: ARG002
         """Return the batches of the toy, repeated."""
-        return list(self.world.batches) * N_STEPS
+        return list(self.toy.batches) * N_STEPS
 
     def loss(self, output: torch.Tensor, batch: Any) -> torch.Tensor:  # noqa: ARG002
         """Return the mean square of the logits, as an arbitrary loss."""
@@ -41,9 +41,9 @@ def train_with_penalty(subject: CheckedObject, weight: float) -> tuple[dict[str,
     from interp.api.train import train
 
     task = ToyTask()
-    model = deepcopy(task.world.model)
-    options = subject.options(task.world)
-    if "units" in signature(subject.value).parameters and "units" not in subject.fixed:
+    model = deepcopy(task.toy.model)
+    options = subject.options(task.toy)
+    if "units" in signature(subject.value).parameters and "units" not in subject.fixed_options:
         options["units"] = {"module": "hidden"}
     weighted_penalty = (run_or_skip(lambda: subject.value(**options)), weight)
     arguments: Any = {"seed": 0, "budget": N_STEPS, "penalties": [weighted_penalty], "progress": False}
@@ -74,7 +74,7 @@ def zero_weight(subject: CheckedObject) -> None:
     from interp.api.train import train
 
     task = ToyTask()
-    model = deepcopy(task.world.model)
+    model = deepcopy(task.toy.model)
     train(model, task, seed=0, budget=N_STEPS, progress=False)  # type: ignore[arg-type]
     without_penalty = train_with_penalty(subject, 0.0)[0]
     parameters = model.state_dict().items()

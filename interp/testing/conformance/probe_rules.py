@@ -29,9 +29,9 @@ def measure_toy(subject: CheckedObject, toy: Toy, **changed: Any) -> xr.Dataset:
 
 def cached_result(subject: CheckedObject) -> xr.Dataset:
     """Return the result on the default toy, measured once for all rules."""
-    if "first" not in subject.kept:
-        subject.kept["first"] = run_or_skip(lambda: measure_toy(subject, subject.toy()))
-    result: xr.Dataset = subject.kept["first"]
+    if "first" not in subject.cache:
+        subject.cache["first"] = run_or_skip(lambda: measure_toy(subject, subject.toy()))
+    result: xr.Dataset = subject.cache["first"]
     return result
 
 
@@ -65,7 +65,7 @@ def order_of_tokens(subject: CheckedObject) -> None:
     if is_sequential(subject.value):
         rank = rng.permutation(int(acts["sample"].values.max()) + 1)
         order = np.argsort(rank[acts["sample"].values], kind="stable")
-    actual = measure_toy(subject, toy.having(acts.isel(token=order)))
+    actual = measure_toy(subject, toy.with_activations(acts.isel(token=order)))
     if "token" in expected.dims:
         if expected.sizes["token"] != order.size:
             raise NotApplicable("the result has only some tokens, in its own order")
@@ -86,7 +86,7 @@ def order_of_units(subject: CheckedObject) -> None:
     if "unit" not in expected.dims:
         raise NotApplicable("the result has no dim unit")
     order = np.random.default_rng(1).permutation(toy.acts.sizes["unit"])
-    actual = measure_toy(subject, toy.having(toy.acts.isel(unit=order)))
+    actual = measure_toy(subject, toy.with_activations(toy.acts.isel(unit=order)))
     remedy = "treat every column alike, and seed random numbers of a unit by its name, not by its position."
     difference_text = row_difference(actual, expected, exact=float_tolerance(subject))
     fail_on_difference(subject, difference_text, "its result depends on the order of the units", remedy)
@@ -98,7 +98,7 @@ def unit_subset(subject: CheckedObject) -> None:
     if "unit" not in expected.dims:
         raise NotApplicable("the result has no dim unit")
     half = toy.acts.isel(unit=slice(None, None, 2))
-    actual = measure_toy(subject, toy.having(half))
+    actual = measure_toy(subject, toy.with_activations(half))
     common = np.isin(actual["unit"].values, expected["unit"].values)
     actual = actual.isel(unit=common)
     expected_half = expected.drop_vars(variables_depending_on_all(expected)).sel(unit=actual["unit"].values)
@@ -128,7 +128,7 @@ def one_sample(subject: CheckedObject) -> None:
     toy = subject.toy()
     acts = toy.acts
     for case, tokens in (("one sample", acts["sample"].values == 0), ("one token", [0]), ("no token", [])):
-        try_measure(subject, toy.having(acts.isel(token=tokens)), case)
+        try_measure(subject, toy.with_activations(acts.isel(token=tokens)), case)
 
 
 def empty_symbols(subject: CheckedObject) -> None:
@@ -136,7 +136,7 @@ def empty_symbols(subject: CheckedObject) -> None:
     toy = subject.toy()
     labels = {name: np.where(toy.acts[name].values == "t", "", toy.acts[name].values) for name in ("input", "output")}
     labels["output"] = np.where(labels["output"] == "_", "ու", labels["output"])
-    try_measure(subject, toy.having(toy.acts.assign_coords({name: ("token", values) for name, values in labels.items()})),
+    try_measure(subject, toy.with_activations(toy.acts.assign_coords({name: ("token", values) for name, values in labels.items()})),
           "empty symbols")  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def declared_labels(subject: CheckedObject) -> None:
     toy, _ = subject.toy(), cached_result(subject)
     labels = getattr(subject.value, "interp", subject.value).requires
     try:
-        measure_toy(subject, toy.having(keep_labels(toy.acts, labels)))
+        measure_toy(subject, toy.with_activations(keep_labels(toy.acts, labels)))
     except InterpError:
         return
     except NotApplicable:
@@ -232,24 +232,26 @@ def merge_chunks(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
     """Return the result from seven chunks of shuffled samples and an empty state, merged from both ends."""
     needs = required_results(reducer, acts)
     samples = np.random.default_rng(2).permutation(np.unique(acts["sample"].values))
-    states = [reducer.start(unit_coords(acts), **needs)]
+    states = [reducer.init_state(unit_coords(acts), **needs)]
     for number, part in enumerate(np.array_split(samples, 7)):
         rows = np.concatenate([np.flatnonzero(acts["sample"].values == one) for one in part])
-        state = states.pop() if number % 3 == 1 else reducer.start(unit_coords(acts), **needs)
+        state = states.pop() if number % 3 == 1 else reducer.init_state(unit_coords(acts), **needs)
         states.append(reducer.update(state, acts.isel(token=rows)))
     while len(states) > 1:
         later, earlier = states.pop(), states.pop(0)
         states.insert(0, reducer.merge(later, earlier))
-    dataset = reducer.finish(states[0])
+    dataset = reducer.finalize(states[0])
     dataset = dataset.assign_coords(unit_coords(acts).coords) if "unit" in dataset.dims else dataset
-    return reducer.conclude(dataset)
+    return reducer.postprocess(dataset)
 
 
 def required_results(reducer: Reducer, acts: xr.Dataset) -> dict[str, xr.Dataset]:
     """Return the results that a reducer needs, as passed to `Reducer.start`."""
     from interp.measurement.reduce import make_dependency, read_only
 
-    return {need.replace("-", "_"): read_only(measure(make_dependency(reducer, need), acts)) for need in reducer.needs}
+    return {
+        need.replace("-", "_"): read_only(measure(make_dependency(reducer, need), acts)) for need in reducer.depends_on
+    }
 
 
 def state_of_arrays(subject: CheckedObject) -> None:

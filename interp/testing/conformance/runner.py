@@ -31,7 +31,7 @@ class Outcome:
 
     check: str
     state: str
-    told: str = ""
+    message: str = ""
 
 
 def rules_of(subject: CheckedObject) -> Mapping[str, Rule]:

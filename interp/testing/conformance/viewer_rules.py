@@ -42,9 +42,9 @@ def draw_toy(subject: CheckedObject, toy: Toy) -> View:
 
 def cached_view(subject: CheckedObject) -> View:
     """Return the view of the default toy, drawn once for all rules."""
-    if "first" not in subject.kept:
-        subject.kept["first"] = run_or_skip(lambda: draw_toy(subject, subject.toy()))
-    view: View = subject.kept["first"]
+    if "first" not in subject.cache:
+        subject.cache["first"] = run_or_skip(lambda: draw_toy(subject, subject.toy()))
+    view: View = subject.cache["first"]
     return view
 
 
@@ -56,7 +56,7 @@ def viewer_datasets(subject: CheckedObject, toy: Toy) -> list[Any]:
     NotApplicable
         A dataset is neither activations nor a probe's result, and is not in ``options={"viewer": {"curve": …}}``.
     """
-    options = dict(subject.given(toy) if callable(subject.given) else subject.given)
+    options = dict(subject.object_options(toy) if callable(subject.object_options) else subject.object_options)
     arguments = []
     for name, parameter in signature(subject.value).parameters.items():
         if parameter.kind is not Parameter.KEYWORD_ONLY:
@@ -130,7 +130,7 @@ def text_stays_text(subject: CheckedObject) -> None:
         name: (coord.dims, np.where(np.isin(coord.values, MARKUP_LETTERS), HOSTILE, coord.values))
         for name, coord in toy.acts.coords.items() if name in ("input", "output", "predicted", "symbol")
     }  # fmt: skip
-    toy = toy.having(toy.acts.assign_coords(labels))
+    toy = toy.with_activations(toy.acts.assign_coords(labels))
     page = run_or_skip(lambda: draw_toy(subject, toy)).html()
     if HOSTILE in page:
         subject.fail("a label with markup becomes markup in its page.", "escape every label: html.escape(text).")
