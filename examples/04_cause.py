@@ -81,8 +81,8 @@ print(gates["mean"].sel(unit=best.index).to_series().round(3).to_string())
 
 # %%
 edits = [interp.Ablate({"unit": ranking[:10]}, at={"input": "t"}, donors=acts)]
-before = interp.run(model, batches, [], modules=["output"])
-after = interp.run(model, batches, edits, modules=["output"])
+before = interp.capture(model, batches, edits=[], modules=["output"])
+after = interp.capture(model, batches, edits=edits, modules=["output"])
 shown = sorted(set(interp.select(held_out, output="ծ").sample.values.tolist()))[:4]
 changed = interp.draw("before-after", before, after, samples=shown)
 print(changed.summary)

@@ -69,7 +69,7 @@ def causes(model, batches, unit, ranking) -> Iterator[tuple[str, interp.View]]:
     yield "context-reach", interp.draw("context-reach", attribution, reach=6)
     yield "attribution-strip", interp.draw("attribution-strip", acts, attribution, unit=unit)
     edits = [interp.Ablate({"unit": ranking[:10]}, at={"input": "t"}, donors=interp.select(acts, input="t"))]
-    before, after = (interp.run(model, batches, change, modules=["output"]) for change in ([], edits))
+    before, after = (interp.capture(model, batches, edits=change, modules=["output"]) for change in ([], edits))
     yield "before-after", interp.draw("before-after", before, after, samples=sorted(set(here["sample"].values))[:3])
 
 

@@ -24,7 +24,7 @@ def attribution_of(data):
 
 def edited_capture(data):
     edits = [interp.Ablate({"unit": data.ranking[:2]}, replace_with="zero")]
-    return interp.run(data.model, data.batches, edits, modules=["output"])
+    return interp.capture(data.model, data.batches, edits=edits, modules=["output"])
 
 
 GIVEN = {

@@ -189,7 +189,7 @@ def reopen_store(store: Path, damaged: set[str]) -> int:
         if not any(first < start + manifest.block and end > start for start in bad_starts):
             metadata_path(store, part["number"]).write_text(json.dumps(asdict(CapturedShard(**part))), encoding="utf-8")
     _mark_unfinished(store, manifest, damaged)
-    delete_labels(store, storage.encoded(dataset.isel(token=slice(0))))
+    delete_labels(store, encode(dataset.isel(token=slice(0))))
     return sum(min(manifest.block, manifest.rows - start) for start in bad_starts)
 
 

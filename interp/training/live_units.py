@@ -236,11 +236,11 @@ class RecordedUnits(RecordingEdit):
         targets: list[UnitGroup],
         change: Transform | None = None,
         *,
-        stepped: bool = False,
+        stepwise: bool = False,
         scope: str = "recurrence",
     ) -> None:
         super().__init__(names, scope=scope)
-        self.targets, self.transform, self.stepwise = targets, change, stepped
+        self.targets, self.transform, self.stepwise = targets, change, stepwise
         self.edited_values: dict[Key, list[Tensor]] = {}
         self.calls: list[StepRecorder] = []
 

@@ -221,11 +221,11 @@ class ModelBackend:
 
     def _run(self, edits: Any) -> np.ndarray:
         """Return the logits of the evaluation tokens under edits, ``(draw, token, output)``."""
-        from interp import run
+        from interp import capture
 
         names = [str(name) for name in self.acts["unit"].values[self.logits]]
         module = str(self.acts["module"].values[self.logits[0]])
-        edited = run(self.model, self.batches, edits, modules=[module], where=self.where, units=names, progress=False)
+        edited = capture(self.model, self.batches, edits=edits, modules=[module], where=self.where, units=names, progress=False)
         own = self.acts.isel(token=self.tokens.rows)
         own_keys = own["sample"].values.astype(np.int64) * 2**31 + own["step"].values
         keys = edited["sample"].values.astype(np.int64) * 2**31 + edited["step"].values

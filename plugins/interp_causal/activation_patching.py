@@ -134,9 +134,9 @@ class TwinLogOdds:
 
     def _capture_twins(self, edits: Any) -> xr.Dataset:
         """Return the logits of the twins under edits, as activations."""
-        from interp import run
+        from interp import capture
 
-        return run(self.model, self.batches, edits, modules=[self.module], units=self.names, progress=False)
+        return capture(self.model, self.batches, edits=edits, modules=[self.module], units=self.names, progress=False)
 
     def run_twins(self, edits: Any) -> np.ndarray:
         """Run the twins under edits and return the log-odds at the evaluation tokens, ``(token,)``."""

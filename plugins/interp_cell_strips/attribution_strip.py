@@ -104,7 +104,7 @@ def attribution_strip(
     window = f"{targets.sizes['token']} of {candidates.sizes['token']:,} targets shown, "
     window += f"{context} characters on each side"
     filters = {"pair": name, "samples": samples, "steps": steps}
-    options = {"unit": unit} | {option: value for option, value in filters.items() if value}
+    options: dict[str, Any] = {"unit": unit} | {option: value for option, value in filters.items() if value}
     options |= {"context": context, "max_targets": max_targets}
     return AttributionStrip(
         title=f"{format_pair(name) or 'Targets'} · {truncate_middle(unit)}",

@@ -55,7 +55,7 @@ def run_text(data: DashboardData, text: str, edits: Sequence[Edit] = ()) -> xr.D
     quantities = [name for name in np.unique(data.acts["quantity"].values).tolist() if name != "out"]
     modules = list(dict.fromkeys(data.acts["module"].values.tolist()))
     batch = data.task.typed_batch([text])
-    acts = interp.run(model, [batch], edits, modules=modules, quantities=quantities, progress=False)
+    acts = interp.capture(model, [batch], edits=edits, modules=modules, quantities=quantities, progress=False)
     if acts.attrs.get("model_sha256") != data.acts.attrs.get("model_sha256", acts.attrs.get("model_sha256")):
         raise OptionError(OTHER_MODEL)
     return acts

@@ -117,8 +117,8 @@ def common_outputs(inputs: Sequence[str], outputs: Sequence[str], letter: str, n
 def _output_units(acts: xr.Dataset, dist: xr.Dataset) -> np.ndarray:
     """Return the output units of the symbols that occur with the input, in the order of the output layer."""
     letter, target = str(dist["pair_input"].values), str(dist["pair_output"].values)
-    labels = (acts[name].values.tolist() for name in ("input", "output"))
-    symbols = common_outputs(*labels, letter, MAX_OUTPUTS, target)
+    inputs, outputs = acts["input"].values.tolist(), acts["output"].values.tolist()
+    symbols = common_outputs(inputs, outputs, letter, MAX_OUTPUTS, target)
     return np.flatnonzero(np.isin(dist["symbol"].values.astype(str), [symbol for symbol in symbols if symbol]))
 
 
@@ -141,14 +141,14 @@ def _last_h(dist: xr.Dataset) -> np.ndarray:
     return np.asarray(h & same[0] & same[1])
 
 
-def node_table(dist: xr.Dataset, shown: ShownUnits) -> pd.DataFrame:
+def node_table(dist: xr.Dataset, selection: ShownUnits) -> pd.DataFrame:
     """Return one row per node: ``unit``, ``row``, ``side``, ``position`` in its row, ``label`` and ``distance``."""
     import pandas as pd
 
-    parts = [("output", "", shown.outputs), ("hidden", "", shown.hidden)]
+    parts = [("output", "", selection.outputs), ("hidden", "", selection.hidden)]
     index_of = {key: at for at, key in enumerate(_neuron_keys(dist))}
     gates = [quantity for group in GATE_GROUPS for quantity, _ in group]
-    for side, units in (("forward", shown.forward), ("backward", shown.backward)):
+    for side, units in (("forward", selection.forward), ("backward", selection.backward)):
         parts += [(quantity, side, _same_neurons(dist, index_of, units, quantity)) for quantity in ("h", *gates)]
     names, distance = dist["unit"].values.tolist(), dist["distance"].values.astype(float)
     symbols, index = dist["symbol"].values.astype(str), dist["index"].values

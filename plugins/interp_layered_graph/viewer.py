@@ -115,12 +115,12 @@ def layered_graph(
     one = select_pair(dist, pair)
     letter, output = str(one["pair_input"].values), str(one["pair_output"].values)
     weights = interp.connectivity(model, acts) if connectivity is None and model is not None else connectivity
-    shown = select_units(acts, one, weights, n_hidden, n_units)
-    if not shown.forward.size + shown.backward.size:
+    selection = select_units(acts, one, weights, n_hidden, n_units)
+    if not selection.forward.size + selection.backward.size:
         raise OptionError("No h of a recurrent module was measured. Type quantities=['h', 'out'] in interp.capture.")
-    nodes = node_table(one, shown)
+    nodes = node_table(one, selection)
     edges = edge_table(acts, weights, nodes, (letter, output), contrast=contrast)
-    labels = _labels(one, shown, letter, output, "contrast" if contrast else "mean contribution")
+    labels = _labels(one, selection, letter, output, "contrast" if contrast else "mean contribution")
     method = "contrast of weight x activation with the other tokens" if contrast else "mean of weight x activation"
     parts = [f"pair {letter}=>{output}, n = {labels.n} tokens / sources", f"edges: {method}"]
     parts += [] if labels.has_enough_data else [GREY_NOTE]
@@ -134,12 +134,12 @@ def layered_graph(
     )
 
 
-def _labels(one: xr.Dataset, shown: ShownUnits, letter: str, output: str, measure: str) -> GraphLabels:
+def _labels(one: xr.Dataset, selection: ShownUnits, letter: str, output: str, measure: str) -> GraphLabels:
     sides = [(int(one[f"n_{side}"]), int(one[f"sources_{side}"])) for side in ("target", "rest")]
     row_notes = {
         "output": f"outputs of {truncate_middle(show_invisible(letter), 4)}",
-        "hidden": f"{shown.hidden.size} of {shown.n_hidden}",
-        "h": f"{shown.forward.size} + {shown.backward.size} of {shown.n_h}",
+        "hidden": f"{selection.hidden.size} of {selection.n_hidden}",
+        "h": f"{selection.forward.size} + {selection.backward.size} of {selection.n_h}",
     }
     n = " against ".join(format_counts(*side) for side in sides)
     return GraphLabels(letter, output, n, all(has_enough_data(*side) for side in sides), row_notes, measure)

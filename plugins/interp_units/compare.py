@@ -18,7 +18,7 @@ from interp_units.overview import (
     distance_cells,
     format_group,
     format_pair,
-    has_enough_data,
+    pairs_with_enough_data,
     hidden_units,
     pair_order,
     selective_rule,
@@ -67,7 +67,7 @@ class Comparison(SceneView):
             rows, lines = ([("r", "ink")], [cells]) if side == 0 else ([], [])
             data: Any = self.data.get(name)
             if data is not None:
-                enough = has_enough_data(data)
+                enough = pairs_with_enough_data(data)
                 ends = zip(
                     *(data[f"pair_{end}"].values.astype(str).tolist() for end in ("input", "output")), strict=True
                 )
@@ -243,7 +243,7 @@ def common_pairs(dist: xr.Dataset, other: xr.Dataset, n: int) -> list[xr.Dataset
     if not both.size:
         raise OptionError("The two results have no pair in common: measure the same pairs= for both models.")
     first = dist.sel(pair=both).transpose("pair", "unit", ...)
-    best = np.nan_to_num(first["distance"].values, nan=LOWEST).max(axis=1) + 4.0 * has_enough_data(first)
+    best = np.nan_to_num(first["distance"].values, nan=LOWEST).max(axis=1) + 4.0 * pairs_with_enough_data(first)
     order = both[np.argsort(-best, kind="stable")[:n]]
     rows = order[pair_order(first.sel(pair=order))]
     return [side.sel(pair=rows).transpose("pair", "unit", ...) for side in (dist, other)]

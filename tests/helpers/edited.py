@@ -97,7 +97,7 @@ def batch(packed=True):
 
 
 def run(model, batches, edits=(), **options):
-    return interp.run(model, batches, edits, **{"progress": False, "dtype": "float64", **options})
+    return interp.capture(model, batches, edits=edits, **{"progress": False, "dtype": "float64", **options})
 
 
 def assert_is_loop(acts, model, state=None, output=None):

@@ -141,7 +141,7 @@ def test_the_effect_equals_that_of_the_probe(tmp_path):
     batches = list(interp.load_task("transliteration").batches("demo", limit=40, seed=0))
     acts = interp.capture(model, batches, quantities=["h"], progress=False)
     units = interp.select(acts, module="hidden").unit.values[:60].tolist()
-    runs = [interp.run(model, batches, edits, modules=["output"], progress=False)
+    runs = [interp.capture(model, batches, edits=edits, modules=["output"], progress=False)
             for edits in ((), interp.Ablate(units, replace_with="zero"))]  # fmt: skip
     view = interp.draw("before-after", *runs, samples=range(40), max_characters=400)
     effects = interp.measure(

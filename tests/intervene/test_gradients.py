@@ -79,7 +79,7 @@ def test_leaves_change_no_value_and_record_them():
     with interp.intervene(model, leaves, batch=samples):
         out = model(*samples.inputs)
     names, value = leaves.names, leaves.value().numpy()
-    everything = interp.run(model, samples, units=names, progress=False, dtype="float64")
+    everything = interp.capture(model, samples, edits=(), units=names, progress=False, dtype="float64")
     assert sorted(everything["unit"].values.tolist()) == sorted(names)
     assert np.array_equal(everything.activation.sel(unit=names).values, value)
     assert leaves.labels["input"].tolist() == everything["input"].values.tolist()
@@ -190,7 +190,7 @@ def test_leaves_without_gradients_raise_clear_errors():
     with pytest.raises(interp.CaptureError, match="no_grad"), torch.no_grad(), interp.intervene(model, leaves):
         model(*samples.inputs)
     with pytest.raises(interp.CaptureError, match=r"use interp\.intervene"):
-        interp.run(model, samples, leaves, progress=False)
+        interp.capture(model, samples, edits=leaves, progress=False)
 
 
 def test_without_a_check_the_modules_own_forward_is_not_called(monkeypatch):

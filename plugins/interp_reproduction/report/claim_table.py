@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interp.plotting import escape
 from interp_reproduction.claims.ablation_findings import format_p
 from interp_reproduction.claims.ablations import CONTROLS
 from interp_reproduction.claims.finding import format_signed
 from interp_reproduction.claims.judge import OPEN_QUESTION
 from interp_reproduction.claims.verdict import ARCHITECTURAL, CAUSAL, CONTRADICTED, CORRELATIONAL
-from interp_reproduction.report.markup import escape, frame_table
+from interp_reproduction.report.markup import frame_table
 
 if TYPE_CHECKING:
     import pandas as pd

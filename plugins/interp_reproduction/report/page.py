@@ -12,11 +12,11 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 from interp import methods_text
-from interp.plotting import colors, format_counts
+from interp.plotting import colors, escape, format_counts
 from interp_reproduction.estimators import sampling_floor
 from interp_reproduction.report.claim_table import ablation_section, claim_bodies, column_heads, describe_columns
 from interp_reproduction.report.figures import FORMATS, Figure, slug
-from interp_reproduction.report.markup import definition_boxes, escape, frame_table, list_items, table_rows
+from interp_reproduction.report.markup import definition_boxes, frame_table, list_items, table_rows
 from interp_reproduction.report.tables import pair_table
 from interp_reproduction.settings import MIN_TOKENS, N_BINS
 

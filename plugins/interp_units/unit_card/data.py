@@ -10,7 +10,7 @@ import interp
 from interp import measure
 from interp.plotting import select_pair, select_unit
 from interp_units.correlation import correlations_with_unit, spread
-from interp_units.overview import COUNTS, LOWEST, has_enough_data
+from interp_units.overview import COUNTS, LOWEST, pairs_with_enough_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def contrast_of(column: xr.Dataset, dist: xr.Dataset | None, pair: Any, labels: 
     attrs = dict(zip(("input_label", "output_label"), labels, strict=True))
     if pair:
         return select_pair(dist, pair).assign_attrs(attrs)
-    strength = np.nan_to_num(dist["distance"].values, nan=LOWEST) + 4.0 * has_enough_data(dist)
+    strength = np.nan_to_num(dist["distance"].values, nan=LOWEST) + 4.0 * pairs_with_enough_data(dist)
     return dist.isel(pair=int(strength.argmax())).assign_attrs(attrs)
 
 
@@ -77,7 +77,7 @@ def top_pairs(dist: xr.Dataset) -> pd.DataFrame:
     """Return the pairs with the largest distance, those with few tokens last: distance, interval, q and n."""
     names = [name for name in ("distance", "ci_low", "ci_high", "q", "selective", *COUNTS) if name in dist]
     frame = dist[names].to_dataframe().reset_index()
-    strength = frame["distance"].fillna(LOWEST).to_numpy() + 4.0 * has_enough_data(dist)
+    strength = frame["distance"].fillna(LOWEST).to_numpy() + 4.0 * pairs_with_enough_data(dist)
     order = np.argsort(-strength, kind="stable")
     return frame.iloc[order[:MAX_PAIRS]][["pair", "pair_input", "pair_output", *names]].reset_index(drop=True)
 
