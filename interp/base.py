@@ -180,11 +180,11 @@ class Reducer(ABC):
         Kebab-case name.
     requires : tuple of str
         Coords of ``token`` that are read.
-    needs : tuple of str
-        Names of reducers whose results over the same source are passed to `start`, each as a keyword.
+    depends_on : tuple of str
+        Names of reducers whose results over the same source are passed to `init_state`, each as a keyword.
     version : str
         Version of the reducer; raise it when numbers change.
-    unitwise : bool
+    per_unit : bool
         True if the result of a unit depends on that unit alone, so that units can be processed in blocks.
     """
 

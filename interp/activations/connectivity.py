@@ -30,9 +30,9 @@ def match_columns(
         Traces of the modules in one forward.
     captured : set of str
         Names of the modules whose units are captured.
-    axes : sequence of Axis
+    axes : sequence of SequenceLayout
         Time axes of the forward.
-    tokens : Tokens
+    tokens : TokenIndex
         Tokens of its samples.
 
     Returns

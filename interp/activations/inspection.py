@@ -182,7 +182,7 @@ def input_axes(micro_batch: MicroBatch, steps_first: bool) -> list[SequenceLayou
 
 
 def output_layout(trace: ModuleTrace, axis: SequenceLayout) -> str | None:
-    """Return the layout of a module's output (see `Reading`), or None if it has no time axis."""
+    """Return the layout of a module's output (see `ModulePlan`), or None if it has no time axis."""
     output = tensor_of(trace.outputs[0])
     if output is None or output.dim() < 2 or not output.is_floating_point():
         return None

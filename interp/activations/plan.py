@@ -40,7 +40,7 @@ class ColumnBlock:
         Number of units of the quantity.
     start, stop : int
         Range of columns in the matrix.
-    picks : Tensor, optional
+    selected : Tensor, optional
         Indices of the selected units, if not all ``width`` are selected.
     """
 
@@ -68,9 +68,9 @@ class ModulePlan:
     layout : str
         Layout of the output: ``batch`` (sample, step, feature), ``time`` (step, sample, feature), ``packed``,
         ``flat-batch``, ``flat-time`` (rows), ``call`` (one step per call), ``single`` (step, feature).
-    calls : int
+    n_calls : int
         Number of calls in one forward; for a cell and for the layout ``call``, the number of steps.
-    blocks : list of Block
+    blocks : list of ColumnBlock
         Columns to read.
     """
 
@@ -97,13 +97,13 @@ class CapturePlan:
 
     Attributes
     ----------
-    readings : list of Reading
+    modules : list of ModulePlan
         Modules in the order in which they were first called.
-    axis : int, optional
+    sample_dim : int, optional
         Sample dim of the first input tensor, if known.
-    notes : dict of str to str
+    attrs : dict of str to str
         Attributes that are added to the dataset.
-    shape : int, int
+    trial_shape : int, int
         Number of samples and steps of the forward that the plan was made from.
     """
 
@@ -281,7 +281,7 @@ def connectivity_of(
     first = next((trace for trace in traces.values() if trace.adapter is not None and not trace.adapter.cell), None)
     if first is not None and len(first.inputs) > 1:
         calls = np.stack([read_input(first.module, data)[1].lengths.numpy() for data in first.inputs])
-        return match_columns(traces, captured, axes, TokenIndex(calls.sum(0), {}, None, call_lengths=calls))
+        return match_columns(traces, captured, axes, TokenIndex(calls.sum(0), {}, None, calls=calls))
     lengths = micro_batch.lengths if micro_batch.lengths is not None else axes[0].lengths.numpy()
     return match_columns(traces, captured, axes, TokenIndex(lengths, {}, None))
 

@@ -71,17 +71,17 @@ class MatrixRecorder(StepObserver):
 
     Parameters
     ----------
-    blocks : list of Block
+    blocks : list of ColumnBlock
         Blocks of one module, layer and direction; empty if none is recorded.
     sizes : mapping
         Width of every quantity of the module.
     rows : Tensor (row, unit)
         Rows to fill.
-    axis : Axis
+    axis : SequenceLayout
         Time axis of the call.
-    tokens : Tokens
+    tokens : TokenIndex
         Tokens of the samples, with their rows.
-    scratch : Sheets
+    scratch : ScratchBuffers
         Source of scratch buffers.
     """
 

@@ -25,9 +25,9 @@ class ForwardRecording:
 
     Parameters
     ----------
-    plan : Plan
+    plan : CapturePlan
         Modules to read, and their columns.
-    micro_batch : Piece
+    micro_batch : MicroBatch
         Samples of the forward.
     where : mapping, callable or None
         Selection of tokens; see `interp.capture`.
@@ -35,18 +35,18 @@ class ForwardRecording:
         Number of the first sample, and of the first step.
     reserve : callable
         ``reserve(rows)`` returns the rows to fill ``(rows, unit)``.
-    scratch : Sheets
+    scratch : ScratchBuffers
         Scratch memory.
 
     Attributes
     ----------
-    tokens : Tokens or None
+    tokens : TokenIndex or None
         Tokens of the samples; None until their lengths are known.
     rows : Tensor (row, unit) or None
         Rows of the selected tokens; None until the lengths are known.
-    calls : dict
+    call_layouts : dict
         Time axis of each call of each recurrent module.
-    loose : dict
+    buffers : dict
         Observers with buffered values, by module, layer and direction.
     outputs : dict
         Outputs of each other module.
@@ -80,7 +80,7 @@ class ForwardRecording:
         """Set the number of tokens of each sample; from then on values are written directly into the matrix."""
         stop = self.micro_batch.start + lengths.size
         labels = self.micro_batch.labels.for_samples(lengths, self.micro_batch.start, stop)
-        self.tokens = TokenIndex(lengths, labels, self.where, *self.first, call_lengths=calls)
+        self.tokens = TokenIndex(lengths, labels, self.where, *self.first, calls=calls)
         self.rows = self.reserve(self.tokens.n_rows)
 
     def observer_factory(self, module_plan: ModulePlan) -> Callable[[int, str, SequenceLayout], StepObserver]:

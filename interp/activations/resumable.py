@@ -81,7 +81,7 @@ class ResumableCapture:
 
     Parameters
     ----------
-    session : Session
+    session : CaptureSession
         Session that has not run yet.
     path : Path
         Path of the store.

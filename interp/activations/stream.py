@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CapturedStream:
-    """A `Stream` of captured chunks. Pickling leaves the batches out."""
+    """A `ActivationStream` of captured chunks. Pickling leaves the batches out."""
 
     def __init__(self, model: nn.Module, batches: Any, options: CaptureOptions, first: int = 0) -> None:
         if isinstance(batches, Iterator):

@@ -34,11 +34,11 @@ class TokenIndex:
     ----------
     labels : dict of str to array (row,)
         Labels of the selected tokens, including ``sample``, ``step`` and ``source``.
-    keep : array (token,) of bool
+    mask : array (token,) of bool
         True for the selected tokens.
     sample, step : Tensor (row,)
         Sample and step of each selected token, counted from 0.
-    table : Tensor (sample, step)
+    row_table : Tensor (sample, step)
         Row of each token, -1 if it is not selected.
     """
 
@@ -88,10 +88,10 @@ def gather_rows(outputs: list[Tensor], layout: str, tokens: TokenIndex, axes: li
     outputs : list of Tensor
         Output of each call.
     layout : str
-        Layout of the outputs; see `Reading`.
-    tokens : Tokens
+        Layout of the outputs; see `ModulePlan`.
+    tokens : TokenIndex
         Tokens of the samples.
-    axes : list of Axis
+    axes : list of SequenceLayout
         Time axis of each call; used only for the layout ``packed``.
     """
     if layout == "packed":

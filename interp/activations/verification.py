@@ -30,13 +30,13 @@ class EngineCheck:
 
     Attributes
     ----------
-    worst : float
+    max_error : float
         Largest absolute difference so far.
-    rows : int
+    checked_rows : int
         Number of output rows compared.
-    known : set of str
+    checked_calls : set of str
         Signatures of the calls compared.
-    kinds : set of str
+    checked_kinds : set of str
         Signatures of the calls compared, without the number of samples and steps.
     """
 

@@ -46,7 +46,7 @@ def measure(
     ----------
     name_or_probe : str, reducer or function
         Name of a registered probe, a `Reducer` (class or object), or a function decorated with ``@interp.probe``.
-    source : Dataset, sequence of Dataset, or Stream
+    source : Dataset, sequence of Dataset, or ActivationStream
         Activations ``(token, unit)``. Several datasets give a result with a dim ``model``, labelled by their attr
         ``model``. Reducers also take streams, which are iterated once per level of `Reducer.needs`.
     basis : {"units", "rotated"}

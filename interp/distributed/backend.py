@@ -26,7 +26,7 @@ class Backend:
     ----------
     client : distributed.Client, optional
         Client whose workers do the work. By default shards run in this process, one after the other.
-    states : Path, optional
+    checkpoint_dir : Path, optional
         Directory for partial states. By default none are written.
     progress : bool
         Show a progress bar on a terminal.

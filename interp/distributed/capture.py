@@ -39,10 +39,10 @@ class DistributedCapture:
 
     Parameters
     ----------
-    stream : Captured
+    stream : CapturedStream
     path : Path
         Path of the store, on a file system that all workers share.
-    engine : Engine
+    engine : Executor
         Executor of the calls.
     """
 

@@ -39,7 +39,7 @@ def reduce_in_shards(
     ----------
     reducer : Reducer
     source : Dataset or Sharded
-    engine : Engine
+    engine : Executor
     folder : Path, optional
         State directory; each pass has its own subdirectory.
     show : callable
@@ -197,7 +197,7 @@ class TreeReducer:
 
     Parameters
     ----------
-    engine : Engine
+    engine : Executor
     merge : callable
         ``merge(a, b, (start, stop))`` starts a call that merges two states, and returns its handle.
     """

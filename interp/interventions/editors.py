@@ -30,7 +30,7 @@ class RowSubstitution:
         Replacement values of the columns.
     columns : Tensor (unit,)
         Columns to replace.
-    axis : Axis
+    axis : SequenceLayout
         Layout of the call.
     """
 
@@ -61,7 +61,7 @@ class EditObserver(StepObserver):
     ----------
     changes : mapping of str to sequence of Change
         Edits of each quantity, in the order in which they apply.
-    record : Watch, optional
+    record : StepObserver, optional
         Observer that receives the edited values.
     only, skip : str, optional
         The only quantity to record, or a quantity to exclude.
@@ -106,7 +106,7 @@ def make_observer(
         Edits that propagate through the recurrence, and edits that only downstream modules receive, applied after them.
     outward : str
         Quantity that downstream modules read.
-    record : Watch, optional
+    record : StepObserver, optional
         Observer of the values that downstream modules receive.
     """
     if not output:

@@ -56,11 +56,11 @@ class ForwardPass:
         Number of its first sample.
     draw : int
         Number of the draw.
-    piece : Piece, optional
+    piece : MicroBatch, optional
         Samples with their labels, if available.
-    tokens : Tokens, optional
+    tokens : TokenIndex, optional
         All tokens, once the lengths are known.
-    axes : dict of str to list of Axis
+    layouts : dict of str to list of SequenceLayout
         Layout of each call of each recurrent module so far.
     outputs : dict of str to int
         Number of calls of each other module so far.

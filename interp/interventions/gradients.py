@@ -133,7 +133,7 @@ class RecordingEdit(Edit):
             raise CaptureError("Units without a recurrent module need the batch: interp.intervene(model, …, batch=…).")
         lengths = np.stack([axis.lengths.numpy() for axis in axes])
         return TokenIndex(
-            lengths.sum(0), {}, None, self.forward_pass.first, call_lengths=lengths if len(lengths) > 1 else None
+            lengths.sum(0), {}, None, self.forward_pass.first, calls=lengths if len(lengths) > 1 else None
         )
 
 

@@ -36,7 +36,7 @@ class UnitGroup:
     ----------
     columns : Tensor (unit,)
         Columns of the quantity.
-    places : Tensor (unit,)
+    positions : Tensor (unit,)
         Positions of these units among the names of the edit.
     """
 
@@ -58,7 +58,7 @@ class UnitIndex:
 
     Attributes
     ----------
-    plan : Plan
+    plan : CapturePlan
         Capture plan with all quantities, including ``c_prev``.
     """
 

@@ -46,7 +46,7 @@ def reduce(reducer: Reducer, source: xr.Dataset | ActivationStream) -> xr.Datase
     ----------
     reducer : Reducer
         Reducer with its options. Reducers that it depends on receive its options of the same name.
-    source : Dataset or Stream
+    source : Dataset or ActivationStream
         Activations ``(token, unit)``. A stream is iterated once per level of dependencies.
 
     Raises

@@ -33,7 +33,7 @@ def rotate_basis(source: Any, seed: int = 0) -> Any:
 
     Parameters
     ----------
-    source : Dataset or Stream
+    source : Dataset or ActivationStream
         Activations ``(token, unit)``.
     seed : int
         Random seed of the rotations.

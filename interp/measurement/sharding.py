@@ -21,7 +21,7 @@ TOKENS_PER_SHARD = 2**18  # tokens per shard of a dataset
 
 @runtime_checkable
 class Sharded(Protocol):
-    """A `Stream` in shards that workers can load. The stream is sent to each worker once, without the shards' data."""
+    """A `ActivationStream` in shards that workers can load. The stream is sent to each worker once, without the shards' data."""
 
     def shards(self) -> Iterator[Any]:
         """Yield the arguments of `of`: small objects in the order of the tokens, the same in each iteration."""

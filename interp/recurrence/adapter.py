@@ -30,13 +30,13 @@ class OutputBuffer:
 
     Attributes
     ----------
-    sheet : array (row, column)
+    values : array (row, column)
         Buffer, in C order.
     rows : array (row,) of int64
         Row of the buffer for each row of the inputs; -1 for rows that are not recorded.
-    at : array of int64
+    first_columns : array of int64
         First column of each quantity of the adapter, in its order; -1 for quantities that are not recorded.
-    out, column : array (row, feature), int
+    output, output_column : array (row, feature), int
         Second destination of the output, starting at that column; its rows are those of the inputs.
     """
 
@@ -111,7 +111,7 @@ class Adapter(ABC):
             Inputs of this step, as returned by `project`.
         state : tuple of Tensor (sample, size)
             Previous state, in the order of the attribute `state`.
-        tap : Tap
+        tap : QuantityHook
             Function to call once per quantity; continue with the value that it returns.
         """
 

@@ -39,10 +39,10 @@ class StepObserver:
 
     Attributes
     ----------
-    readers : Watch, optional
+    readout_observer : StepObserver, optional
         Second observer whose edits affect the module's output but not the recurrence: the step is computed again with
         it, and the resulting state is discarded.
-    last : bool
+    output_only : bool
         True for such a second observer if it edits only the output itself, so that the step need not be computed again.
     """
 
@@ -60,7 +60,7 @@ class StepObserver:
         """Prepare for a step with its number of samples, which are the first ones in the order of the axis."""
 
     def __call__(self, quantity: str, function: Any, *args: Tensor) -> Tensor:  # noqa: ARG002
-        """Return the value of a quantity; see `Tap`."""
+        """Return the value of a quantity; see `QuantityHook`."""
         return function(*args) if callable(function) else function  # type: ignore[no-any-return]
 
     def on_end(self) -> None:
@@ -177,7 +177,7 @@ class DirectionPass:
         Weights of the layer and direction, as returned by `Adapter.weights`.
     rows : Tensor (row, feature)
         Inputs, step after step.
-    axis : Axis
+    axis : SequenceLayout
         Number of rows of each step.
     backward : bool
         Whether each sample runs from its last step to its first.
@@ -208,9 +208,9 @@ class DirectionPass:
         ----------
         first : tuple of Tensor (sample, size)
             State before the first step, in the order of the axis.
-        observer : Watch
+        observer : StepObserver
             Observer of every quantity.
-        output_part : Side
+        output_part : DirectionOutput
             Receiver of the outputs.
 
         Returns

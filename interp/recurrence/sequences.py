@@ -26,11 +26,11 @@ class SequenceLayout:
 
     Attributes
     ----------
-    sizes : tuple of int
+    batch_sizes : tuple of int
         Number of samples that are still running at each step; never increases.
     order : Tensor, optional
         The caller's sample at each position in the engine, if the two differ (samples sorted by length).
-    kind : str
+    layout : str
         Layout of the input: ``packed``, ``time`` (step, sample, feature), ``batch`` (sample, step, feature), ``single``
         (step, feature), ``cell`` (one step per call).
     steps_first : bool

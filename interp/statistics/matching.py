@@ -24,7 +24,7 @@ class DonorPool:
 
     Attributes
     ----------
-    groups : int
+    n_groups : int
         Number of combinations of labels that occur.
     codes : array (token,) of int64
         Group of each donor.

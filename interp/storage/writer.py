@@ -151,7 +151,7 @@ def token_variables(coded: xr.Dataset) -> xr.Dataset:
 
 
 def delete_labels(path: Path, coded: xr.Dataset) -> None:
-    """Delete the labels of all rows, which an interrupted `Growing.finish` may have left."""
+    """Delete the labels of all rows, which an interrupted `AppendableStore.finish` may have left."""
     import zarr
 
     group = zarr.open_group(path, mode="r+")

@@ -220,7 +220,7 @@ class RecordedUnits(RecordingEdit):
     ----------
     names : list of str
         Names of the units.
-    targets : list of Target
+    targets : list of UnitGroup
         Positions of the units in the model.
     change : callable, optional
         ``change(values (row, unit)) -> values``; requires that all units are in one place.

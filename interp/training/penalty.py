@@ -60,8 +60,8 @@ class Penalty(ABC):
     ----------
     name : str
         Kebab-case name.
-    branch : {"task", "own"}
-        Forward that `edit` acts on: ``task`` is the forward of the task's loss, ``own`` a separate forward of the same
+    separate_forward : {"task", "own"}
+        Forward that `transform` acts on: ``task`` is the forward of the task's loss, ``own`` a separate forward of the same
         batch for this penalty alone.
     units : str, sequence of str, mapping or None
         Names, or labels as for `select`, such as ``{"module": "hidden"}``. None selects the output of the last recurrent
@@ -80,7 +80,7 @@ class Penalty(ABC):
 
         Parameters
         ----------
-        live : Live
+        live : PenaltyInputs
             Activations without gradients, before any edit.
         labels : mapping of str to array (token,)
             Labels of the batch, which always include ``sample``, ``step`` and ``source``.

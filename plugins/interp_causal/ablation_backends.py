@@ -225,7 +225,9 @@ class ModelBackend:
 
         names = [str(name) for name in self.acts["unit"].values[self.logits]]
         module = str(self.acts["module"].values[self.logits[0]])
-        edited = capture(self.model, self.batches, edits=edits, modules=[module], where=self.where, units=names, progress=False)
+        edited = capture(
+            self.model, self.batches, edits=edits, modules=[module], where=self.where, units=names, progress=False
+        )
         own = self.acts.isel(token=self.tokens.rows)
         own_keys = own["sample"].values.astype(np.int64) * 2**31 + own["step"].values
         keys = edited["sample"].values.astype(np.int64) * 2**31 + edited["step"].values

@@ -18,9 +18,9 @@ from interp_units.overview import (
     distance_cells,
     format_group,
     format_pair,
-    pairs_with_enough_data,
     hidden_units,
     pair_order,
+    pairs_with_enough_data,
     selective_rule,
     seriated,
 )

@@ -145,7 +145,9 @@ def test_gradients_are_those_of_finite_differences(kind, units):
 def test_an_edit_in_the_forward_of_the_task_is_a_clamp_for_downstream_modules(units, packed):
     model, samples = net("LSTM"), batch(packed)
     (live, _), _, task, _ = run_penalty(model, samples, units, Set)
-    acts = interp.capture(model, samples, edits=[interp.Clamp(units, 0.25, scope="readout")], dtype="float64", progress=False)
+    acts = interp.capture(
+        model, samples, edits=[interp.Clamp(units, 0.25, scope="readout")], dtype="float64", progress=False
+    )
     plain = interp.capture(model, samples, dtype="float64", progress=False)
     clamped = interp.select(acts, module="dense").activation.values
     if not packed:

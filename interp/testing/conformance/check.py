@@ -43,11 +43,11 @@ class CheckedObject:
         Name of the object, or of the plugin itself.
     value : object
         Registered object, or the module or object with hooks.
-    given : mapping, or callable
+    object_options : mapping, or callable
         Options to call it with, or a function ``toy -> mapping``.
     host : Registry, optional
         Registry used during a check: the installed plugins and this one.
-    kept : dict
+    cache : dict
         Results shared by several rules.
     """
 
@@ -139,7 +139,7 @@ class Check:
 
     Attributes
     ----------
-    subject : Subject
+    subject : CheckedObject
         Object under test.
     rule : str
         Name of the rule, in kebab-case.

@@ -25,7 +25,7 @@ class Outcome:
     check : str
         Identifier ``object/rule``.
     state : {"passed", "failed", "skipped", "expected failure"}
-    told : str
+    message : str
         Reason; empty if the check passed.
     """
 
