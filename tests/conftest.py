@@ -104,7 +104,7 @@ def distances(acts, pairs):
         columns.append([np.sqrt(0.5 * ((np.sqrt(p) - np.sqrt(q)) ** 2).sum()) for p, q in shares])
         counts.append([n for side in sides for n in (side.sum(), len(np.unique(acts.source.values[side])))])
     names = [f"{a}=>{b}" for a, b in pairs]
-    numbers = dict(zip(("n_with", "sources_with", "n_without", "sources_without"), np.array(counts).T, strict=True))
+    numbers = dict(zip(("n_target", "sources_target", "n_rest", "sources_rest"), np.array(counts).T, strict=True))
     unit_coords = {name: coord for name, coord in acts.coords.items() if coord.dims == ("unit",)}
     return xr.Dataset(
         {"distance": (("unit", "pair"), np.array(columns).T), **{name: ("pair", n) for name, n in numbers.items()}},

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dashboards import serving
-from readers import Reader
+from helpers.dashboards import serving
+from helpers.readers import Reader
 
 from interp_dashboard.data import DashboardData
 

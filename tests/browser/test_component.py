@@ -1,7 +1,7 @@
 """Controls of the dashboard: contrast, password and comparison of two networks."""
 
 import pytest
-from dashboards import serving
+from helpers.dashboards import serving
 
 import interp
 from interp_dashboard.data import DashboardData

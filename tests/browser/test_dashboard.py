@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from dashboards import serving
-from readers import UNIT
+from helpers.dashboards import serving
+from helpers.readers import UNIT
 
 import interp
 from interp_dashboard.data import DashboardData

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from causes import attributed, curves
-from dashboards import serving
-from readers import UNIT
+from helpers.causes import attributed, curves
+from helpers.dashboards import serving
+from helpers.readers import UNIT
 
 from interp import Selection
 from interp_dashboard.annotations import Notes

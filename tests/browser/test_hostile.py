@@ -1,7 +1,7 @@
 """Hostile text in the labels, units, symbols and names of every registered viewer, in a browser without network."""
 
 import pytest
-from every import DRAWN, NASTY, called, small
+from helpers.every import DRAWN, NASTY, called, small
 
 SIZES = [(1440, "light"), (800, "dark")]
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from causes import attributed, curves
+from helpers.causes import attributed, curves
 
 import interp
 

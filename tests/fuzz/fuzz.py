@@ -25,7 +25,7 @@ def with_atheris(target: str, seconds: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["interp", "interp_transliteration"]):
-        from targets import TARGETS
+        from helpers.targets import TARGETS
     folder = HERE / "found" / target
     folder.mkdir(parents=True, exist_ok=True)
     options = [f"-max_total_time={seconds}", f"-artifact_prefix={folder}/", "-max_len=600", "-timeout=60"]
@@ -38,7 +38,7 @@ def with_hypothesis(target: str, seconds: int) -> None:
     """Fuzz one target with random examples."""
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
-    from targets import TARGETS
+    from helpers.targets import TARGETS
 
     end, runs, last = time.monotonic() + seconds, 0, b""
 

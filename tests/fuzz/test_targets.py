@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from targets import TARGETS
+from helpers.targets import TARGETS
 
 FAILING_INPUTS = sorted(path for path in (Path(__file__).parent / "found").glob("*/*") if path.is_file())
 

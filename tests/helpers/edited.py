@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from steps import sigmoid, weights_of
+from helpers.steps import sigmoid, weights_of
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 

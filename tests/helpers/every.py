@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import xarray as xr
-from causes import attributed, curves
+from helpers.causes import attributed, curves
 
 import interp
 

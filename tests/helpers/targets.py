@@ -17,7 +17,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import numpy as np
-from laws import small
+from helpers.laws import small
 
 import interp
 from interp import InterpError

@@ -3,7 +3,7 @@
 import captum.attr
 import numpy as np
 import torch
-from edited import batch, net
+from helpers.edited import batch, net
 
 import interp
 

@@ -4,8 +4,8 @@ import captum.attr
 import numpy as np
 import pytest
 import torch
-from edited import LENGTHS, batch, loop, net
-from steps import QUANTITIES
+from helpers.edited import LENGTHS, batch, loop, net
+from helpers.steps import QUANTITIES
 from torch import nn
 
 import interp

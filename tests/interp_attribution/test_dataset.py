@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from edited import batch, net
+from helpers.edited import batch, net
 
 import interp
 

@@ -3,7 +3,7 @@
 import captum.attr
 import numpy as np
 import pytest
-from edited import LENGTHS, batch, net
+from helpers.edited import LENGTHS, batch, net
 
 import interp
 

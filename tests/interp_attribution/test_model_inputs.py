@@ -4,7 +4,7 @@ import captum.attr
 import numpy as np
 import pytest
 import torch
-from edited import batch, net
+from helpers.edited import batch, net
 from torch import nn
 
 import interp

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from edited import LENGTHS, LETTERS, batch, net
+from helpers.edited import LENGTHS, LETTERS, batch, net
 
 import interp
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from edited import batch, net
+from helpers.edited import batch, net
 from torch import nn
 
 import interp

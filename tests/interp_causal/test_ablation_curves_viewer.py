@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from causes import curves
+from helpers.causes import curves
 
 import interp
 from interp import SchemaError

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from causes import attributed
+from helpers.causes import attributed
 
 import interp
 from interp import OptionError, SchemaError, UnknownNameError

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from causes import attributed
+from helpers.causes import attributed
 
 import interp
 from interp import OptionError, SchemaError, UnknownNameError

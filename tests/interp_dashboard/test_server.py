@@ -6,7 +6,7 @@ import sys
 import urllib.request
 
 import pytest
-from dashboards import serving
+from helpers.dashboards import serving
 
 import interp
 from interp import OptionError

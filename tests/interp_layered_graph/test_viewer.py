@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from shapes import extent, overlapping
+from helpers.shapes import extent, overlapping
 
 import interp
 from interp import OptionError, UnknownNameError

@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laws import alike, hold
-from nets import Tagger
+from helpers.laws import alike, hold
+from helpers.nets import Tagger
 from torch import nn
 
 import interp

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from laws import small
+from helpers.laws import small
 
 import interp
 from interp_summaries.top_contexts import text_windows

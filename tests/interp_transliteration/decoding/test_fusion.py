@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from copied import PACK, logs_of
+from helpers.copied import PACK, logs_of
 
 from interp_transliteration.baselines.baselines import CharacterNGram
 from interp_transliteration.decoding.fusion import CONTEXT_LETTERS, KeepLatinDecision, NGramFusion

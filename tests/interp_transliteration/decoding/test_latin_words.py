@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from copied import PACK, logs_of
+from helpers.copied import PACK, logs_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from laws import small
+from helpers.laws import small
 
 from interp_units.unit_card import data
 

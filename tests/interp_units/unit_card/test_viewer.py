@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
-from shapes import extent, overlapping
+from helpers.shapes import extent, overlapping
 
 import interp
 from interp import OptionError, UnknownNameError
