@@ -1,7 +1,7 @@
 """Look inside recurrent networks.
 
-The public names are listed in ``__init__.pyi``. Each is loaded when it is first used, so ``import interp`` loads neither
-torch nor xarray nor holoviews.
+The public names are listed in ``__init__.pyi``. Each is loaded when it is first used, so ``import interp`` loads
+neither torch nor xarray nor holoviews.
 """
 
 import lazy_loader

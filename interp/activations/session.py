@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ class CaptureOptions:
     where: Where = None
     batch_size: int = 64
     dtype: str = "float32"
-    check: str = "sample"
+    verify: str = "sample"
     progress: bool = True
 
     def __post_init__(self) -> None:
@@ -64,12 +65,15 @@ class CaptureOptions:
 class CaptureSession:
     """One pass over the batches, in micro-batches. The plan is made from the first batch."""
 
+    recording_class: ClassVar[type[ForwardRecording]] = ForwardRecording
+    can_shard: ClassVar[bool] = True  # whether parts of the batches may run elsewhere
+
     def __init__(self, model: nn.Module, batches: Any, options: CaptureOptions, *, streaming: bool = False) -> None:
         check_model(model)
         self.model, self.batches, self.options = unwrap(model), batches, options
         self.plan: CapturePlan | None = None
         self.matrix: RowBuffer | None = None
-        self.engine_check = EngineCheck(options.check)
+        self.engine_check = EngineCheck(options.verify)
         self.n_samples = self.n_tokens_seen = 0
         self.streaming = streaming
         self.rng_state: dict[str, Any] = {}
@@ -91,17 +95,21 @@ class CaptureSession:
 
     def _run_batches(self) -> Iterator[dict[str, np.ndarray]]:
         for batch in track(iter_batches(self.batches), self.options.progress):
-            plan = self.plan_for(batch)
-            chunks = time_chunks(self, plan, batch)
-            if chunks:
-                yield from self.run_long(plan, chunks)
-                continue
-            micro_batches = split_batch(batch, self.options.batch_size, plan.sample_dim)
-            if batch.decode is None:
-                for micro_batch in micro_batches:
-                    yield self.run_forward(plan, micro_batch)[0].labels
-            else:
-                yield self.decoded_labels(batch, [self.run_forward(plan, micro_batch) for micro_batch in micro_batches])
+            yield from self.run_batch(self.plan_for(batch), batch)
+
+    def run_batch(self, plan: CapturePlan, batch: Batch) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the labels of a batch: one long sequence in time chunks, others in micro-batches."""
+        chunks = time_chunks(self, plan, batch)
+        yield from self.run_long(plan, chunks) if chunks else self.run_micro_batches(plan, batch)
+
+    def run_micro_batches(self, plan: CapturePlan, batch: Batch) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the labels of each micro-batch, or of the whole batch if it is decoded."""
+        micro_batches = split_batch(batch, self.options.batch_size, plan.sample_dim)
+        if batch.decode is not None:
+            yield self.decoded_labels(batch, [self.run_forward(plan, micro_batch) for micro_batch in micro_batches])
+            return
+        for micro_batch in micro_batches:
+            yield self.run_forward(plan, micro_batch)[0].labels
 
     def run_long(self, plan: CapturePlan, chunks: list[tuple[int, MicroBatch]]) -> Iterator[dict[str, np.ndarray]]:
         """Run the time chunks of one long sequence, each with its first step; yield the labels of each."""
@@ -112,6 +120,7 @@ class CaptureSession:
         self.n_samples = sample + 1
 
     def reserve_rows(self, rows: int) -> Tensor:
+        """Return the next ``rows`` rows of the matrix, ``(row, unit)``, to be filled."""
         if self.matrix is None:
             assert self.plan is not None  # noqa: S101
             self.matrix = RowBuffer(self.plan.width, self.options.dtype, rows if self.streaming else None)
@@ -133,14 +142,21 @@ class CaptureSession:
                 )
         return self.plan
 
+    @contextmanager
+    def forward_context(self, recording: ForwardRecording, states: dict[str, Any] | None) -> Iterator[None]:
+        """Record the forward that runs inside the block; see `record_forward` for ``states``."""
+        with record_forward(recording, self.engine_check, states):
+            yield
+
     def run_forward(
         self, plan: CapturePlan, micro_batch: MicroBatch, first_step: int = 0, states: dict[str, Any] | None = None
     ) -> tuple[TokenIndex, Any]:
+        """Run and record one forward; return its tokens and the output of the model (None if it was not needed)."""
         first = self.n_samples, first_step
-        recording = ForwardRecording(plan, micro_batch, self.options.where, first, self.reserve_rows, self.scratch)
+        recording = self.recording_class(plan, micro_batch, self.options.where, first, self.reserve_rows, self.scratch)
         output = None
         if not recording.is_empty or micro_batch.batch.decode is not None or states is not None:
-            with preserve_rng(self.rng_state), force_eager(), record_forward(recording, self.engine_check, states):
+            with preserve_rng(self.rng_state), force_eager(), self.forward_context(recording, states):
                 output = call_model(self.model, micro_batch)
             finalize(recording)
         tokens = recording.tokens
@@ -198,7 +214,8 @@ class CaptureSession:
         """Return the error message for a capture without rows."""
         if not self.n_tokens_seen:
             return "batches= is empty: expected at least one Batch, tensor or PackedSequence."
-        return f"where={self.options.where!r} matches none of the {self.n_tokens_seen} tokens; give other values for the labels."
+        n, where = self.n_tokens_seen, self.options.where
+        return f"where={where!r} matches none of the {n} tokens; give other values for the labels."
 
 
 def time_chunks(session: CaptureSession, plan: CapturePlan, batch: Batch) -> list[tuple[int, MicroBatch]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from interp.activations.resumable import capture_to_store
-from interp.activations.session import CaptureOptions, CaptureSession, Where
+from interp.activations.session import CaptureOptions, Where
 from interp.activations.stream import CapturedStream
 from interp.errors import CaptureError, OptionError
+from interp.interventions.edits import Edit
+from interp.interventions.session import new_session
 from interp.labels import join_labels
 from interp.storage.filesystem import storage_errors
 from interp.storage.store import PARTS
@@ -30,6 +33,7 @@ def capture(
     quantities: Sequence[str] | str = "all",
     units: Any = None,
     where: Where = None,
+    edits: Edit | Sequence[Edit] | None = None,
     store: str | os.PathLike[str] | None = None,
     batch_size: int = 64,
     dtype: str = "float32",
@@ -60,6 +64,12 @@ def capture(
     where : mapping or callable, optional
         Keep only tokens whose labels match: ``{"input": "t"}`` as for `select`, or a function of all labels
         (name to array) that returns one boolean per token. Only labels that exist before the model runs.
+    edits : Edit or sequence of Edit, optional
+        `Ablate`, `Clamp` or `Patch`, applied in this order; those with ``scope="readout"`` after the others. They apply
+        to all tokens, including those that ``where`` excludes. If an `Ablate` has several draws, every batch is repeated
+        once per draw, and a coord ``draw`` (token) contains the number of the draw. An empty sequence runs the engine
+        as with edits, as a baseline for differences. Inside `interp.intervene` the edits of the block apply first. Not
+        with ``store`` or ``client``.
     store : path, optional
         Write to a Zarr store, in bounded memory. After an interruption (including a killed process) the same call
         resumes where it stopped; ``batches`` must yield the same batches again. If the store is complete, nothing is
@@ -80,7 +90,8 @@ def capture(
     Returns
     -------
     Dataset
-        Dims ``(token, unit)``; see `interp.validate`. With ``store`` the values are read lazily.
+        Dims ``(token, unit)``; see `interp.validate`. With ``store`` the values are read lazily. With edits, the values
+        are those that downstream modules received, and the attr ``edits`` describes the edits.
 
     Raises
     ------
@@ -94,9 +105,14 @@ def capture(
         For a module, quantity, unit or label that does not exist.
     """
     options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, verify, progress)
+    session = new_session(model, batches, options, edits=edits)
+    if not session.can_shard and (store is not None or client is not None):
+        raise OptionError(
+            "A capture with edits runs in memory. Leave out store= and client=, and write the result with "
+            "interp.save(acts, path)."
+        )
     if client is not None or (store is not None and (Path(store) / PARTS).is_dir()):
         return _capture_distributed(CapturedStream(model, batches, options), store, client)
-    session = CaptureSession(model, batches, options)
     if store is not None:
         session.bounded_memory = True
         with storage_errors(Path(store)):
@@ -127,6 +143,7 @@ def stream(
     quantities: Sequence[str] | str = "all",
     units: Any = None,
     where: Where = None,
+    edits: Edit | Sequence[Edit] | None = None,
     batch_size: int = 64,
     dtype: str = "float32",
     verify: str = "sample",
@@ -136,15 +153,14 @@ def stream(
 
     Parameters
     ----------
-    model, batches, modules, quantities, units, where, batch_size, dtype, verify, progress
+    model, batches, modules, quantities, units, where, edits, batch_size, dtype, verify, progress
         See `capture`. Every iteration runs the model, so ``batches`` must be re-iterable.
 
     Returns
     -------
-    Stream
+    CapturedStream
         Yields datasets ``(token, unit)`` of whole samples, at most ``batch_size`` of them (a batch with ``decode`` is
         one chunk); a chunk in which no token matches ``where`` is skipped.
     """
-    return CapturedStream(
-        model, batches, CaptureOptions(modules, quantities, units, where, batch_size, dtype, verify, progress)
-    )
+    options = CaptureOptions(modules, quantities, units, where, batch_size, dtype, verify, progress)
+    return CapturedStream(model, batches, options, make_session=partial(new_session, edits=edits))

@@ -48,7 +48,7 @@ def measure(
         Name of a registered probe, a `Reducer` (class or object), or a function decorated with ``@interp.probe``.
     source : Dataset, sequence of Dataset, or ActivationStream
         Activations ``(token, unit)``. Several datasets give a result with a dim ``model``, labelled by their attr
-        ``model``. Reducers also take streams, which are iterated once per level of `Reducer.needs`.
+        ``model``. Reducers also take streams, which are iterated once per level of `Reducer.depends_on`.
     basis : {"units", "rotated"}
         Basis of the activations: as captured, or rotated at random within each layer (see `rotate_basis`).
     basis_seed : int

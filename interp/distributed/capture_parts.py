@@ -129,7 +129,7 @@ def capture_shard(source: CapturedStream | Broadcast, shard: Shard, store: Path,
     with temporary.open("wb") as stream:
         for piece_labels in session.run():
             piece, session.matrix = session.matrix, None
-            if piece is not None and piece.used:
+            if piece is not None and piece.n_rows:
                 values = np.ascontiguousarray(piece.finish())
                 values.tofile(stream)
                 label_pieces.append(piece_labels)
@@ -138,9 +138,19 @@ def capture_shard(source: CapturedStream | Broadcast, shard: Shard, store: Path,
         os.fsync(stream.fileno())
     temporary.replace(matrix_path(store, number))
     state_files.write_state(join_labels(label_pieces).items(), labels_path(store, number))
-    width, check = session.plan.width if session.plan else 0, session.check
+    width, check = session.plan.width if session.plan else 0, session.engine_check
     rows, dtype = sum(size for size, _ in sums), session.options.dtype
-    captured = CapturedShard(number, rows, session.seen, width, dtype, check.worst, check.rows, session.text, sums)
+    captured = CapturedShard(
+        number,
+        rows,
+        session.n_tokens_seen,
+        width,
+        dtype,
+        check.max_error,
+        check.checked_rows,
+        session.label_is_text,
+        sums,
+    )
     state_files.write_atomically(metadata_path(store, number), json.dumps(asdict(captured)).encode())
     return captured
 

@@ -165,24 +165,23 @@ def reopen_store(store: Path, damaged: set[str]) -> int:
 
     from interp.distributed.capture_parts import CapturedShard, metadata_path, write_block_labels
     from interp.storage import checksums
-    from interp.storage import store as storage
+    from interp.storage.encoding import encode
     from interp.storage.manifest import read_manifest
+    from interp.storage.store import PARTS, SHARDS, read_unchecked
     from interp.storage.writer import delete_labels
 
     manifest = read_manifest(store)
     assert manifest is not None  # noqa: S101 (the manifest was read before)
-    sums, parts = checksums.read_checksums(store) or {}, json.loads((store / storage.SHARDS).read_bytes())
-    dataset = storage.read_unchecked(store)
+    sums, parts = checksums.read_checksums(store) or {}, json.loads((store / SHARDS).read_bytes())
+    dataset = read_unchecked(store)
     bad_starts = {int(name.split("/")[2]) * manifest.block for name in damaged}
     labels = {str(name): coord for name, coord in dataset.coords.items() if coord.dims == ("token",)}
     for start in range(0, manifest.rows, manifest.block):
         if start not in bad_starts:
             stop = min(start + manifest.block, manifest.rows)
             write_block_labels(store, start, {name: coord[start:stop].values for name, coord in labels.items()})
-            checksums.write_block_checksums(
-                store, start, start // manifest.block, sums, without={*labels, storage.SHARDS}
-            )
-    (store / storage.PARTS).mkdir(exist_ok=True)
+            checksums.write_block_checksums(store, start, start // manifest.block, sums, without={*labels, SHARDS})
+    (store / PARTS).mkdir(exist_ok=True)
     ends = np.cumsum([part["rows"] for part in parts]).tolist()
     for part, end in zip(parts, ends, strict=True):
         first = end - part["rows"]
@@ -196,9 +195,9 @@ def reopen_store(store: Path, damaged: set[str]) -> int:
 def _mark_unfinished(store: Path, manifest: Manifest, damaged: set[str]) -> None:
     """Mark a store as unfinished and remove the damaged files."""
     from interp.storage import checksums
-    from interp.storage import store as storage
+    from interp.storage.store import SHARDS
 
     attributes = json.loads((store / checksums.METADATA).read_bytes())["attributes"]
     replace(manifest, rows=0, complete=False).write(store, attributes)
-    for name in (checksums.CHECKSUMS_FILE, storage.SHARDS, *damaged):
+    for name in (checksums.CHECKSUMS_FILE, SHARDS, *damaged):
         (store / name).unlink(missing_ok=True)

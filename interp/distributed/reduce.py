@@ -120,7 +120,7 @@ def _reduce_shard(
     import dask
 
     with dask.config.set(scheduler="synchronous"):
-        return store_state(receive(work).count(receive(source).of(shard)), path)
+        return store_state(receive(work).reduce_shard(receive(source).load(shard)), path)
 
 
 def _content_or_names(state: StateHandle) -> StateHandle | list[str]:

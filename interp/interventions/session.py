@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from interp.activations.batching import MicroBatch, call_model, iter_batches, split_batch
+from interp.activations.batching import MicroBatch
 from interp.activations.plan import CapturePlan, ModulePlan, make_plan
-from interp.activations.recording import ForwardRecording, finalize
+from interp.activations.recording import ForwardRecording
 from interp.activations.session import CaptureOptions, CaptureSession
-from interp.activations.tokens import TokenIndex
 from interp.base import Batch
 from interp.errors import CaptureError
-from interp.interventions.edited_model import EditedModel, apply_edits
+from interp.interventions.active import active_edits, require_unedited, suspended
+from interp.interventions.edited_model import EditedModel, apply_edits, as_edit_list
 from interp.interventions.forward_pass import ForwardPass
 from interp.interventions.gradients import ActivationGradients
-from interp.progress import track
-from interp.torch_utils import force_eager, preserve_rng
+from interp.torch_utils import force_eager, preserve_rng, unwrap
 
 
 def begin_forward(piece: MicroBatch | None, stage: EditedModel, first: int, draw: int) -> ForwardPass:
@@ -60,65 +59,80 @@ class BufferedRecording(ForwardRecording):
 
 
 class EditedSession(CaptureSession):
-    """A capture session whose forwards run under edits, once per draw."""
+    """A capture session whose forwards run under edits, once per draw.
 
-    def __init__(self, model: nn.Module, batches: Any, options: CaptureOptions, edits: Any) -> None:
-        super().__init__(model, batches, options)
-        self.edited_model = EditedModel(self.model, edits, options.check)
-        if any(isinstance(scheduled.edit, ActivationGradients) for scheduled in self.edited_model.bound_edits):
-            raise CaptureError("Leaves need gradients, and run computes none: use interp.intervene.")
+    Parameters
+    ----------
+    model, batches, options, streaming
+        As in `CaptureSession`.
+    edits : Edit or sequence of Edit
+        Edits in the order in which they apply. Those of an `interp.intervene` around the capture come before them, with
+        their first draw.
+    """
+
+    recording_class = BufferedRecording
+    can_shard = False
+
+    def __init__(
+        self, model: nn.Module, batches: Any, options: CaptureOptions, edits: Any, *, streaming: bool = False
+    ) -> None:
+        super().__init__(model, batches, options, streaming=streaming)
+        own, active = as_edit_list(edits), active_edits(self.model)
+        with suspended(self.model):
+            self.edited_model = EditedModel(self.model, [*active, *own], options.verify)
+        if any(isinstance(bound.edit, ActivationGradients) for bound in self.edited_model.bound_edits):
+            raise CaptureError(
+                "ActivationGradients needs gradients, and a capture computes none: call the model itself inside "
+                "interp.intervene."
+            )
         self.engine_check = self.edited_model.check or self.engine_check
-        self.draws = max((scheduled.edit.n_draws for scheduled in self.edited_model.bound_edits), default=1)
+        self.draws = max((edit.n_draws for edit in own), default=1)
         self.draw = 0
-        edit_texts = [repr(scheduled.edit) for scheduled in self.edited_model.bound_edits]
+        edit_texts = [repr(bound.edit) for bound in self.edited_model.bound_edits]
         self.attrs = {**self.attrs, "edits": json.dumps(edit_texts, ensure_ascii=False)}
 
     def run(self) -> Iterator[dict[str, np.ndarray]]:
-        """Yield the labels of each batch or piece once its rows are filled, draw by draw."""
-        for batch in track(iter_batches(self.batches), self.options.progress):
-            is_first = self.plan is None
-            plan = self.plan_for(batch)
-            if is_first:
+        """Yield the labels of each batch or micro-batch, draw by draw; at the end check that every edit was applied."""
+        yield from super().run()
+        self.edited_model.require_use()
+
+    def plan_for(self, batch: Batch) -> CapturePlan:
+        """Return the plan; with the first batch, also inspect the edited modules."""
+        if self.plan is None:
+            with suspended(self.model):
+                super().plan_for(batch)
                 self.edited_model.readings = inspect_edited_modules(self.model, batch, self.edited_model)
-            start = self.n_samples, self.n_tokens_seen
-            for draw in range(self.draws):
-                self.draw, (self.n_samples, self.n_tokens_seen) = draw, start
-                for labels in self._batch(plan, batch):
-                    if self.draws > 1:
-                        labels["draw"] = np.full(len(labels["sample"]), draw, np.int32)
-                    yield labels
+        return super().plan_for(batch)
 
-    def _batch(self, plan: CapturePlan, batch: Batch) -> Iterator[dict[str, np.ndarray]]:
-        batch_pieces = split_batch(batch, self.options.batch_size, plan.sample_dim)
-        if batch.decode is not None:
-            yield self.decoded_labels(batch, [self.run_forward(plan, piece) for piece in batch_pieces])
-            return
-        for piece in batch_pieces:
-            yield dict(self.run_forward(plan, piece)[0].labels)
+    def run_batch(self, plan: CapturePlan, batch: Batch) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the labels of a batch, once per draw."""
+        start = self.n_samples, self.n_tokens_seen
+        for draw in range(self.draws):
+            self.draw, (self.n_samples, self.n_tokens_seen) = draw, start
+            for labels in self.run_micro_batches(plan, batch):
+                number = {"draw": np.full(len(labels["sample"]), draw, np.int32)} if self.draws > 1 else {}
+                yield {**labels, **number}
 
-    def run_forward(
-        self,
-        plan: CapturePlan,
-        piece: MicroBatch,
-        first_step: int = 0,
-        states: dict[str, Any] | None = None,  # noqa: ARG002
-    ) -> tuple[TokenIndex, Any]:
-        recording = BufferedRecording(
-            plan, piece, self.options.where, (self.n_samples, first_step), self.reserve_rows, self.scratch
-        )
-        output = None
-        if not recording.is_empty or piece.batch.decode is not None:
-            self.edited_model.set_forward(begin_forward(piece, self.edited_model, self.n_samples, self.draw))
-            with (
-                preserve_rng(self.rng_state),
-                force_eager(),
-                apply_edits(self.edited_model, recording),
-                torch.no_grad(),
-            ):
-                output = call_model(self.model, piece)
-            finalize(recording)
-        tokens = recording.tokens
-        assert tokens is not None  # noqa: S101
-        self.n_samples += tokens.lengths.size
-        self.n_tokens_seen += tokens.mask.size
-        return tokens, output
+    @contextmanager
+    def forward_context(self, recording: ForwardRecording, states: dict[str, Any] | None) -> Iterator[None]:  # noqa: ARG002
+        """Record the forward that runs inside the block under the edits."""
+        forward = begin_forward(recording.micro_batch, self.edited_model, self.n_samples, self.draw)
+        self.edited_model.set_forward(forward)
+        with suspended(self.model), apply_edits(self.edited_model, recording):
+            yield
+
+
+def new_session(
+    model: nn.Module, batches: Any, options: CaptureOptions, *, edits: Any = None, streaming: bool = False
+) -> CaptureSession:
+    """Return a session over batches, under the given edits and those of an `interp.intervene` around the call.
+
+    Raises
+    ------
+    CaptureError
+        If a part of the model is under an `interp.intervene` that does not edit the whole model.
+    """
+    if edits is not None or active_edits(unwrap(model)):
+        return EditedSession(model, batches, options, () if edits is None else edits, streaming=streaming)
+    require_unedited(unwrap(model))
+    return CaptureSession(model, batches, options, streaming=streaming)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from interp.errors import OptionError
 from interp.storage.checksums import GROUP_HASH_ATTR, hash_group
 from interp.storage.store import GROUP_METADATA, MANIFEST_ATTR
 
-CALL_OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "check")
+CALL_OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "verify")
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,9 @@ def read_manifest(path: Path) -> Manifest | None:
     if MANIFEST_ATTR not in attributes:
         problem = "was not written by interp.capture" if "schema" in attributes else "is not an interp store"
         raise OptionError(f"{path} {problem}, and is not changed. Choose another store=.")
-    return Manifest(**json.loads(attributes[MANIFEST_ATTR]))
+    manifest = Manifest(**json.loads(attributes[MANIFEST_ATTR]))
+    call = {"verify=" if name == "check=" else name: text for name, text in manifest.call.items()}  # schema 1
+    return replace(manifest, call=call)
 
 
 def batches_differ_error(path: Path, what: str) -> OptionError:
