@@ -12,6 +12,7 @@ import torch
 from interp.base import ModelSpec, Task
 from interp.errors import OptionError, WeightsError
 from interp.registry import active_registry
+from interp.storage.filesystem import write_atomically
 
 PICKLE_SIGNATURES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
 MAX_HEADER_BYTES = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
@@ -170,9 +171,7 @@ def save_weights(model: torch.nn.Module, path: str | Path) -> str:
     """
     from safetensors.torch import save
 
-    target = Path(path)
     data = save({name: value.contiguous() for name, value in model.state_dict().items()})
-    partial = target.with_name(target.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(target)
+    with write_atomically(Path(path)) as stream:
+        stream.write(data)
     return sha256(data).hexdigest()

@@ -21,6 +21,7 @@ from interp.plotting.view import SceneView, View
 from interp.registry import get_viewer
 from interp.schema import format_unit_name
 from interp.selection import select_pair, select_unit
+from interp.storage.filesystem import write_atomically
 
 __all__ = [
     "GREY_NOTE",
@@ -46,4 +47,5 @@ __all__ = [
     "select_unit",
     "show_invisible",
     "truncate_middle",
+    "write_atomically",
 ]

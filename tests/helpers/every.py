@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import xarray as xr
-from helpers.causes import attributed, curves
 
 import interp
+from helpers.causes import attributed, curves
 
 NASTY = [
     "<script>alert(1)</script>",

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from helpers.laws import alike, hold
 from helpers.nets import Tagger
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import interp
