@@ -46,24 +46,6 @@ def mutual_information_gap(information: Any, entropy: Any) -> Floats:
     return np.asarray((top[:, 1] - top[:, 0]) / np.asarray(entropy, np.float64))
 
 
-def participation_ratio(information: Any) -> Floats:
-    """Return the effective number of units that encode each factor: ``(sum_u I)² / sum_u I²``, from 1 to all units.
-
-    Parameters
-    ----------
-    information : array (factor, unit)
-        Mutual information; negative values count as 0.
-
-    Returns
-    -------
-    array (factor,) of float64
-        0 if no unit is informative.
-    """
-    information = np.maximum(np.asarray(information, np.float64), 0)
-    squares = (information**2).sum(axis=1)
-    return np.asarray(information.sum(axis=1) ** 2 / np.where(squares > 0, squares, 1))
-
-
 def information_in_nats(acts: xr.Dataset, groups: Sequence[TokenGroup], bins: int) -> Floats:
     """Return the information of each factor and unit in nats, minus its mean over permutations by source.
 

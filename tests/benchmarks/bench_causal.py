@@ -69,7 +69,7 @@ def through(odd, batches, shared):
 
 def show(lines, p_values):
     """Print the table, with p against uniform groups adjusted over its rows."""
-    from interp_causal.numbers import holm
+    from interp.statistics import holm
 
     for line, value in zip(lines, holm([value for value, _ in p_values]), strict=True):
         line[COLUMNS.index("Holm")] = f"{value:.3f}"
