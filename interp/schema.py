@@ -31,8 +31,12 @@ UNIT_COORDS: dict[str, Any] = {
     "index": np.int32,
     "symbol": str,
 }
+UNIT_LABELS = tuple(UNIT_COORDS)
+NEURON_COORDS = ("module", "layer", "direction", "index")  # units that share them are one neuron
+LAYER_COORDS = ("module", "layer", "direction", "quantity")  # units that share them are the columns of one quantity
+SIGMOID_GATES = ("i", "f", "o", "r", "z")  # quantities in 0..1; the others are signed
 RESULT_COORDS: dict[str, tuple[str, ...]] = {
-    "unit": tuple(UNIT_COORDS),
+    "unit": UNIT_LABELS,
     "pair": ("pair", "pair_input", "pair_output"),
 }
 

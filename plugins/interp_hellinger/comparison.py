@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError
+from interp.plotting import NEURON_COORDS
 from interp.statistics import jackknife_interval, participation_ratio
 from interp_hellinger.significance import signed_root
 
 if TYPE_CHECKING:
     import xarray as xr
 
-NEURON_COORDS = ("module", "layer", "direction", "index")
 KIND_COORDS = ("module", "layer", "direction", "quantity")
 
 

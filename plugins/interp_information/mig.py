@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, probe
+from interp.statistics import participation_ratio
 from interp_information.estimators import check_options, plug_in_by_column
 from interp_information.factors import describe_factors, factor_coords, factor_counts, find_factors
 from interp_information.token_groups import TokenGroup

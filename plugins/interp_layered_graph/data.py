@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError, measure, select
-from interp.plotting import show_invisible
+from interp.plotting import NEURON_COORDS, show_invisible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MAX_EDGES = 400
 MAX_OUTPUTS = 8
-NEURON_COORDS = ("module", "layer", "direction", "index")
 GATE_GROUPS = (
     (("o", "output gate"), ("c", "cell")),
     (("i", "input gate"), ("g", "cell input")),

@@ -9,13 +9,14 @@ import numpy as np
 
 import interp
 from interp import OptionError, Reducer, UnknownNameError
+from interp.plotting import UNIT_LABELS
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
 
 State = dict[str, np.ndarray]
-UNIT_COORDS = ("module", "layer", "direction", "quantity", "index", "symbol")
+UNIT_COORDS = UNIT_LABELS[1:]
 
 
 def unshared(weight: np.ndarray, symbols: Sequence[str] | np.ndarray, outputs: Sequence[str]) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 import interp
 from interp import measure
-from interp.plotting import select_pair, select_unit
+from interp.plotting import NEURON_COORDS, SIGMOID_GATES, select_pair, select_unit
 from interp_units.correlation import correlations_with_unit, spread
 from interp_units.overview import COUNTS, LOWEST, pairs_with_enough_data
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-SIGMOID_GATES = ("i", "f", "o", "r", "z")  # with values in 0..1
-NEURON_COORDS = ("module", "layer", "direction", "index")
 SATURATION = ("frac_saturated_low", "frac_saturated_high")
 N_BINS, MAX_PAIRS, MAX_CONNECTIONS, MAX_CORRELATED = 40, 8, 5, 8  # rows of the tables; connections per sign
 WINDOW = 16  # tokens of text on either side
