@@ -11,6 +11,7 @@ import torch
 
 from interp.base import ModelSpec, Task
 from interp.errors import OptionError, WeightsError
+from interp.extras import names_missing_extra
 from interp.registry import active_registry
 from interp.storage.filesystem import write_atomically
 
@@ -18,6 +19,7 @@ PICKLE_SIGNATURES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") 
 MAX_HEADER_BYTES = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
 
 
+@names_missing_extra
 def load_model(name: str, *, weights: str | Path | None = None, random_init: int | None = None) -> torch.nn.Module:
     """Load a registered model, in eval mode.
 
@@ -126,6 +128,7 @@ def _fill(model: torch.nn.Module, data: Sequence[bytes], where: str, name: str) 
     return model.eval()
 
 
+@names_missing_extra
 def load_task(name: str, **options: Any) -> Task:
     """Return a registered task, created with these options.
 
