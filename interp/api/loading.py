@@ -11,8 +11,7 @@ import torch
 
 from interp.base import ModelSpec, Task
 from interp.errors import OptionError, WeightsError
-from interp.extras import names_missing_extra
-from interp.registry import active_registry
+from interp.registry import active_registry, names_missing_extra
 from interp.storage.filesystem import write_atomically
 
 PICKLE_SIGNATURES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
