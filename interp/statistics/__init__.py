@@ -1,9 +1,8 @@
 """Statistics for probes: resampling by source, p-values, matching, histograms per unit, compiled loops over units."""
 
-from typing import TYPE_CHECKING, Any
-
 from interp.numba_utils import jit, parallel_over_units
 from interp.selection import hash_sources, hash_tokens
+from interp.statistics.histograms import bin_edges, histogram_per_unit
 from interp.statistics.matching import match_donors
 from interp.statistics.participation import participation_ratio
 from interp.statistics.resampling import (
@@ -15,9 +14,6 @@ from interp.statistics.resampling import (
 )
 from interp.statistics.rotation import haar_rotation
 from interp.statistics.significance import fdr, holm, permutation_pvalue
-
-if TYPE_CHECKING:
-    from interp.statistics.histograms import bin_edges, histogram_per_unit
 
 __all__ = [
     "bin_edges",
@@ -38,12 +34,3 @@ __all__ = [
     "permute_sources",
     "permute_sources_within",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Load what needs numba when it is first used, so that plugins import quickly."""
-    if name in ("bin_edges", "histogram_per_unit"):
-        from interp.statistics import histograms
-
-        return getattr(histograms, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
