@@ -47,7 +47,6 @@ def load_model(name: str, *, weights: str | Path | None = None, random_init: int
     import torch
 
     spec: ModelSpec = active_registry().get("model", name)
-    import torch
 
     with torch.random.fork_rng():
         torch.manual_seed(random_init or 0)
