@@ -10,6 +10,8 @@ from torch import nn
 import interp
 from interp.activations import long_sequences as long
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 class Series(nn.Module):
     """Two layers of an LSTM and a GRU over a time series, with a linear layer on top."""
