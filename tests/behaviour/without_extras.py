@@ -66,8 +66,7 @@ def check_extras(folder: Path) -> None:
     network = interp.load_model("armenian-bilstm")
     batches = interp.load_task("transliteration", language="hy").batches("demo", limit=4, seed=0)
     whole = interp.capture(network, batches, progress=False)
-    pair = {"model": network, "batches": batches, "pair": ("t", "ծ")}
-    expect_extra("attribution", lambda: interp.measure("attribution", whole, **pair, method="integrated-gradients"))
+    expect_extra("attribution", lambda: interp.measure("attribution", whole, model=network, batches=batches))
     expect_extra("probes", lambda: interp.measure("classifier", acts, min_tokens=5, min_sources=2))
     expect_extra("cluster", lambda: interp.capture(model, batch, store=folder / "cluster.zarr", client=object()))
     expect_extra("cluster", lambda: interp.measure("moments", acts, basis="rotated"))
