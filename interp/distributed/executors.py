@@ -154,11 +154,11 @@ class DaskExecutor:
     """
 
     def __init__(self, client: Client) -> None:
+        import distributed  # noqa: F401 (an optional dependency: the error names its extra)
+
         self.client, self.futures = client, WeakSet[Any]()
         try:
-            import distributed  # noqa: F401 (an optional dependency: the error names its extra)
-
-        client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
+            client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
         except TimeoutError as error:
             raise ClusterError(
                 f"The scheduler at {self.address} has no workers. Start some, for example: "
