@@ -130,10 +130,10 @@ class ModifyingReducer(Reducer):
     """Modifies a required result."""
 
     name = "modifying"
-    needs = ("range",)
-    unitwise = True
+    depends_on = ("range",)
+    per_unit = True
 
-    def start(self, units, **needed):
+    def init_state(self, units, **needed):
         needed["range"]["minimum"].values[:] = 0
         return {}
 
@@ -143,7 +143,7 @@ class ModifyingReducer(Reducer):
     def merge(self, a, b):
         return a
 
-    def finish(self, state):
+    def finalize(self, state):
         return xr.Dataset()
 
 
