@@ -1,4 +1,4 @@
-"""Views that are broken on purpose, each for one rule: the kit names the view and the rule."""
+"""Deliberately broken views, one per rule: the failures name the view and the rule."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ import interp
 
 @dataclass(frozen=True, kw_only=True)
 class Caller(interp.SceneView):
-    """A view that asks another place for a picture."""
+    """View that requests a picture from another site."""
 
     def compose(self):
         return interp.plotting.scene.Scene(100, 20, (interp.plotting.scene.Text(0, 10, "here"),))
@@ -25,21 +25,21 @@ class Caller(interp.SceneView):
 
 
 class Calm(Caller):
-    """A view that asks nobody."""
+    """View without requests."""
 
     def style(self):
         return ""
 
 
 class Trusting(Calm):
-    """A view that takes labels for markup."""
+    """View that inserts labels as markup."""
 
     def picture(self):
         return f"<p>{self.summary}</p>"
 
 
 class Hasty(Calm):
-    """A view that is another one each time."""
+    """View that differs each time it is drawn."""
 
     def compose(self):
         return interp.plotting.scene.Scene(
@@ -48,33 +48,33 @@ class Hasty(Calm):
 
 
 def drawing(**changed):
-    """Return a viewer whose view is right but for what is changed."""
+    """Return a viewer whose view is valid except for some changes."""
     kind = changed.pop("kind", Calm)
 
     @interp.viewer(name="strange")
     def strange(acts: xr.Dataset) -> interp.View:
-        """Nothing, of (token, unit)."""
+        """Draw nothing of (token, unit)."""
         letters = sorted(set(acts["input"].values.tolist()))
-        right = {
+        valid = {
             "title": "Here",
             "caption": "here",
             "summary": " ".join(letters),
             "data": {"acts": acts[["activation"]]},
         }
-        return kind(**(right | changed))
+        return kind(**(valid | changed))
 
     return strange
 
 
-def test_a_view_that_phones_home_is_caught():
+def test_a_view_with_a_request_fails():
     @interp.viewer(name="strange")
     def phoning(acts: xr.Dataset) -> Caller:
-        """Nothing, of (token, unit)."""
+        """Draw nothing of (token, unit)."""
         return Caller(title="Here", caption="here", summary="Here.", data={"acts": acts})
 
-    told = failures(plugin(viewers=[phoning]))
-    assert list(told) == ["strange/no-requests"]
-    assert "example.org" in told["strange/no-requests"]
+    messages = failures(plugin(viewers=[phoning]))
+    assert list(messages) == ["strange/no-requests"]
+    assert "example.org" in messages["strange/no-requests"]
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_a_view_that_phones_home_is_caught():
     ],
     ids=str,
 )
-def test_a_broken_view_is_caught(changed, rule):
+def test_a_broken_view_fails(changed, rule):
     assert f"strange/{rule}" in failures(plugin(viewers=[drawing(**changed)]))
 
 
-def test_a_view_that_asks_nobody_passes_also_with_a_link_and_with_the_word_fetch():
+def test_a_view_with_a_link_and_the_word_fetch_passes():
     @dataclass(frozen=True, kw_only=True)
     class Linked(Calm):
-        """A view that says where its formula is from."""
+        """View with a link to the source of a formula."""
 
         def picture(self):
             return '<p>what dogs fetch: <a href="https://example.org/">a formula</a></p>'

@@ -1,4 +1,4 @@
-"""Every registered viewer: hostile text shows as text; what can't be drawn says what is missing and how to get it."""
+"""Every registered viewer: hostile text stays text, and errors name what is missing and how to get it."""
 
 import re
 from dataclasses import replace
@@ -17,8 +17,8 @@ from interp import InterpError, SceneView
 from interp.plotting import scene
 from interp.registry import active_registry
 
-MADE = r"interp\.(measure|run|capture)|measure\('"
-TOLD = rf"{MADE}|\b[Tt]ype |\b[Pp]ass |[Cc]apture |[Mm]easure "
+MAKE_RESULT = r"interp\.(measure|capture)|measure\('"
+REMEDY = rf"{MAKE_RESULT}|\b[Tt]ype |\b[Pp]ass |[Cc]apture |[Mm]easure "
 names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=5)
 
 
@@ -29,7 +29,7 @@ def world(drawn_acts, drawn_links):
 
 @pytest.fixture(scope="module")
 def plain(world):
-    """The elements of each page without anything odd in it."""
+    """Elements of the page of each viewer, for ordinary labels."""
     return {name: Tags(draw(world).html()) for name, draw in DRAWN.items()}
 
 
@@ -37,11 +37,11 @@ def test_every_viewer_is_here():
     assert set(DRAWN) == set(interp.viewers())
 
 
-# Hostile text.
+# Hostile text
 
 
 def nasty(test):
-    """Try each text that has gone wrong somewhere, beside those that are made up."""
+    """Add the texts that have caused errors as explicit examples."""
     return reduce(lambda given, text: example(text)(given), NASTY, test)
 
 
@@ -67,11 +67,11 @@ def test_hostile_text_can_be_painted(world, name, tmp_path):
         assert view.save(tmp_path / f"a.{suffix}").stat().st_size
 
 
-# What is too little to draw.
+# Too little data to draw
 
 
 def network(kind, linear=True):
-    """Return a world of a small network with gates of its own, ``t`` becoming ``ծ`` at some tokens."""
+    """Return a world of a small recurrent network, in which ``t`` becomes ``ծ`` at some tokens."""
     torch.manual_seed(0)
     module = getattr(torch.nn, kind)(3, 4, batch_first=True)
     lower = Tagged(module) if linear else module
@@ -82,7 +82,7 @@ def network(kind, linear=True):
 
 
 class Tagged(torch.nn.Module):
-    """A recurrent module and outputs with symbols."""
+    """Recurrent module with a linear layer whose outputs have symbols."""
 
     def __init__(self, module):
         super().__init__()
@@ -93,9 +93,9 @@ class Tagged(torch.nn.Module):
         return self.tag(self.rnn(x)[0])
 
 
-def less(**chosen):
-    """Return a cut: the same results, fewer tokens or units in the capture."""
-    return lambda world: replace(world, acts=world.acts.isel(chosen), whole=world.acts)
+def less(**indexers):
+    """Return a function that keeps some tokens or units of the capture, and all results."""
+    return lambda world: replace(world, acts=world.acts.isel(indexers), whole=world.acts)
 
 
 CASES = {
@@ -112,25 +112,25 @@ CASES = {
 }
 
 
-def tried(draw, world):
-    """Return a view, or what the error says."""
+def try_draw(draw, world):
+    """Return the view and an empty message, or None and the message of the error."""
     try:
         return draw(world), ""
     except InterpError as error:
         return None, str(error)
 
 
-WHOLE = ("a GRU", "no Linear")  # of these everything can be drawn
+DRAWABLE = ("a GRU", "no Linear")  # cases that every viewer draws
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", DRAWN)
-def test_too_little_is_drawn_or_it_is_said_what_to_do(world, name, case, tmp_path):
-    view, said = tried(DRAWN[name], CASES[case](world))
+def test_too_little_data_is_drawn_or_the_error_has_a_remedy(world, name, case, tmp_path):
+    view, message = try_draw(DRAWN[name], CASES[case](world))
     if view is None:
-        assert re.search(TOLD, said), said
-        assert case not in WHOLE, said
+        assert re.search(REMEDY, message), message
+        assert case not in DRAWABLE, message
         return
     for suffix in ("html", "png", "svg"):
         assert view.save(tmp_path / f"a.{suffix}").stat().st_size
@@ -139,17 +139,17 @@ def test_too_little_is_drawn_or_it_is_said_what_to_do(world, name, case, tmp_pat
 
 
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"cell-strips", "unit-card"}))
-def test_a_missing_result_says_how_it_is_made(world, name):
-    wanted = signature(active_registry().get("viewer", name)).parameters
-    options = {key: held for key, held in (("unit", world.unit), ("pair", "t=>ծ")) if key in wanted}
-    with pytest.raises(InterpError, match=MADE):
+def test_the_error_for_a_missing_result_has_the_call_that_makes_it(world, name):
+    parameters = signature(active_registry().get("viewer", name)).parameters
+    options = {key: value for key, value in (("unit", world.unit), ("pair", "t=>ծ")) if key in parameters}
+    with pytest.raises(InterpError, match=MAKE_RESULT):
         interp.draw(name, world.acts, **options)
 
 
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"cell-strips", "unit-card", "before-after", "compare"}))
-def test_another_result_is_refused_with_what_is_expected(world, name):
+def test_the_error_for_a_wrong_result_has_the_call_that_makes_the_right_one(world, name):
     parameters = signature(active_registry().get("viewer", name)).parameters
-    options = {key: held for key, held in (("unit", world.unit), ("pair", "t=>ծ")) if key in parameters}
+    options = {key: value for key, value in (("unit", world.unit), ("pair", "t=>ծ")) if key in parameters}
     first = [world.acts] if "acts" in parameters else []
-    with pytest.raises(InterpError, match=MADE):
+    with pytest.raises(InterpError, match=MAKE_RESULT):
         interp.draw(name, *first, interp.measure("moments", world.acts), **options)
