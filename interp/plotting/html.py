@@ -90,9 +90,12 @@ def render_document(*, title: str, body: str, style: str, script: str, generator
 
 
 def render_table(
-    frame: pd.DataFrame, *, cell_text: Callable[[Any], str] | None = None, css_class: str = "",
+    frame: pd.DataFrame,
+    *,
+    cell_text: Callable[[Any], str] | None = None,
+    css_class: str = "",
     isolate_numbers: bool = True,
-) -> str:  # fmt: skip
+) -> str:
     """Return a data frame as an HTML table.
 
     Parameters

@@ -217,9 +217,8 @@ def ablation_curves(curve: xr.Dataset) -> AblationCurves:
 def summary(curve: xr.Dataset, name: str) -> str:
     """Return a sentence with the effect of all units and the number of units that have most of it."""
     whole, k80, n = float(curve["whole"]), int(curve["k80"]), int(curve["k"].values[-1])
-    effect = (
-        f"Ablating all {n:,} units lowers the log-odds of {name or 'the correct output'} by {format_number(whole)} nats"
-    )
+    decrease = f"the log-odds of {name or 'the correct output'} by {format_number(whole)} nats"
+    effect = f"Ablating all {n:,} units lowers {decrease}"
     if k80 < 0:
         return f"{effect}: there is no effect to attribute to units."
     first = "unit has" if k80 == 1 else f"{k80:,} units have"

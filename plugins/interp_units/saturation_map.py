@@ -96,17 +96,8 @@ def _square(axes: Axes, threshold: str, name: str) -> list[scene.Shape]:
 
 def _point(row: Mapping[Any, Any], axes: Axes) -> scene.Box:
     note = f"{truncate_middle(row['unit'])}\nnearly open {row[HIGH]:.1%}\nnearly closed {row[LOW]:.1%}"
-    return scene.Box(
-        axes.x(row[LOW]) - 4,
-        axes.y(row[HIGH]) - 4,
-        8,
-        8,
-        "s22",
-        4,
-        alpha=0.5,
-        key=row["unit"],
-        note=note.replace("%", " %"),
-    )
+    x, y = axes.x(row[LOW]) - 4, axes.y(row[HIGH]) - 4
+    return scene.Box(x, y, 8, 8, "s22", 4, alpha=0.5, key=row["unit"], note=note.replace("%", " %"))
 
 
 @viewer(name="saturation-map")
