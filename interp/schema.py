@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = "interp.activations"
 RESULT = "interp.result"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 QUANTITIES = ("h", "c", "i", "f", "g", "o", "c_prev", "r", "z", "n", "out")
 DIRECTIONS = ("forward", "backward", "")
 TOKEN_COORDS = {"sample": np.int32, "step": np.int32, "source": np.int32}

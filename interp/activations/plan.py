@@ -233,7 +233,7 @@ def make_plan(
     if units is not None:
         assign_columns(module_plans, unit_mask(plan, units))
     plan.attrs = {
-        "wiring": json.dumps(
+        "connectivity": json.dumps(
             connectivity_of(
                 traces, axes, micro_batch, {module_plan.name for module_plan in module_plans if module_plan.blocks}
             )

@@ -17,6 +17,7 @@ from interp.errors import CaptureError, OptionError
 from interp.interventions.edits import Edit
 from interp.interventions.session import new_session
 from interp.labels import join_labels
+from interp.registry import names_missing_extra
 from interp.storage.filesystem import storage_errors
 from interp.storage.store import PARTS
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+@names_missing_extra
 def capture(
     model: nn.Module,
     batches: Any,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from interp.errors import OptionError, PluginError
 from interp.plotting.text import pluralize
 from interp.plotting.view import View
-from interp.registry import active_registry
+from interp.registry import active_registry, names_missing_extra
 from interp.schema import require_labels, validate
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ Viewer = Callable[..., View]
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
+@names_missing_extra
 def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset, **options: Any) -> View:
     """Draw with a viewer.
 

@@ -16,7 +16,7 @@ from interp.errors import OptionError
 from interp.measurement.reduce import COUNT_ATTRS, count_attrs, provenance_attrs, reduce
 from interp.measurement.results import concat_models, unique_names, with_labels
 from interp.measurement.rotation import is_in_memory, to_basis
-from interp.registry import active_registry
+from interp.registry import active_registry, names_missing_extra
 from interp.schema import RESULT, SCHEMA_VERSION, require_labels
 from interp.signatures import check_options
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ProbeLike = Reducer | Callable[..., "xr.Dataset"]
 
 
+@names_missing_extra
 def measure(
     name_or_probe: str | ProbeLike | type[Reducer],
     source: Any,

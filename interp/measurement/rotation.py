@@ -106,6 +106,8 @@ def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
         acts = acts.isel(unit=np.argsort(codes, kind="stable"))
     sizes = np.bincount(codes, minlength=len(names)).tolist()
     rotations = [haar_rotation(size, _seed(name, seed)) for name, size in zip(names, sizes, strict=True)]
+    import dask.array  # noqa: F401 (an optional dependency, which chunks need)
+
     chunked = acts.activation.chunk({**_token_chunks(acts), "unit": tuple(sizes)}, token=uuid4().hex)
 
     def rotate_block(block: np.ndarray, block_info: Any = None) -> np.ndarray:

@@ -244,7 +244,7 @@ def _layer_edges(
     part = connectivity.isel(lower_unit=rows)
     tokens = select(acts, input=pair[0], unit=[*lower, *part["upper_unit"].values.tolist()])
     name = f"{pair[0]}=>{pair[1]}"
-    result = measure("contributions", tokens, wiring=part, pairs=[name], contrast=contrast, min_tokens=1)
+    result = measure("contributions", tokens, connectivity=part, pairs=[name], contrast=contrast, min_tokens=1)
     value = result["contribution"].sel(pair=name).reindex(lower_unit=lower, upper_unit=upper).values
     low, high = np.indices(value.shape)
     edges = (np.array(lower)[low.ravel()], np.array(upper)[high.ravel()], value.ravel())

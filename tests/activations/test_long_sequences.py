@@ -34,7 +34,7 @@ class Smooth(Series):
 @pytest.fixture
 def short(monkeypatch):
     """Use time chunks of 100 steps."""
-    monkeypatch.setattr(long, "STEPS", 100)
+    monkeypatch.setattr(long, "CHUNK_STEPS", 100)
 
 
 def labelled(x, steps):
@@ -49,7 +49,7 @@ def test_chunks_give_the_values_of_the_whole_sequence(monkeypatch, shape, module
     batch = labelled(torch.randn(shape, dtype=torch.float64), 730)
     options = {"dtype": "float64", "modules": modules, "progress": False}
     whole = interp.capture(model, batch, **options)
-    monkeypatch.setattr(long, "STEPS", 100)
+    monkeypatch.setattr(long, "CHUNK_STEPS", 100)
     sizes = [chunk.sizes["token"] for chunk in interp.stream(model, batch, **options)]
     chunked = interp.capture(model, batch, **options)
     assert sizes == [100] * 7 + [30]
@@ -85,7 +85,7 @@ def test_a_sequence_that_can_not_be_split_warns_where_memory_should_stay_bounded
 def test_a_long_capture_resumes_after_an_interruption(short, tmp_path, monkeypatch):
     from interp.activations import resumable as keeping
 
-    monkeypatch.setattr(keeping, "BLOCK", 64)
+    monkeypatch.setattr(keeping, "BLOCK_ROWS", 64)
     model, x = Series().eval(), torch.randn(1, 900, 3)
     forward, calls = nn.Linear.forward, []
 
