@@ -83,7 +83,9 @@ DRAWN: dict[str, Callable[[World], interp.View]] = {
     "ablation-curves": lambda w: interp.draw("ablation-curves", w.curve),
     "attribution-strip": lambda w: interp.draw("attribution-strip", w.acts, w.attribution, unit=w.unit),
     "before-after": lambda w: interp.draw("before-after", w.acts, w.edited),
-    "cell-strips": lambda w: interp.draw("cell-strips", w.acts, units=w.acts.unit.values[:2].tolist(), limit=60),
+    "cell-strips": lambda w: interp.draw(
+        "cell-strips", w.acts, units=w.acts.unit.values[:2].tolist(), max_characters=60
+    ),
     "compare": lambda w: interp.draw("compare", w.acts, w.acts, w.dist, w.dist, n_units=6),
     "context-reach": lambda w: interp.draw("context-reach", w.attribution),
     "histogram-pair": lambda w: interp.draw("histogram-pair", w.acts, w.dist, unit=w.unit, pair=(w.letter, w.output)),
