@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from itertools import pairwise
 from xml.dom.minidom import parseString
 
 import matplotlib as mpl
@@ -16,7 +15,7 @@ import xarray as xr
 
 import interp
 from interp import OptionError, SceneView, View
-from interp.plotting import format_caption, format_counts, has_enough_data, scene
+from interp.plotting import scene
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> $\\frac{1}$ \u202e \x00 \ud800 'ա\"&"
 
@@ -220,48 +219,6 @@ def test_a_notebook_gets_a_sandboxed_frame():
 def test_views_can_not_be_made_without_drawing():
     with pytest.raises(TypeError, match="abstract"):
         view(View)
-
-
-def test_shapes_scale_with_the_page_and_lines_do_not_run_into_each_other():
-    long = " ".join(["word"] * 300)
-    titled = scene.with_title(scene.Scene(400, 100, ()), "T", long, long)
-    lines = sorted(shape.y for shape in titled.shapes)
-    assert min(b - a for a, b in pairwise(lines)) >= 18
-    assert lines[-1] < titled.height
-    assert all(shape.x + scene.text_width(shape.text, shape.size * 0.9) <= titled.width for shape in titled.shapes)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "n_ticks", "expected"),
-    [
-        (0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-        (-0.9, 0.9, 4, [-0.5, 0, 0.5]),
-        (3, 3, 5, [3]),
-        (0, 12000, 4, [0, 5000, 10000]),
-    ],
-)
-def test_ticks_are_round(low, high, n_ticks, expected):
-    assert scene.nice_ticks(low, high, n_ticks) == expected
-
-
-def test_captions_name_model_data_n_and_options(drawn_acts):
-    text = format_caption(drawn_acts, "a window", bins=3)
-    assert text.startswith(
-        "Model made-up-bilstm; data transliteration; n = 10,860 / 100 tokens / sources captured; a window"
-    )
-    assert text.endswith("Options: bins=3.")
-    wiki = {"task": "transliteration", "language": "hy", "corpus": "wiki", "split": "test", "rules": "chat"}
-    assert "; data transliteration hy chat wiki test." in format_caption(xr.Dataset(attrs=wiki))
-    demo = {"task": "transliteration", "corpus": "demo", "split": "demo"}
-    assert format_caption(xr.Dataset(attrs=demo)).count("demo") == 1
-    assert format_caption(xr.Dataset()) == "Model not named."
-
-
-def test_n_is_tokens_and_sources():
-    assert format_counts(1112, 214) == "1,112 / 214"
-    assert has_enough_data(300, 50)
-    assert not has_enough_data(299, 50)
-    assert not has_enough_data(300, 49)
 
 
 def test_light_imports():
