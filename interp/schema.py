@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ACTIVATIONS = "interp.activations"
 RESULT = "interp.result"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 QUANTITIES = ("h", "c", "i", "f", "g", "o", "c_prev", "r", "z", "n", "out")
 DIRECTIONS = ("forward", "backward", "")
 TOKEN_COORDS = {"sample": np.int32, "step": np.int32, "source": np.int32}
@@ -31,8 +31,12 @@ UNIT_COORDS: dict[str, Any] = {
     "index": np.int32,
     "symbol": str,
 }
+UNIT_LABELS = tuple(UNIT_COORDS)
+NEURON_COORDS = ("module", "layer", "direction", "index")  # units that share them are one neuron
+LAYER_COORDS = ("module", "layer", "direction", "quantity")  # units that share them are the columns of one quantity
+SIGMOID_GATES = ("i", "f", "o", "r", "z")  # quantities in 0..1; the others are signed
 RESULT_COORDS: dict[str, tuple[str, ...]] = {
-    "unit": tuple(UNIT_COORDS),
+    "unit": UNIT_LABELS,
     "pair": ("pair", "pair_input", "pair_output"),
 }
 

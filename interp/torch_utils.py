@@ -122,7 +122,7 @@ def named_modules(model: nn.Module) -> dict[str, nn.Module]:
     return modules
 
 
-def time_first(modules: Iterable[nn.Module]) -> bool:
+def is_time_first(modules: Iterable[nn.Module]) -> bool:
     """Return whether all modules and parts that have ``batch_first`` set it to false; False if none has it."""
     parts = [part for module in modules for part in module.modules()]
     flags = [bool(part.batch_first) for part in parts if hasattr(part, "batch_first")]

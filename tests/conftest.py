@@ -125,7 +125,7 @@ def distances(acts, pairs):
 
 
 def links(acts, seed=2):
-    """Return a made-up wiring: h feeds hidden, hidden feeds outputs."""
+    """Return a made-up connectivity: h feeds hidden, hidden feeds outputs."""
     draw = np.random.default_rng(seed)
     module, quantity = acts.module.values, acts.quantity.values
     h, hidden, out = (np.flatnonzero(mask) for mask in (quantity == "h", module == "hidden", module == "output"))
@@ -156,7 +156,7 @@ def drawn_dist(drawn_acts):
 
 @pytest.fixture(scope="session")
 def drawn_links(drawn_acts):
-    """A wiring of `drawn_acts`."""
+    """A connectivity of `drawn_acts`."""
     return links(drawn_acts)
 
 

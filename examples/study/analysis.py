@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from interp_reproduction.estimators import holm
+from interp.statistics import holm
 from study.protocol import ALPHA, TOLERANCE
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from interp import load_model, load_task, save_weights, train
+from interp.plotting import write_atomically
 from study.outcomes import measure_outcomes
 from study.protocol import MODEL, N_SENTENCES, PRECISION, RULES, SNAPSHOT_INTERVAL, TrainingRun
 
@@ -63,9 +64,8 @@ def measure_weights(weights: Path, split: str, corpus: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file atomically."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-    partial.replace(path)
+    with write_atomically(path) as stream:
+        stream.write(json.dumps(content, ensure_ascii=False, indent=1).encode())
 
 
 def train_and_measure(run: TrainingRun, folder: Path, corpus: Path, split: str) -> str:

@@ -19,7 +19,7 @@ from interp.errors import CaptureError, unknown_name_error
 from interp.recurrence.adapter import Adapter
 from interp.recurrence.sequences import SequenceLayout, read_input
 from interp.registry import active_registry
-from interp.torch_utils import class_name, first_tensor, forward_hook, named_modules, tensor_of, time_first, unwrap
+from interp.torch_utils import class_name, first_tensor, forward_hook, is_time_first, named_modules, tensor_of, unwrap
 
 RECURRENT_NAME = re.compile(r"(LSTM|GRU|RNN|Recurrent|SRU|Cell$)")
 
@@ -161,7 +161,7 @@ def time_axes(traces: Mapping[str, ModuleTrace], micro_batch: MicroBatch) -> lis
             axes.append(SequenceLayout((first.shape[0] if first.dim() > 1 else 1,) * len(trace.inputs), None, "cell"))
         elif trace.adapter is not None or is_sequence_call(trace.module, first):
             axes.append(read_input(trace.module, first)[1])
-    return axes or input_axes(micro_batch, time_first([trace.module for trace in traces.values()]))
+    return axes or input_axes(micro_batch, is_time_first([trace.module for trace in traces.values()]))
 
 
 def is_sequence_call(module: nn.Module, data: Any) -> bool:

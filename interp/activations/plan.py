@@ -24,7 +24,7 @@ from interp.errors import CaptureError, InterpError, unknown_name_error
 from interp.recurrence.sequences import SequenceLayout, read_input
 from interp.schema import QUANTITIES, format_unit_name
 from interp.selection import value_mask
-from interp.torch_utils import class_name, first_tensor, tensor_of, time_first
+from interp.torch_utils import class_name, first_tensor, is_time_first, tensor_of
 
 if TYPE_CHECKING:
     from interp.recurrence.adapter import Adapter
@@ -233,7 +233,7 @@ def make_plan(
     if units is not None:
         assign_columns(module_plans, unit_mask(plan, units))
     plan.attrs = {
-        "wiring": json.dumps(
+        "connectivity": json.dumps(
             connectivity_of(
                 traces, axes, micro_batch, {module_plan.name for module_plan in module_plans if module_plan.blocks}
             )
@@ -305,7 +305,7 @@ def candidate_sample_dims(model: nn.Module, batch: Batch) -> list[int | None]:
         return [None]
     if not isinstance(first, Tensor) or first.dim() < 1:
         return []
-    order = [1, 0] if time_first([model]) else [0, 1]
+    order = [1, 0] if is_time_first([model]) else [0, 1]
     count = sample_count(batch, None)
     return [dim for dim in order if dim < first.dim() and count in (None, first.shape[dim])]
 

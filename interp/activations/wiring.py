@@ -46,16 +46,16 @@ def connectivity(model: nn.Module, batches: Any) -> xr.Dataset:
     import xarray as xr
 
     if isinstance(batches, xr.Dataset):
-        text, units = str(batches.attrs.get("wiring", "[]")), [str(unit) for unit in batches["unit"].values]
+        text, units = str(batches.attrs.get("connectivity", "[]")), [str(unit) for unit in batches["unit"].values]
     else:
         from interp.activations.session import CaptureOptions, CaptureSession
 
         plan = CaptureSession(model, batches, CaptureOptions(progress=False)).first_plan()
-        text, units = plan.attrs["wiring"], plan.unit_coords({})["unit"]
+        text, units = plan.attrs["connectivity"], plan.unit_coords({})["unit"]
     parts = json.loads(text)
     lower, upper, values = connections(parts, units, named_modules(model))
     unfed = {kind: ", ".join(column_ranges(parts, kind)) for kind in ("unmatched", "ambiguous", "input")}
-    attrs = {"schema": "interp.connectivity", "wiring": text, **unfed}
+    attrs = {"schema": "interp.connectivity", "connectivity": text, **unfed}
     return xr.Dataset(
         {"weight": (("lower_unit", "upper_unit"), values)}, {"lower_unit": lower, "upper_unit": upper}, attrs
     )

@@ -14,6 +14,7 @@ from interp.activations.resumable import capture_to_store
 from interp.activations.session import CaptureOptions, Where
 from interp.activations.stream import CapturedStream
 from interp.errors import CaptureError, OptionError
+from interp.extras import names_missing_extra
 from interp.interventions.edits import Edit
 from interp.interventions.session import new_session
 from interp.labels import join_labels
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 
+@names_missing_extra
 def capture(
     model: nn.Module,
     batches: Any,

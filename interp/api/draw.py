@@ -9,6 +9,7 @@ from inspect import Parameter, getdoc, signature
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import OptionError, PluginError
+from interp.extras import names_missing_extra
 from interp.plotting.view import View
 from interp.registry import active_registry
 from interp.schema import require_labels, validate
@@ -21,6 +22,7 @@ Viewer = Callable[..., View]
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
+@names_missing_extra
 def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset, **options: Any) -> View:
     """Draw with a viewer.
 

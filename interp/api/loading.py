@@ -11,12 +11,15 @@ import torch
 
 from interp.base import ModelSpec, Task
 from interp.errors import OptionError, WeightsError
+from interp.extras import names_missing_extra
 from interp.registry import active_registry
+from interp.storage.filesystem import write_atomically
 
 PICKLE_SIGNATURES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
 MAX_HEADER_BYTES = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
 
 
+@names_missing_extra
 def load_model(name: str, *, weights: str | Path | None = None, random_init: int | None = None) -> torch.nn.Module:
     """Load a registered model, in eval mode.
 
@@ -125,6 +128,7 @@ def _fill(model: torch.nn.Module, data: Sequence[bytes], where: str, name: str) 
     return model.eval()
 
 
+@names_missing_extra
 def load_task(name: str, **options: Any) -> Task:
     """Return a registered task, created with these options.
 
@@ -170,9 +174,7 @@ def save_weights(model: torch.nn.Module, path: str | Path) -> str:
     """
     from safetensors.torch import save
 
-    target = Path(path)
     data = save({name: value.contiguous() for name, value in model.state_dict().items()})
-    partial = target.with_name(target.name + ".partial")
-    partial.write_bytes(data)
-    partial.replace(target)
+    with write_atomically(Path(path)) as stream:
+        stream.write(data)
     return sha256(data).hexdigest()

@@ -13,6 +13,7 @@ from interp._version import __version__
 from interp.base import ActivationStream, Reducer
 from interp.distributed.backend import Backend
 from interp.errors import OptionError
+from interp.extras import names_missing_extra
 from interp.measurement.reduce import COUNT_ATTRS, count_attrs, provenance_attrs, reduce
 from interp.measurement.results import concat_models, unique_names, with_labels
 from interp.measurement.rotation import is_in_memory, to_basis
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 ProbeLike = Reducer | Callable[..., "xr.Dataset"]
 
 
+@names_missing_extra
 def measure(
     name_or_probe: str | ProbeLike | type[Reducer],
     source: Any,

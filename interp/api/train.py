@@ -10,6 +10,7 @@ import torch
 
 from interp.base import Task
 from interp.errors import OptionError
+from interp.extras import names_missing_extra
 from interp.training.loop import (
     PRECISIONS,
     architecture_fingerprint,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+@names_missing_extra
 def train(
     model: torch.nn.Module,
     task: Task,

@@ -12,6 +12,7 @@ import typer
 
 from interp._version import __version__
 from interp.errors import InterpError
+from interp.extras import names_missing_extra
 
 COMMAND_GROUP = "interp.commands"
 
@@ -50,7 +51,7 @@ def main() -> None:
     warnings.showwarning = _one_line
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads halve the speed on shared machines
     try:
-        build_app()()
+        names_missing_extra(build_app())()
     except InterpError as error:
         typer.echo(f"interp: {error}", err=True)
         sys.exit(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from interp.errors import SchemaError
 from interp.labels import join_labels
 from interp.storage.checksums import MATRIX, write_block_checksums
 from interp.storage.encoding import encode
+from interp.storage.filesystem import write_atomically
 from interp.storage.store import BLOCK_LABELS, PARTS, write_encoded
 from interp.storage.writer import COLUMNS_PER_WRITE
 
@@ -124,9 +124,8 @@ def capture_shard(source: CapturedStream | Broadcast, shard: Shard, store: Path,
     part = CapturedShard.read(store, number)
     if part is not None:
         return part
-    session, label_pieces, sums = receive(source).of(shard).session(), [], list[tuple[int, int]]()
-    temporary = matrix_path(store, number).with_suffix(f".{os.getpid()}.partial")
-    with temporary.open("wb") as stream:
+    session, label_pieces, sums = receive(source).load(shard).new_session(), [], list[tuple[int, int]]()
+    with write_atomically(matrix_path(store, number), durable=True) as stream:
         for piece_labels in session.run():
             piece, session.matrix = session.matrix, None
             if piece is not None and piece.n_rows:
@@ -134,9 +133,6 @@ def capture_shard(source: CapturedStream | Broadcast, shard: Shard, store: Path,
                 values.tofile(stream)
                 label_pieces.append(piece_labels)
                 sums.append((len(values), crc32(values.data)))
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(matrix_path(store, number))
     state_files.write_state(join_labels(label_pieces).items(), labels_path(store, number))
     width, check = session.plan.width if session.plan else 0, session.engine_check
     rows, dtype = sum(size for size, _ in sums), session.options.dtype
@@ -151,7 +147,8 @@ def capture_shard(source: CapturedStream | Broadcast, shard: Shard, store: Path,
         session.label_is_text,
         sums,
     )
-    state_files.write_atomically(metadata_path(store, number), json.dumps(asdict(captured)).encode())
+    with write_atomically(metadata_path(store, number)) as stream:
+        stream.write(json.dumps(asdict(captured)).encode())
     return captured
 
 

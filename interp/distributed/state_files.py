@@ -19,7 +19,7 @@ import numpy as np
 
 from interp.distributed.executors import pickle_buffer
 from interp.errors import OptionError
-from interp.storage.filesystem import exclusive_lock, storage_errors
+from interp.storage.filesystem import exclusive_lock, storage_errors, write_atomically
 
 STATE_NAME = re.compile(r"(\d+)-(\d+)\.npz")
 CALL_FILE = "call.json"
@@ -51,7 +51,8 @@ def _create_or_check(folder: Path, call: Mapping[str, str]) -> None:
     call_file = folder / CALL_FILE
     if not folder.exists():
         folder.mkdir(parents=True)
-        write_atomically(call_file, json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
+        with write_atomically(call_file) as stream:
+            stream.write(json.dumps(dict(call), ensure_ascii=False, indent=1).encode())
     stored: dict[str, str] = json.loads(call_file.read_text(encoding="utf-8")) if call_file.is_file() else {}
     differing = [name for name in {**stored, **call} if stored.get(name) != call.get(name)]
     if differing:
@@ -95,12 +96,8 @@ def state_path(folder: Path, start: int, stop: int) -> Path:
 
 def write_state(record: Iterable[tuple[str, np.ndarray]], path: Path) -> None:
     """Write a state file atomically."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as stream:
+    with write_atomically(path, durable=True) as stream:
         save_arrays(record, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
 
 
 def read_state(path: Path) -> dict[str, np.ndarray]:
@@ -140,13 +137,6 @@ def is_readable(path: Path) -> bool:
     except (BadZipFile, OSError, ValueError, EOFError):
         return False
     return True
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file atomically."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 MIN_SPILL_BYTES = 2**26  # bytes: smaller states stay in memory

@@ -11,6 +11,7 @@ import numpy as np
 
 from interp.base import ActivationStream
 from interp.errors import OptionError
+from interp.schema import LAYER_COORDS
 from interp.statistics.rotation import haar_rotation
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from interp.measurement.sharding import Sharded
 
 
-GROUP_COORDS = ("module", "layer", "direction", "quantity")
 BASES = ("units", "rotated")
 ROWS_IN_MEMORY, ROWS_ON_DISK = 4096, 32_768  # tokens per block; on disk, the chunk size of a store
 
@@ -106,6 +106,8 @@ def _rotated(acts: xr.Dataset, seed: int) -> xr.Dataset:
         acts = acts.isel(unit=np.argsort(codes, kind="stable"))
     sizes = np.bincount(codes, minlength=len(names)).tolist()
     rotations = [haar_rotation(size, _seed(name, seed)) for name, size in zip(names, sizes, strict=True)]
+    import dask.array  # noqa: F401 (an optional dependency, which chunks need)
+
     chunked = acts.activation.chunk({**_token_chunks(acts), "unit": tuple(sizes)}, token=uuid4().hex)
 
     def rotate_block(block: np.ndarray, block_info: Any = None) -> np.ndarray:
@@ -132,7 +134,7 @@ def is_in_memory(acts: xr.Dataset) -> bool:
 
 def unit_groups(acts: xr.Dataset) -> tuple[list[str], np.ndarray]:
     """Return the names of the groups of units in order, and the group number of each unit."""
-    keys = zip(*(acts[name].values.tolist() for name in GROUP_COORDS), strict=True)
+    keys = zip(*(acts[name].values.tolist() for name in LAYER_COORDS), strict=True)
     names = [".".join(map(str, key)) for key in keys]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     return list(numbers), np.array([numbers[name] for name in names], dtype=int)

@@ -10,6 +10,7 @@ from interp.plotting.text import (
     format_caption,
     format_counts,
     format_counts_short,
+    format_offset,
     format_pair,
     has_enough_data,
     pluralize,
@@ -19,21 +20,27 @@ from interp.plotting.text import (
 )
 from interp.plotting.view import SceneView, View
 from interp.registry import get_viewer
-from interp.schema import format_unit_name
+from interp.schema import LAYER_COORDS, NEURON_COORDS, SIGMOID_GATES, UNIT_LABELS, format_unit_name
 from interp.selection import select_pair, select_unit
+from interp.storage.filesystem import write_atomically
 
 __all__ = [
     "GREY_NOTE",
+    "LAYER_COORDS",
     "MIN_SOURCES",
     "MIN_TOKENS",
+    "NEURON_COORDS",
+    "SIGMOID_GATES",
     "SceneView",
     "Selection",
+    "UNIT_LABELS",
     "View",
     "colors",
     "escape",
     "format_caption",
     "format_counts",
     "format_counts_short",
+    "format_offset",
     "format_pair",
     "format_unit_name",
     "get_viewer",
@@ -46,4 +53,5 @@ __all__ = [
     "select_unit",
     "show_invisible",
     "truncate_middle",
+    "write_atomically",
 ]

@@ -96,6 +96,27 @@ def _format_short(n: int) -> str:
     return f"{size:.0f}{unit}" if size >= 99.95 else f"{size:.1f}{unit}"
 
 
+def format_offset(offset: int, noun: str = "") -> str:
+    """Return the offset of a letter in words.
+
+    Parameters
+    ----------
+    offset : int
+        Steps after (or before, if negative) the letter itself.
+    noun : str
+        Unit of the offset, such as ``letter``; it is pluralised.
+
+    Examples
+    --------
+    >>> format_offset(0), format_offset(-2), format_offset(-1, "letter"), format_offset(2, "letter")
+    ('the letter itself', '2 before', '1 letter before', '2 letters after')
+    """
+    if not offset:
+        return "the letter itself"
+    distance = pluralize(abs(offset), noun) if noun else f"{abs(offset)}"
+    return f"{distance} {'after' if offset > 0 else 'before'}"
+
+
 def pluralize(n: int, what: str) -> str:
     """Return a number of things in words: ``1 unit``, ``1,200 units``."""
     return f"{n:,} {what}" + "s" * (n != 1)

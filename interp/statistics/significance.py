@@ -9,7 +9,7 @@ import numpy as np
 from interp.errors import OptionError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 
 def permutation_pvalue(observed: NDArray[Any], null: NDArray[Any]) -> NDArray[np.float64]:
@@ -60,3 +60,26 @@ def fdr(p: NDArray[Any], correction: Literal["bh", "by"] = "bh") -> NDArray[np.f
     if tested.any():
         q[tested] = false_discovery_control(p[tested], method=correction)
     return q
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values adjusted by Holm's step-down method, which controls the family-wise error.
+
+    Holm, "A simple sequentially rejective multiple test procedure", 1979.
+
+    Parameters
+    ----------
+    p : array (test,)
+        p-values of one family of tests. NaNs stay NaN and are not counted as tests.
+
+    Returns
+    -------
+    array (test,) of float64
+        Adjusted p-values, at most 1.
+    """
+    values = np.asarray(p, np.float64)
+    adjusted, valid = np.full(values.shape, np.nan), np.flatnonzero(~np.isnan(values))
+    order = valid[np.argsort(values[valid], kind="stable")]
+    steps = values[order] * np.arange(order.size, 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted

@@ -8,6 +8,8 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+from interp.storage.filesystem import write_atomically
+
 CHECKSUMS_FILE = "checksums.json"
 BLOCK_LABELS = ".labels"  # during a capture: labels of each block of rows
 BLOCK_CHECKSUMS = ".sums"  # during a capture: checksums of each block of rows, one file per block
@@ -37,7 +39,7 @@ def write_checksums(store: Path, cached: Mapping[str, tuple[int, str]] | None = 
     """Write the checksums of all files of a store; ``cached`` ones are not computed again."""
     cached = cached or {}
     sums = {name: cached[name] if name in cached else hash_file(store / name) for name in list_files(store)}
-    write_atomically(store / CHECKSUMS_FILE, sums)
+    write_sums(store / CHECKSUMS_FILE, sums)
 
 
 def write_block_checksums(
@@ -69,7 +71,7 @@ def write_block_checksums(
         excluded = {MATRIX, METADATA, *without}
         names += [name for name in list_files(store) if name.partition("/")[0] not in excluded]
     sums = cached or {}
-    write_atomically(
+    write_sums(
         store / BLOCK_CHECKSUMS / f"{start}.json", {name: sums.get(name) or hash_file(store / name) for name in names}
     )
 
@@ -93,12 +95,11 @@ def find_group_fault(store: Path) -> str | None:
     return "has attributes, or a layout of the matrix, that were not written by interp"
 
 
-def write_atomically(path: Path, sums: Mapping[str, tuple[int, str]]) -> None:
-    """Write checksums atomically."""
+def write_sums(path: Path, sums: Mapping[str, tuple[int, str]]) -> None:
+    """Write a file of checksums, and its directory if it does not exist."""
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f"{path.name}.partial")
-    temporary.write_bytes(_serialise(sums))
-    temporary.replace(path)
+    with write_atomically(path) as stream:
+        stream.write(_serialise(sums))
 
 
 def _serialise(sums: Mapping[str, tuple[int, str]]) -> bytes:

@@ -1,4 +1,4 @@
-"""Exclusive locks on directories, and storage errors with a remedy."""
+"""Atomic writes, exclusive locks on directories, and storage errors with a remedy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,43 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
+from typing import BinaryIO
 
 from interp.errors import OptionError, StorageError
 
 FULL_DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PERMISSION_ERRNOS = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def write_atomically(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a draft beside a file and rename it to the file at the end of the block; after an error, delete the draft.
+
+    Readers see the old content or the complete new content, never a part.
+
+    Parameters
+    ----------
+    path : Path
+        File to write or replace, in an existing directory.
+    durable : bool
+        Flush the draft to the disk before it is renamed, so that the content survives a power failure.
+
+    Yields
+    ------
+    binary file
+        The draft, open for writing.
+    """
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.partial")
+    try:
+        with draft.open("wb") as stream:
+            yield stream
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager

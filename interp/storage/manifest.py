@@ -10,6 +10,7 @@ from typing import Any
 
 from interp.errors import OptionError
 from interp.storage.checksums import GROUP_HASH_ATTR, hash_group
+from interp.storage.filesystem import write_atomically
 from interp.storage.store import GROUP_METADATA, MANIFEST_ATTR
 
 CALL_OPTIONS = ("modules", "quantities", "units", "where", "batch_size", "dtype", "verify")
@@ -59,9 +60,8 @@ class Manifest:
         attributes = {**attrs, MANIFEST_ATTR: json.dumps(asdict(self), ensure_ascii=False)}
         attributes[GROUP_HASH_ATTR] = hash_group(place, attributes)
         node = {"attributes": attributes, "zarr_format": 3, "node_type": "group"}
-        temporary = place / f"{GROUP_METADATA}.new"
-        temporary.write_text(json.dumps(node, ensure_ascii=False, indent=2), encoding="utf-8")
-        temporary.replace(place / GROUP_METADATA)
+        with write_atomically(place / GROUP_METADATA) as stream:
+            stream.write(json.dumps(node, ensure_ascii=False, indent=2).encode())
 
     def check_same_call(self, requested: Manifest, path: Path) -> None:
         """Raise `OptionError` if a call differs from the one that created the store."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,15 +19,12 @@ from interp.schema import ACTIVATIONS, RESULT, SCHEMA_VERSION, validate
 from interp.storage import checksums
 from interp.storage.encoding import decode, encode, with_variables, zarr_encoding
 from interp.storage.filesystem import storage_errors
+from interp.storage.upgrades import UPGRADES
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-Upgrade = Callable[["xr.Dataset"], "xr.Dataset"]
-
-UPGRADES: dict[tuple[str, int], Upgrade] = {}
-"""Pure functions that upgrade a dataset to the next version, by schema and version."""
 MANIFEST_ATTR = "capture"  # attribute with the manifest of a capture
 GROUP_METADATA = "zarr.json"
 SHARDS = "shards.json"  # rows of each shard of a distributed capture

@@ -13,6 +13,7 @@ import torch
 
 from interp.base import Batch, Task
 from interp.errors import OptionError, WeightsError
+from interp.storage.filesystem import write_atomically
 from interp.training.objective import PenalisedLoss, WeightedPenalty, autocast, run_model
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def checkpoint_budget(path: str | Path) -> int | None:
 
 
 def save_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
     for index, state in run.optimizer.state_dict()["state"].items():
@@ -130,9 +131,8 @@ def save_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> N
     if run.penalised is not None:
         tensors |= {f"penalty.{name}": value for name, value in run.penalised.tensors().items()}
         tensors["penalties"] = torch.tensor(run.penalties, dtype=torch.float64)
-    partial = path.with_name(path.name + ".partial")
-    save_file({name: value.contiguous() for name, value in tensors.items()}, partial, metadata)
-    partial.replace(path)
+    with write_atomically(path) as stream:
+        stream.write(save({name: value.contiguous() for name, value in tensors.items()}, metadata))
 
 
 def load_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> None:

@@ -60,17 +60,6 @@ def labels_by_sample(values: Any, lengths: np.ndarray) -> list[list[Any]]:
     ]
 
 
-def first_tensor(inputs: Any) -> Any:
-    """Return the first tensor or ``PackedSequence`` in nested inputs, or None."""
-    from torch import Tensor
-    from torch.nn.utils.rnn import PackedSequence
-
-    if isinstance(inputs, Tensor | PackedSequence):
-        return inputs
-    parts = inputs.values() if isinstance(inputs, Mapping) else inputs if isinstance(inputs, list | tuple) else ()
-    return next((tensor for part in parts if (tensor := first_tensor(part)) is not None), None)
-
-
 def unpack_samples(data: PackedSequence) -> tuple[Tensor, Tensor]:
     """Return padded samples ``(sample, step, ...)`` in the caller's order, and their lengths ``(sample,)``."""
     from torch.nn.utils.rnn import pad_packed_sequence

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from interp import Batch, OptionError, UnknownNameError
-from interp_attribution.batch_indexing import BatchSamples, first_tensor, lookup_layout, pack_samples, unpack_samples
+from interp.adapters import first_tensor, is_time_first
+from interp_attribution.batch_indexing import BatchSamples, lookup_layout, pack_samples, unpack_samples
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -137,7 +138,7 @@ def make_model_inputs(model: nn.Module, batch: Any, embedding: str = "") -> Mode
     if isinstance(first, PackedSequence):
         rows, lengths = unpack_samples(first)
     else:
-        time_first = first.dim() > 1 and takes_time_first(model)
+        time_first = first.dim() > 1 and is_time_first([model])
         rows = first.transpose(0, 1) if time_first else first
         full = torch.full((len(rows),), rows.shape[1] if rows.dim() > 1 else 0)
         lengths = full if batch.lengths is None else torch.as_tensor(batch.lengths).reshape(-1).cpu()
@@ -156,12 +157,6 @@ def check_first_input(rows: Tensor, lengths: Tensor) -> None:
             f"to {int(lengths.max())}: expected integer codes (sample, step) or numbers (sample, step, feature); with "
             "the step first if no module has batch_first=True."
         )
-
-
-def takes_time_first(model: nn.Module) -> bool:
-    """Return True if all modules with the attribute ``batch_first`` take ``(step, sample, ...)``."""
-    batch_first = [bool(part.batch_first) for part in model.modules() if hasattr(part, "batch_first")]
-    return bool(batch_first) and not any(batch_first)
 
 
 def embed_codes(inputs: ModelInputs, embedding: str) -> ModelInputs:

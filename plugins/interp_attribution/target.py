@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, UnknownNameError
-from interp_attribution.batch_indexing import first_tensor, unpack_samples
+from interp.adapters import first_tensor
+from interp_attribution.batch_indexing import unpack_samples
 
 if TYPE_CHECKING:
     import torch

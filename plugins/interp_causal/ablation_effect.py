@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, SchemaError, UnknownNameError, probe
+from interp.statistics import holm
 from interp_causal.ablation_backends import (
     LAYER_COORDS,
     AblationBackend,
@@ -21,7 +22,6 @@ from interp_causal.ablation_backends import (
 from interp_causal.estimators import (
     control_p_value,
     difference_with_interval,
-    holm,
     log_probability,
     matched_groups,
     mean_with_interval,

@@ -15,6 +15,7 @@ from interp.plotting import (
     GREY_NOTE,
     format_caption,
     format_counts,
+    format_offset,
     format_pair,
     has_enough_data,
     scene,
@@ -110,7 +111,7 @@ def _bar(panel: Panel, row: Mapping[Any, Any], color: str) -> list[scene.Shape]:
     width = 0.78 * (panel.x(1) - panel.x(0))
     x, y, bottom = panel.x(row["offset"]), panel.y(row["mean"]), panel.y(0)
     n = format_counts(int(row["tokens"]), int(row["sources"]))
-    note = f"{offset_text(int(row['offset']))}\nmean |attribution| {number(row['mean'])}\n"
+    note = f"{format_offset(int(row['offset']), 'letter')}\nmean |attribution| {number(row['mean'])}\n"
     note += f"95 % interval {number(row['ci_low'])} to {number(row['ci_high'])}\nn = {n}"
     key = f"{row['group']} {int(row['offset'])}"
     shapes: list[scene.Shape] = [scene.Box(x - width / 2, y, width, bottom - y, color, key=key, note=note)]
@@ -119,19 +120,6 @@ def _bar(panel: Panel, row: Mapping[Any, Any], color: str) -> list[scene.Shape]:
         shapes.append(scene.Edge(x, ends[0], x, ends[1], "ink", 1.6))
         shapes += [scene.Edge(x - 3, end, x + 3, end, "ink", 1.6) for end in ends]
     return shapes
-
-
-def offset_text(offset: int) -> str:
-    """Return an offset in words.
-
-    Examples
-    --------
-    >>> offset_text(0), offset_text(-1), offset_text(2)
-    ('the letter itself', '1 letter before', '2 letters after')
-    """
-    if not offset:
-        return "the letter itself"
-    return f"{abs(offset)} letter{'s' * (abs(offset) > 1)} {'after' if offset > 0 else 'before'}"
 
 
 def offset_means(
@@ -317,7 +305,7 @@ def summary(frame: pd.DataFrame, groups: pd.DataFrame) -> str:
         best = frame[frame["group"] == row["group"]].sort_values("mean", ascending=False, kind="stable").iloc[0]
         width = int(row["within_90_percent"])
         within = f"within {width} letter{'s' * (width > 1)}" if width else "at the letter itself"
-        largest = f"largest at {offset_text(int(best['offset']))} ({number(best['mean'])})"
+        largest = f"largest at {format_offset(int(best['offset']), 'letter')} ({number(best['mean'])})"
         parts.append(f"{_display_name(row['group'])} {largest}, 90 % {within}")
     more = f"; and {len(groups) - 3} more" if len(groups) > 3 else ""
     return f"Mean |attribution|: {'; '.join(parts)}{more}."

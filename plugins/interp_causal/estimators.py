@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -215,13 +214,3 @@ def matched_groups(
 def control_p_value(effect: float, controls: NDArray[Any]) -> float:
     """Return ``(1 + #{control >= effect}) / (1 + #controls)`` for controls ``(draw,)``; NaN without controls."""
     return float((1 + np.count_nonzero(controls >= effect)) / (1 + controls.size)) if controls.size else np.nan
-
-
-def holm(p: Sequence[float] | NDArray[Any]) -> NDArray[np.float64]:
-    """Return p-values adjusted by Holm's step-down method (1979); NaNs stay NaN and are not counted as tests."""
-    values = np.asarray(p, np.float64)
-    adjusted, valid = np.full(values.shape, np.nan), np.flatnonzero(~np.isnan(values))
-    order = valid[np.argsort(values[valid], kind="stable")]
-    steps = values[order] * np.arange(order.size, 0, -1)
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return adjusted

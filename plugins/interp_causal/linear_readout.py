@@ -75,7 +75,7 @@ class LinearReadout:
         self.draws = draws
         self.values, self.columns = values, {str(name): k for k, name in enumerate(acts["unit"].values)}
         self.logits = logit_units(acts)
-        segments = json.loads(str(acts.attrs.get("wiring", "[]")))
+        segments = json.loads(str(acts.attrs.get("connectivity", "[]")))
         names = list(dict.fromkeys(part["module"] for part in segments))
         by_module = {name: [part for part in segments if part["module"] == name] for name in names}
         self.layers = [self._layer(name, parts, model) for name, parts in by_module.items()]

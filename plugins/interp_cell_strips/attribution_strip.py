@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp import OptionError, SchemaError, select, viewer
-from interp.plotting import format_caption, format_pair, select_unit, truncate_middle
+from interp.plotting import format_caption, format_offset, format_pair, select_unit, truncate_middle
 from interp_cell_strips.cell_strips import CellStrips
 from interp_cell_strips.data import MAX_CHARACTERS, SIGMOID_GATES, scale_limits, select_units
 from interp_cell_strips.line_wrapping import interleave_sources
@@ -241,19 +241,8 @@ def _summary(strips: xr.Dataset, unit: str) -> str:
     sizes = pd.Series(np.abs(strips["attribution"].values.astype(float)))
     mean = sizes.groupby(strips["column"].values - middle).mean().sort_values(ascending=False, kind="stable")
     largest = zip(mean.index.tolist()[:3], mean.tolist()[:3], strict=True)
-    offsets = ", ".join(f"{offset_in_words(offset)} ({value:.2f})" for offset, value in largest)
+    offsets = ", ".join(f"{format_offset(offset)} ({value:.2f})" for offset, value in largest)
     return (
         f"The activation of {truncate_middle(unit)} behind each letter, and the letter's attribution to the framed "
         f"output as an underline. Largest mean over these lines: {offsets}."
     )
-
-
-def offset_in_words(offset: int) -> str:
-    """Return an offset in words.
-
-    Examples
-    --------
-    >>> offset_in_words(0), offset_in_words(-2)
-    ('the letter itself', '2 before')
-    """
-    return "the letter itself" if not offset else f"{abs(offset)} {'after' if offset > 0 else 'before'}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, select
-from interp.plotting import select_unit
+from interp.plotting import SIGMOID_GATES, select_unit
 from interp_cell_strips.line_wrapping import (
     context_windows,
     find_occurrences,
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MAX_CHARACTERS, MAX_UNITS, MAX_CELLS = 400, 12, 4000
-SIGMOID_GATES = ("i", "f", "o", "r", "z")  # quantities in 0..1; all others are signed
 PERCENTILE = 99.5  # of |x|, at the full colour
 N_PARTS = 240  # of the text, in the map of the whole text
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from interp import OptionError
+from interp.plotting import write_atomically
 
 SCHEMA = "interp.notes"
 MAX_NOTE = 100_000  # characters
@@ -80,23 +80,12 @@ class Notes:
                 if (entry.get("name", ""), entry.get("note", "")) != (name, note):
                     previous = [{key: entry[key] for key in ("name", "note")}] if entry else []
                     units[unit] = {"name": name, "note": note, "earlier": [*entry.get("earlier", []), *previous]}
-                    self._replace({"schema": SCHEMA, "version": 1, "units": units})
+                    content = {"schema": SCHEMA, "version": 1, "units": units}
+                    with write_atomically(self.path, durable=True) as stream:
+                        stream.write(json.dumps(content, indent=1).encode())  # UTF-8 can't encode lone surrogates
         except OSError as error:
             raise OptionError(f"Can't write {self.path} ({error.strerror}). The note was not saved.") from error
         return units
-
-    def _replace(self, content: dict[str, Any]) -> None:
-        """Write the file atomically."""
-        handle, draft = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, ensure_ascii=True, indent=1)  # lone surrogates can't be encoded in UTF-8
-                file.flush()
-                os.fsync(file.fileno())
-            Path(draft).chmod(0o644)
-            Path(draft).replace(self.path)
-        finally:
-            Path(draft).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError
-from interp.statistics import jackknife_interval
+from interp.plotting import NEURON_COORDS
+from interp.statistics import jackknife_interval, participation_ratio
 from interp_hellinger.significance import signed_root
 
 if TYPE_CHECKING:
     import xarray as xr
 
-NEURON_COORDS = ("module", "layer", "direction", "index")
 KIND_COORDS = ("module", "layer", "direction", "quantity")
 
 
@@ -165,8 +165,7 @@ def selectivity_summary(result: xr.Dataset) -> xr.Dataset:
     by_neuron = np.zeros((neurons.size, by_unit.shape[1]), bool)
     np.logical_or.at(by_neuron, neuron_of, by_unit)
     squared = np.maximum(np.nan_to_num(result["distance"].transpose("unit", "pair").values), 0.0) ** 2
-    total, squares = squared.sum(axis=0), (squared**2).sum(axis=0)
-    ratio = total**2 / np.where(squares > 0, squares, 1.0)
+    ratio = participation_ratio(squared, axis=0)
     data = {"neurons": ("pair", by_neuron.sum(axis=0)), "pairs": ("neuron", by_neuron.sum(axis=1))}
     coords = {"pair": result["pair"].values, "neuron": neurons}
     return xr.Dataset(data | {"participation": ("pair", ratio)}, coords)

@@ -11,7 +11,7 @@ from interp_information.estimators import (
     nearest_neighbour_information,
     plug_in_information,
 )
-from interp_information.mig import mutual_information_gap, participation_ratio
+from interp_information.mig import mutual_information_gap
 from interp_information.penalties import (
     L1,
     Dropout,
@@ -27,7 +27,7 @@ PENALTIES = (InfoGAN, VariationalBottleneck, TotalCorrelation, InformationDropou
 __all__ = [
     "L1", "Dropout", "InfoGAN", "InformationDropout", "LabelCode", "TotalCorrelation", "VariationalBottleneck",
     "completeness", "disentanglement", "estimate_mutual_information", "estimate_total_correlation", "fit_factor",
-    "miller_madow", "mutual_information_gap", "nearest_neighbour_information", "participation_ratio",
+    "miller_madow", "mutual_information_gap", "nearest_neighbour_information",
     "permuted_total_correlation", "plug_in_information", "sparse_regression",
 ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, probe
+from interp.statistics import participation_ratio
 from interp_information.estimators import check_options, plug_in_by_column
 from interp_information.factors import describe_factors, factor_coords, factor_counts, find_factors
 from interp_information.token_groups import TokenGroup
@@ -44,24 +45,6 @@ def mutual_information_gap(information: Any, entropy: Any) -> Floats:
         raise OptionError(f"Expected information (factor, unit) of at least two units; got {information.shape}.")
     top = np.sort(information, axis=1)[:, -2:]
     return np.asarray((top[:, 1] - top[:, 0]) / np.asarray(entropy, np.float64))
-
-
-def participation_ratio(information: Any) -> Floats:
-    """Return the effective number of units that encode each factor: ``(sum_u I)² / sum_u I²``, from 1 to all units.
-
-    Parameters
-    ----------
-    information : array (factor, unit)
-        Mutual information; negative values count as 0.
-
-    Returns
-    -------
-    array (factor,) of float64
-        0 if no unit is informative.
-    """
-    information = np.maximum(np.asarray(information, np.float64), 0)
-    squares = (information**2).sum(axis=1)
-    return np.asarray(information.sum(axis=1) ** 2 / np.where(squares > 0, squares, 1))
 
 
 def information_in_nats(acts: xr.Dataset, groups: Sequence[TokenGroup], bins: int) -> Floats:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp.statistics import permutation_pvalue
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -36,17 +38,8 @@ def pooled_pvalues(bits: NDArray[np.float64], family: NDArray[Any]) -> NDArray[n
     p = np.ones(len(bits))
     for name in np.unique(family):
         units = (family == name) & varies
-        pool = np.sort(z[units, 1:], axis=None)
-        n_above = pool.size - np.searchsorted(pool, z[units, 0], side="left")
-        p[units] = (1 + n_above) / (1 + pool.size)
+        p[units] = permutation_pvalue(z[units, 0], z[units, 1:])
     return p
-
-
-def q_values(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the smallest false discovery rate at which each test is significant (Benjamini and Hochberg 1995)."""
-    from scipy.stats import false_discovery_control
-
-    return np.asarray(false_discovery_control(p)) if p.size else p
 
 
 def smallest_q(family: NDArray[Any], n_permutations: int) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError
+from interp.statistics import fdr
 from interp_information.estimators import (
     MAX_TIED,
     check_ties,
@@ -16,7 +17,7 @@ from interp_information.estimators import (
     plug_in_by_column,
     tied_fraction,
 )
-from interp_information.permutation_test import pooled_pvalues, q_values
+from interp_information.permutation_test import pooled_pvalues
 from interp_information.token_groups import TokenGroup
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def binned_information(
                 conditional[block] += bits * (group.rows.size / tokens)
     p = pooled_pvalues(conditional, acts["quantity"].values)
     result = _to_dataset(total, by_input, whole, groups)
-    return result.assign(p=("unit", p, OVER_ALL_UNITS), q=("unit", q_values(p), OVER_ALL_UNITS))
+    return result.assign(p=("unit", p, OVER_ALL_UNITS), q=("unit", fdr(p), OVER_ALL_UNITS))
 
 
 def nearest_neighbour_dataset(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SchemaError, measure, select
-from interp.plotting import show_invisible
+from interp.plotting import NEURON_COORDS, show_invisible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MAX_EDGES = 400
 MAX_OUTPUTS = 8
-NEURON_COORDS = ("module", "layer", "direction", "index")
 GATE_GROUPS = (
     (("o", "output gate"), ("c", "cell")),
     (("i", "input gate"), ("g", "cell input")),
@@ -245,7 +244,7 @@ def _layer_edges(
     part = connectivity.isel(lower_unit=rows)
     tokens = select(acts, input=pair[0], unit=[*lower, *part["upper_unit"].values.tolist()])
     name = f"{pair[0]}=>{pair[1]}"
-    result = measure("contributions", tokens, wiring=part, pairs=[name], contrast=contrast, min_tokens=1)
+    result = measure("contributions", tokens, connectivity=part, pairs=[name], contrast=contrast, min_tokens=1)
     value = result["contribution"].sel(pair=name).reindex(lower_unit=lower, upper_unit=upper).values
     low, high = np.indices(value.shape)
     edges = (np.array(lower)[low.ravel()], np.array(upper)[high.ravel()], value.ravel())

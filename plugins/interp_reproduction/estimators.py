@@ -134,27 +134,6 @@ def percentile_rank(values: Any, position: int) -> float:
     return float(100 * (below + same / 2) / max(values.size - 1, 1))
 
 
-def participation_ratio(weights: Any, axis: int = -1) -> np.ndarray:
-    """Return the participation ratio ``(Σ D)² / Σ D²``: the effective number of entries that contribute to the sum.
-
-    Parameters
-    ----------
-    weights : array
-        Non-negative values, such as squared Hellinger distances.
-    axis : int
-        Axis of the entries.
-
-    Returns
-    -------
-    array
-        From 1 to the number of entries; 0 where all entries are 0.
-    """
-    weights = np.asarray(weights, dtype=np.float64)
-    squares = (weights**2).sum(axis)
-    ratio: np.ndarray = weights.sum(axis) ** 2 / np.where(squares > 0, squares, 1.0)
-    return ratio
-
-
 def auc(target: Any, rest: Any) -> np.ndarray:
     """Return the probability, per unit, that a target value exceeds one of the rest; equal values count half.
 
@@ -255,18 +234,3 @@ def _mean_root(n: int, bins: int) -> float:
     largest = min(n, int(mean + 12 * np.sqrt(mean) + 30))  # the probability beyond is 0 in float64
     counts = np.arange(largest + 1)
     return float((np.sqrt(counts) * binom.pmf(counts, n, 1 / bins)).sum())
-
-
-def holm(p: Any) -> np.ndarray:
-    """Return p-values adjusted by Holm's step-down procedure (1979).
-
-    Parameters
-    ----------
-    p : array (test,)
-        p-values of one family of tests, without NaN.
-    """
-    p = np.asarray(p, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty(p.shape)
-    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1)), 1)
-    return adjusted

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from interp import make_dataset
+from interp.plotting import UNIT_LABELS
 
 if TYPE_CHECKING:
     import xarray as xr
 
 Item = TypeVar("Item")
 Mask = Callable[["xr.Dataset"], np.ndarray]
-UNIT_COORDS = ("unit", "module", "layer", "direction", "quantity", "index", "symbol")
 
 
 class CollectingStream:
@@ -79,7 +79,7 @@ class TokenCollector:
         """Store the selected tokens and units of a chunk."""
         rows, columns = np.flatnonzero(self.tokens(chunk)), np.flatnonzero(self.units(chunk))
         if not self.labels:
-            self.columns = {name: chunk[name].values[columns] for name in UNIT_COORDS}
+            self.columns = {name: chunk[name].values[columns] for name in UNIT_LABELS}
             self.attrs = dict(chunk.attrs)
         labels = {str(name): coord.values[rows] for name, coord in chunk.coords.items() if coord.dims == ("token",)}
         self.store(chunk["activation"].values[np.ix_(rows, columns)], labels)

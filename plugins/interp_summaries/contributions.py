@@ -9,13 +9,14 @@ import numpy as np
 
 import interp
 from interp import OptionError, Reducer, UnknownNameError
+from interp.plotting import UNIT_LABELS
 
 if TYPE_CHECKING:
     import torch
     import xarray as xr
 
 State = dict[str, np.ndarray]
-UNIT_COORDS = ("module", "layer", "direction", "quantity", "index", "symbol")
+UNIT_COORDS = UNIT_LABELS[1:]
 
 
 def unshared(weight: np.ndarray, symbols: Sequence[str] | np.ndarray, outputs: Sequence[str]) -> np.ndarray:
@@ -80,7 +81,7 @@ class Contributions(Reducer):
     ----------
     model : Module
         The captured network, for its weights.
-    wiring : Dataset, optional
+    connectivity : Dataset, optional
         Result of `interp.connectivity`, instead of a model; a selection of its units gives a selection of the result.
     pairs : sequence of str, optional
         Pairs such as ``["t=>ծ"]``; by default all pairs with enough tokens.
@@ -106,21 +107,23 @@ class Contributions(Reducer):
         self,
         *,
         model: torch.nn.Module | None = None,
-        wiring: xr.Dataset | None = None,
+        connectivity: xr.Dataset | None = None,
         pairs: Sequence[str] | None = None,
         contrast: bool = True,
         min_tokens: int = 300,
         labels: Sequence[str] = ("input", "output"),
     ) -> None:
-        if (model is None) == (wiring is None):
-            raise OptionError("Contributions need weights: pass model=, the captured network, or wiring=, not both.")
+        if (model is None) == (connectivity is None):
+            raise OptionError(
+                "Contributions need weights: pass model=, the captured network, or connectivity=, not both."
+            )
         if isinstance(pairs, str):
             raise OptionError(f"pairs= takes a list of names; got {pairs!r}: pass [{pairs!r}].")
         if isinstance(labels, str) or len(labels) != 2 or min_tokens < 1:
             raise OptionError(
                 f"labels= takes two names, and min_tokens= must be at least 1; got {labels!r} and {min_tokens}."
             )
-        self.model, self.wiring, self.contrast, self.min_tokens = model, wiring, contrast, min_tokens
+        self.model, self.connectivity, self.contrast, self.min_tokens = model, connectivity, contrast, min_tokens
         self.pairs, self.labels = None if pairs is None else tuple(pairs), tuple(labels)
         self.requires = (*self.labels, "source")
 
@@ -130,8 +133,8 @@ class Contributions(Reducer):
             raise OptionError(
                 "Weights belong to single units, so contributions have no rotated basis; got rotated ones."
             )
-        wiring = self.wiring if self.wiring is not None else interp.connectivity(self.model, units)  # type: ignore[arg-type]
-        state = _connections(units, wiring)
+        connectivity = self.connectivity if self.connectivity is not None else interp.connectivity(self.model, units)  # type: ignore[arg-type]
+        state = _connections(units, connectivity)
         inputs, outputs = (labels[name].values.astype(str) for name in self.labels)
         state |= {"input": inputs, "output": outputs, "tokens": np.zeros(inputs.size, np.int64)}
         state |= _pair_counts(labels, inputs, self._pair_rows(inputs, outputs, labels.tokens.values))
@@ -219,13 +222,13 @@ def _pair_names(inputs: np.ndarray, outputs: np.ndarray) -> list[str]:
     return [f"{a}=>{b}" for a, b in zip(inputs.tolist(), outputs.tolist(), strict=True)]
 
 
-def _connections(units: xr.Dataset, wiring: xr.Dataset) -> State:
+def _connections(units: xr.Dataset, connectivity: xr.Dataset) -> State:
     """Return the weights between captured units, and the names and coords of the units at both ends."""
     positions = {name: position for position, name in enumerate(units["unit"].values.tolist())}
     state: State = {}
     masks = {}
     for end in ("lower", "upper"):
-        names = wiring[f"{end}_unit"].values.astype(str)
+        names = connectivity[f"{end}_unit"].values.astype(str)
         masks[end] = np.array([name in positions for name in names.tolist()], dtype=bool)
         state[end] = np.array([positions[name] for name in names[masks[end]].tolist()], dtype=int)
         state |= {f"{end}_{name}": units[name].values[state[end]] for name in ("unit", *UNIT_COORDS)}
@@ -234,7 +237,7 @@ def _connections(units: xr.Dataset, wiring: xr.Dataset) -> State:
             "No captured unit feeds another captured unit through a linear layer: capture both ends of a connection, "
             "as listed by interp.connectivity(model, acts)."
         )
-    return state | {"weight": wiring["weight"].values[np.ix_(masks["lower"], masks["upper"])].astype(np.float64)}
+    return state | {"weight": connectivity["weight"].values[np.ix_(masks["lower"], masks["upper"])].astype(np.float64)}
 
 
 def _pair_counts(labels: xr.Dataset, inputs: np.ndarray, rows: np.ndarray) -> State:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from interp import OptionError, Reducer
+from interp.plotting import SIGMOID_GATES
 
 if TYPE_CHECKING:
     import xarray as xr
 
 State = dict[str, np.ndarray]
-SIGMOID_GATES = ("i", "f", "o", "r", "z")
 FRACTIONS = ("frac_saturated_high", "frac_saturated_low")
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from interp import OptionError, SceneView, SchemaError, select, viewer
 from interp.plotting import (
     GREY_NOTE,
+    LAYER_COORDS,
     MIN_SOURCES,
     MIN_TOKENS,
     colors,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 SIDES = ("target", "rest")
 COUNTS = ("n_target", "sources_target", "n_rest", "sources_rest")
 STATISTICS = ("distance", "ci_low", "ci_high", "q", "selective")
-GROUP = ("module", "layer", "direction", "quantity")
 COUNTS_WIDTH = 262.0  # pixels for n and the number of selective units
 LEGEND_WIDTH = 700.0
 MAX_CELLS = 1300  # pages with 5,000 elements get slow
@@ -273,7 +273,7 @@ def pair_order(data: xr.Dataset) -> np.ndarray:
 
 def _strongest_units(dist: xr.Dataset, n: int) -> tuple[xr.Dataset, tuple[heatmap.ColumnGroup, ...]]:
     """Return the units with the largest distance of each group, seriated, and the groups' headings."""
-    keys = list(zip(*(dist[name].values.tolist() for name in GROUP), strict=True))
+    keys = list(zip(*(dist[name].values.tolist() for name in LAYER_COORDS), strict=True))
     group_keys = list(dict.fromkeys(keys))[:n]
     enough = pairs_with_enough_data(dist) | ~pairs_with_enough_data(dist).any()
     distance = np.nan_to_num(dist["distance"].values[enough], nan=LOWEST)

@@ -100,7 +100,7 @@ def test_the_next_module_reads_the_captured_values_bit_for_bit(tagger):
 
 
 def test_the_connectivity_is_in_the_attrs(tagger, ragged):
-    segments = json.loads(capture(tagger, ragged).attrs["wiring"])
+    segments = json.loads(capture(tagger, ragged).attrs["connectivity"])
     assert [(part["module"], part["lower"]) for part in segments] == [
         ("hidden", "lstm.0.forward.h"), ("hidden", "lstm.0.backward.h"),
         ("output", "hidden.out"), ("output", "input of lstm"),

@@ -63,8 +63,8 @@ def test_the_segments_are_those_of_the_capture(x):
     )
     with pytest.raises(interp.CaptureError, match="'hidden', which this model lacks"):
         interp.connectivity(model.lstm, acts)
-    assert json.loads(attrs["wiring"]) == json.loads(interp.connectivity(model, x).attrs["wiring"])
-    assert json.loads(attrs["wiring"])[-1] == {
+    assert json.loads(attrs["connectivity"]) == json.loads(interp.connectivity(model, x).attrs["connectivity"])
+    assert json.loads(attrs["connectivity"])[-1] == {
         "module": "output", "start": 5, "stop": 8, "kind": "input", "lower": "input of lstm", "first": 0,
     }  # fmt: skip
 
@@ -131,7 +131,7 @@ class Decoder(nn.Module):
 
 
 def test_h_and_c_of_a_cell_are_matched(x):
-    segments = json.loads(interp.connectivity(Decoder().eval(), x).attrs["wiring"])
+    segments = json.loads(interp.connectivity(Decoder().eval(), x).attrs["connectivity"])
     assert [(part["lower"], part["stop"]) for part in segments] == [("cell.0.forward.h", 4), ("cell.0.forward.c", 8)]
 
 

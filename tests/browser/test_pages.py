@@ -45,7 +45,7 @@ def pages(drawn_acts, drawn_dist, drawn_links, tmp_path_factory):
         interp.draw("context-reach", attributed(drawn_acts)),
         interp.draw("overview", debiased),
         interp.draw("saturation-map", interp.measure("saturation", drawn_acts)),
-        interp.draw("unit-card", drawn_acts, debiased, unit=UNIT, wiring=drawn_links),
+        interp.draw("unit-card", drawn_acts, debiased, unit=UNIT, connectivity=drawn_links),
         interp.draw("compare", drawn_acts, drawn_acts.isel(unit=slice(None, None, -1)), debiased, debiased),
         interp.draw("hypothesis", hypothesis),
     ]

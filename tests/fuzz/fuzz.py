@@ -36,9 +36,9 @@ def with_atheris(target: str, seconds: int) -> None:
 
 def with_hypothesis(target: str, seconds: int) -> None:
     """Fuzz one target with random examples."""
+    from helpers.targets import TARGETS
     from hypothesis import HealthCheck, given, settings
     from hypothesis import strategies as st
-    from helpers.targets import TARGETS
 
     end, runs, last = time.monotonic() + seconds, 0, b""
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+from helpers.targets import TARGETS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from helpers.targets import TARGETS
 
 FAILING_INPUTS = sorted(path for path in (Path(__file__).parent / "found").glob("*/*") if path.is_file())
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import torch
-from helpers.steps import sigmoid, weights_of
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import interp
+from helpers.steps import sigmoid, weights_of
 
 
 def lstm(w, x, h, c, n, tap):

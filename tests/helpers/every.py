@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import numpy as np
 import xarray as xr
-from helpers.causes import attributed, curves
 
 import interp
+from helpers.causes import attributed, curves
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -34,7 +34,7 @@ class World:
     acts: xr.Dataset
     letter: str
     output: str
-    wiring: xr.Dataset | None = None
+    connectivity: xr.Dataset | None = None
     whole: xr.Dataset | None = None
     empty: bool = False
 
@@ -89,27 +89,27 @@ DRAWN: dict[str, Callable[[World], interp.View]] = {
     "histogram-pair": lambda w: interp.draw("histogram-pair", w.acts, w.dist, unit=w.unit, pair=(w.letter, w.output)),
     "hypothesis": lambda w: interp.draw("hypothesis", w.found, max_places=5),
     "layered-graph": lambda w: interp.draw(
-        "layered-graph", w.acts, w.dist, wiring=w.wiring, pair=(w.letter, w.output), n_hidden=4, n_units=3
+        "layered-graph", w.acts, w.dist, connectivity=w.connectivity, pair=(w.letter, w.output), n_hidden=4, n_units=3
     ),
     "overview": lambda w: interp.draw("overview", w.dist, n_units=6),
     "saturation-map": lambda w: interp.draw("saturation-map", w.saturation),
     "top-pairs": lambda w: interp.draw("top-pairs", w.dist, unit=w.unit),
-    "unit-card": lambda w: interp.draw("unit-card", w.acts, w.dist, unit=w.unit, wiring=w.wiring),
+    "unit-card": lambda w: interp.draw("unit-card", w.acts, w.dist, unit=w.unit, connectivity=w.connectivity),
 }
 
 
-def small(acts, wiring, tokens=240, index=2):
+def small(acts, connectivity, tokens=240, index=2):
     """Return a world of the first tokens and of a few units of each kind, including all output units."""
     selected = (acts["index"].values < index) | (acts["module"].values == "output")
     part = acts.isel(token=slice(tokens), unit=np.flatnonzero(selected))
     names = part.unit.values.tolist()
-    sides = {side: [name for name in wiring[side].values.tolist() if name in names] for side in wiring.dims}
-    return World(part, "t", "ծ", wiring.sel(sides))
+    sides = {side: [name for name in connectivity[side].values.tolist() if name in names] for side in connectivity.dims}
+    return World(part, "t", "ծ", connectivity.sel(sides))
 
 
 def called(world, text):
     """Return the world with ``text`` in its labels, unit names, symbols, modules, model and task."""
-    acts, wiring = world.acts, world.wiring
+    acts, connectivity = world.acts, world.connectivity
     names = {name: f"{text}{number}" for number, name in enumerate(acts.unit.values.tolist())}
     coords = {"unit": list(names.values())}
     for name in ("input", "output", "predicted", "symbol"):
@@ -118,9 +118,9 @@ def called(world, text):
         coords[name] = (acts[name].dims, values.astype(str))
     attrs = dict.fromkeys(("model", "task", "corpus"), text)
     acts = acts.drop_vars("unit").assign_coords(coords).assign_attrs(attrs)
-    sides = {side: [names[name] for name in wiring[side].values.tolist()] for side in wiring.dims}
+    sides = {side: [names[name] for name in connectivity[side].values.tolist()] for side in connectivity.dims}
     letter = text.rstrip("\0")
-    return World(acts, letter, letter, wiring.assign_coords(sides))
+    return World(acts, letter, letter, connectivity.assign_coords(sides))
 
 
 class Tags(HTMLParser):

@@ -17,9 +17,9 @@ from pathlib import Path
 from unicodedata import normalize
 
 import numpy as np
-from helpers.laws import small
 
 import interp
+from helpers.laws import small
 from interp import InterpError
 from interp.distributed.recovery import check_store
 from interp_transliteration.corpora.corpus import read_documents

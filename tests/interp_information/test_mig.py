@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import interp
-from interp_information import mutual_information_gap, participation_ratio
+from interp.statistics import participation_ratio
+from interp_information import mutual_information_gap
 
 FACTORS = [f"factor_{k}" for k in range(8)]
 

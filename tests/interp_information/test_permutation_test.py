@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from interp_information.permutation_test import pooled_pvalues, q_values, smallest_q
+from interp_information.permutation_test import pooled_pvalues, smallest_q
 
 
 def test_p_values_equal_a_naive_count():
@@ -21,10 +21,6 @@ def test_p_values_equal_a_naive_count():
 def test_constant_permutations_have_p_1_and_stay_out_of_the_pool():
     bits = np.array([[1.0, 0.2, 0.2, 0.2], [5.0, 0.1, 0.2, 0.3]])
     assert pooled_pvalues(bits, np.array(["h", "h"])).tolist() == [1, 0.25]
-
-
-def test_q_values_of_nothing():
-    assert q_values(np.zeros(0)).size == 0
 
 
 def test_smallest_q_depends_on_the_smallest_family():

@@ -86,7 +86,7 @@ def test_another_model_is_refused(acts, dist):
 
 def test_activations_without_connectivity_have_no_edges(model, acts, dist):
     unconnected = acts.copy()
-    del unconnected.attrs["wiring"]
+    del unconnected.attrs["connectivity"]
     assert not len(interp.draw("layered-graph", unconnected, dist, model=model, pair=("t", "ծ")).data["edges"])
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from helpers.laws import alike, hold
 from helpers.nets import Tagger
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 import interp
@@ -35,15 +35,15 @@ def acts(model):
     return interp.capture(model, batch, dtype="float64", progress=False)
 
 
-def contribution_by_loop(acts, wiring, lower, upper, a, b, contrast):
+def contribution_by_loop(acts, connectivity, lower, upper, a, b, contrast):
     """Return a contribution by its definition, token by token."""
-    weight = float(wiring.weight.sel(lower_unit=lower, upper_unit=upper))
+    weight = float(connectivity.weight.sel(lower_unit=lower, upper_unit=upper))
     possible = sorted(set(acts.output.values[acts.input.values == a]))
     if str(acts.symbol.sel(unit=upper).values) and contrast:
         outputs = [
             str(name) for name, symbol in zip(acts.unit.values, acts.symbol.values, strict=True) if symbol in possible
         ]
-        weight -= np.mean([float(wiring.weight.sel(lower_unit=lower, upper_unit=name)) for name in outputs])
+        weight -= np.mean([float(connectivity.weight.sel(lower_unit=lower, upper_unit=name)) for name in outputs])
     sides = {True: [], False: []}
     values = acts.activation.sel(unit=lower).values
     for value, letter, output in zip(values, acts.input.values, acts.output.values, strict=True):
@@ -55,7 +55,7 @@ def contribution_by_loop(acts, wiring, lower, upper, a, b, contrast):
 @pytest.mark.parametrize("contrast", [True, False])
 def test_contributions_equal_a_loop(model, acts, contrast):
     result = interp.measure("contributions", acts, model=model, contrast=contrast, min_tokens=10)
-    wiring = interp.connectivity(model, acts)
+    connectivity = interp.connectivity(model, acts)
     assert result.contribution.dims == ("lower_unit", "upper_unit", "pair")
     assert result.pair.values.tolist()[:2] == ["d=>a", "d=>b"]
     assert ("k=>b" in result.pair.values) != contrast  # k has no other output
@@ -66,7 +66,7 @@ def test_contributions_equal_a_loop(model, acts, contrast):
         cell = result.contribution[tuple(place)]
         pair = (str(cell.pair_input.values), str(cell.pair_output.values))
         ends = (str(cell.lower_unit.values), str(cell.upper_unit.values))
-        expected = contribution_by_loop(acts, wiring, *ends, *pair, contrast)
+        expected = contribution_by_loop(acts, connectivity, *ends, *pair, contrast)
         assert float(cell) == pytest.approx(expected, rel=1e-9, abs=1e-13)
 
 
@@ -113,8 +113,8 @@ def test_streams_and_selections_of_a_wiring(model, acts):
 
     whole = interp.measure("contributions", acts, model=model, min_tokens=10)
     alike(interp.measure("contributions", Stream(), model=model, min_tokens=10), whole)
-    wiring = interp.connectivity(model, acts).sel(lower_unit=["hidden.out.2", "hidden.out.5"])
-    part = interp.measure("contributions", acts, wiring=wiring, min_tokens=10).contribution
+    connectivity = interp.connectivity(model, acts).sel(lower_unit=["hidden.out.2", "hidden.out.5"])
+    part = interp.measure("contributions", acts, connectivity=connectivity, min_tokens=10).contribution
     np.testing.assert_array_equal(part.sel(upper_unit="output.out.1"), whole.contribution.sel(
         lower_unit=["hidden.out.2", "hidden.out.5"], upper_unit="output.out.1"))  # fmt: skip
 

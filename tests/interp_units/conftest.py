@@ -56,7 +56,9 @@ def views(drawn_acts, drawn_links, drawn_dist, debiased, saturated, searched, ot
     return {
         "overview": interp.draw("overview", debiased),
         "saturation-map": interp.draw("saturation-map", saturated),
-        "unit-card": interp.draw("unit-card", drawn_acts, debiased, unit="lstm.0.backward.h.11", wiring=drawn_links),
+        "unit-card": interp.draw(
+            "unit-card", drawn_acts, debiased, unit="lstm.0.backward.h.11", connectivity=drawn_links
+        ),
         "compare": interp.draw("compare", drawn_acts, other[0], debiased, debiased),
         "hypothesis": interp.draw("hypothesis", searched),
     }

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import xarray as xr
+from helpers.laws import alike, hold, small
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from helpers.laws import alike, hold, small
 
 import interp
 from interp.measurement.reduce import is_contiguous, iter_sample_chunks, sample_bounds

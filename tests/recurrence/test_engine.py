@@ -6,9 +6,9 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+from helpers.steps import QUANTITIES, assert_exact, reference, worst_element
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
-from helpers.steps import QUANTITIES, assert_exact, reference, worst_element
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 

@@ -129,7 +129,7 @@ def run_or_skip(make: Callable[[], Any]) -> Any:
 
 
 NETWORK_PARAMETERS = ("model", "batches")
-TOY_PARAMETERS = (*NETWORK_PARAMETERS, "wiring", "unit", "units", "pair", "ranking")
+TOY_PARAMETERS = (*NETWORK_PARAMETERS, "connectivity", "unit", "units", "pair", "ranking")
 """Parameters that the toy provides."""
 
 

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from interp import measure, split_by_source
+from interp.statistics import holm
 from interp_reproduction.claims.evidence import LAYERS, ranked_units, top_units
-from interp_reproduction.estimators import holm
 from interp_reproduction.settings import GRAPH_PAIRS, N_CONTROLS, N_TOP, pair_name
 
 if TYPE_CHECKING:

@@ -129,7 +129,7 @@ def _contributions(network: NetworkRun, pair: tuple[str, str]) -> xr.Dataset:
         return _no_pairs()
     lower = [str(name) for name in network.acts["unit"].values[is_hidden_unit(network.acts)]]
     weights = network.connectivity.sel(lower_unit=lower)
-    return measure("contributions", odd, wiring=weights, pairs=[pair_name(pair)], min_tokens=1)
+    return measure("contributions", odd, connectivity=weights, pairs=[pair_name(pair)], min_tokens=1)
 
 
 def unit_mask(dist: xr.Dataset, direction: str | None = None, quantity: str = "h") -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from interp.statistics import participation_ratio
 from interp_reproduction.claims.ablation_findings import (
     NOT_MEASURED,
     AblationFinding,
@@ -17,7 +18,7 @@ from interp_reproduction.claims.ablations import AblationGroup, top_group
 from interp_reproduction.claims.claim import Claim
 from interp_reproduction.claims.evidence import distances, format_sides, jackknife_distances, unit_mask
 from interp_reproduction.claims.finding import Finding, from_estimates, missing_pairs, not_measured
-from interp_reproduction.estimators import Estimate, participation_ratio, percentile_rank, rank, top_indices
+from interp_reproduction.estimators import Estimate, percentile_rank, rank, top_indices
 from interp_reproduction.settings import MIN_SOURCES, MIN_TOKENS, N_TOP, pair_name
 
 if TYPE_CHECKING:

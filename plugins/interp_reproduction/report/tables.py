@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import save, select
+from interp.statistics import participation_ratio
 from interp_reproduction.claims.evidence import LAYERS, distances, unit_mask
 from interp_reproduction.claims.suffix_claim import suffix_auc
-from interp_reproduction.estimators import participation_ratio, sampling_floor, top_indices, top_mean
+from interp_reproduction.estimators import sampling_floor, top_indices, top_mean
 from interp_reproduction.settings import CLAIM_PAIRS, LSTM_QUANTITIES, N_BINS, N_TOP, pair_name
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BufferedIOBase
 from pathlib import Path
 
 from interp import CorpusError, OptionError
+from interp.plotting import write_atomically
 
 BLOCK_SIZE = 65_536  # bytes per read, and maximal number of characters of a buffered line
 DECODING_ERRORS = "surrogateescape"  # invalid bytes are written back unchanged
@@ -84,14 +85,9 @@ def open_writer(path: Path | None, sources: Sequence[Path]) -> Iterator[TextWrit
         return
     if any(source.resolve() == path.resolve() for source in sources):
         raise OptionError(f"{path} is both input and output; give --output another name.")
-    partial = path.with_name(path.name + ".partial")
-    try:
-        stream = partial.open("wb")
-    except OSError as error:
-        raise OptionError(f"{path} can't be written: {error.strerror}.") from error
-    try:
-        with stream:
-            yield TextWriter(stream)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with ExitStack() as stack:
+        try:
+            stream = stack.enter_context(write_atomically(path))
+        except OSError as error:
+            raise OptionError(f"{path} can't be written: {error.strerror}.") from error
+        yield TextWriter(stream)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.plotting import sanitize
+from interp.plotting import UNIT_LABELS, sanitize
 from interp.statistics import jackknife, jackknife_groups, jackknife_interval
 from interp_units.hypothesis.candidate_units import CandidateUnits, Span
 from interp_units.hypothesis.patterns import (
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LEVELS = ("strict", "fuzzy")
 CONTEXT = 22  # tokens of text on either side of a place
-UNIT_COORDS = ("unit", "module", "layer", "direction", "quantity", "index", "symbol")
 
 
 def find_places(
@@ -83,7 +82,7 @@ def find_places(
     data |= {"is_match": ("place", compare_with_matches(listed, length, matches)[0])} if regex else {}
     data |= {"n_required": n_required, "n_with_pattern": int(np.count_nonzero(candidates.state))}
     data |= {"n_candidates": candidates.state.size, "expected": candidates.expected, "n_spans": int(full.sum())}
-    coords = {name: ("unit", acts[name].values) for name in UNIT_COORDS if name in acts.coords}
+    coords = {name: ("unit", acts[name].values) for name in UNIT_LABELS if name in acts.coords}
     attrs = {"span_text": sanitize("".join(token_text(acts, label, span.inside)))}
     return xr.Dataset(data, {"level": list(LEVELS), **coords}, attrs)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 import interp
 from interp import measure
-from interp.plotting import select_pair, select_unit
+from interp.plotting import NEURON_COORDS, SIGMOID_GATES, select_pair, select_unit
 from interp_units.correlation import correlations_with_unit, spread
 from interp_units.overview import COUNTS, LOWEST, pairs_with_enough_data
 
@@ -17,15 +17,13 @@ if TYPE_CHECKING:
     import torch
     import xarray as xr
 
-SIGMOID_GATES = ("i", "f", "o", "r", "z")  # with values in 0..1
-NEURON_COORDS = ("module", "layer", "direction", "index")
 SATURATION = ("frac_saturated_low", "frac_saturated_high")
 N_BINS, MAX_PAIRS, MAX_CONNECTIONS, MAX_CORRELATED = 40, 8, 5, 8  # rows of the tables; connections per sign
 WINDOW = 16  # tokens of text on either side
 BLOCK = 512  # units read at once
 MAX_TEXT_TOKENS = 1_000_000  # tokens that text examples are taken from
 NO_DISTANCES = "Not measured. Pass interp.measure('hellinger', acts) as the second dataset."
-NO_WEIGHTS = "Unknown. Pass model=, the captured network, or wiring=."
+NO_WEIGHTS = "Unknown. Pass model=, the captured network, or connectivity=."
 NO_CONNECTION = "No linear layer reads this unit directly."
 NOT_FINITE = "No activation of this unit is a finite number."
 
@@ -120,7 +118,7 @@ def text_examples(column: xr.Dataset, contexts: xr.Dataset | None, examples: int
 
 
 def connections(
-    acts: xr.Dataset, column: xr.Dataset, model: torch.nn.Module | None, wiring: xr.Dataset | None
+    acts: xr.Dataset, column: xr.Dataset, model: torch.nn.Module | None, connectivity: xr.Dataset | None
 ) -> tuple[pd.DataFrame, str]:
     """Return the units that read the unit with the largest and the smallest scaled weights.
 
@@ -137,16 +135,16 @@ def connections(
     import pandas as pd
 
     empty = pd.DataFrame(columns=["unit", "symbol", "scaled_weight"])
-    if wiring is None and model is None:
+    if connectivity is None and model is None:
         return empty, NO_WEIGHTS
-    wiring = interp.connectivity(model, acts) if wiring is None and model is not None else wiring
+    connectivity = interp.connectivity(model, acts) if connectivity is None and model is not None else connectivity
     name = str(column["unit"].values)
-    if wiring is None or name not in wiring["lower_unit"].values.astype(str).tolist():
+    if connectivity is None or name not in connectivity["lower_unit"].values.astype(str).tolist():
         return empty, NO_CONNECTION
     values = column["activation"].values
     if not np.isfinite(values).any():
         return empty, NOT_FINITE
-    weight = wiring["weight"].sel(lower_unit=name)
+    weight = connectivity["weight"].sel(lower_unit=name)
     weight = weight[np.isfinite(weight.values)]
     names, symbols = (acts[coord].values.astype(str).tolist() for coord in ("unit", "symbol"))
     symbol_of = dict(zip(names, symbols, strict=True))

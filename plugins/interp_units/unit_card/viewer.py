@@ -124,7 +124,7 @@ def unit_card(
     unit: str,
     pair: str | Sequence[str] = "",
     model: torch.nn.Module | None = None,
-    wiring: xr.Dataset | None = None,
+    connectivity: xr.Dataset | None = None,
     examples: int = 2,
 ) -> UnitCard:
     """Draw one unit: its activations, pairs, gates, text examples, connections and correlated units.
@@ -143,7 +143,7 @@ def unit_card(
         Pair whose two histograms are drawn; by default the best pair of ``dist``.
     model : Module, optional
         The captured network, for the weights of the connections.
-    wiring : Dataset, optional
+    connectivity : Dataset, optional
         ``weight (lower_unit, upper_unit)`` from `interp.connectivity`, instead of a model.
     examples : int
         Number of lines of text for each tenth of the unit's activations, 1 to 4.
@@ -166,7 +166,7 @@ def unit_card(
         check_distances(dist)
         dist = select_unit(dist, unit)
     contrast = data.contrast_of(column, dist, pair, _labels(dist))
-    tables, reasons = _tables(acts, column, dist, contrast, contexts, model, wiring, examples)
+    tables, reasons = _tables(acts, column, dist, contrast, contexts, model, connectivity, examples)
     size = np.abs(column["activation"].values.astype(float))
     scale = float(np.nanpercentile(size, SCALE_PERCENTILE)) if np.isfinite(size).any() else 1.0
     method = _method(column, tables, scale, measured_here=contexts is None)
@@ -196,13 +196,13 @@ def _tables(
     contrast: xr.Dataset | None,
     contexts: xr.Dataset | None,
     model: torch.nn.Module | None,
-    wiring: xr.Dataset | None,
+    connectivity: xr.Dataset | None,
     examples: int,
 ) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Return the tables of the card, and the reasons for empty ones."""
     import pandas as pd
 
-    connections, no_connections = data.connections(acts, column, model, wiring)
+    connections, no_connections = data.connections(acts, column, model, connectivity)
     has_text = "input" in column.coords
     draw_text = has_text or contexts is not None
     tables = {

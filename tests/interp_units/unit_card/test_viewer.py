@@ -62,7 +62,7 @@ def test_the_caption_says_how_much_text_was_used(drawn_acts, monkeypatch):
 
 
 def test_output_units_are_labelled_with_their_symbol(drawn_acts, drawn_links):
-    card = interp.draw(unit_card, drawn_acts, unit="hidden.out.3", wiring=drawn_links)
+    card = interp.draw(unit_card, drawn_acts, unit="hidden.out.3", connectivity=drawn_links)
     connections = card.data["connections"]
     assert len(connections) == 10
     weight = drawn_links.weight.sel(lower_unit="hidden.out.3").dropna("upper_unit")
