@@ -41,8 +41,8 @@ class Classifier(nn.Module):
 
 
 # %% [markdown]
-# A `Batch` holds the inputs of the model, the length of each sample, and labels: here one per letter.
-# Call `eval()` first; with active dropout, every run gives different values.
+# A `Batch` holds the inputs of the model, the length of each sample, and labels: here one per letter. Call `eval()`
+# first; with active dropout, every run gives different values.
 
 # %%
 batch = interp.Batch(inputs=(codes, lengths), lengths=lengths, labels={"input": words})
@@ -61,8 +61,8 @@ print("skipped modules:", acts.attrs["skipped_modules"])
 print(f"largest difference: {acts.attrs['verification_max_error']:.1e} in {acts.attrs['verification_rows']} rows")
 
 # %% [markdown]
-# `select` selects rows and columns by label. Here: the update gate `z` where the letter is an e, an n or a t. The result
-# is an xarray dataset, so xarray does the arithmetic.
+# `select` selects rows and columns by label. Here: the update gate `z` where the letter is an e, an n or a t. The
+# result is an xarray dataset, so xarray does the arithmetic.
 
 # %%
 update = interp.select(acts, quantity="z", input=["e", "n", "t"])
@@ -221,8 +221,8 @@ class Peephole(interp.Adapter):
 
 
 # %% [markdown]
-# A hook registers the adapter. A module with hooks is a plugin, and this notebook is a module: `interp.register` adds it
-# until Python exits. After a change, run the cell again. In a package, the same hook is found through an entry point
+# A hook registers the adapter. A module with hooks is a plugin, and this notebook is a module: `interp.register` adds
+# it until Python exits. After a change, run the cell again. In a package, the same hook is found through an entry point
 # (see `plugins/README.md`).
 
 

@@ -58,7 +58,8 @@ for name, result in results.items():
     print(f"{name}: mean of the ten largest, backward {top['backward']:.2f}, forward {top['forward']:.2f}")
 
 # %% [markdown]
-# The next letter decides what a `t` becomes, and only the backward direction has read it. That is so before any training.
+# The next letter decides what a `t` becomes, and only the backward direction has read it. That is so before any
+# training.
 #
 # ## Contributions to the outputs
 #

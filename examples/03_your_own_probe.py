@@ -1,8 +1,8 @@
 # %% [markdown]
 # # A probe of your own
 #
-# A probe is a function that takes a dataset and returns a dataset. A reducer is a probe in steps, for data that does not
-# fit in memory.
+# A probe is a function that takes a dataset and returns a dataset. A reducer is a probe in steps, for data that does
+# not fit in memory.
 
 # %%
 import numpy as np
@@ -19,8 +19,8 @@ acts = interp.capture(model, batches, modules=["lstm"], quantities=["h", "f"], p
 # ## A function
 #
 # This probe measures how a unit changes at the first letter of a word. Options are keyword-only and have defaults.
-# `requires` names the labels that the probe reads, so that an error can say which one is missing. The first paragraph of
-# the docstring becomes part of the methods text.
+# `requires` names the labels that the probe reads, so that an error can say which one is missing. The first paragraph
+# of the docstring becomes part of the methods text.
 
 
 # %%
@@ -50,8 +50,8 @@ print(f"largest onset: {float(abs(result.onset).max()):.2f}; rotated {float(abs(
 #
 # This reducer measures for how many steps in a row a forget gate stays open, on average. The result for a text is
 # computed from the states of its parts. A state is a dict of arrays: `init_state` returns an empty one, `update` adds a
-# chunk of whole samples, `merge` combines two states, and `finalize` returns the result. Any split into chunks must give
-# the same result; this one does, because the state contains sums.
+# chunk of whole samples, `merge` combines two states, and `finalize` returns the result. Any split into chunks must
+# give the same result; this one does, because the state contains sums.
 #
 # The result of a unit depends on that unit alone (`per_unit`), so `measure` may process the units in blocks.
 
@@ -97,9 +97,13 @@ streamed = interp.measure(OpenRuns, stream, threshold=0.9)
 print("the stream gives the same:", bool((streamed.runs == runs.runs).all()))
 
 # %% [markdown]
-# With a hook and a few lines of packaging, both work by name, on the command line too:
-# `interp measure open-runs acts.zarr --threshold 0.8 --output runs.zarr` (see `plugins/README.md`). In a notebook,
-# register them until Python exits:
+# With a hook and a few lines of packaging (see `plugins/README.md`), both work by name, on the command line too:
+#
+# ```sh
+# interp measure open-runs acts.zarr --threshold 0.8 --output runs.zarr
+# ```
+#
+# In a notebook, register them until Python exits:
 
 
 # %%

@@ -13,8 +13,8 @@ batches = task.batches("demo", limit=500, seed=0)
 acts = interp.capture(model, batches, where={"input": "t"}, quantities=["h", "out"], progress=False)
 
 # %% [markdown]
-# Units are selected on one half of the sources and ablated on the other, because the largest of many values overestimate
-# on the data on which they were selected.
+# Units are selected on one half of the sources and ablated on the other, because the largest of many values
+# are overestimates on the data on which they were selected.
 
 # %%
 selection_half, held_out = interp.split_by_source(acts)
@@ -27,9 +27,9 @@ print(hidden[ranking[:3]].round(2).to_string())
 # ## Ablate the ten units with the largest distance
 #
 # Each token gets the values of these units at a `t` of another sentence (the result is the mean over 8 draws). So the
-# units keep their usual values and lose only the information about this `t`. The *effect* is the decrease of the log-odds
-# of the correct letter, in nats. The controls are random groups of the same size; the *matched* ones also have similar
-# activations.
+# units keep their usual values and lose only the information about this `t`. The *effect* is the decrease of the
+# log-odds of the correct letter, in nats. The controls are random groups of the same size; the *matched* ones also have
+# similar activations.
 
 # %%
 effect = interp.measure(
@@ -51,8 +51,8 @@ interp.draw("ablation-curves", curve).save("ablation-curves.png")
 # ## Attribution to the typed letters
 #
 # Integrated Gradients with 5 real sentences of the same length as baselines attributes the log-odds of ծ to the typed
-# letters. The view shows the attribution by offset from the token. Since `ts` becomes ծ, the letter after the `t` should
-# have the largest one.
+# letters. The view shows the attribution by offset from the token. Since `ts` becomes ծ, the letter after the `t`
+# should have the largest one.
 
 # %%
 tokens = interp.select(held_out, output="ծ").isel(token=slice(12))

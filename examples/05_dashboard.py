@@ -22,8 +22,8 @@ acts = interp.capture(model, task.batches("demo", limit=200, seed=0), quantities
 dist = interp.measure("hellinger", acts, estimator="raw", bins=20, min_tokens=100)
 
 # %% [markdown]
-# A `Selection` has a pair, a unit, a span of text, a typed sentence and edits. The dashboard follows it when code changes
-# it, and a click in the dashboard changes it here.
+# A `Selection` has a pair, a unit, a span of text, a typed sentence and edits. The dashboard follows it when code
+# changes it, and a click in the dashboard changes it here.
 
 # %%
 selection = interp.Selection(pair=str(dist.pair[0].values))
@@ -66,8 +66,8 @@ print("equal after restoring:", restored.state() == selection.state())
 # %% [markdown]
 # ## Names and notes
 #
-# Names and notes of units are saved beside the store, in `acts.notes.json`. Several people may write at once; older notes
-# are kept.
+# Names and notes of units are saved beside the store, in `acts.notes.json`. Several people may write at once; older
+# notes are kept.
 
 # %%
 notes = Notes("acts.notes.json")

@@ -8,9 +8,9 @@
 # interp train transliteration --corpus DIR --penalty l1=0.3,module=hidden --budget 1000 --output weights.safetensors
 # ```
 #
-# Here the shipped network is trained for a few more batches with different penalties, each time from the same weights on
-# the same batches. So the differences are due to the penalties. The shipped demo text is enough to show that they have
-# an effect, but too small for conclusions.
+# Here the shipped network is trained for a few more batches with different penalties, each time from the same weights
+# on the same batches. So the differences are due to the penalties. The shipped demo text is enough to show that they
+# have an effect, but too small for conclusions.
 
 # %%
 from importlib.resources import files
@@ -28,8 +28,8 @@ hidden = {"units": {"module": "hidden"}}
 # ## A custom penalty
 #
 # A penalty has one method: it takes the values of the units, `(token, unit)`, and returns a scalar. This one is low if
-# few units are active at a time: it is the logarithm of the effective number of active units, weighted by the squares of
-# their values. A plugin registers a penalty under its name; `interp.train` also takes an instance.
+# few units are active at a time: it is the logarithm of the effective number of active units, weighted by the squares
+# of their values. A plugin registers a penalty under its name; `interp.train` also takes an instance.
 
 
 # %%

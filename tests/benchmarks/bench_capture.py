@@ -2,8 +2,8 @@
 
 ``python tests/benchmarks/bench_capture.py --write docs/capturing.md`` replaces the table of that document. Columns:
 ``interp.capture`` with a fresh dataset, all quantities and the default verification; the same with ``verify="all"``; a
-plain forward hook, which reads only h of the last layer; a loop of ``nn.LSTMCell`` that stores its gates; TorchLens, if it
-is installed, on the fused module (without gates) and on the cell loop. Slow peers run on fewer batches.
+plain forward hook, which reads only h of the last layer; a loop of ``nn.LSTMCell`` that stores its gates; TorchLens, if
+it is installed, on the fused module (without gates) and on the cell loop. Slow peers run on fewer batches.
 
 The process does not return freed memory to the system, so that fresh arrays use memory that was touched before: on a
 virtual machine whose host reclaims free memory, page faults may cost more than the forward itself, and are not part of
