@@ -180,7 +180,8 @@ def projection(rows: list[Row]) -> str:
     return (
         f"{row.work}: the cost per token with {row.tokens:,} tokens is {ratio:.2f} times that with {rows[0].tokens:,}. "
         f"10^9 tokens would take {hours * workers:,.0f} core-hours{disk}; caller and scheduler need "
-        f"{caller_seconds:.2f} s per 10^6 tokens, so the minimum is {hours * caller:.1f} hours, with {workers / caller:,.0f} workers."
+        f"{caller_seconds:.2f} s per 10^6 tokens, so the minimum is {hours * caller:.1f} hours, with "
+        f"{workers / caller:,.0f} workers."
     )
 
 

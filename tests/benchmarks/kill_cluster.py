@@ -169,8 +169,8 @@ def main(
             ]
             n_failed += not (identical and not repeats and not leftovers)
             typer.echo(
-                f"{number + 1}. {verb}, {target} killed after {delay:.1f} s, {len(finished)} shards finished; exit code "
-                f"of the first run: {code}; {'identical' if identical else 'DIFFERENT ' + text[-400:]}; repeated: "
+                f"{number + 1}. {verb}, {target} killed after {delay:.1f} s, {len(finished)} shards finished; exit "
+                f"code of the first run: {code}; {'identical' if identical else 'DIFFERENT ' + text[-400:]}; repeated: "
                 f"{sorted(repeats) or 'nothing'}; leftovers: {leftovers or 'none'}"
             )
             shutil.rmtree(output, ignore_errors=True)

@@ -79,9 +79,7 @@ def table(families: dict[str, list[list[float]]], note: str) -> str:
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--seeds", type=int, nargs=2, default=[0, 200], help="first seed of the families, and the one after the last"
-    )
+    parser.add_argument("--seeds", type=int, nargs=2, default=[0, 200], help="first seed, and the one after the last")
     parser.add_argument("--limit", type=int, default=1000, help="samples")
     parser.add_argument("--only", nargs="*", default=list(CASES), choices=CASES)
     parser.add_argument("--families-file", type=Path, help="JSON file that collects families")
