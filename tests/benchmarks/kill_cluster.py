@@ -153,9 +153,8 @@ def main(
             finished = finished_files(output) if target != "worker" else set()
             first_repeats = wait_for_repeats(process, output, finished)
             code, text = process.returncode, process.stdout.read()
-            complete = (
-                verb == "measure" and output.exists() and not state_directory(output).exists()
-            )  # killed during cleanup
+            # The result is complete if the client was killed while it deleted the states.
+            complete = verb == "measure" and output.exists() and not state_directory(output).exists()
             if code != 0 and not complete:
                 finished = finished_files(output)
                 process = start_process(arguments)

@@ -47,9 +47,7 @@ def noise(acts: xr.Dataset, seed: int, shared: bool) -> xr.Dataset:
     """Return noise in place of 200 units: independent per token, or mostly constant per source."""
     rng, part = np.random.default_rng(seed), acts.isel(unit=slice(N_NOISE_UNITS))
     n_units = part.sizes["unit"]
-    part = part.assign_coords(
-        quantity=("unit", np.full(n_units, "h"))
-    )  # units of one quantity share a null distribution
+    part = part.assign_coords(quantity=("unit", np.full(n_units, "h")))  # one quantity, one null distribution
     _, source = np.unique(acts.source.values, return_inverse=True)
     values = rng.standard_normal(part.activation.shape).astype(np.float32)
     if shared:
