@@ -14,10 +14,10 @@ from interp.activations.resumable import capture_to_store
 from interp.activations.session import CaptureOptions, Where
 from interp.activations.stream import CapturedStream
 from interp.errors import CaptureError, OptionError
-from interp.extras import names_missing_extra
 from interp.interventions.edits import Edit
 from interp.interventions.session import new_session
 from interp.labels import join_labels
+from interp.registry import names_missing_extra
 from interp.storage.filesystem import storage_errors
 from interp.storage.store import PARTS
 

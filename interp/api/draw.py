@@ -9,9 +9,8 @@ from inspect import Parameter, getdoc, signature
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import OptionError, PluginError
-from interp.extras import names_missing_extra
 from interp.plotting.view import View
-from interp.registry import active_registry
+from interp.registry import active_registry, names_missing_extra
 from interp.schema import require_labels, validate
 
 if TYPE_CHECKING:

@@ -9,10 +9,9 @@ from typing import Any
 from torch import nn
 
 from interp.activations.batching import MicroBatch, as_batch, sample_count
-from interp.interventions.active import Intervention, in_force
 from interp.interventions.edited_model import EditedModel, apply_edits
 from interp.interventions.edits import Edit
-from interp.interventions.session import begin_forward, inspect_edited_modules
+from interp.interventions.session import Intervention, begin_forward, in_force, inspect_edited_modules
 from interp.torch_utils import force_eager, forward_hook, unwrap
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from interp.base import ModelSpec, Task
 from interp.errors import OptionError, WeightsError
-from interp.extras import names_missing_extra
-from interp.registry import active_registry
+from interp.registry import active_registry, names_missing_extra
 from interp.storage.filesystem import write_atomically
+
+if TYPE_CHECKING:
+    import torch
 
 PICKLE_SIGNATURES = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first bytes of files of torch.save
 MAX_HEADER_BYTES = 2**20  # upper bound in bytes for the header of a weights file (names and shapes)
@@ -47,6 +47,7 @@ def load_model(name: str, *, weights: str | Path | None = None, random_init: int
     import torch
 
     spec: ModelSpec = active_registry().get("model", name)
+
     with torch.random.fork_rng():
         torch.manual_seed(random_init or 0)
         model = spec.build()

@@ -13,11 +13,10 @@ from interp._version import __version__
 from interp.base import ActivationStream, Reducer
 from interp.distributed.backend import Backend
 from interp.errors import OptionError
-from interp.extras import names_missing_extra
 from interp.measurement.reduce import COUNT_ATTRS, count_attrs, provenance_attrs, reduce
 from interp.measurement.results import concat_models, unique_names, with_labels
 from interp.measurement.rotation import is_in_memory, to_basis
-from interp.registry import active_registry
+from interp.registry import active_registry, names_missing_extra
 from interp.schema import RESULT, SCHEMA_VERSION, require_labels
 from interp.signatures import check_options
 

@@ -10,7 +10,7 @@ import torch
 
 from interp.base import Task
 from interp.errors import OptionError
-from interp.extras import names_missing_extra
+from interp.registry import names_missing_extra
 from interp.training.loop import (
     PRECISIONS,
     architecture_fingerprint,

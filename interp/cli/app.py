@@ -12,7 +12,7 @@ import typer
 
 from interp._version import __version__
 from interp.errors import InterpError
-from interp.extras import names_missing_extra
+from interp.registry import names_missing_extra
 
 COMMAND_GROUP = "interp.commands"
 

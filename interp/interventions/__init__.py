@@ -1,1 +1,1 @@
-"""Implementation of `interp.intervene` and `interp.run`."""
+"""Edits of units while a model runs, and the gradients of every gate."""

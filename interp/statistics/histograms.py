@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp.numba_utils import jit, parallel_over_units
+from interp.numba_utils import parallel_over_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,6 +52,8 @@ def histogram_per_unit(
     array (row, unit, bin)
         The same array ``counts``.
     """
+    from interp.statistics.kernels import count_kernel  # numba is loaded when it is first needed
+
     order = np.argsort(rows, kind="stable")  # tokens sorted by row, so that its histograms are loaded once
     order = order[np.searchsorted(rows[order], 0) :]
     if order.size and values.shape[1]:
@@ -67,40 +69,3 @@ def _widen_equal(low: NDArray[Any], high: NDArray[Any]) -> tuple[NDArray[np.floa
     low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
     equal = low == high
     return np.where(equal, low - 0.5, low), np.where(equal, high + 0.5, high)
-
-
-TILE = 256  # units per tile: enough to vectorise, and their histograms fit into the L2 cache
-
-
-@jit
-def bin_index(values: Any, low: Any, high: Any, step: Any, scale: Any, bins: int, indices: Any) -> None:
-    """Write the flat index ``(unit, bin)`` of each value to ``indices``; -1 outside of the range.
-
-    An estimate is corrected by one bin where it disagrees with the edges ``k * step + low``. These are bit-identical to
-    `numpy.linspace`, so that bins are those of `numpy.histogram`. The loop has no branches, so that it vectorises.
-    """
-    top = np.int32(bins - 1)
-    for j in range(values.shape[0]):
-        value = np.float64(values[j])
-        k = np.int32(min(max((value - low[j]) * scale[j], 0.0), np.float64(top)))
-        k -= np.int32(value < k * step[j] + low[j])
-        k += np.int32(value >= (k + 1) * step[j] + low[j])
-        inside = (value >= low[j]) & (value <= high[j])
-        indices[j] = j * bins + min(k, top) if inside else -1
-
-
-@jit
-def count_kernel(
-    first: int, last: int, values: Any, order: Any, rows: Any, low: Any, high: Any, step: Any, scale: Any, counts: Any
-) -> None:
-    """Add tokens, in the given order, to ``counts[row, unit, bin]`` for the units ``first`` to ``last``."""
-    indices = np.empty(TILE, np.int32)
-    for left in range(first, last, TILE):
-        span = slice(left, min(left + TILE, last))
-        lows, highs, steps, scales = low[span], high[span], step[span], scale[span]
-        for token in order:
-            bin_index(values[token, span], lows, highs, steps, scales, counts.shape[2], indices)
-            flat = counts[rows[token], span].reshape(-1)
-            for k in indices[: lows.shape[0]]:
-                if k >= 0:
-                    flat[np.uintp(k)] += 1  # unsigned, which saves the check for negative indices

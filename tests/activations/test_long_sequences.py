@@ -10,6 +10,8 @@ from torch import nn
 import interp
 from interp.activations import long_sequences as long
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 class Series(nn.Module):
     """Two layers of an LSTM and a GRU over a time series, with a linear layer on top."""
@@ -34,7 +36,7 @@ class Smooth(Series):
 @pytest.fixture
 def short(monkeypatch):
     """Use time chunks of 100 steps."""
-    monkeypatch.setattr(long, "STEPS", 100)
+    monkeypatch.setattr(long, "CHUNK_STEPS", 100)
 
 
 def labelled(x, steps):
@@ -49,7 +51,7 @@ def test_chunks_give_the_values_of_the_whole_sequence(monkeypatch, shape, module
     batch = labelled(torch.randn(shape, dtype=torch.float64), 730)
     options = {"dtype": "float64", "modules": modules, "progress": False}
     whole = interp.capture(model, batch, **options)
-    monkeypatch.setattr(long, "STEPS", 100)
+    monkeypatch.setattr(long, "CHUNK_STEPS", 100)
     sizes = [chunk.sizes["token"] for chunk in interp.stream(model, batch, **options)]
     chunked = interp.capture(model, batch, **options)
     assert sizes == [100] * 7 + [30]
@@ -85,7 +87,7 @@ def test_a_sequence_that_can_not_be_split_warns_where_memory_should_stay_bounded
 def test_a_long_capture_resumes_after_an_interruption(short, tmp_path, monkeypatch):
     from interp.activations import resumable as keeping
 
-    monkeypatch.setattr(keeping, "BLOCK", 64)
+    monkeypatch.setattr(keeping, "BLOCK_ROWS", 64)
     model, x = Series().eval(), torch.randn(1, 900, 3)
     forward, calls = nn.Linear.forward, []
 

@@ -7,6 +7,8 @@ from helpers.nets import capture
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 def test_a_stream_yields_whole_samples_and_is_re_iterable(tagger, ragged):
     source = interp.stream(tagger, [ragged, torch.randn(3, 4, 5)], batch_size=2, dtype="float64")

@@ -9,6 +9,8 @@ from torch import nn
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 class EncoderDecoder(nn.Module):
     def __init__(self):

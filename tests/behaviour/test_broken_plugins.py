@@ -184,7 +184,7 @@ def register_probes(register):
 
 
 def test_slow_and_heavy_imports_fail(tmp_path, monkeypatch):
-    monkeypatch.setattr(packages, "SECONDS", 0.3)
+    monkeypatch.setattr(packages, "MAX_IMPORT_SECONDS", 0.3)
     module = installed(
         tmp_path, monkeypatch, "slow_plugin", f"import time\nfrom interp import hookimpl, probe\ntime.sleep(1)\n{PROBE}"
     )

@@ -37,7 +37,7 @@ def client():
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(shards, "TOKENS", 60)
+    monkeypatch.setattr(shards, "TOKENS_PER_SHARD", 60)
 
 
 class Mortal(Reducer):
@@ -191,7 +191,7 @@ def test_work_that_kills_every_worker_raises_cluster_error():
 
 
 def test_error_without_workers_says_how_to_start_one(monkeypatch):
-    monkeypatch.setattr(engines, "PATIENCE", 0.2)
+    monkeypatch.setattr(engines, "WORKER_TIMEOUT", 0.2)
     message = r"no workers\. Start some.*dask"
     with cluster(0) as local_cluster, Client(local_cluster) as client, pytest.raises(InterpError, match=message):
         interp.measure("moments", ACTS, client=client)

@@ -26,7 +26,7 @@ OPTIONS = {"min_tokens": 3, "min_sources": 1}
 
 @pytest.fixture
 def source(monkeypatch):
-    monkeypatch.setattr(shards, "SAMPLES", 5)
+    monkeypatch.setattr(shards, "MIN_SHARD_SAMPLES", 5)
     return interp.stream(Tiny().eval(), some_batches()[:6], progress=False)
 
 
@@ -118,7 +118,7 @@ def test_states_are_recognised_in_another_process(source, tmp_path):
 
 
 def test_chunks_with_different_units_are_rejected(source, monkeypatch):
-    monkeypatch.setattr("interp.measurement.reduce.CHUNK", 1)
+    monkeypatch.setattr("interp.measurement.reduce.MAX_CHUNK_VALUES", 1)
     counting = last_pass(source)
     chunk = next(iter(source))
     for other in (chunk.isel(unit=slice(1, None)), chunk.isel(unit=[0, *range(chunk.sizes["unit"])])):

@@ -26,8 +26,8 @@ ACTS = small(3, samples=23)
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     """Make shards so small that there are several."""
-    monkeypatch.setattr(stored_shards, "TOKENS", 60)
-    monkeypatch.setattr(captured_shards, "SAMPLES", 5)
+    monkeypatch.setattr(stored_shards, "TOKENS_PER_SHARD", 60)
+    monkeypatch.setattr(captured_shards, "MIN_SHARD_SAMPLES", 5)
 
 
 def runs_on_synthetic_activations(name):

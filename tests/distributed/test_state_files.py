@@ -16,7 +16,7 @@ RECORD = {"a/ծ": np.array(["ու", "t"]), "b": np.arange(3.0), "c": np.array(3)
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr(asides, "scratch", lambda: tmp_path)
+    monkeypatch.setattr(asides, "worker_tmpdir", lambda: tmp_path)
     return tmp_path
 
 
@@ -59,7 +59,7 @@ def test_only_large_states_are_spilled():
 
 
 def test_full_disk_raises_storage_error(small_disk, monkeypatch):
-    monkeypatch.setattr(asides, "scratch", lambda: small_disk)
+    monkeypatch.setattr(asides, "worker_tmpdir", lambda: small_disk)
     with pytest.raises(StorageError, match=r"Can't write .*disk.*: no space left on device\. Free some space"):
         SpilledState.of({"a": np.ones(2**18)}.items())
     assert list(small_disk.iterdir()) == []

@@ -49,7 +49,7 @@ class Failing(LocalExecutor):
 
 def cut_small(monkeypatch, *, samples, rows, units):
     """Set the sizes of shards (samples), blocks (rows) and chunks (units)."""
-    monkeypatch.setattr("interp.activations.sharding.SAMPLES", samples)
-    monkeypatch.setattr("interp.distributed.capture.BLOCK", rows)
-    monkeypatch.setattr("interp.storage.encoding.SHARD", {"token": rows, "unit": 512})
-    monkeypatch.setattr("interp.storage.encoding.CHUNK", {"token": rows, "unit": units})
+    monkeypatch.setattr("interp.activations.sharding.MIN_SHARD_SAMPLES", samples)
+    monkeypatch.setattr("interp.distributed.capture.BLOCK_ROWS", rows)
+    monkeypatch.setattr("interp.storage.encoding.SHARD_SIZES", {"token": rows, "unit": 512})
+    monkeypatch.setattr("interp.storage.encoding.CHUNK_SIZES", {"token": rows, "unit": units})

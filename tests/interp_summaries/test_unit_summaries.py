@@ -22,7 +22,7 @@ def test_moments(drawn_acts):
 
 
 def test_moments_far_from_zero(drawn_acts, monkeypatch):
-    monkeypatch.setattr("interp.measurement.reduce.CHUNK", 20_000)
+    monkeypatch.setattr("interp.measurement.reduce.MAX_CHUNK_VALUES", 20_000)
     shifted = drawn_acts.assign(activation=drawn_acts.activation.astype(float) + 1e6)
     expected = drawn_acts.activation.values.astype(float).var(axis=0)
     np.testing.assert_allclose(interp.measure("moments", shifted).variance, expected, rtol=1e-9)

@@ -56,8 +56,8 @@ def test_every_source_gives_the_same(name, source, monkeypatch):
         activations = acts.isel(token=np.random.default_rng(0).permutation(acts.sizes["token"]))
     else:
         activations = acts
-        monkeypatch.setattr("interp.measurement.reduce.BLOCK", 2)
-        monkeypatch.setattr("interp.measurement.reduce.CHUNK", 60)
+        monkeypatch.setattr("interp.measurement.reduce.MAX_BLOCK_UNITS", 2)
+        monkeypatch.setattr("interp.measurement.reduce.MAX_CHUNK_VALUES", 60)
     result = interp.measure(name, activations, **OPTIONS.get(name, {}))
     alike(result, expected)
     assert result.attrs == expected.attrs
@@ -82,7 +82,7 @@ def test_a_stream_is_read_once_per_level():
 
 
 def test_chunks_are_whole_samples_of_bounded_size(monkeypatch):
-    monkeypatch.setattr("interp.measurement.reduce.CHUNK", 5 * 40)
+    monkeypatch.setattr("interp.measurement.reduce.MAX_CHUNK_VALUES", 5 * 40)
     acts = small(1)
     chunks = list(iter_sample_chunks(acts, sample_bounds(acts["sample"].values)))
     xr.testing.assert_identical(xr.concat(chunks, "token", data_vars="minimal", coords="minimal"), acts)
@@ -93,7 +93,7 @@ def test_chunks_are_whole_samples_of_bounded_size(monkeypatch):
 
 
 def test_a_sample_larger_than_a_chunk_stays_whole(monkeypatch):
-    monkeypatch.setattr("interp.measurement.reduce.CHUNK", 1)
+    monkeypatch.setattr("interp.measurement.reduce.MAX_CHUNK_VALUES", 1)
     acts = small(1)
     assert [c.sizes["token"] for c in iter_sample_chunks(acts, sample_bounds(acts["sample"].values))] == np.bincount(
         acts["sample"]

@@ -113,8 +113,8 @@ def test_every_kind_of_source_gives_the_same_rotation(drawn_acts, rotated_acts, 
     elif kind == "zarr":
         source = interp.open(interp.save(drawn_acts, tmp_path / "a.zarr"))
     elif kind == "blocks":
-        monkeypatch.setattr("interp.measurement.reduce.BLOCK", 40)
-        monkeypatch.setattr("interp.measurement.reduce.CHUNK", 40 * 500)
+        monkeypatch.setattr("interp.measurement.reduce.MAX_BLOCK_UNITS", 40)
+        monkeypatch.setattr("interp.measurement.reduce.MAX_CHUNK_VALUES", 40 * 500)
     result = interp.measure(name, source, basis="rotated", basis_seed=3, **OPTIONS[name])
     expected = interp.measure(name, rotated_acts.compute(), **OPTIONS[name])
     alike(result, expected)

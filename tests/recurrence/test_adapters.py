@@ -71,7 +71,7 @@ def register(monkeypatch):
 
     def register_adapters(*adapters):
         registered = scout.registered_adapters()
-        monkeypatch.setattr(scout, "adapters", lambda: [*registered, *adapters])
+        monkeypatch.setattr(scout, "registered_adapters", lambda: [*registered, *adapters])
 
     return register_adapters
 
@@ -113,6 +113,6 @@ def test_a_module_of_torch_is_recognised_by_either_of_its_names(monkeypatch):
     class Public(Peephole):
         name, module = "public", "torch.nn.LSTMCell"
 
-    monkeypatch.setattr(scout, "adapters", lambda: [Public()])
+    monkeypatch.setattr(scout, "registered_adapters", lambda: [Public()])
     assert scout.find_adapter(nn.LSTMCell(2, 3), scout.registered_adapters()).name == "public"
     assert scout.find_adapter(nn.GRUCell(2, 3), scout.registered_adapters()) is None

@@ -43,7 +43,7 @@ MODES = ["stepping", "product", "loop"]
 def engine(mode, block_rows):
     """Set the engine's mode (single steps, or compiled with products in torch or in the loop) and its block size."""
     step = (
-        mock.patch.object(recurrence.DirectionPass, "compiled", return_value=None)
+        mock.patch.object(recurrence.DirectionPass, "compiled_loop", return_value=None)
         if mode == "stepping"
         else nullcontext()
     )

@@ -32,7 +32,7 @@ def stores(tmp_path_factory):
         raise StoppedError
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(keeping, "BLOCK", 4096)
+    patch.setattr(keeping, "BLOCK_ROWS", 4096)
     model = interp.load_model("armenian-bilstm")
     with patch.context(), pytest.raises(StoppedError):
         interp.capture(model, batches(), modules=["hidden"], units={"index": range(5)}, store=folder / "begun.zarr")

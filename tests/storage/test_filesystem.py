@@ -34,8 +34,8 @@ def no_file_over(size):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr(keeping, "BLOCK", 128)
-    monkeypatch.setattr(shards, "TOKENS", 60)
+    monkeypatch.setattr(keeping, "BLOCK_ROWS", 128)
+    monkeypatch.setattr(shards, "TOKENS_PER_SHARD", 60)
 
 
 def write(writer, folder):

@@ -48,8 +48,8 @@ def test_results_round_trip(results, name, tmp_path):
 
 def test_opened_stores_can_be_measured(drawn_acts, tmp_path, monkeypatch):
     reopened = interp.open(interp.save(drawn_acts, tmp_path / "acts.zarr"))
-    monkeypatch.setattr("interp.measurement.reduce.CHUNK", 100_000)
-    monkeypatch.setattr("interp.measurement.reduce.BLOCK", 100)
+    monkeypatch.setattr("interp.measurement.reduce.MAX_CHUNK_VALUES", 100_000)
+    monkeypatch.setattr("interp.measurement.reduce.MAX_BLOCK_UNITS", 100)
     result = interp.measure("hellinger", reopened, min_tokens=50)
     assert not reopened.variables["activation"]._in_memory, "the data is read in chunks"
     monkeypatch.undo()

@@ -124,7 +124,7 @@ def test_an_unknown_label_is_named(planted):
 
 
 def test_only_the_text_of_places_is_read_from_a_store(planted, tmp_path, monkeypatch):
-    monkeypatch.setattr("interp.storage.encoding.LABELS", 10)
+    monkeypatch.setattr("interp.storage.encoding.LABEL_CHUNK", 10)
     acts, reads = planted(), []
     read = VocabularyArray._read
     monkeypatch.setattr(VocabularyArray, "_read", lambda words, key: reads.append(read(words, key)) or reads[-1])

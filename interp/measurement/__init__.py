@@ -1,0 +1,1 @@
+"""Reducers over datasets and streams, the rotated basis, and result tables."""

@@ -1,0 +1,1 @@
+"""The recurrence engine, the adapter interface, and the adapters of modules of torch."""

@@ -1,0 +1,1 @@
+"""Zarr stores: encoding, checksums, manifests, resumable writing and upgrades."""
