@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from interp import OptionError
 from interp_attribution.dataset import AttributionData, TokenBatch
 from interp_attribution.quadrature import gauss_legendre, integrate_conductance
 from interp_attribution.target import TargetReadout
@@ -17,15 +16,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Labels = Mapping[str, np.ndarray]
-
-SEEN_BY = {"recurrence": "state", "readout": "output"}  # the option seen_by= of interp's edits, for each scope
-
-
-def edit_scope(scope: str) -> str:
-    """Return the scope as interp's edits take it; `OptionError` for an unknown one."""
-    if scope not in SEEN_BY:
-        raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
-    return SEEN_BY[scope]
 
 
 @dataclass
@@ -41,7 +31,7 @@ class StraightLinePath:
     offsets : array (offset,) of int
         Steps of the units, relative to the token's own.
     scope : str
-        Scope as interp's edits take it, see `edit_scope`.
+        Scope of the edits, "recurrence" or "readout".
     n_steps : int
         Number of quadrature nodes.
     names : list of str

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LAYER_COORDS = ("module", "layer", "direction", "quantity")
-SEEN_BY = {"recurrence": "state", "readout": "output"}  # the option seen_by= of interp's edits, for each scope
+SCOPES = ("recurrence", "readout")
 
 
-def edit_scope(scope: str) -> str:
-    """Return the scope as interp's edits take it; `OptionError` for an unknown one."""
-    if scope not in SEEN_BY:
+def check_scope(scope: str) -> None:
+    """Raise `OptionError` for an unknown scope of edits."""
+    if scope not in SCOPES:
         raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
-    return SEEN_BY[scope]
 
 
 @dataclass(frozen=True)
@@ -254,7 +253,7 @@ class ModelBackend:
             options.n_draws,
             options.seed,
             self.at,
-            edit_scope(options.scope),
+            options.scope,
         )
         position = {int(unit): k for k, unit in enumerate(self.logits)}
         return np.asarray(self._run(edit)[..., [position[int(column)] for column in columns]])
