@@ -43,7 +43,7 @@ class Set(Mean):
 
 class Own(Set):
     name = "own"
-    branch = "own"
+    separate_forward = True
 
 
 class FixedBatches:
