@@ -76,7 +76,10 @@ def test_blocks_of_units_give_the_whole_result(wide, source, monkeypatch):
 def test_merging_reads_one_block_at_a_time(source, monkeypatch):
     monkeypatch.setattr(work, "MAX_BLOCK_UNITS_IN_MEMORY", 2)
     counting = last_pass(source)
-    a, b = (AccessLog(dict(counting.reduce_shard(source.load(shard)))) for shard, _ in zip(source.shards(), "ab", strict=False))
+    a, b = (
+        AccessLog(dict(counting.reduce_shard(source.load(shard))))
+        for shard, _ in zip(source.shards(), "ab", strict=False)
+    )
     merged = []
     for name, _ in counting.merge(a, b):
         if name.endswith("/own/counts"):
