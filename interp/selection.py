@@ -120,7 +120,7 @@ def split_by_source(acts: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def hash_sources(sources: np.ndarray) -> np.ndarray:
-    """Return a stable 64-bit hash of each source; `jackknife_groups` uses the low bits, `split_by_source` the high ones.
+    """Return a stable 64-bit hash per source; `jackknife_groups` uses the low bits, `split_by_source` the high ones.
 
     Parameters
     ----------

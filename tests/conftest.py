@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from helpers.nets import Tagger
 
 import interp
+from interp.recurrence import engine
 
 
 def pytest_configure(config):
@@ -170,3 +172,35 @@ def small_disk(tmp_path):
         pytest.skip("mounting a small file system needs the rights of root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(params=["stepping", "compiled"])
+def engine_mode(request, monkeypatch):
+    """Run a test in both modes of the engine: step by step, and in the compiled loops."""
+    if request.param == "stepping":
+        monkeypatch.setattr(engine.DirectionPass, "compiled_loop", lambda _: None)
+
+
+@pytest.fixture
+def tagger():
+    """Return a small tagger in eval mode."""
+    torch.manual_seed(0)
+    return Tagger().eval()
+
+
+@pytest.fixture
+def ragged():
+    """Return a batch of five samples of different lengths, with labels."""
+    torch.manual_seed(1)
+    lengths = [3, 7, 1, 7, 5]
+    words = ["abc", "abcdefg", "x", "gfedcba", "hello"]
+    labels = {
+        "input": list("".join(words)),
+        "output": [list(word.upper()) for word in words],
+        "source": [7, 8, 7, 9, 9],
+    }
+
+    def decode(output):
+        return [["abc"[k] for k in row[:n]] for row, n in zip(output.argmax(-1).tolist(), lengths, strict=True)]
+
+    return interp.Batch((torch.randn(5, 7, 5), torch.tensor(lengths)), lengths, labels, decode=decode)

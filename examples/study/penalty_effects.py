@@ -125,7 +125,7 @@ def _fit(penalty: Penalty, weight: float, head: ReadoutHead, generator: torch.Ge
     for _ in range(N_STEPS):
         rows, inputs = _draw(head, penalty, generator)
         loss = weight * penalty.loss(inputs, {})
-        if penalty.branch == "task":
+        if not penalty.separate_forward:
             loss = loss + cross_entropy(inputs.outputs, head.targets[rows])
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

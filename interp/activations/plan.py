@@ -379,8 +379,8 @@ def explain_unreadable(module: nn.Module) -> str:
     cls = type(module)
     if isinstance(module, ScriptModule):
         return (
-            f"torch.jit has compiled this {class_name(module)}, and adapters (hook register_adapters) can't read compiled "
-            "modules. Capture the original model."
+            f"torch.jit has compiled this {class_name(module)}, and adapters (hook register_adapters) can't read "
+            "compiled modules. Capture the original model."
         )
     return (
         f"no adapter knows {cls.__module__}.{cls.__qualname__}. Register an interp.Adapter for it in the hook "

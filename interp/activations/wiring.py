@@ -35,8 +35,8 @@ def connectivity(model: nn.Module, batches: Any) -> xr.Dataset:
     -------
     Dataset
         ``weight (lower_unit, upper_unit)``: weight with which the upper unit reads the lower one, NaN if it does not
-        read it. attrs: ``connectivity``, the segments as in the attrs of `capture` (JSON); ``unmatched``, ``ambiguous`` and
-        ``input`` list the columns that match no unit, that match several, and that are model inputs.
+        read it. attrs: ``connectivity``, the segments as in the attrs of `capture` (JSON); ``unmatched``, ``ambiguous``
+        and ``input`` list the columns that match no unit, that match several, and that are model inputs.
 
     Raises
     ------

@@ -68,10 +68,10 @@ def capture(
         (name to array) that returns one boolean per token. Only labels that exist before the model runs.
     edits : Edit or sequence of Edit, optional
         `Ablate`, `Clamp` or `Patch`, applied in this order; those with ``scope="readout"`` after the others. They apply
-        to all tokens, including those that ``where`` excludes. If an `Ablate` has several draws, every batch is repeated
-        once per draw, and a coord ``draw`` (token) contains the number of the draw. An empty sequence runs the engine
-        as with edits, as a baseline for differences. Inside `interp.intervene` the edits of the block apply first. Not
-        with ``store`` or ``client``.
+        to all tokens, including those that ``where`` excludes. If an `Ablate` has several draws, every batch is
+        repeated once per draw, and a coord ``draw`` (token) contains the number of the draw. An empty sequence runs the
+        engine as with edits, as a baseline for differences. Inside `interp.intervene` the edits of the block apply
+        first. Not with ``store`` or ``client``.
     store : path, optional
         Write to a Zarr store, in bounded memory. After an interruption (including a killed process) the same call
         resumes where it stopped; ``batches`` must yield the same batches again. If the store is complete, nothing is

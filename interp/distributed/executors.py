@@ -154,6 +154,8 @@ class DaskExecutor:
     """
 
     def __init__(self, client: Client) -> None:
+        import distributed  # noqa: F401 (an optional dependency: the error names its extra)
+
         self.client, self.futures = client, WeakSet[Any]()
         try:
             client.wait_for_workers(1, timeout=WORKER_TIMEOUT)

@@ -197,8 +197,8 @@ class Ablate(Edit):
     units, at, scope
         As in `Edit`. Unlike `Clamp` and `Patch`, the default of ``scope`` is ``"readout"``.
     replace_with : {"resample", "mean", "zero"}
-        Replacement. ``resample``: the values at a token of **another source** with the same ``match_on`` labels, the same
-        token for all units. This preserves the distribution of each unit given those labels, and removes all other
+        Replacement. ``resample``: the values at a token of **another source** with the same ``match_on`` labels, the
+        same token for all units. This preserves the distribution of each unit given those labels, and removes all other
         information. ``mean``: the mean over all such tokens. ``zero``: zeros.
     donors : Dataset (token, unit), optional
         Activations with these units and labels; required unless ``replace_with`` is ``zero``.

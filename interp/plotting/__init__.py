@@ -22,7 +22,7 @@ from interp.plotting.text import (
     truncate_middle,
 )
 from interp.plotting.view import SceneView, View
-from interp.registry import get_viewer
+from interp.registry import get_viewer, names_missing_extra
 from interp.schema import LAYER_COORDS, NEURON_COORDS, SIGMOID_GATES, UNIT_LABELS, format_unit_name
 from interp.selection import select_pair, select_unit
 from interp.storage.filesystem import write_atomically
@@ -51,6 +51,7 @@ __all__ = [
     "format_unit_name",
     "get_viewer",
     "has_enough_data",
+    "names_missing_extra",
     "pluralize",
     "read_asset",
     "render",

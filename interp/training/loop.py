@@ -47,6 +47,7 @@ def begin_run(
 
 
 def train_step(run: TrainingRun, task: Task, batch: Batch, clip: float, precision: torch.dtype) -> None:
+    """Take one optimiser step on a batch; append the loss of the task, and the penalties, to the run."""
     if run.penalised is None:
         with autocast(precision):
             loss = task_loss = task.loss(run_model(run.model, batch), batch)
@@ -62,6 +63,7 @@ def train_step(run: TrainingRun, task: Task, batch: Batch, clip: float, precisio
 
 
 def iter_batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tuple[int, Batch]]:
+    """Yield the number of each batch and the batch, up to the budget and from ``skip``; each pass has its own seed."""
     step, epoch = 0, 0
     while step < budget:
         before = step
@@ -79,6 +81,7 @@ def iter_batches(task: Task, seed: int, budget: int, skip: int) -> Iterator[tupl
 def with_progress(
     batches: Iterator[tuple[int, Batch]], run: TrainingRun, budget: int, progress: bool
 ) -> Iterator[tuple[int, Batch]]:
+    """Yield the batches, with a progress bar that shows the mean of the last 50 losses."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -90,11 +93,13 @@ def with_progress(
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 def history_dataset(run: TrainingRun, terms: Sequence[WeightedPenalty]) -> xr.Dataset:
+    """Return the losses ``(batch)`` of a run and, with penalties, their values ``(batch, term)``."""
     import xarray as xr
 
     losses = xr.Dataset({"loss": ("batch", np.asarray(run.losses))}, {"batch": np.arange(len(run.losses))})
@@ -106,6 +111,7 @@ def history_dataset(run: TrainingRun, terms: Sequence[WeightedPenalty]) -> xr.Da
 
 
 def architecture_fingerprint(model: torch.nn.Module, *options: object) -> str:
+    """Return a hash of the shapes of the parameters and of the options of a run."""
     shapes = {name: tuple(value.shape) for name, value in model.named_parameters()}
     return sha256(repr((shapes, options)).encode()).hexdigest()
 
@@ -121,6 +127,7 @@ def checkpoint_budget(path: str | Path) -> int | None:
 
 
 def save_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> None:
+    """Write the state of a run, from which `load_checkpoint` continues to the same weights."""
     from safetensors.torch import save
 
     tensors = {f"model.{name}": value for name, value in run.model.state_dict().items()}
@@ -136,6 +143,13 @@ def save_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> N
 
 
 def load_checkpoint(run: TrainingRun, path: Path, metadata: dict[str, str]) -> None:
+    """Restore the state of a run from a checkpoint.
+
+    Raises
+    ------
+    WeightsError
+        If the checkpoint was written by another run, or is damaged.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:

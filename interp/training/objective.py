@@ -16,7 +16,7 @@ from interp.errors import OptionError, PluginError
 from interp.registry import active_registry
 from interp.signatures import check_options
 from interp.training.live_units import LiveForward, LiveUnits, RecordedUnits, Transform
-from interp.training.penalty import SEPARATE_FORWARD, Penalty, PenaltyInputs
+from interp.training.penalty import Penalty, PenaltyInputs
 
 
 class PenalisedLoss:
@@ -159,7 +159,7 @@ class WeightedPenalty:
     @property
     def has_own_forward(self) -> bool:
         """True if the penalty has a separate forward."""
-        return self.penalty.separate_forward == "own"
+        return self.penalty.separate_forward
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return the tensors of the penalty for a checkpoint."""
@@ -211,9 +211,4 @@ def _make_penalty(item: Any, options: dict[str, Any]) -> Penalty:
         raise OptionError(f"This {name!r} object already has its options: pass its class, or no options.")
     if not isinstance(penalty, Penalty):
         raise OptionError(f"penalties= got {item!r}; {EXPECTED_FORMS}.")
-    if penalty.separate_forward not in SEPARATE_FORWARD:
-        branches = ", ".join(SEPARATE_FORWARD)
-        raise OptionError(
-            f"Penalty {penalty.name!r}: branch must be one of {branches}; got {penalty.separate_forward!r}."
-        )
     return penalty

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import torch
 
 
-SEPARATE_FORWARD = ("task", "own")
 
 
 @dataclass(frozen=True)
@@ -60,18 +59,18 @@ class Penalty(ABC):
     ----------
     name : str
         Kebab-case name.
-    separate_forward : {"task", "own"}
-        Forward that `transform` acts on: ``task`` is the forward of the task's loss, ``own`` a separate forward of the same
-        batch for this penalty alone.
+    separate_forward : bool
+        Forward that `transform` acts on: that of the task's loss if False, a separate forward of the same batch for this
+        penalty alone if True.
     units : str, sequence of str, mapping or None
-        Names, or labels as for `select`, such as ``{"module": "hidden"}``. None selects the output of the last recurrent
-        module: ``h`` of its last layer in all directions.
+        Names, or labels as for `select`, such as ``{"module": "hidden"}``. None selects the output of the last
+        recurrent module: ``h`` of its last layer in all directions.
     version : str
         Version of the penalty; raise it when numbers change.
     """
 
     name: ClassVar[str]
-    separate_forward: ClassVar[str] = "task"
+    separate_forward: ClassVar[bool] = False
     version: ClassVar[str] = "1"
     units: Any = None
 

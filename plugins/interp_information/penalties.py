@@ -238,7 +238,7 @@ class InfoGAN(Penalty):
     """
 
     name = "infogan"
-    separate_forward = "own"
+    separate_forward = True
 
     def __init__(self, *, units: Any = None, codes: int = 16) -> None:
         self.units, self.codes = units, _checked_codes("infogan", codes)

@@ -10,6 +10,8 @@ from torch import nn
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 class Failing(nn.Module):
     def __init__(self):

@@ -8,6 +8,8 @@ from torch import nn
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*(deprecated|quantized tensor).*"),
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),

@@ -7,6 +7,8 @@ from helpers.nets import GATES, capture, values
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 def test_where_keeps_matching_tokens_and_their_values(tagger, ragged):
     whole = capture(tagger, ragged)

@@ -12,6 +12,8 @@ from torch import nn
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 def test_units_are_ordered_by_call_layer_direction_quantity_index():
     acts = capture(Tagger(2).eval(), torch.randn(2, 3, 5))

@@ -9,6 +9,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_s
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_the_model_may_be_the_module_itself_and_unbatched(kind):

@@ -9,6 +9,8 @@ from torch.nn.utils import parametrizations
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 
 @pytest.mark.parametrize("norm", ["weight_norm", "parametrized", "spectral"])
 def test_computed_weights(norm):

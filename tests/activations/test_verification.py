@@ -11,6 +11,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 import interp
 
+pytestmark = pytest.mark.usefixtures("engine_mode")
+
 KINDS = ["LSTM", "GRU", "RNN"]
 
 

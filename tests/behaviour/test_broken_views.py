@@ -66,7 +66,7 @@ def make_viewer(**changes):
     return strange
 
 
-def test_a_view_that_phones_home_is_caught():
+def test_a_view_with_a_request_fails():
     @interp.viewer(name="strange")
     def requesting(acts: xr.Dataset) -> RequestingView:
         """Draw one word, from acts (token, unit)."""
@@ -89,11 +89,11 @@ def test_a_view_that_phones_home_is_caught():
     ],
     ids=str,
 )
-def test_a_broken_view_is_caught(changes, rule):
+def test_a_broken_view_fails(changes, rule):
     assert f"strange/{rule}" in failures(plugin(viewers=[make_viewer(**changes)]))
 
 
-def test_a_view_without_requests_passes_with_a_link_and_the_word_fetch():
+def test_a_view_with_a_link_and_the_word_fetch_passes():
     @dataclass(frozen=True, kw_only=True)
     class LinkedView(ValidView):
         """A view with a link to the source of its formula."""

@@ -1,7 +1,7 @@
 """Cost of a capture, as ratios to the plain forward of the same batches, measured alternately in one run.
 
 ``python tests/benchmarks/bench_capture.py`` prints the table of the README. Rows: ``interp.capture`` with a fresh
-dataset, all quantities and the default self-check; the same with ``check="all"``; a bare forward hook, which reads only
+dataset, all quantities and the default self-check; the same with ``verify="all"``; a bare forward hook, which reads only
 h of the last layer; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, if it is installed, on the fused module
 (without gates) and on the cell loop. Slow peers run on fewer batches.
 
@@ -30,7 +30,7 @@ import interp
 WIDTH, CELLS, STEPS = 96, 228, 128
 PEERS = (
     "interp",
-    'interp, check="all"',
+    'interp, verify="all"',
     "forward hook (h only)",
     "cell loop (gates)",
     "TorchLens (no gates)",
@@ -114,7 +114,7 @@ def peers(kind: str, layers: int, batch: int) -> Iterator[tuple[str, Run, int]]:
     """Yield (name, function to run, maximal number of batches)."""
     module = build(kind, layers)
     yield PEERS[0], ours(module, batch), 10**9
-    yield PEERS[1], ours(module, batch, check="all"), 10**9
+    yield PEERS[1], ours(module, batch, verify="all"), 10**9
     yield PEERS[2], hooked(module), 10**9
     if kind == "LSTM" and layers == 1:
         yield PEERS[3], plain(Cells(module)), 2

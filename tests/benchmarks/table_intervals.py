@@ -70,8 +70,12 @@ def measured(n: int, m: int, kind: tuple[int, float], truth: float, runs: int, s
     parts = []
     for first in range(0, runs, block):
         acts = drawn(n, m, kind, shift, min(block, runs - first), seed + first)
-        parts.append(interp.measure("hellinger", acts, pairs=["a=>b"], minimum=1, draws=10, seed=seed + first))
-    return {name: np.concatenate([part[name].values[:, 0] for part in parts]) for name in ("distance", "low", "high")}
+        parts.append(
+            interp.measure("hellinger", acts, pairs=["a=>b"], min_tokens=1, n_permutations=10, seed=seed + first)
+        )
+    return {
+        name: np.concatenate([part[name].values[:, 0] for part in parts]) for name in ("distance", "ci_low", "ci_high")
+    }
 
 
 def line(n: int, m: int, kind: tuple[int, float], runs: int) -> dict[str, float | str]:
@@ -82,7 +86,7 @@ def line(n: int, m: int, kind: tuple[int, float], runs: int) -> dict[str, float 
     for truth in TRUTHS:
         found = measured(n, m, kind, truth, runs, 1000 * n + round(100 * truth))
         row[f"bias {truth:g}"] = float(found["distance"].mean() - truth)
-        row[f"cover {truth:g}"] = float(((found["low"] <= truth) & (truth <= found["high"])).mean())
+        row[f"cover {truth:g}"] = float(((found["ci_low"] <= truth) & (truth <= found["ci_high"])).mean())
         row[f"best {truth:g}"] = curse(found["distance"]) - truth
     return row
 

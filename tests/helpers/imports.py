@@ -50,32 +50,23 @@ def import_graph(modules: dict[str, Path]) -> list[Import]:
 
 
 def circles(imports: list[Import]) -> list[list[str]]:
-    """Return the groups of modules that import each other, directly or through others (Tarjan 1972)."""
+    """Return the groups of modules that import each other, directly or through others."""
     graph: dict[str, set[str]] = {}
     for one in imports:
         graph.setdefault(one.importer, set()).add(one.imported)
-    index, low, stack, groups = {}, {}, [], []
+    reach = {module: reachable(graph, module) for module in graph}
+    groups = {tuple(sorted(other for other in reach[module] if module in reach.get(other, ()))) for module in graph}
+    return [list(group) for group in sorted(groups) if group]
 
-    def visit(node: str) -> None:
-        index[node] = low[node] = len(index)
-        stack.append(node)
-        for other in graph.get(node, ()):
-            if other not in index:
-                visit(other)
-                low[node] = min(low[node], low[other])
-            elif other in stack:
-                low[node] = min(low[node], index[other])
-        if low[node] == index[node]:
-            group = [stack.pop()]
-            while group[-1] != node:
-                group.append(stack.pop())
-            if len(group) > 1:
-                groups.append(sorted(group))
 
-    for node in graph:
-        if node not in index:
-            visit(node)
-    return groups
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """Return the modules that a module imports, directly or through others."""
+    found, todo = set(), [start]
+    while todo:
+        new = graph.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
+    return found
 
 
 def room_of(module: str) -> str:

@@ -62,13 +62,13 @@ def at(labels):
     return np.array([is_edited(s, t) for s, t in zip(labels["sample"], labels["step"], strict=True)])
 
 
-@pytest.mark.parametrize("seen_by", ["state", "output"])
-def test_clamps_of_every_quantity(kind, shape, seen_by):
+@pytest.mark.parametrize("scope", ["recurrence", "readout"])
+def test_clamps_of_every_quantity(kind, shape, scope):
     layers, bidirectional, packed = shape
     model, samples = net(kind, layers, bidirectional), batch(packed)
     for quantity in QUANTITIES[kind]:
         units = {"module": "rnn", "quantity": quantity, "index": [1, 3]}
-        acts = run(model, samples, interp.Clamp(units, 0.3, at, scope=seen_by), quantities=QUANTITIES[kind])
+        acts = run(model, samples, interp.Clamp(units, 0.3, at, scope=scope), quantities=QUANTITIES[kind])
 
         def change(sample, layer, direction, name, step, value, quantity=quantity):
             value = value.copy()
@@ -76,10 +76,10 @@ def test_clamps_of_every_quantity(kind, shape, seen_by):
                 value[[1, 3]] = 0.3
             return value
 
-        assert_is_loop(acts, model, **{seen_by: change})
-        readers = acts if seen_by == "output" else run(model, samples, modules=["dense"])
+        assert_is_loop(acts, model, **{scope: change})
+        readers = acts if scope == "readout" else run(model, samples, modules=["dense"])
         changed = abs(values(acts, module="dense") - values(readers, module="dense")).max()
-        assert changed > 1e-4 if seen_by == "state" else changed == 0
+        assert changed > 1e-4 if scope == "recurrence" else changed == 0
 
 
 def test_several_edits_of_several_layers_in_their_order(kind):
@@ -113,13 +113,13 @@ def conditional(acts, name, letter):
     return float(values(acts, unit=name, input=letter).mean())
 
 
-@pytest.mark.parametrize("seen_by", ["state", "output"])
+@pytest.mark.parametrize("scope", ["recurrence", "readout"])
 @pytest.mark.parametrize("quantity", ["h", "f"])
-def test_means_are_those_of_tokens_with_the_same_labels(quantity, seen_by):
+def test_means_are_those_of_tokens_with_the_same_labels(quantity, scope):
     model, samples = net(), batch()
     intact = run(model, samples)
     name = f"rnn.0.backward.{quantity}.2"
-    acts = run(model, samples, interp.Ablate(name, "mean", donors=intact, scope=seen_by))
+    acts = run(model, samples, interp.Ablate(name, "mean", donors=intact, scope=scope))
     means = {letter: conditional(intact, name, letter) for letter in "ab"}
 
     def change(sample, layer, direction, name, step, value):
@@ -128,16 +128,16 @@ def test_means_are_those_of_tokens_with_the_same_labels(quantity, seen_by):
             value[2] = means[samples.labels["input"][sample][step]]
         return value
 
-    assert_is_loop(interp.select(acts, quantity=list("hcifgo")), model, **{seen_by: change})
+    assert_is_loop(interp.select(acts, quantity=list("hcifgo")), model, **{scope: change})
 
 
-@pytest.mark.parametrize("seen_by", ["state", "output"])
+@pytest.mark.parametrize("scope", ["recurrence", "readout"])
 @pytest.mark.parametrize("batch_size", [1, 64])
-def test_resampling_takes_one_token_of_another_source_for_the_whole_group(seen_by, batch_size):
+def test_resampling_takes_one_token_of_another_source_for_the_whole_group(scope, batch_size):
     model, samples = net(), batch()
     intact = run(model, samples)
     names = ["rnn.0.forward.h.1", "rnn.0.forward.c.3", "rnn.1.backward.h.0"]
-    edit = interp.Ablate(names, donors=intact, n_draws=3, seed=5, scope=seen_by)
+    edit = interp.Ablate(names, donors=intact, n_draws=3, seed=5, scope=scope)
     acts = run(model, samples, edit, batch_size=batch_size)
     donors = interp.statistics.match_donors(intact.coords, intact.coords, n_draws=3, seed=5)
     same, others = intact["input"].values, intact["source"].values
@@ -154,7 +154,7 @@ def test_resampling_takes_one_token_of_another_source_for_the_whole_group(seen_b
                     value[int(unit[-1])] = donor_values[row[int(sample), step], column]
             return value
 
-        assert_is_loop(interp.select(acts, draw=draw), model, **{seen_by: change})
+        assert_is_loop(interp.select(acts, draw=draw), model, **{scope: change})
     assert len({tuple(row) for row in donors.tolist()}) > 1
 
 
@@ -173,11 +173,11 @@ def test_donors_are_drawn_evenly():
     assert not np.array_equal(donors, interp.statistics.match_donors(labels, labels, n_draws=3000, seed=2))
 
 
-@pytest.mark.parametrize("seen_by", ["state", "output"])
-def test_patching_a_sample_with_itself_changes_nothing(kind, shape, seen_by):
+@pytest.mark.parametrize("scope", ["recurrence", "readout"])
+def test_patching_a_sample_with_itself_changes_nothing(kind, shape, scope):
     model, samples = net(kind, *shape[:2]), batch(shape[2])
     intact = run(model, samples, quantities=[*QUANTITIES[kind], "out"])
-    patched = run(model, samples, interp.Patch(intact, intact, scope=seen_by), quantities=[*QUANTITIES[kind], "out"])
+    patched = run(model, samples, interp.Patch(intact, intact, scope=scope), quantities=[*QUANTITIES[kind], "out"])
     assert np.array_equal(intact.activation.values, patched.activation.values)
 
 

@@ -37,13 +37,13 @@ class Set(Mean):
 
     name = "set"
 
-    def edit(self, values, generator):
+    def transform(self, values, generator):
         return torch.full_like(values, 0.25)
 
 
 class Own(Set):
     name = "own"
-    branch = "own"
+    separate_forward = True
 
 
 class FixedBatches:
