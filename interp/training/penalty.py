@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import torch
 
 
-
-
 @dataclass(frozen=True)
 class PenaltyInputs:
     """Activations of the units of a penalty in one forward, with gradients and without padding.

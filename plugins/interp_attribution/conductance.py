@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interp import OptionError
 from interp_attribution.dataset import AttributionData, TokenBatch
 from interp_attribution.quadrature import gauss_legendre, integrate_conductance
 from interp_attribution.target import TargetReadout
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Labels = Mapping[str, np.ndarray]
+
+SCOPES = ("recurrence", "readout")  # values of the option scope= of edits
+
+
+def check_scope(scope: str) -> None:
+    """Raise `OptionError` for an unknown scope."""
+    if scope not in SCOPES:
+        raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
 
 
 @dataclass
@@ -31,7 +40,7 @@ class StraightLinePath:
     offsets : array (offset,) of int
         Steps of the units, relative to the token's own.
     scope : str
-        Scope of the edits, "recurrence" or "readout".
+        Scope of the units, see `interp.Edit`: ``recurrence`` or ``readout``.
     n_steps : int
         Number of quadrature nodes.
     names : list of str

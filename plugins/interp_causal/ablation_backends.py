@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LAYER_COORDS = ("module", "layer", "direction", "quantity")
-SCOPES = ("recurrence", "readout")
+SCOPES = ("recurrence", "readout")  # values of the option scope= of edits
 
 
 def check_scope(scope: str) -> None:
-    """Raise `OptionError` for an unknown scope of edits."""
+    """Raise `OptionError` for an unknown scope."""
     if scope not in SCOPES:
         raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
 
@@ -125,7 +125,7 @@ class LinearBackend:
 
 
 def layer_rotations(acts: xr.Dataset, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the columns ``(unit,)`` and the rotation ``(unit, direction)`` of each layer that `interp.rotate_basis` rotates.
+    """Return the columns ``(unit,)`` and the rotation ``(unit, direction)`` of each layer for `interp.rotate_basis`.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ def layer_rotations(acts: xr.Dataset, seed: int) -> list[tuple[np.ndarray, np.nd
 class RotatedBackend(LinearBackend):
     """Logits with directions of a rotated layer ablated: the control for curves about single units.
 
-    Columns stand for the directions of `interp.rotate_basis`. The component of a token along an ablated direction is replaced
-    by that of its donor, and the other components of the layer are unchanged.
+    Columns stand for the directions of `interp.rotate_basis`. The component of a token along an ablated direction is
+    replaced by that of its donor, and the other components of the layer are unchanged.
 
     Parameters
     ----------

@@ -32,7 +32,9 @@ def toy(monkeypatch, tmp_path):
     def register_models(register):
         register(spec)
 
-    monkeypatch.setattr(loading, "registry", lambda: Registry({"mine": module_with(register_models=register_models)}))
+    monkeypatch.setattr(
+        loading, "active_registry", lambda: Registry({"mine": module_with(register_models=register_models)})
+    )
     return path
 
 

@@ -46,19 +46,20 @@ def hold(reducer, seed, acts=None):
     """
     draw = np.random.default_rng(seed)
     acts = small(seed) if acts is None else acts
-    inputs = {name.replace("-", "_"): interp.measure(make_dependency(reducer, name), acts) for name in reducer.needs}
+    required = {name: make_dependency(reducer, name) for name in reducer.depends_on}
+    inputs = {name.replace("-", "_"): interp.measure(one, acts) for name, one in required.items()}
     states = []
     for chunk in parts_of(acts, draw):
         is_new = bool(draw.integers(2)) or not states
-        state = reducer.start(unit_coords(acts), **inputs) if is_new else states.pop(draw.integers(len(states)))
+        state = reducer.init_state(unit_coords(acts), **inputs) if is_new else states.pop(draw.integers(len(states)))
         states.append(reducer.update(state, chunk))
-    states.append(reducer.start(unit_coords(acts), **inputs))
+    states.append(reducer.init_state(unit_coords(acts), **inputs))
     while len(states) > 1:
         a, b = (states.pop(draw.integers(len(states))) for _ in range(2))
         states.append(reducer.merge(a, b))
-    result = reducer.finish(states[0])
+    result = reducer.finalize(states[0])
     result = result.assign_coords(unit_coords(acts).coords) if "unit" in result.dims else result
-    alike(reducer.conclude(result), interp.measure(reducer, acts))
+    alike(reducer.postprocess(result), interp.measure(reducer, acts))
 
 
 def alike(actual, expected):

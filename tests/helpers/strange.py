@@ -27,7 +27,7 @@ def hook(name, objects):
 
 
 def failures(module, **options):
-    return {outcome.check: outcome.told for outcome in check_plugin(module, **options) if outcome.state == "failed"}
+    return {outcome.check: outcome.message for outcome in check_plugin(module, **options) if outcome.state == "failed"}
 
 
 def marked(function, **options):
