@@ -124,6 +124,14 @@ def test_the_plugin_guide_lists_every_hook_with_its_signature(hook):
     assert inspect.getdoc(getattr(hookspecs, hook))
 
 
+def test_the_map_of_the_code_names_every_module_and_folder():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    modules = [path for path in (ROOT / "interp").iterdir() if path.suffix == ".py" and path.stem[0] != "_"]
+    folders = [path.parent for path in (ROOT / "interp").glob("*/__init__.py")]
+    names = [*(path.name for path in modules), *(f"{path.name}/" for path in folders)]
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
 MODULES_WITH_EXAMPLES = [
     path for folder in ("interp", "plugins", "models") for path in (ROOT / folder).rglob("*.py")
     if re.search(r">>> (?!.*# doctest: \+SKIP)", path.read_text(encoding="utf-8"))

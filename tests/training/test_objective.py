@@ -162,7 +162,7 @@ class Bad(interp.Penalty):
         (["l1"], OptionError, r"\('total-correlation', 0\.1\)"),
         ([("l1", 0.1, {"unit": "x"})], OptionError, "Did you mean 'units'"),
         ([("l1", 0.1, {"units": ["rnn.0.forward.h.99"]})], UnknownNameError, r"rnn\.0\.forward\.h\.99"),
-        ([("l1", 0.1, {"units": {"module": "hiden"}})], CaptureError, "hiden"),
+        ([("l1", 0.1, {"units": {"module": "hiddn"}})], CaptureError, "hiddn"),
         ([("vib", 0.1, {"units": ["out.out.1", "rnn.0.forward.h.1"]})], OptionError, "in one place"),
         ([("infogan", 0.1)], OptionError, "codes=16, and units= are 12"),
         ([("label-code", 0.1, {"codes": 2})], interp.SchemaError, "'output'.*letter"),
