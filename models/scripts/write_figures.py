@@ -5,7 +5,8 @@ python models/scripts/write_figures.py --report DIR
 
 ``--corpus`` is the training corpus of the networks (the n-gram is fitted on its ``train`` split), ``--wiki`` a dump
 whose ``test`` articles are not in it, ``--dev`` a text file outside the training text, and ``--report`` a report of
-``interp reproduce --with-ablations`` on the test split of the dump. With a report alone, only its claims are written, into
+``interp reproduce --with-ablations`` on the test split of the dump. With a report alone, only its claims are written,
+into
 docs/claims.md and the card; the summary of the figures goes into docs/transliteration.md.
 """
 
