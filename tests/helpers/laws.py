@@ -46,7 +46,9 @@ def hold(reducer, seed, acts=None):
     """
     draw = np.random.default_rng(seed)
     acts = small(seed) if acts is None else acts
-    inputs = {name.replace("-", "_"): interp.measure(make_dependency(reducer, name), acts) for name in reducer.depends_on}
+    inputs = {
+        name.replace("-", "_"): interp.measure(make_dependency(reducer, name), acts) for name in reducer.depends_on
+    }
     states = []
     for chunk in parts_of(acts, draw):
         is_new = bool(draw.integers(2)) or not states
