@@ -45,7 +45,7 @@ def capture(
         Path | None, typer.Option(help="Safetensors file with the weights; those of the model by default.")
     ] = None,
     random_init: Annotated[
-        int | None, typer.Option(help="Random weights from this seed, as a control network.")
+        int | None, typer.Option(help="Seed of random weights, for a control network; trained weights by default.")
     ] = None,
     quantities: NameList = None,
     modules: NameList = None,

@@ -1,4 +1,4 @@
-"""Commands for plugin authors: `interp new`, `interp check` and `interp show`."""
+"""Commands for plugins: `interp new`, `interp check` and `interp plugins`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands `interp plugins` and `interp train`."""
+"""Command `interp train`."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def write_block(store: Path, start: int, pieces: Sequence[tuple[CapturedShard, i
     store : Path
     start : int
         First row of the block. It starts a file of the matrix, and no other block shares the block's files.
-    pieces : sequence of (Part, int, int)
+    pieces : sequence of (CapturedShard, int, int)
         Shards and their rows (first, stop), in order.
 
     Returns

@@ -32,10 +32,8 @@ if TYPE_CHECKING:
 
 
 TOKENS, SOURCES, HEADER, UNITS = "tokens", "sources", "head", "units"
-OWN_ARRAYS, SHARED_ARRAYS = (
-    "own",
-    "needed",
-)  # arrays of a state; references to arrays that it shares with earlier results
+OWN_ARRAYS = "own"  # arrays of a state
+SHARED_ARRAYS = "needed"  # references to arrays that the state shares with earlier results
 FORMAT_VERSION = "2"  # version of the serialisation
 NamedArrays = Iterator[tuple[str, np.ndarray]]
 BlockCounts = list[tuple[slice, ReducerPass]]
@@ -47,7 +45,7 @@ class PassState:
 
     Attributes
     ----------
-    steps : mapping of str to Step
+    steps : mapping of str to ReducerStep
         Reducers of the pass.
     results : mapping of str to Dataset
         Results of earlier passes.
@@ -124,7 +122,7 @@ class PassState:
         return counts
 
     def _empty_states(self, n: int, blocks: Sequence[slice]) -> BlockCounts:
-        """Return empty states: one per block of units for unitwise steps, one for all units for the others."""
+        """Return empty states: one per block of units for per-unit steps, one for all units for the others."""
         each = {key: step for key, step in self.steps.items() if step.reducer.per_unit}
         whole = {key: step for key, step in self.steps.items() if not step.reducer.per_unit}
         columns = [(whole, slice(0, n))] * bool(whole) + [(each, block) for block in blocks] * bool(each)

@@ -24,15 +24,23 @@ MAX_CHUNK_VALUES = 2**24  # maximal values per chunk: 64 MiB of float32
 NO_TOKENS = "The source has no tokens: it yielded no chunk."
 UNITS_DIFFER = "The units differ between parts of the source."
 COUNT_ATTRS = ("n_tokens", "n_sources")  # attrs of every result
-MAX_BLOCK_UNITS = (
-    256  # maximal units per block of a unitwise reducer: small states, and rows of a block read in one piece
-)
+# Maximal units per block of a per-unit reducer: small states, and rows of a block are read in one piece.
+MAX_BLOCK_UNITS = 256
 MAX_BLOCK_UNITS_IN_MEMORY = 1024  # the same for activations in memory, which are read fastest in long pieces of a row
 
 
 @dataclass(frozen=True)
 class ReducerStep:
-    """A planned reducer: the keys of the steps it depends on, by keyword of `start`, and its level above the source."""
+    """A planned reducer.
+
+    Attributes
+    ----------
+    reducer : Reducer
+    depends_on : mapping of str to str
+        Keys of the steps that it depends on, by keyword of `Reducer.init_state`.
+    level : int
+        Level of dependencies above the source; 0 if there are none.
+    """
 
     reducer: Reducer
     depends_on: Mapping[str, str]
@@ -100,7 +108,13 @@ def add_step(reducer: Reducer, steps: dict[str, ReducerStep], parents: tuple[str
 
 
 def make_dependency(parent: Reducer, name: str) -> Reducer:
-    """Return a reducer that another one depends on, with the options that both have."""
+    """Return the reducer of a name, with the options of ``parent`` that it also has.
+
+    Raises
+    ------
+    PluginError
+        The name belongs to another kind of probe.
+    """
     kind = active_registry().get("probe", name)
     if not (isinstance(kind, type) and issubclass(kind, Reducer)):
         raise PluginError(f"Reducer {parent.name!r} needs {name!r}, which is not a reducer.")
@@ -114,7 +128,7 @@ class ReducerPass:
 
     Attributes
     ----------
-    steps : mapping of str to Step
+    steps : mapping of str to ReducerStep
         Steps of this pass, by key.
     results : mapping of str to Dataset
         Results of earlier passes, by key. Their arrays are read-only, because reducers share them.
@@ -261,7 +275,7 @@ def select_unit_block(results: Mapping[str, xr.Dataset], block: slice) -> dict[s
 
 
 def unit_blocks(acts: xr.Dataset) -> list[slice]:
-    """Return blocks of about `MAX_BLOCK_UNITS` units; in a Dask array, several whole chunks or a part of one."""
+    """Return blocks of about `MAX_BLOCK_UNITS` units; a block of a Dask array is whole chunks, or a part of one."""
     limit = MAX_BLOCK_UNITS_IN_MEMORY if acts.activation.variable._in_memory else MAX_BLOCK_UNITS
     sizes = dict(acts.activation.variable.chunksizes).get("unit", (acts.sizes["unit"],))
     edges = [0]
@@ -286,7 +300,10 @@ def sample_bounds(samples: np.ndarray) -> np.ndarray:
 
 
 def iter_sample_chunks(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
-    """Yield views of whole samples, at most `MAX_CHUNK_VALUES` values or one sample; an empty view if no tokens."""
+    """Yield views of one or more whole samples, at most `MAX_CHUNK_VALUES` values if possible.
+
+    Without tokens, one empty view is yielded.
+    """
     max_tokens = max(MAX_CHUNK_VALUES // max(acts.sizes["unit"], 1), 1)
     first, end = 0, bounds.size - 1
     while True:
@@ -299,7 +316,7 @@ def iter_sample_chunks(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Data
 
 
 def coalesce(stream: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
-    """Yield the chunks of a stream; concatenate small ones up to `MAX_CHUNK_VALUES` values to save updates."""
+    """Yield the chunks of a stream; small ones are concatenated, up to `MAX_CHUNK_VALUES` values, to save updates."""
     pending: list[xr.Dataset] = []
     for chunk in stream:
         if pending and sum(part.activation.size for part in pending) + chunk.activation.size > MAX_CHUNK_VALUES:

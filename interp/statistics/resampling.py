@@ -19,7 +19,7 @@ MIN_EXCHANGEABLE_BLOCKS = 5  # minimal number of blocks that are permuted among 
 
 
 def jackknife_groups(sources: NDArray[Any], n_groups: int = N_JACKKNIFE_GROUPS) -> NDArray[np.int64]:
-    """Return the jackknife group of each token, 0 to ``groups`` - 1; tokens of one source share a group.
+    """Return the jackknife group of each token, 0 to ``n_groups`` - 1; tokens of one source share a group.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ def permute_sources(sources: NDArray[Any], *, n_permutations: int, seed: int = 0
     """Yield permutations of whole sources; ``labels[order]`` is independent of the tokens under the null.
 
     The sequence is split into one block per source, and blocks are permuted. Labels that depend on each other stay
-    together, so that a null distribution counts sources and not tokens. Blocks are exchanged with blocks of the
-    same length only: with unequal lengths a source would mostly get the end of one block and the beginning of the
-    next, which depend on each other less than its own labels do. Lengths that fewer than `MIN_EXCHANGEABLE_BLOCKS`
-    sources have are merged with the next longer ones. Each block is rotated by a random offset; otherwise a value
-    that all sources share at one position, such as their beginning, would remain in the null distribution.
+    together, so that a null distribution counts sources and not tokens. Blocks are exchanged with blocks of the same
+    length only: with unequal lengths a source would mostly get the end of one block and the beginning of the next,
+    which depend on each other less than its own labels do. Lengths that fewer than `MIN_EXCHANGEABLE_BLOCKS` sources
+    have are merged with the next longer ones. Each block is rotated by a random offset; otherwise a value that all
+    sources share at one position, such as their beginning, would remain in the null distribution.
 
     Parameters
     ----------
@@ -81,7 +81,10 @@ def permute_sources(sources: NDArray[Any], *, n_permutations: int, seed: int = 0
 
 
 def _blocks_by_length(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the blocks by length, groups below `MIN_EXCHANGEABLE_BLOCKS` merged with the next; each is sorted."""
+    """Return the blocks grouped by length; each group is sorted.
+
+    Groups of fewer than `MIN_EXCHANGEABLE_BLOCKS` blocks are merged with the next.
+    """
     order = np.argsort(sizes, kind="stable")
     bounds = [0]
     for end in (np.flatnonzero(np.diff(sizes[order])) + 1).tolist():
@@ -162,7 +165,7 @@ def permute_sources_within(
 
 
 def jackknife_interval(
-    estimate: NDArray[Any], error: NDArray[Any], groups: NDArray[Any] | int, *, confidence: float = 0.95
+    estimate: NDArray[Any], error: NDArray[Any], n_groups: NDArray[Any] | int, *, confidence: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends ``estimate ± t(G - 1) error`` of a jackknife confidence interval.
 
@@ -183,7 +186,7 @@ def jackknife_interval(
     """
     from scipy.stats import t
 
-    groups = np.asarray(groups)
+    groups = np.asarray(n_groups)
     half_width = (
         np.where(groups >= N_JACKKNIFE_GROUPS / 2, t.ppf((1 + confidence) / 2, np.maximum(groups - 1, 1)), np.nan)
         * error

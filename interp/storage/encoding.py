@@ -122,7 +122,7 @@ def _decode_strings(variable: xr.Variable) -> xr.Variable:
 
 
 def with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
-    """Return a dataset with other variables; coords stay coords, and attrs are kept."""
+    """Return a dataset with the given variables, as coords if their names are coords, and the same attrs."""
     import xarray as xr
 
     coords = {name: variable for name, variable in variables.items() if name in dataset.coords}

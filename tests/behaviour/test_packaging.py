@@ -29,12 +29,14 @@ HEAVY = (
     "zarr",
 )
 DATA = [
-    "interp/plotting/assets/page.css", "interp/cli/templates/probe.txt", "interp_dashboard/component.js",
-    "interp_models/study/PLAN.md",
-    "interp_models/armenian-bilstm/weights.safetensors", "interp_models/armenian-bilstm/README.md",
-    "interp_models/armenian-bilstm-regularised/weights.safetensors", "interp_transliteration/data/demo-hy.txt",
-    "interp_transliteration/data/hy.toml", "interp_reproduction/report/report.html", "interp/py.typed",
+    "interp/cli/templates/probe.txt", "interp/plotting/assets/page.css", "interp/plotting/assets/page.js",
+    "interp/py.typed", "interp_dashboard/component.js", "interp_models/armenian-bilstm/README.md",
+    "interp_models/armenian-bilstm/weights.safetensors", "interp_models/study/PLAN.md",
+    "interp_models/armenian-bilstm-regularised/weights.safetensors",
+    "interp_reproduction/report/report.html", "interp_transliteration/data/demo-hy.txt",
+    "interp_transliteration/data/hy.toml",
 ]  # fmt: skip
+DEVELOPMENT_EXTRAS = {"test", "browser", "words", "rivals"}
 
 SUFFIXES = {
     ".py", ".pyi", ".typed", ".txt", ".md", ".toml", ".css", ".js", ".html", ".safetensors", ".json", ".csv", ".png",
@@ -75,7 +77,7 @@ def test_wheel_contains_only_the_packages_and_their_data(built):
 def test_source_distribution_contains_the_tests(built):
     with tarfile.open(built[".gz"]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "constraints.txt", "tests/test_packaging.py"} <= names
+    assert {"pyproject.toml", "README.md", "LICENSE", "constraints.txt", "tests/behaviour/test_packaging.py"} <= names
     assert not [name for name in names if name.startswith((".git/", ".ci/", "report", "gallery"))]
 
 
@@ -99,8 +101,10 @@ def test_installed_wheel_captures_without_the_repository(built, tmp_path):
 
 
 def test_help_loads_no_heavy_packages():
-    loaded = f"[name for name in {HEAVY} if name in sys.modules]"
-    script = f"import sys; from interp.cli.app import build_app; build_app(); print({loaded})"
+    script = (
+        "import sys; from interp.cli.app import build_app; build_app()\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
 
@@ -114,10 +118,29 @@ def test_only_tested_python_versions_are_declared():
     assert PROJECT["tool"]["mypy"]["python_version"] == "3.11"
 
 
+def run_dependencies():
+    """Return the dependencies of the core and of all extras for users, without references to other extras."""
+    project = PROJECT["project"]
+    extras = project["optional-dependencies"].items()
+    optional = [one for name, extra in extras if name not in DEVELOPMENT_EXTRAS for one in extra]
+    return [*project["dependencies"], *(one for one in optional if not one.startswith("interp["))]
+
+
 def test_lowest_constraints_match_the_dependencies():
-    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
-    lowest = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    for dependency in PROJECT["project"]["dependencies"]:
+    text = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    lowest = dict(line.split("==") for line in lines)
+    assert lines == sorted(lines)
+    for dependency in run_dependencies():
         name, version = re.fullmatch(r"([\w-]+)(?:\[[\w,]+\])?>=([\d.]+)", dependency).groups()
+        assert name in lowest, dependency
         if name != "torch":
             assert (lowest[name] + ".0").startswith(version + "."), dependency
+
+
+def test_every_development_dependency_is_pinned():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.partition("==")[0].lower() for line in lines if "==" in line}
+    dependencies = [*run_dependencies(), *PROJECT["project"]["optional-dependencies"]["test"]]
+    names = {re.match(r"[\w-]+", dependency)[0].lower() for dependency in dependencies}
+    assert names <= pinned

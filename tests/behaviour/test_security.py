@@ -81,12 +81,12 @@ def test_loading_never_unpickles(tmp_path):
         import pickle, sys
         from pathlib import Path
         import interp
-        from interp.distributed import state_files as records
+        from interp.distributed import state_files
 
         def load():
             interp.open({str(tmp_path / "acts.zarr")!r}).load()
             for path in Path({str(tmp_path / "states")!r}).rglob("*.npz"):
-                records.read(path)
+                state_files.read_state(path)
             interp.load_model("armenian-bilstm")
             task = interp.load_task("transliteration", language="ru", corpus={str(tmp_path / "text.txt")!r})
             next(iter(task.batches("demo", limit=4)))

@@ -109,8 +109,8 @@ def test_new_rejects_wrong_names_and_existing_folders(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("viewer", "scene"), ("viewer", "captions"), ("probe", "register-probes"), ("probe", "probe"), ("probe", "max"),
-        ("penalty", "any"), ("penalty", "penalty"), ("task", "batch"), ("adapter", "adapter"), ("reducer", "reducer"),
+        ("viewer", "scene"), ("viewer", "format-caption"), ("probe", "register-probes"), ("probe", "probe"),
+        ("probe", "max"), ("penalty", "any"), ("penalty", "penalty"), ("task", "batch"), ("adapter", "adapter"), ("reducer", "reducer"),
     ],
 )  # fmt: skip
 def test_names_in_the_template_source_are_rejected(kind, name, tmp_path):
@@ -179,7 +179,7 @@ def test_check_exits_with_1_and_prints_the_remedy(monkeypatch):
     from interp.testing.conformance.runner import Outcome
 
     outcomes = [Outcome("mine/result", "passed"), Outcome("mine/input-unchanged", "failed", "Remedy: copy.")]
-    monkeypatch.setattr("interp.testing.check_plugin", lambda plugin: outcomes)
+    monkeypatch.setattr("interp.testing.api.check_plugin", lambda plugin: outcomes)
     result = CliRunner().invoke(build_app(), ["check", "mine"])
     assert result.exit_code == 1
     assert "Remedy: copy." in result.output
@@ -194,7 +194,7 @@ def store(tmp_path_factory):
 
 def test_show_prints_contents_and_provenance(store):
     output = run("show", str(store))
-    assert "interp.activations, version 1: no faults" in output
+    assert "interp.activations, version 2: no faults" in output
     assert re.search(r"token +144", output)
     assert re.search(r"model +toy-lstm", output)
     parsed = json.loads(run("show", str(store), "--json"))
@@ -210,7 +210,7 @@ def test_show_lists_all_faults_and_exits_with_1(tmp_path):
     )
     wrong.to_zarr(tmp_path / "wrong.zarr", consolidated=False)
     output = run("show", str(tmp_path / "wrong.zarr"), status=1)
-    assert "version 1: 11 faults" in output
+    assert "version 2: 11 faults" in output
     assert "no coord 'sample'" in output
     assert "no coord 'module'" in output
     assert len(json.loads(run("show", str(tmp_path / "wrong.zarr"), "--json", status=1))["faults"]) == 11
