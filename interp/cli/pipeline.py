@@ -44,7 +44,9 @@ def capture(
     weights: Annotated[
         Path | None, typer.Option(help="Safetensors file with the weights; those of the model by default.")
     ] = None,
-    untrained: Annotated[int | None, typer.Option(help="Random weights from this seed, as a control network.")] = None,
+    random_init: Annotated[
+        int | None, typer.Option(help="Random weights from this seed, as a control network.")
+    ] = None,
     quantities: NameList = None,
     modules: NameList = None,
     where: Annotated[
@@ -52,7 +54,7 @@ def capture(
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Maximal number of samples per forward.")] = 64,
     dtype: Annotated[str, typer.Option(help="Type of the matrix: float32, float64 or float16.")] = "float32",
-    check: Annotated[
+    verify: Annotated[
         str, typer.Option(help="Rows to compare with the modules' own results: 'sample' or 'all'.")
     ] = "sample",
     scheduler: Scheduler = None,
@@ -61,7 +63,7 @@ def capture(
     import interp
     from interp.cli.options import parse_label_filters
 
-    network = interp.load_model(model, weights=weights, random_init=untrained)
+    network = interp.load_model(model, weights=weights, random_init=random_init)
     batches = _batches(model, task, split, limit, seed, {"corpus": corpus, "language": language, "rules": rules})
     with dask_client(scheduler) as client:
         acts = interp.capture(
@@ -73,7 +75,7 @@ def capture(
             store=output,
             batch_size=batch_size,
             dtype=dtype,
-            verify=check,
+            verify=verify,
             client=client,
         )
     typer.echo(f"{output}: {_sizes(acts)}")
@@ -150,7 +152,7 @@ def measure(
 
     probe_object = active_registry().get("probe", probe)
     parameters = {**keyword_only(interp.measure), **keyword_only(probe_object)}
-    for name in ("client", "states", "progress"):
+    for name in ("client", "checkpoint_dir", "progress"):
         parameters.pop(name, None)
     paths, options = split_flags(stores, parameters)
     if not paths:

@@ -35,7 +35,7 @@ def train(
         typer.Option(help="Number of batches, instead of --minutes; with the same seed it reproduces the weights."),
     ] = None,
     penalty: Annotated[list[str] | None, typer.Option(help=PENALTY_HELP)] = None,
-    start: Annotated[Path | None, typer.Option(help="File with the initial weights; random by default.")] = None,
+    init_from: Annotated[Path | None, typer.Option(help="File with the initial weights; random by default.")] = None,
     learning_rate: Annotated[float, typer.Option(help="Initial learning rate; decays linearly to 0.")] = 2e-3,
     seed: Annotated[int, typer.Option(help="Random seed for weight initialisation, spellings and batch order.")] = 0,
     precision: Annotated[
@@ -49,7 +49,7 @@ def train(
 
     Options of the task are flags of the same names. For transliteration, examples are `--language ru`, `--corpus DIR`
     (a text file, a Wikipedia dump, or a directory of them; the demo sentences by default), `--rules article+chat` and
-    `--mix 0.25`. An unknown flag is an error that lists all flags.
+    `--latin-share 0.25`. An unknown flag is an error that lists all flags.
     """
     import torch
 
@@ -65,8 +65,8 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = task.build_model(model)
-    if start is not None:
-        load_weights(network, start)
+    if init_from is not None:
+        load_weights(network, init_from)
     checkpoint = output.with_name(output.name + ".checkpoint")
     number = (
         budget

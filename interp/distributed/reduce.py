@@ -52,8 +52,13 @@ def reduce_in_shards(
         return _run_passes(levels, parts, engine, folder, show)
 
 
-def _run_passes(levels: Sequence[Mapping[str, ReducerStep]], parts: Sharded, engine: Executor, folder: Path | None, show: ProgressCallback
-               ) -> xr.Dataset:  # fmt: skip
+def _run_passes(
+    levels: Sequence[Mapping[str, ReducerStep]],
+    parts: Sharded,
+    engine: Executor,
+    folder: Path | None,
+    show: ProgressCallback,
+) -> xr.Dataset:
     """Run several passes, each of which uses the results of the earlier ones; return the result of the last."""
     shipped, tally = engine.broadcast(parts), TokenCounter()
     results: dict[str, xr.Dataset] = {}

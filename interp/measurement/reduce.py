@@ -100,6 +100,7 @@ def add_step(reducer: Reducer, steps: dict[str, ReducerStep], parents: tuple[str
 
 
 def make_dependency(parent: Reducer, name: str) -> Reducer:
+    """Return a reducer that another one depends on, with the options that both have."""
     kind = active_registry().get("probe", name)
     if not (isinstance(kind, type) and issubclass(kind, Reducer)):
         raise PluginError(f"Reducer {parent.name!r} needs {name!r}, which is not a reducer.")
@@ -260,7 +261,7 @@ def select_unit_block(results: Mapping[str, xr.Dataset], block: slice) -> dict[s
 
 
 def unit_blocks(acts: xr.Dataset) -> list[slice]:
-    """Return blocks of about `MAX_BLOCK_UNITS` units; a block of a Dask array is several whole chunks or a part of one."""
+    """Return blocks of about `MAX_BLOCK_UNITS` units; in a Dask array, several whole chunks or a part of one."""
     limit = MAX_BLOCK_UNITS_IN_MEMORY if acts.activation.variable._in_memory else MAX_BLOCK_UNITS
     sizes = dict(acts.activation.variable.chunksizes).get("unit", (acts.sizes["unit"],))
     edges = [0]
@@ -285,7 +286,7 @@ def sample_bounds(samples: np.ndarray) -> np.ndarray:
 
 
 def iter_sample_chunks(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Dataset]:
-    """Yield views of whole samples with at most `MAX_CHUNK_VALUES` values, one sample at least; one empty view if no tokens."""
+    """Yield views of whole samples, at most `MAX_CHUNK_VALUES` values or one sample; an empty view if no tokens."""
     max_tokens = max(MAX_CHUNK_VALUES // max(acts.sizes["unit"], 1), 1)
     first, end = 0, bounds.size - 1
     while True:
@@ -298,7 +299,7 @@ def iter_sample_chunks(acts: xr.Dataset, bounds: np.ndarray) -> Iterator[xr.Data
 
 
 def coalesce(stream: Iterable[xr.Dataset]) -> Iterator[xr.Dataset]:
-    """Yield the chunks of a stream, small ones concatenated up to `MAX_CHUNK_VALUES` values, which saves updates of states."""
+    """Yield the chunks of a stream; concatenate small ones up to `MAX_CHUNK_VALUES` values to save updates."""
     pending: list[xr.Dataset] = []
     for chunk in stream:
         if pending and sum(part.activation.size for part in pending) + chunk.activation.size > MAX_CHUNK_VALUES:

@@ -134,6 +134,7 @@ def concat_models(results: Sequence[xr.Dataset], names: Sequence[str]) -> xr.Dat
 
 
 def unique_in_order(groups: Iterable[Iterable[Any]]) -> list[Any]:
+    """Return the distinct values of all groups, by first occurrence."""
     return list(dict.fromkeys(value for group in groups for value in group))
 
 

@@ -21,7 +21,7 @@ TOKENS_PER_SHARD = 2**18  # tokens per shard of a dataset
 
 @runtime_checkable
 class Sharded(Protocol):
-    """A `ActivationStream` in shards that workers can load. The stream is sent to each worker once, without the shards' data."""
+    """An `ActivationStream` in shards that workers load. It is sent to each worker once, without the data."""
 
     def shards(self) -> Iterator[Any]:
         """Yield the arguments of `of`: small objects in the order of the tokens, the same in each iteration."""
@@ -90,6 +90,6 @@ def as_sharded(source: Any) -> Sharded:
     if isinstance(source, Sharded):
         return source
     raise OptionError(
-        f"A {type(source).__name__} can't be split into shards for client= or checkpoint_dir=: it needs the methods shards() "
-        "and of(shard). Pass a dataset, or a stream of interp.stream."
+        f"A {type(source).__name__} can't be split into shards for client= or checkpoint_dir=: it needs the "
+        "methods shards() and load(shard). Pass a dataset, or a stream of interp.stream."
     )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def participation_ratio(weights: ArrayLike, axis: int = -1) -> NDArray[Any]:
-    """Return the participation ratio ``(sum w)^2 / sum w^2``: the effective number of entries that contribute to the sum.
+    """Return the participation ratio ``(sum w)^2 / sum w^2``, the effective number of entries in the sum.
 
     Parameters
     ----------

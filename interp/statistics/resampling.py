@@ -40,11 +40,11 @@ def permute_sources(sources: NDArray[Any], *, n_permutations: int, seed: int = 0
     """Yield permutations of whole sources; ``labels[order]`` is independent of the tokens under the null.
 
     The sequence is split into one block per source, and blocks are permuted. Labels that depend on each other stay
-    together, so that a null distribution counts sources and not tokens. Blocks are exchanged with blocks of the same
-    length only: with unequal lengths a source would mostly get the end of one block and the beginning of the next,
-    which depend on each other less than its own labels do. Lengths that fewer than `MIN_EXCHANGEABLE_BLOCKS` sources have are merged
-    with the next longer ones. Each block is rotated by a random offset; otherwise a value that all sources share at one
-    position, such as their beginning, would remain in the null distribution.
+    together, so that a null distribution counts sources and not tokens. Blocks are exchanged with blocks of the
+    same length only: with unequal lengths a source would mostly get the end of one block and the beginning of the
+    next, which depend on each other less than its own labels do. Lengths that fewer than `MIN_EXCHANGEABLE_BLOCKS`
+    sources have are merged with the next longer ones. Each block is rotated by a random offset; otherwise a value
+    that all sources share at one position, such as their beginning, would remain in the null distribution.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def permute_sources(sources: NDArray[Any], *, n_permutations: int, seed: int = 0
 
 
 def _blocks_by_length(sizes: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the blocks grouped by length, groups below `MIN_EXCHANGEABLE_BLOCKS` merged with the next; each group is sorted."""
+    """Return the blocks by length, groups below `MIN_EXCHANGEABLE_BLOCKS` merged with the next; each is sorted."""
     order = np.argsort(sizes, kind="stable")
     bounds = [0]
     for end in (np.flatnonzero(np.diff(sizes[order])) + 1).tolist():
@@ -171,8 +171,8 @@ def jackknife_interval(
     estimate, error : array (...)
         Estimate and standard error from `jackknife`.
     n_groups : int or array (...)
-        Number of groups G that were left out in turn. Below `N_JACKKNIFE_GROUPS` / 2 the ends are NaN, because the standard error
-        is too noisy to report.
+        Number of groups G that were left out in turn. Below `N_JACKKNIFE_GROUPS` / 2 the ends are NaN, because the
+        standard error is too noisy to report.
     confidence : float
         Coverage probability.
 

@@ -122,6 +122,7 @@ def _decode_strings(variable: xr.Variable) -> xr.Variable:
 
 
 def with_variables(dataset: xr.Dataset, variables: Mapping[Any, xr.Variable]) -> xr.Dataset:
+    """Return a dataset with other variables; coords stay coords, and attrs are kept."""
     import xarray as xr
 
     coords = {name: variable for name, variable in variables.items() if name in dataset.coords}

@@ -29,10 +29,11 @@ HEAVY = (
     "zarr",
 )
 DATA = [
-    "interp/plotting/assets/page.css", "interp/cli/templates/probe.txt", "interp_dashboard/component.js", "interp_models/study/PLAN.md",
+    "interp/plotting/assets/page.css", "interp/cli/templates/probe.txt", "interp_dashboard/component.js",
+    "interp_models/study/PLAN.md",
     "interp_models/armenian-bilstm/weights.safetensors", "interp_models/armenian-bilstm/README.md",
     "interp_models/armenian-bilstm-regularised/weights.safetensors", "interp_transliteration/data/demo-hy.txt",
-    "interp_transliteration/data/hy.toml", "interp_reproduction/report.html", "interp/py.typed",
+    "interp_transliteration/data/hy.toml", "interp_reproduction/report/report.html", "interp/py.typed",
 ]  # fmt: skip
 
 SUFFIXES = {
@@ -98,7 +99,8 @@ def test_installed_wheel_captures_without_the_repository(built, tmp_path):
 
 
 def test_help_loads_no_heavy_packages():
-    script = f"import sys; from interp.cli.app import build_app; build_app(); print([m for m in {HEAVY} if m in sys.modules])"
+    loaded = f"[name for name in {HEAVY} if name in sys.modules]"
+    script = f"import sys; from interp.cli.app import build_app; build_app(); print({loaded})"
     result = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert result.stdout.strip() == "[]"
 

@@ -116,7 +116,7 @@ def test_capture_does_not_change_finished_stores(stored):
 def test_capture_accepts_a_corpus_random_weights_and_a_batch_size(tmp_path):
     corpus = tmp_path / "small-test.txt"
     corpus.write_text("\n".join(interp.load_task("transliteration").sentences("demo")[:6]), encoding="utf-8")
-    options = ("--task", "transliteration", "--corpus", corpus, "--rules", "chat", "--untrained", "3")
+    options = ("--task", "transliteration", "--corpus", corpus, "--rules", "chat", "--random-init", "3")
     call("capture", "armenian-bilstm", *options, "--batch-size", "4", "--output", tmp_path / "a.zarr")
     acts = interp.open(tmp_path / "a.zarr")
     assert acts.attrs["split"] == "test"
@@ -149,7 +149,7 @@ def test_several_stores_give_a_dim_model(stored, tmp_path):
 @pytest.mark.parametrize(
     ("words", "error", "sentence"),
     [
-        (["rnage", "ACTS"], interp.UnknownNameError, "Did you mean.*'range'"),
+        (["rangee", "ACTS"], interp.UnknownNameError, "Did you mean.*'range'"),
         (
             ["hellinger", "ACTS", "--min-token", "3"],
             interp.OptionError,

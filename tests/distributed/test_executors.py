@@ -48,7 +48,7 @@ class Mortal(Reducer):
     def __init__(self, *, once: str = "", error: str = "") -> None:
         self.once, self.error = once, error
 
-    def start(self, units, **needed):
+    def init_state(self, units, **needed):
         return {"count": 0}
 
     def update(self, state, chunk):
@@ -63,7 +63,7 @@ class Mortal(Reducer):
     def merge(self, a, b):
         return {"count": a["count"] + b["count"]}
 
-    def finish(self, state):
+    def finalize(self, state):
         return xr.Dataset({"count": int(state["count"])})
 
 
@@ -84,7 +84,7 @@ class Scratch(Reducer):
     """Counts tokens in its own array."""
 
     name = "scratch"
-    needs = ("range",)
+    depends_on = ("range",)
 
     def __init__(self):
         self.room = np.zeros(3)
@@ -92,7 +92,7 @@ class Scratch(Reducer):
     def options(self):
         return {}
 
-    def start(self, units, **needed):
+    def init_state(self, units, **needed):
         return {"count": np.zeros(1)}
 
     def update(self, state, chunk):
@@ -102,7 +102,7 @@ class Scratch(Reducer):
     def merge(self, a, b):
         return {"count": a["count"] + b["count"]}
 
-    def finish(self, state):
+    def finalize(self, state):
         return xr.Dataset({"count": int(state["count"][0])})
 
 
@@ -238,7 +238,7 @@ from helpers.laws import small
 
 class Own(interp.Reducer):
     name = "own"
-    def start(self, units, **needed):
+    def init_state(self, units, **needed):
         return {{"count": 0}}
     def update(self, state, chunk):
         if not isinstance(self, interp.Reducer):
@@ -246,7 +246,7 @@ class Own(interp.Reducer):
         return {{"count": state["count"] + chunk.sizes["token"]}}
     def merge(self, a, b):
         return {{"count": a["count"] + b["count"]}}
-    def finish(self, state):
+    def finalize(self, state):
         import xarray as xr
         return xr.Dataset({{"count": int(state["count"])}})
 

@@ -59,9 +59,9 @@ class AccessLog(Mapping):
 
 @pytest.mark.parametrize("wide", [2, 3, 1024])
 def test_blocks_of_units_give_the_whole_result(wide, source, monkeypatch):
-    monkeypatch.setattr(work, "WIDE", wide)
+    monkeypatch.setattr(work, "MAX_BLOCK_UNITS_IN_MEMORY", wide)
     counting = last_pass(source)
-    states = [dict(counting.count(source.of(shard))) for shard in source.shards()]
+    states = [dict(counting.reduce_shard(source.load(shard))) for shard in source.shards()]
     assert len(states) > 2
     units = next(iter(source)).sizes["unit"]
     assert work.n_blocks(states[0]) == -(-units // wide)
@@ -74,9 +74,12 @@ def test_blocks_of_units_give_the_whole_result(wide, source, monkeypatch):
 
 
 def test_merging_reads_one_block_at_a_time(source, monkeypatch):
-    monkeypatch.setattr(work, "WIDE", 2)
+    monkeypatch.setattr(work, "MAX_BLOCK_UNITS_IN_MEMORY", 2)
     counting = last_pass(source)
-    a, b = (AccessLog(dict(counting.count(source.of(shard)))) for shard, _ in zip(source.shards(), "ab", strict=False))
+    a, b = (
+        AccessLog(dict(counting.reduce_shard(source.load(shard))))
+        for shard, _ in zip(source.shards(), "ab", strict=False)
+    )
     merged = []
     for name, _ in counting.merge(a, b):
         if name.endswith("/own/counts"):
@@ -88,7 +91,7 @@ def test_merging_reads_one_block_at_a_time(source, monkeypatch):
 
 def test_shared_arrays_are_stored_as_references(source):
     counting = last_pass(source)
-    state = dict(counting.count(source.of(next(source.shards()))))
+    state = dict(counting.reduce_shard(source.load(next(source.shards()))))
     shared = {name.rpartition("/")[2]: array.tolist() for name, array in state.items() if "/needed/" in name}
     assert {"key", "place", "line_of", "group", "shuffled", "plan", "edge"} <= set(shared)
     results = list(counting.results.values())
@@ -99,7 +102,7 @@ def test_shared_arrays_are_stored_as_references(source):
 
 def test_empty_shards_change_nothing(source):
     counting = last_pass(source)
-    one, none = (dict(counting.count(part)) for part in (source.of(next(source.shards())), []))
+    one, none = (dict(counting.reduce_shard(part)) for part in (source.load(next(source.shards())), []))
     for a, b in ((one, none), (none, one)):
         merged = dict(counting.merge(AccessLog(a), AccessLog(b)))
         assert list(merged) == list(one)
@@ -123,17 +126,17 @@ def test_chunks_with_different_units_are_rejected(source, monkeypatch):
     chunk = next(iter(source))
     for other in (chunk.isel(unit=slice(1, None)), chunk.isel(unit=[0, *range(chunk.sizes["unit"])])):
         with pytest.raises(interp.SchemaError, match="units differ between parts"):
-            dict(counting.count([chunk, other]))
+            dict(counting.reduce_shard([chunk, other]))
 
 
 class ModifyingReducer(Reducer):
     """Modifies a required result."""
 
     name = "modifying"
-    needs = ("range",)
-    unitwise = True
+    depends_on = ("range",)
+    per_unit = True
 
-    def start(self, units, **needed):
+    def init_state(self, units, **needed):
         needed["range"]["minimum"].values[:] = 0
         return {}
 
@@ -143,18 +146,18 @@ class ModifyingReducer(Reducer):
     def merge(self, a, b):
         return a
 
-    def finish(self, state):
+    def finalize(self, state):
         return xr.Dataset()
 
 
 def test_required_results_are_read_only(source, tmp_path):
-    for options in ({}, {"states": tmp_path / "states"}):
+    for options in ({}, {"checkpoint_dir": tmp_path / "states"}):
         with pytest.raises(ValueError, match="read-only"):
             interp.measure(ModifyingReducer(), source, **options)
 
 
 def test_results_of_earlier_passes_are_writable(source, tmp_path):
-    for options in ({}, {"states": tmp_path / "states"}):
+    for options in ({}, {"checkpoint_dir": tmp_path / "states"}):
         result = interp.measure("hellinger", source, **OPTIONS, **options)
         for variable in result.data_vars.values():
             variable[...] = 0
@@ -163,7 +166,7 @@ def test_results_of_earlier_passes_are_writable(source, tmp_path):
 @pytest.mark.parametrize("read_only", [True, False])
 def test_threads_share_read_only_arrays(read_only):
     value = {"a": np.arange(1000.0), "b": "ծ", "c": np.zeros((3, 0))}
-    shipped = Broadcast.of(value, read_only=read_only)
+    shipped = Broadcast.from_value(value, read_only=read_only)
     copies = pickle.loads(pickle.dumps(shipped, protocol=5)), pickle.loads(pickle.dumps(shipped, protocol=4))
     assert {one.digest() for one in copies} == {shipped.digest()}
     for one in (shipped, *copies):

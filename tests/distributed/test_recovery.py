@@ -86,7 +86,7 @@ def test_removed_blocks_are_filled_by_the_same_call(tmp_path):
     store, first = tmp_path / "a.zarr", Failing()
     expected = captured(store, first).load()
     blocks = sorted((store / "activation" / "c").iterdir(), key=lambda path: int(path.name))
-    shards = first.count("capture_part")
+    shards = first.count("capture_shard")
     assert len(blocks) > 10
     assert shards == 3
     shutil.rmtree(blocks[0])
@@ -104,7 +104,7 @@ def test_removed_blocks_are_filled_by_the_same_call(tmp_path):
         np.testing.assert_array_equal(actual[name].values, variable.values, err_msg=name)
     assert actual.attrs == expected.attrs
     assert second.count("write_block") == 2
-    assert second.count("capture_part") < shards
+    assert second.count("capture_shard") < shards
     assert doctor.check_store(store) == []
 
 

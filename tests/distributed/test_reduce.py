@@ -58,7 +58,7 @@ def streamed(**options):
 @pytest.mark.parametrize("where", [None, {"input": "a"}])
 def test_sharded_streams_have_the_same_tokens_and_results(basis, where, tmp_path):
     source = streamed(where=where)
-    parts = [list(source.of(shard)) for shard in source.shards()]
+    parts = [list(source.load(shard)) for shard in source.shards()]
     assert [int(part[0].sample[0]) for part in parts] == [0, 7, 14] or where
     whole, sharded = list(source), [chunk for part in parts for chunk in part]
     for name in ("sample", "step", "source", "input", "activation"):
@@ -76,7 +76,7 @@ def test_pickled_streams_contain_no_batches():
     copy = pickle.loads(pickle.dumps(streamed()))
     assert list(copy) == []
     shard = next(iter(streamed().shards()))
-    assert [chunk.sizes["token"] for chunk in copy.of(shard)] == [sum(batch.lengths) for batch in BATCHES[:2]]
+    assert [chunk.sizes["token"] for chunk in copy.load(shard)] == [sum(batch.lengths) for batch in BATCHES[:2]]
 
 
 def test_interrupted_reductions_resume_without_repeating_calls(tmp_path):

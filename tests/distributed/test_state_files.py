@@ -24,13 +24,13 @@ def contents(record):
     return {name: (array.dtype, array.shape, array.tolist()) for name, array in record.items()}
 
 
-def read(aside):
-    with aside.opened() as record:
+def read(spilled):
+    with spilled.open() as record:
         return contents(record)
 
 
 def test_round_trip_here_and_in_another_process(here):
-    spilled = SpilledState.of(RECORD.items())
+    spilled = SpilledState.write(RECORD.items())
     for _ in range(2):
         assert read(spilled) == contents(RECORD)
     buffers = []
@@ -43,7 +43,7 @@ def test_round_trip_here_and_in_another_process(here):
 
 
 def test_file_is_unnamed_and_deleted_with_the_object(here):
-    spilled = SpilledState.of(RECORD.items())
+    spilled = SpilledState.write(RECORD.items())
     assert list(here.iterdir()) == []
     number = spilled.stream.fileno()
     assert os.fstat(number).st_nlink == 0
@@ -61,5 +61,5 @@ def test_only_large_states_are_spilled():
 def test_full_disk_raises_storage_error(small_disk, monkeypatch):
     monkeypatch.setattr(asides, "worker_tmpdir", lambda: small_disk)
     with pytest.raises(StorageError, match=r"Can't write .*disk.*: no space left on device\. Free some space"):
-        SpilledState.of({"a": np.ones(2**18)}.items())
+        SpilledState.write({"a": np.ones(2**18)}.items())
     assert list(small_disk.iterdir()) == []

@@ -124,8 +124,8 @@ def test_state_directories_are_locked(tmp_path):
 import sys
 from helpers.laws import small
 import interp
-from interp.storage.filesystem import lock
-lock({str(tmp_path / "states")!r}, "")
+from interp.storage.filesystem import exclusive_lock
+exclusive_lock({str(tmp_path / "states")!r}, "")
 print("locked", flush=True)
 sys.stdin.read()
 """

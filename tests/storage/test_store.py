@@ -8,7 +8,8 @@ import xarray as xr
 import zarr
 
 import interp
-from interp.storage import checksums as integrity
+from interp.schema import SCHEMA_VERSION
+from interp.storage import checksums, encoding
 from interp.storage import store as storage
 
 
@@ -97,7 +98,7 @@ def test_nan_infinity_and_other_types(tmp_path):
             "one": "ու",
             "small": np.int8(3),
         },
-        attrs={"schema": "interp.result", "schema_version": 1, "text": "ծ"},
+        attrs={"schema": "interp.result", "schema_version": SCHEMA_VERSION, "text": "ծ"},
     )
     reopened = interp.open(interp.save(odd, tmp_path / "odd.zarr"))
     assert reopened.identical(odd)
@@ -172,29 +173,32 @@ def with_version(path, version):
     meta = json.loads((path / "zarr.json").read_text())
     meta["attributes"] |= {"schema_version": version, "interp_version": "9.0"}
     (path / "zarr.json").write_text(json.dumps(meta))
-    integrity.write_checksums(path)
+    checksums.write_checksums(path)
 
 
 def test_newer_stores_are_rejected(results, tmp_path):
     path = interp.save(results["range"], tmp_path / "a.zarr")
-    with_version(path, 2)
+    with_version(path, SCHEMA_VERSION + 1)
     with pytest.raises(interp.SchemaError, match=r"interp 9\.0.*pip install --upgrade interp"):
         interp.open(path)
 
 
 def test_older_stores_are_upgraded_in_order(results, tmp_path, monkeypatch):
     path = interp.save(results["range"], tmp_path / "a.zarr")
-    monkeypatch.setattr(storage, "SCHEMA_VERSION", 3)
-    monkeypatch.setitem(storage.UPGRADES, ("interp.result", 1), lambda old: old.rename(minimum="low"))
-    monkeypatch.setitem(storage.UPGRADES, ("interp.result", 2), lambda old: old.rename(low="lowest"))
+    upgrades = {
+        ("interp.result", SCHEMA_VERSION): lambda old: old.rename(minimum="low"),
+        ("interp.result", SCHEMA_VERSION + 1): lambda old: old.rename(low="lowest"),
+    }
+    monkeypatch.setattr(storage, "SCHEMA_VERSION", SCHEMA_VERSION + 2)
+    monkeypatch.setattr(storage, "UPGRADES", upgrades)
     new = interp.open(path)
-    assert new.attrs["schema_version"] == 3
+    assert new.attrs["schema_version"] == SCHEMA_VERSION + 2
     np.testing.assert_array_equal(new.lowest, results["range"].minimum)
 
 
 def test_long_labels_are_lazy(drawn_acts, tmp_path, monkeypatch):
     path = interp.save(drawn_acts, tmp_path / "acts.zarr")
-    monkeypatch.setattr(storage, "LABELS", 100)
+    monkeypatch.setattr(encoding, "LABEL_CHUNK", 100)
     reopened = interp.open(path)
     letters = reopened.coords["input"].variable
     assert not letters._in_memory
