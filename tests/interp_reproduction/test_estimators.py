@@ -25,22 +25,6 @@ def test_rank_and_percentile_rank():
     assert estimators.percentile_rank(values, 2) == pytest.approx(50)
 
 
-@pytest.mark.parametrize("k", [1, 3, 8])
-def test_participation_of_k_equal_entries_is_k(k):
-    weights = np.zeros(8)
-    weights[:k] = 0.3
-    assert estimators.participation_ratio(weights) == pytest.approx(k)
-
-
-def test_participation_of_a_geometric_series():
-    r = 0.5  # (Σ r^i)² / Σ r^2i = (1 + r) / (1 - r) for an infinite series
-    assert estimators.participation_ratio(r ** np.arange(60)) == pytest.approx((1 + r) / (1 - r))
-
-
-def test_participation_of_zeros_is_zero():
-    assert estimators.participation_ratio(np.zeros((2, 3)), axis=1).tolist() == [0, 0]
-
-
 @given(
     arrays(np.float32, (4, 3), elements=st.integers(-3, 3)),
     arrays(np.float32, (5, 3), elements=st.integers(-3, 3)),
@@ -84,11 +68,6 @@ def test_p_of_the_sign_test_is_uniform_under_the_null():
         for seed in range(300)
     ]
     assert 0.02 < np.mean(np.array(p) <= 0.1) <= 0.14
-
-
-def test_holm_steps_down():
-    assert estimators.holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
-    assert estimators.holm([0.9, 0.8]).tolist() == [1, 1]
 
 
 def test_one_bin_has_no_floor():
