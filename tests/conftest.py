@@ -1,4 +1,4 @@
-"""Shared fixtures: a synthetic capture with the units of the Armenian network, small models, and a small disk."""
+"""Shared fixtures: a synthetic capture to draw, captures of small models, and a small disk."""
 
 import os
 import subprocess
