@@ -1,4 +1,4 @@
-"""Fixtures of several tests: a made-up capture to draw, captures of small models, and a small disk."""
+"""Shared fixtures: a synthetic capture to draw, captures of small models, and a small disk."""
 
 import os
 import subprocess
@@ -14,9 +14,9 @@ from interp.recurrence import engine
 
 
 def pytest_configure(config):
-    """Give each of several workers one thread: more would wait for each other."""
+    """Limit each test worker to one thread, because more would compete for the cores."""
     if hasattr(config, "workerinput"):
-        os.environ["OMP_NUM_THREADS"] = "1"  # of what it starts
+        os.environ["OMP_NUM_THREADS"] = "1"  # for subprocesses
         torch.set_num_threads(1)
 
 
@@ -34,16 +34,16 @@ GATES = ("h", "c", "i", "f", "g", "o", "c_prev")
 
 
 def spell(word):
-    """Return a made-up alignment of a Latin word: (letter, output) for each letter."""
-    pairs, at = [], 0
-    while at < len(word):
-        piece = next((piece for piece in PIECES if word.startswith(piece, at)), None)
+    """Return the alignment of a Latin word: one pair (letter, output) per letter."""
+    pairs, position = [], 0
+    while position < len(word):
+        piece = next((piece for piece in PIECES if word.startswith(piece, position)), None)
         if piece:
             pairs += zip(piece, PIECES[piece], strict=True)
-            at += len(piece)
+            position += len(piece)
         else:
-            pairs.append((word[at], LATIN[word[at]]))
-            at += 1
+            pairs.append((word[position], LATIN[word[position]]))
+            position += 1
     return pairs
 
 
@@ -77,7 +77,7 @@ def tokens_of(samples, seed):
 
 
 def made_up(cells=24, hidden=30, samples=200, seed=0):
-    """Return a capture of noise with some units that know the output."""
+    """Return a capture of noise in which some units encode the output."""
     units, tokens = units_of(cells, hidden), tokens_of(samples, seed)
     draw = np.random.default_rng(seed + 1)
     n = len(tokens["step"])
@@ -127,7 +127,7 @@ def distances(acts, pairs):
 
 
 def links(acts, seed=2):
-    """Return a made-up connectivity: h feeds hidden, hidden feeds outputs."""
+    """Return random connectivity: h feeds hidden, hidden feeds the outputs."""
     draw = np.random.default_rng(seed)
     module, quantity = acts.module.values, acts.quantity.values
     h, hidden, out = (np.flatnonzero(mask) for mask in (quantity == "h", module == "hidden", module == "output"))
@@ -146,7 +146,7 @@ PAIRS = [("t", "ծ"), ("t", "թ"), ("t", "տ"), ("s", "_"), ("d", "ձ")]
 
 @pytest.fixture(scope="session")
 def drawn_acts():
-    """A made-up capture with labels input, output and predicted."""
+    """Synthetic capture with the labels input, output and predicted."""
     return made_up()
 
 
@@ -158,18 +158,18 @@ def drawn_dist(drawn_acts):
 
 @pytest.fixture(scope="session")
 def drawn_links(drawn_acts):
-    """A connectivity of `drawn_acts`."""
+    """Connectivity of `drawn_acts`."""
     return links(drawn_acts)
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 96 KB."""
+    """File system of 96 KB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system needs the rights of root")
+        pytest.skip("mounting a small file system requires root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
