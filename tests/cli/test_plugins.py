@@ -110,7 +110,8 @@ def test_new_rejects_wrong_names_and_existing_folders(tmp_path):
     ("kind", "name"),
     [
         ("viewer", "scene"), ("viewer", "format-caption"), ("probe", "register-probes"), ("probe", "probe"),
-        ("probe", "max"), ("penalty", "any"), ("penalty", "penalty"), ("task", "batch"), ("adapter", "adapter"), ("reducer", "reducer"),
+        ("probe", "max"), ("penalty", "any"), ("penalty", "penalty"), ("task", "batch"), ("adapter", "adapter"),
+        ("reducer", "reducer"),
     ],
 )  # fmt: skip
 def test_names_in_the_template_source_are_rejected(kind, name, tmp_path):
