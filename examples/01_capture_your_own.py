@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Capture your own model
 #
-# `interp.capture` runs a recurrent PyTorch model as it is. It returns what every unit and every gate did at every step.
-# Here are four models that know nothing of it: a classifier, a deep tagger, an encoder with a decoder, and a cell of
-# our own. Their weights are random, so the numbers say nothing about words.
+# `interp.capture` runs a recurrent PyTorch model unmodified. It returns the activation of every unit and every gate at
+# every step. This notebook captures four models: a classifier, a deep tagger, an encoder with a decoder, and a custom
+# cell. Their weights are random, so the numbers have no meaning for the words.
 
 # %%
 import sys
@@ -24,7 +24,7 @@ codes = pad_sequence([torch.tensor([ALPHABET.index(letter) for letter in word]) 
 # %% [markdown]
 # ## 1. A classifier that packs its input
 #
-# One answer a word. The words are padded, and they are not sorted by length.
+# It returns one output per word. The words are padded, and they are not sorted by length.
 
 
 # %%
@@ -41,8 +41,8 @@ class Classifier(nn.Module):
 
 
 # %% [markdown]
-# A `Batch` holds what goes into the model, how long each sample is, and labels: here one for each letter.
-# Call `eval()` first: dropout would make every run another one.
+# A `Batch` holds the inputs of the model, the length of each sample, and labels: here one per letter. Call `eval()`
+# first; with active dropout, every run gives different values.
 
 # %%
 batch = interp.Batch(inputs=(codes, lengths), lengths=lengths, labels={"input": words})
@@ -50,26 +50,26 @@ acts = interp.capture(Classifier().eval(), batch, progress=False)
 print(acts)
 
 # %% [markdown]
-# Each row is one letter of one word; padding is left out. Each column is one unit, with its name in parts: module,
-# layer, direction, quantity, index. The words stand in the order in which we gave them.
+# Each row is one letter of one word; padding is not stored. Each column is one unit, whose name has parts: module,
+# layer, direction, quantity, index. The words have the same order as in the batch.
 #
-# The output of `head` is one row a word and not one a letter, so it is not in the matrix. The attributes name it. They
-# also say how far the capture and the GRU itself were apart.
+# The output of `head` has one row per word and not one per letter, so it is not in the matrix. The attributes list such
+# modules. They also give the largest difference between the capture and the output of the GRU itself.
 
 # %%
-print("left out:", acts.attrs["left_out"])
-print(f"largest difference: {acts.attrs['max_abs_error']:.1e} in {acts.attrs['checked_rows']} rows")
+print("skipped modules:", acts.attrs["skipped_modules"])
+print(f"largest difference: {acts.attrs['verification_max_error']:.1e} in {acts.attrs['verification_rows']} rows")
 
 # %% [markdown]
-# `select` selects by label, rows and columns alike. Here: the update gate `z` where the letter is an e, an n or a t.
-# What comes back is an xarray dataset, so xarray does the arithmetic.
+# `select` selects rows and columns by label. Here: the update gate `z` where the letter is an e, an n or a t. The
+# result is an xarray dataset, so xarray does the arithmetic.
 
 # %%
 update = interp.select(acts, quantity="z", input=["e", "n", "t"])
 print(update.activation.groupby("input").mean(...).to_pandas().rename("mean update gate").round(3).to_string())
 
 # %% [markdown]
-# `to_padded` gives the padded cube of samples, steps and units. Where a word has ended there is NaN.
+# `to_padded` returns the padded cube of samples, steps and units, with NaN after the end of a word.
 
 # %%
 cube = interp.to_padded(interp.select(acts, quantity="h"))
@@ -99,10 +99,10 @@ acts = interp.capture(tagger, batch, progress=False)
 print(acts.unit.groupby("quantity").count().to_pandas().rename("units").to_string())
 
 # %% [markdown]
-# `proj_size` makes `h` narrower than the gates. `tag` gives one row a letter, so it is here, as `out`.
+# `proj_size` makes `h` narrower than the gates. `tag` returns one row per letter, so it is captured, as `out`.
 #
-# Now something to find: we add 0, 1 and 2 to the forget bias of the three layers. The mean forget gate of each layer
-# and direction should then be near sigmoid(0), sigmoid(1) and sigmoid(2): 0.50, 0.73 and 0.88.
+# As a test, add 0, 1 and 2 to the forget bias of the three layers. The mean forget gate of each layer and direction
+# should then be near sigmoid(0), sigmoid(1) and sigmoid(2): 0.50, 0.73 and 0.88.
 
 # %%
 with torch.no_grad():
@@ -116,8 +116,8 @@ print(forget.groupby(["layer", "direction"]).mean().to_pandas().round(2).to_stri
 # %% [markdown]
 # ## 3. An encoder and a decoder
 #
-# The encoder runs over the letters. The decoder, a cell in a loop, runs for four steps. They share no time axis, and
-# one row can't be a step of both. The error lists the groups and what to type.
+# The encoder runs over the letters. The decoder, a cell in a loop, runs for four steps. They have no common time axis,
+# so one row can't be a step of both. The error lists the groups of modules and what to type.
 
 
 # %%
@@ -131,11 +131,11 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, codes):
         h, c = (part[0] for part in self.encoder(self.embed(codes))[1])
-        written = [h.new_zeros(len(h), 3)]
+        outputs = [h.new_zeros(len(h), 3)]
         for _ in range(4):
-            h, c = self.decoder(written[-1], (h, c))
-            written.append(self.write(h).softmax(-1))
-        return torch.stack(written[1:], 1)
+            h, c = self.decoder(outputs[-1], (h, c))
+            outputs.append(self.write(h).softmax(-1))
+        return torch.stack(outputs[1:], 1)
 
 
 # %%
@@ -146,21 +146,21 @@ except interp.CaptureError as error:
     print(error)
 
 # %% [markdown]
-# So capture one group at a time. A tensor alone is a batch too, without labels of its own. The calls of a cell are the
-# steps of one sample.
+# Capture one group at a time. A tensor alone is a batch too, without labels. The successive calls of a cell are the
+# steps of the samples.
 
 # %%
-read = interp.capture(model, codes, modules=["encoder"], progress=False)
-written = interp.capture(model, codes, modules=["decoder", "write"], progress=False)
-for part in (read, written):
+encoder = interp.capture(model, codes, modules=["encoder"], progress=False)
+decoder = interp.capture(model, codes, modules=["decoder", "write"], progress=False)
+for part in (encoder, decoder):
     forget = interp.select(part, quantity="f").activation.groupby("step").mean(...).values
     print(part["module"].values[0], part.sizes["token"], "tokens, forget gate by step:", *(f"{f:.2f}" for f in forget))
 
 # %% [markdown]
-# ## 4. A cell of our own
+# ## 4. A custom cell
 #
-# An LSTM with peepholes: its gates also see the cell state (Gers and Schmidhuber, 2000). `interp` has adapters for
-# torch's own modules. Of this cell it reads the output, and says so.
+# In an LSTM with peepholes, the gates also read the cell state (Gers and Schmidhuber, 2000). `interp` has adapters for
+# torch's own modules. It captures only the output of this cell, with a warning.
 
 
 # %%
@@ -195,14 +195,15 @@ class PeepholeReader(nn.Module):
 
 # %%
 model, batch = PeepholeReader().eval(), interp.Batch(codes, lengths=lengths, labels={"input": words})
-with warnings.catch_warnings(record=True) as heard:
+with warnings.catch_warnings(record=True) as caught_warnings:
     acts = interp.capture(model, batch, modules=["cell"], progress=False)
-for warning in heard:
+for warning in caught_warnings:
     print(warning.message)
 print("quantities:", *dict.fromkeys(acts["quantity"].values))
 
 # %% [markdown]
-# An adapter is one step of the formula, with each quantity handed to `tap`. Go on with what `tap` returns.
+# An adapter computes one step and passes each quantity to `tap`. Continue with the value that `tap` returns, which an
+# intervention may have changed.
 
 
 # %%
@@ -220,9 +221,9 @@ class Peephole(interp.Adapter):
 
 
 # %% [markdown]
-# A hook hands the adapter over. A module with hooks is a plugin, and this notebook is a module: `interp.register` takes
-# it for as long as Python runs. After a change, run the cell again. In a package the same hook is found by itself
-# (`plugins/README.md`).
+# A hook registers the adapter. A module with hooks is a plugin, and this notebook is a module: `interp.register` adds
+# it until Python exits. After a change, run the cell again. In a package, the same hook is found through an entry point
+# (see `plugins/README.md`).
 
 
 # %%
@@ -239,6 +240,6 @@ print("quantities:", *dict.fromkeys(acts["quantity"].values))
 # Every capture compares the adapter with the cell itself. A wrong formula is an error.
 
 # %%
-print(f"largest difference: {acts.attrs['max_abs_error']:.1e}")
+print(f"largest difference: {acts.attrs['verification_max_error']:.1e}")
 gates = interp.select(acts, quantity=["i", "f", "o"]).activation.mean("token")
 print(gates.groupby("quantity").mean().to_pandas().rename("mean gate").round(3).to_string())

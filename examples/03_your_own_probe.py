@@ -1,7 +1,8 @@
 # %% [markdown]
 # # A probe of your own
 #
-# A probe is a function: dataset in, dataset out. A reducer is a probe in steps, for data that does not fit in memory.
+# A probe is a function that takes a dataset and returns a dataset. A reducer is a probe in steps, for data that does
+# not fit in memory.
 
 # %%
 import numpy as np
@@ -17,8 +18,9 @@ acts = interp.capture(model, batches, modules=["lstm"], quantities=["h", "f"], p
 # %% [markdown]
 # ## A function
 #
-# How does a unit change where a word begins? Options are keyword-only and have defaults. `requires` names the labels
-# that are read, so that an error can say which one is missing. The first lines of the docstring become the method.
+# This probe measures how a unit changes at the first letter of a word. Options are keyword-only and have defaults.
+# `requires` names the labels that the probe reads, so that an error can say which one is missing. The first paragraph
+# of the docstring becomes part of the methods text.
 
 
 # %%
@@ -36,7 +38,8 @@ print(result.onset.to_series().abs().nlargest(3).round(2).to_string())
 print(interp.methods_text(result))
 
 # %% [markdown]
-# Are these units special? In a random basis of the same layer, any direction may do as well.
+# As a control, measure random directions of the same layer: if they reach the same values, the result is not evidence
+# about single units.
 
 # %%
 rotated = interp.measure(onset, acts, basis="rotated", basis_seed=0)
@@ -45,24 +48,24 @@ print(f"largest onset: {float(abs(result.onset).max()):.2f}; rotated {float(abs(
 # %% [markdown]
 # ## A reducer
 #
-# How many steps in a row does a forget gate stay open, on average? The answer for all text comes from the answers for
-# its parts. A reducer keeps a state, a dict of arrays: `start` makes an empty one, `update` adds some whole samples,
-# `merge` joins two states, `finish` makes the result. Any cut into parts has to give the same result; here it does,
-# because the state holds sums.
+# This reducer measures for how many steps in a row a forget gate stays open, on average. The result for a text is
+# computed from the states of its parts. A state is a dict of arrays: `init_state` returns an empty one, `update` adds a
+# chunk of whole samples, `merge` combines two states, and `finalize` returns the result. Any split into chunks must
+# give the same result; this one does, because the state contains sums.
 #
-# Each unit stands by itself (`unitwise`), so `measure` may hand over some units at a time.
+# The result of a unit depends on that unit alone (`per_unit`), so `measure` may process the units in blocks.
 
 
 # %%
 class OpenRuns(interp.Reducer):
     """Mean number of steps in a row that a unit stays above a threshold: (unit,)."""
 
-    name, unitwise = "open-runs", True
+    name, per_unit = "open-runs", True
 
     def __init__(self, *, threshold: float = 0.9) -> None:
         self.threshold = threshold
 
-    def start(self, units, **needed):
+    def init_state(self, units):
         return {name: np.zeros(units.sizes["unit"], np.int64) for name in ("steps", "runs")}
 
     def update(self, state, chunk):
@@ -76,7 +79,7 @@ class OpenRuns(interp.Reducer):
     def merge(self, a, b):
         return {name: a[name] + b[name] for name in a}
 
-    def finish(self, state):
+    def finalize(self, state):
         length = np.where(state["runs"], state["steps"] / np.maximum(state["runs"], 1), np.nan)
         return xr.Dataset({"length": ("unit", length), "runs": ("unit", state["runs"])})
 
@@ -86,7 +89,7 @@ runs = interp.measure(OpenRuns, gates, threshold=0.9)
 print(interp.to_dataframe(runs).nlargest(3, "length")[["unit", "length", "runs"]].round(1).to_string(index=False))
 
 # %% [markdown]
-# The same class over a stream: the model runs, nothing is kept.
+# The same class on a stream: the model runs, and no activations are stored.
 
 # %%
 stream = interp.stream(model, batches, modules=["lstm"], quantities=["f"], progress=False)
@@ -94,8 +97,13 @@ streamed = interp.measure(OpenRuns, stream, threshold=0.9)
 print("the stream gives the same:", bool((streamed.runs == runs.runs).all()))
 
 # %% [markdown]
-# With a hook and five lines of packaging it works by name, also on the command line:
-# `interp measure open-runs acts.zarr --threshold 0.8 --output runs.zarr` (see `plugins/README.md`). For now:
+# With a hook and a few lines of packaging (see `plugins/README.md`), both work by name, on the command line too:
+#
+# ```sh
+# interp measure open-runs acts.zarr --threshold 0.8 --output runs.zarr
+# ```
+#
+# In a notebook, register them until Python exits:
 
 
 # %%

@@ -1,16 +1,16 @@
 # %% [markdown]
 # # Look at a capture in a browser
 #
-# One command opens a capture and what was measured on it. Every view follows what you click, and the address of the
-# page holds what is chosen, so that it can be sent to somebody.
+# One command opens a capture and the results measured on it. All views follow the selection. The URL of the page
+# contains the selection, so that you can send it to somebody.
 #
 # ```sh
 # interp capture armenian-bilstm --limit 1000 --output acts.zarr
-# interp measure hellinger acts.zarr --minimum 100 --output distances.zarr
+# interp measure hellinger acts.zarr --min-tokens 100 --output distances.zarr
 # interp serve acts.zarr distances.zarr --model armenian-bilstm
 # ```
 #
-# In a notebook the same dashboard is an object. Here is a small capture to show.
+# In a notebook the same dashboard is an object. This is a small capture for it.
 
 # %%
 import interp
@@ -19,55 +19,57 @@ from interp_dashboard import Notes, board
 model = interp.load_model("armenian-bilstm")
 task = interp.load_task("transliteration", language="hy")
 acts = interp.capture(model, task.batches("demo", limit=200, seed=0), quantities=["h", "f"], progress=False)
-dist = interp.measure("hellinger", acts, mode="article", bins=20, minimum=100)
+dist = interp.measure("hellinger", acts, estimator="raw", bins=20, min_tokens=100)
 
 # %% [markdown]
-# A selection is what the reader chose: a pair, a unit, a span of text, a sentence of their own, edits. The dashboard
-# follows it, whoever writes it, and a click in the dashboard is read here.
+# A `Selection` has a pair, a unit, a span of text, a typed sentence and edits. The dashboard follows it when code
+# changes it, and a click in the dashboard changes it here.
 
 # %%
-chosen = interp.Selection(pair=str(dist.pair[0].values))
-shown = board(acts, dist, model=model, selection=chosen, notes=Notes("acts.notes.json"))
-shown  # noqa: B018 (in a notebook the last line of a cell shows itself)
+selection = interp.Selection(pair=str(dist.pair[0].values))
+dashboard = board(acts, dist, model=model, selection=selection, notes=Notes("acts.notes.json"))
+dashboard  # noqa: B018 (a notebook displays the value of the last line of a cell)
 
 # %%
-ranked = interp.select(dist, quantity="h").distance.sel(pair=chosen.pair).to_series().sort_values(ascending=False)
-chosen.unit = str(ranked.index[0])
-print(f"{chosen.pair}: {chosen.unit} at {ranked.iloc[0]:.2f}")
+ranking = interp.select(dist, quantity="h").distance.sel(pair=selection.pair).to_series().sort_values(ascending=False)
+selection.unit = str(ranking.index[0])
+print(f"{selection.pair}: {selection.unit} at {ranking.iloc[0]:.2f}")
 
 # %% [markdown]
-# Anything can watch the selection, not only views.
+# Any code can watch the selection, not only views.
 
 # %%
-seen = []
-watcher = chosen.param.watch(lambda *events: seen.append([event.name for event in events]), interp.Selection.names())
-chosen.param.update(unit=str(ranked.index[1]), sample=3)
-print("told of", sorted(seen[0]))
-chosen.param.unwatch(watcher)
+changes = []
+watcher = selection.param.watch(
+    lambda *events: changes.append([event.name for event in events]), interp.Selection.names()
+)
+selection.param.update(unit=str(ranking.index[1]), sample=3)
+print("changed:", sorted(changes[0]))
+selection.param.unwatch(watcher)
 
 # %% [markdown]
-# A sentence of one's own, and what the network says without a unit. The dashboard draws both, from these values:
+# Type a sentence, and set a unit to zero: the dashboard draws the outputs with and without this edit.
 
 # %%
-chosen.param.update(text="hayeren", edits=[{"unit": chosen.unit, "to": "zero"}])
-print(chosen.query())
+selection.param.update(text="hayeren", edits=[{"unit": selection.unit, "to": "zero"}])
+print(selection.query())
 
 # %% [markdown]
-# The state is a small file; `interp serve … --state state.json` begins with it.
+# Save the selection to a small file, and start with it: `interp serve … --state state.json`.
 
 # %%
-print(chosen.to_json())
-again = interp.Selection()
-again.from_json(chosen.to_json())
-print("the same:", again.state() == chosen.state())
+print(selection.to_json())
+restored = interp.Selection()
+restored.from_json(selection.to_json())
+print("equal after restoring:", restored.state() == selection.state())
 
 # %% [markdown]
 # ## Names and notes
 #
-# What you find out about a unit is kept beside the store, in `acts.notes.json`. Several people may write at once; an
-# older note is kept under the newer one.
+# Names and notes of units are saved beside the store, in `acts.notes.json`. Several people may write at once; older
+# notes are kept.
 
 # %%
 notes = Notes("acts.notes.json")
-notes.write(chosen.unit, "my first unit", "tells the pair apart")
-print(notes.read()[chosen.unit]["name"])
+notes.write(selection.unit, "my first unit", "separates the pair")
+print(notes.read()[selection.unit]["name"])

@@ -1,15 +1,16 @@
 # %% [markdown]
-# # Train with a penalty, and see what it did
+# # Train with a penalty, and measure what it changed
 #
-# A penalty is added to the loss of a training, over the live activations of some units of any model with recurrent
-# modules. `interp plugins` lists what there is to add. On the command line:
+# A penalty is a term of the training loss that depends on the activations of some units, in any model with recurrent
+# modules. `interp plugins` lists the available ones. On the command line:
 #
 # ```sh
 # interp train transliteration --corpus DIR --penalty l1=0.3,module=hidden --budget 1000 --output weights.safetensors
 # ```
 #
-# Here the shipped network is trained for a few more batches, each time from the same weights on the same batches, so
-# that a difference is the penalty's. The text is the small one that is shipped: enough to see it move, not to judge.
+# Here the shipped network is trained for a few more batches with different penalties, each time from the same weights
+# on the same batches. So the differences are due to the penalties. The shipped demo text is enough to show that they
+# have an effect, but too small for conclusions.
 
 # %%
 from importlib.resources import files
@@ -24,18 +25,18 @@ held_out = [batch for split in ("validation", "test") for batch in task.batches(
 hidden = {"units": {"module": "hidden"}}
 
 # %% [markdown]
-# ## A penalty of your own
+# ## A custom penalty
 #
-# One method: from the values of the units, `(token, unit)`, to a scalar. This one asks that few units speak at a time:
-# the logarithm of how many do, if each counts by the square of its value. A plugin registers it under its name;
-# `interp.train` also takes it as it is.
+# A penalty has one method: it takes the values of the units, `(token, unit)`, and returns a scalar. This one is low if
+# few units are active at a time: it is the logarithm of the effective number of active units, weighted by the squares
+# of their values. A plugin registers a penalty under its name; `interp.train` also takes an instance.
 
 
 # %%
-class FewSpeak(interp.Penalty):
-    """The entropy of the shares that units have in the squares of a token, in nats; 0 to ln(units)."""
+class FewActive(interp.Penalty):
+    """Entropy of the shares of units in the sum of squares of a token, in nats; 0 to ln(units)."""
 
-    name = "few-speak"
+    name = "few-active"
 
     def __init__(self, *, units: object = None) -> None:
         self.units = units
@@ -47,37 +48,37 @@ class FewSpeak(interp.Penalty):
 
 
 # %% [markdown]
-# ## Trained with one, with the other, with none
+# ## Train with no penalty, `l1`, and the custom penalty
 
 # %%
 arms = {
     "none": [],
     "l1": [("l1", 1.0, hidden)],
-    "few-speak": [(FewSpeak(**hidden), 1.0)],
+    "few-active": [(FewActive(**hidden), 1.0)],
 }
 networks = {}
 for name, penalties in arms.items():
     networks[name] = interp.load_model("armenian-bilstm")
-    told = interp.train(
+    history = interp.train(
         networks[name], task, seed=1, budget=16, penalties=penalties, learning_rate=1e-3, progress=False
     )
-    print(f"{name:>10}: loss of the task {float(told.loss[-1]):.3f}", end="")
-    print(f", of the penalty {told.penalty[0, 0]:.2f} to {told.penalty[-1, 0]:.2f}" if penalties else "")
+    print(f"{name:>10}: task loss {float(history.loss[-1]):.3f}", end="")
+    print(f", penalty {history.penalty[0, 0]:.2f} to {history.penalty[-1, 0]:.2f}" if penalties else "")
 
 # %% [markdown]
-# ## Did it do what it says, and are units easier to read?
+# ## Did the penalty work, and are units easier to read?
 #
-# On text that neither saw. Each measure of readability stands beside its value in a random rotation of the same units:
-# what is as high there says nothing of single units. The study in
-# `models/interp_models/study` does this with five seeds.
+# Measure on held-out text. Each measure of readability is reported beside its value in a random rotation of the same
+# units, because a score that a random rotation also reaches is not evidence about single units. The study in
+# `examples/study` does this with five seeds; its results are in `models/interp_models/study`.
 
 # %%
-options = {"rotations": 1, "minimum": 30, "minimum_sources": 10}
+options = {"n_rotations": 1, "min_tokens": 30, "min_sources": 10}
 acts = {
     name: interp.capture(network, held_out, modules=["hidden"], progress=False) for name, network in networks.items()
 }
-for name, held in acts.items():
-    found = interp.measure("readability", held, **options)
-    size, gap = float(abs(held.activation).mean()), found.mig.values.round(3)
-    print(f"{name:>10}: mean of abs {size:.2f}, MIG {gap[0]} / {gap[1]}, {int(found.dead)} units are dead")
-print(interp.methods_text(found))
+for name, activations in acts.items():
+    result = interp.measure("readability", activations, **options)
+    size, gap = float(abs(activations.activation).mean()), result.mig.values.round(3)
+    print(f"{name:>10}: mean absolute activation {size:.2f}, MIG {gap[0]} / {gap[1]}, dead units {int(result.dead)}")
+print(interp.methods_text(result))

@@ -1,6 +1,6 @@
-"""Every built-in view of the real network, as page and pictures: ``python examples/gallery.py [FOLDER]``.
+"""Draw every built-in view for the shipped network: ``python examples/gallery.py [FOLDER]``.
 
-Writes ``NAME.html``, ``NAME.png`` and ``NAME.svg`` of each view, and ``index.html`` with all of them.
+Writes ``NAME.html``, ``NAME.png`` and ``NAME.svg`` for each view, and ``index.html`` with all of them.
 """
 
 import sys
@@ -23,13 +23,13 @@ def views() -> Iterator[tuple[str, interp.View]]:
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
     batches = task.batches("demo", limit=900, seed=0)
     acts = interp.capture(model, batches, progress=False)
-    few = {"minimum": 100}
-    dist = interp.measure("hellinger", interp.select(acts, module=["lstm", "hidden"], quantity=["h", "out"]), **few)
-    best = dist.distance.sel(pair=PAIR)
-    backward = str(best.where((dist.direction == "backward") & (dist.quantity == "h")).idxmax().item())
-    hidden = best.where(dist.module == "hidden").to_series().dropna().sort_values(ascending=False).index.tolist()
+    outputs = interp.select(acts, module=["lstm", "hidden"], quantity=["h", "out"])
+    dist = interp.measure("hellinger", outputs, min_tokens=100)
+    distance = dist.distance.sel(pair=PAIR)
+    backward = str(distance.where((dist.direction == "backward") & (dist.quantity == "h")).idxmax().item())
+    hidden = distance.where(dist.module == "hidden").to_series().dropna().sort_values(ascending=False).index.tolist()
     yield "overview", interp.draw("overview", dist)
-    gates = interp.measure("hellinger", interp.select(acts, input="t"), pairs=[PAIR], **few)
+    gates = interp.measure("hellinger", interp.select(acts, input="t"), pairs=[PAIR], min_tokens=100)
     yield "layered-graph", interp.draw("layered-graph", acts, gates, model=model, pair=("t", "ծ"))
     yield "cell-strips", interp.draw("cell-strips", acts, units=[backward, *hidden[:2]])
     yield "histogram-pair", interp.draw("histogram-pair", acts, dist, unit=backward, pair=PAIR)
@@ -37,44 +37,43 @@ def views() -> Iterator[tuple[str, interp.View]]:
     contexts = interp.measure("top-contexts", interp.select(acts, unit=[backward]))
     yield "unit-card", interp.draw("unit-card", acts, dist, contexts, unit=backward, pair=PAIR, model=model)
     yield "saturation-map", interp.draw("saturation-map", interp.measure("saturation", acts))
-    yield "hypothesis", interp.draw("hypothesis", suffix(interp.select(acts, quantity="h")))
-    fresh = interp.load_model("armenian-bilstm", random_init=0)
-    blank = interp.capture(fresh, batches, quantities=["h"], progress=False).assign_attrs(model="the same, untrained")
-    yield (
-        "compare",
-        interp.draw("compare", interp.select(acts, quantity="h"), blank, dist, interp.measure("hellinger", blank)),
-    )
-    yield from causes(model, task.batches("demo", limit=300, seed=0), backward, hidden)
+    yield "hypothesis", interp.draw("hypothesis", suffix_hypothesis(interp.select(acts, quantity="h")))
+    random_model = interp.load_model("armenian-bilstm", random_init=0)
+    untrained = interp.capture(random_model, batches, quantities=["h"], progress=False)
+    untrained = untrained.assign_attrs(model="the same, untrained")
+    untrained_dist = interp.measure("hellinger", untrained)
+    yield "compare", interp.draw("compare", interp.select(acts, quantity="h"), untrained, dist, untrained_dist)
+    yield from causal_views(model, task.batches("demo", limit=300, seed=0), backward, hidden)
 
 
-def suffix(acts):
-    """Return where the units that are on through a ``tyun`` are on together again."""
+def suffix_hypothesis(acts):
+    """Return the places where the units that are active through a ``tyun`` are active together again."""
     word = interp.select(acts, input="y", output="յ")
     for sample, step in zip(word["sample"].values.tolist(), word["step"].values.tolist(), strict=True):
         text = interp.select(acts, sample=sample)["input"].values
         if "".join(text[step - 1 : step + 3]) == "tyun":
             return interp.measure("hypothesis", acts, span=(sample, step - 1, step + 2), regex="tyun")
-    raise SystemExit("No tyun in this text; raise the limit.")
+    raise SystemExit("The text contains no tyun; increase the limit of the batches.")
 
 
-def causes(model, batches, unit, ranking) -> Iterator[tuple[str, interp.View]]:
-    """Yield the views of causes, from fewer samples: attributions run the network many times for each token."""
+def causal_views(model, batches, unit, ranking) -> Iterator[tuple[str, interp.View]]:
+    """Yield the views of interventions, from fewer samples: attributions run the network many times per token."""
     acts = interp.capture(model, batches, quantities=["h", "out"], progress=False)
-    odd = interp.split_by_source(interp.select(acts, input="t"))[1]
-    curve = interp.measure("ablation-curve", odd, model=model, ranking=ranking, pair=PAIR)
+    held_out = interp.split_by_source(interp.select(acts, input="t"))[1]
+    curve = interp.measure("ablation-curve", held_out, model=model, ranking=ranking, pair=PAIR)
     yield "ablation-curves", interp.draw("ablation-curves", curve)
-    here = interp.select(odd, output="ծ").isel(token=slice(16))
-    cheap = {"sentences": 4, "options": {"n_steps": 12}, "against": SYMBOLS}
-    attribution = interp.measure("attribution", here, model=model, batches=batches, **cheap)
-    yield "context-reach", interp.draw("context-reach", attribution, reach=6)
+    tokens = interp.select(held_out, output="ծ").isel(token=slice(16))
+    options = {"n_baselines": 4, "method_options": {"n_steps": 12}, "contrast_with": SYMBOLS}
+    attribution = interp.measure("attribution", tokens, model=model, batches=batches, **options)
+    yield "context-reach", interp.draw("context-reach", attribution, max_offset=6)
     yield "attribution-strip", interp.draw("attribution-strip", acts, attribution, unit=unit)
     edits = [interp.Ablate({"unit": ranking[:10]}, at={"input": "t"}, donors=interp.select(acts, input="t"))]
     before, after = (interp.capture(model, batches, edits=change, modules=["output"]) for change in ([], edits))
-    yield "before-after", interp.draw("before-after", before, after, samples=sorted(set(here["sample"].values))[:3])
+    yield "before-after", interp.draw("before-after", before, after, samples=sorted(set(tokens["sample"].values))[:3])
 
 
 def main() -> None:
-    """Write all files."""
+    """Write all files to the folder."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "gallery")
     folder.mkdir(parents=True, exist_ok=True)
     parts = []

@@ -79,7 +79,7 @@ def test_pick_selects_on_either_axis(acts, labels, tokens, units):
 
 def test_pick_suggests_similar_labels(acts):
     with pytest.raises(UnknownNameError, match="Did you mean 'output'"):
-        interp.select(acts, outptu="ծ")
+        interp.select(acts, outputt="ծ")
 
 
 def test_where_takes_labels_or_a_function_and_rejects_other_shapes():

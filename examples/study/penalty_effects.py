@@ -102,7 +102,7 @@ def fitted_loss(penalty: Penalty, weight: float, fit: ReadoutHead, test: Readout
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         rows = torch.arange(min(N_TOKENS, len(fit.values)))
-        penalty.prepare(fit.penalty_inputs(rows, lambda values: values), {})
+        penalty.setup(fit.penalty_inputs(rows, lambda values: values), {})
     _fit(penalty, weight, fit, generator)
     with torch.no_grad():
         losses = [float(penalty.loss(_draw(test, penalty, generator)[1], {})) for _ in range(N_DRAWS)]
@@ -113,7 +113,7 @@ def _draw(head: ReadoutHead, penalty: Penalty, generator: torch.Generator) -> tu
     import torch
 
     rows = torch.randint(len(head.values), (N_TOKENS,), generator=generator)
-    return rows, head.penalty_inputs(rows, lambda values: penalty.edit(values, generator))
+    return rows, head.penalty_inputs(rows, lambda values: penalty.transform(values, generator))
 
 
 def _fit(penalty: Penalty, weight: float, head: ReadoutHead, generator: torch.Generator) -> None:

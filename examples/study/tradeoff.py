@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SceneView
-from interp.plotting import scene
+from interp.plotting import Axes, scene
 from study.analysis import column
 from study.protocol import N_SENTENCES
 
@@ -21,22 +21,6 @@ WIDTH, HEIGHT, LEFT, TOP = 250.0, 210.0, 56.0, 64.0
 COLUMN_WIDTH, ROW_HEIGHT = WIDTH + 34, HEIGHT + 92
 K80_TICKS = (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 130, 160, 200, 228)
 MAX_TICKS = 5
-
-
-@dataclass(frozen=True)
-class PanelAxes:
-    """Mapping from errors (%) and ln k80 to the pixels of one panel."""
-
-    left: float
-    top: float
-    errors: tuple[float, float]
-    outcome: tuple[float, float]
-
-    def position(self, errors: float, outcome: float) -> tuple[float, float]:
-        """Return x and y."""
-        right = (errors - self.errors[0]) / (self.errors[1] - self.errors[0])
-        up = (outcome - self.outcome[0]) / (self.outcome[1] - self.outcome[0])
-        return self.left + right * WIDTH, self.top + (1 - up) * HEIGHT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +39,8 @@ class TradeOff(SceneView):
         ranges = padded_range(100 * rows["cer"]), padded_range(rows["log_k80"])
         shapes = _legend()
         for k, arm in enumerate(arms):
-            axes = PanelAxes(LEFT + k % N_COLUMNS * COLUMN_WIDTH, TOP + k // N_COLUMNS * ROW_HEIGHT, *ranges)
+            corner = (LEFT + k % N_COLUMNS * COLUMN_WIDTH, TOP + k // N_COLUMNS * ROW_HEIGHT)
+            axes = Axes(*corner, WIDTH, HEIGHT, *ranges)  # errors in %, ln k80
             shapes += _panel(axes, arm, k % N_COLUMNS == 0) + _networks(axes, rows, arm)
         height = TOP + -(-len(arms) // N_COLUMNS) * ROW_HEIGHT - 30
         return scene.Scene(LEFT + min(len(arms), N_COLUMNS) * COLUMN_WIDTH - 8, height, tuple(shapes))
@@ -116,18 +101,14 @@ def _dot(x: float, y: float, role: str) -> scene.Shape:
     return scene.Box(x - size / 2, y - size / 2, size, size, fill, size / 2, line)
 
 
-def _panel(axes: PanelAxes, arm: str, has_labels: bool) -> list[scene.Shape]:
-    bottom = axes.top + HEIGHT
+def _panel(axes: Axes, arm: str, has_labels: bool) -> list[scene.Shape]:
+    low, high = axes.y_range
+    ticks = thin_ticks([k for k in K80_TICKS if low <= np.log(k) <= high])
+    errors = scene.nice_ticks(*axes.x_range, 4)
     shapes: list[scene.Shape] = [scene.Text(axes.left, axes.top - 8, arm, 14, bold=True)]
-    for tick in thin_ticks([k for k in K80_TICKS if axes.outcome[0] <= np.log(k) <= axes.outcome[1]]):
-        _, y = axes.position(axes.errors[0], float(np.log(tick)))
-        shapes.append(scene.Edge(axes.left, y, axes.left + WIDTH, y))
-        shapes += [scene.Text(axes.left - 8, y, str(tick), 13, "end", "muted")] if has_labels else []
-    for value in scene.nice_ticks(*axes.errors, 4):
-        x, _ = axes.position(value, axes.outcome[0])
-        shapes.append(scene.Edge(x, bottom, x, bottom + 5, "muted"))
-        shapes.append(scene.Text(x, bottom + 17, f"{value:g}", 13, "middle", "muted"))
-    shapes.append(scene.Text(axes.left + WIDTH / 2, bottom + 37, "characters wrong, %", 13, "middle", "muted"))
+    shapes += axes.y_axis(np.log(ticks).tolist(), list(map(str, ticks)) if has_labels else (), label_offset=8)
+    shapes += axes.x_axis(errors, [f"{value:g}" for value in errors])
+    shapes.append(scene.Text(axes.center, axes.bottom + 37, "characters wrong, %", 13, "middle", "muted"))
     return shapes
 
 
@@ -136,10 +117,10 @@ def thin_ticks(ticks: Sequence[int]) -> Sequence[int]:
     return ticks[:: -(-len(ticks) // MAX_TICKS)] if ticks else ticks
 
 
-def _networks(axes: PanelAxes, rows: pd.DataFrame, arm: str) -> list[scene.Shape]:
+def _networks(axes: Axes, rows: pd.DataFrame, arm: str) -> list[scene.Shape]:
     def points(name: str, role: str) -> list[tuple[float, float]]:
         errors, outcome = (column(rows, variable, name, role) for variable in ("cer", "log_k80"))
-        return [axes.position(100 * a, b) for a, b in zip(errors.tolist(), outcome.tolist(), strict=True)]
+        return [(axes.x(100 * a), axes.y(b)) for a, b in zip(errors.tolist(), outcome.tolist(), strict=True)]
 
     points_by_role = {
         "matched": points(arm, "matched"),

@@ -1,4 +1,4 @@
-"""Draw: a viewer over activations and results, its options checked before it starts."""
+"""The verb ``draw``: check datasets and options, then call a viewer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from inspect import Parameter, getdoc, signature
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import OptionError, PluginError
+from interp.plotting.text import pluralize
 from interp.plotting.view import View
 from interp.registry import active_registry, names_missing_extra
 from interp.schema import require_labels, validate
@@ -28,94 +29,93 @@ def draw(name_or_viewer: str | Viewer, /, acts: xr.Dataset, *results: xr.Dataset
     Parameters
     ----------
     name_or_viewer : str or function
-        The name of a registered viewer, or a function under ``@interp.viewer``.
+        Name of a registered viewer, or a function decorated with ``@interp.viewer``.
     acts : Dataset
-        Activations ``(token, unit)``; a viewer of results alone takes its first result here.
+        Activations ``(token, unit)``, or the first result of a viewer that draws results only.
     *results : Dataset
-        What probes found, in the order of the viewer's parameters; None for one that it can do without.
+        Results of probes, in the order of the viewer's parameters; None for an optional one.
     **options
-        Of the viewer.
+        Options of the viewer.
 
     Returns
     -------
     View
-        Saves itself as ``.html``, ``.png`` and ``.svg``, and shows itself in a notebook.
+        Picture, which notebooks show and ``view.save(path)`` writes as ``.html``, ``.png`` or ``.svg``.
 
     Raises
     ------
     UnknownNameError
-        No such viewer.
+        If there is no such viewer.
     OptionError
-        An option that the viewer does not have or that it lacks, datasets too many or too few, or a ``model`` with
-        other weights than the one that was captured.
+        For an unknown or a missing option, too many or too few datasets, or a ``model`` with other weights than the
+        captured one.
     SchemaError
-        Activations that break the schema, or labels that the viewer reads and they lack.
+        If the activations break the schema or lack labels that the viewer reads.
     """
     viewer = active_registry().get("viewer", name_or_viewer) if isinstance(name_or_viewer, str) else name_or_viewer
     if not hasattr(viewer, "interp"):
-        raise OptionError(f"Expected the name of a viewer or a function under @interp.viewer; got {viewer!r}.")
-    who = f"Viewer {viewer.interp.name!r}"
+        raise OptionError(f"Expected the name of a viewer or a function decorated with @interp.viewer; got {viewer!r}.")
+    label = f"Viewer {viewer.interp.name!r}"
     parameters = signature(viewer).parameters
-    _check_datasets(who, parameters, (acts, *results), getdoc(viewer) or "")
-    _check_options(who, parameters, options)
-    require_labels(acts, viewer.interp.requires, who)
-    _check_model(who, acts, options.get("model"))
+    _check_datasets(label, parameters, (acts, *results), getdoc(viewer) or "")
+    _check_options(label, parameters, options)
+    require_labels(acts, viewer.interp.requires, label)
+    _check_model(label, acts, options.get("model"))
     view = viewer(acts, *results, **options)
     if not isinstance(view, View):
-        raise PluginError(f"{who} returned a {type(view).__name__}; a viewer returns an interp.View.")
+        raise PluginError(f"{label} returned a {type(view).__name__}; expected an interp.View.")
     return view
 
 
-def _documented(text: str, name: str) -> str:
-    """Return what a docstring says of a parameter, on one line."""
-    found = re.search(rf"^{name} : .*\n((?: +.*\n?)+)", text, re.MULTILINE)
-    return " ".join(found[1].replace("``", "").split()) if found else "not described."
+def _parameter_description(doc: str, name: str) -> str:
+    """Return the description of a parameter in a docstring, on one line."""
+    match = re.search(rf"^{name} : .*\n((?: +.*\n?)+)", doc, re.MULTILINE)
+    return " ".join(match[1].replace("``", "").split()) if match else "not described."
 
 
-def _check_datasets(who: str, parameters: Mapping[str, Parameter], given: tuple[Any, ...], documented: str) -> None:
+def _check_datasets(viewer: str, parameters: Mapping[str, Parameter], datasets: tuple[Any, ...], doc: str) -> None:
     import xarray as xr
 
-    taken = [parameter for parameter in parameters.values() if parameter.kind in POSITIONAL]
-    needed = sum(parameter.default is Parameter.empty for parameter in taken)
-    listed = ", ".join(parameter.name for parameter in taken)
-    if not needed <= len(given) <= len(taken):
-        got = f"{len(given)} dataset{'s' if len(given) > 1 else ''}"
-        lacking = [held for held in taken[len(given) :] if held.default is Parameter.empty]
-        told = "".join(f" {held.name}: {_documented(documented, held.name)}" for held in lacking)
-        raise OptionError(f"{who} draws from ({listed}); got {got}.{told}")
-    for parameter, dataset in zip(taken, given, strict=False):
+    positional = [parameter for parameter in parameters.values() if parameter.kind in POSITIONAL]
+    n_required = sum(parameter.default is Parameter.empty for parameter in positional)
+    names = ", ".join(parameter.name for parameter in positional)
+    if not n_required <= len(datasets) <= len(positional):
+        missing = [parameter.name for parameter in positional[len(datasets) : n_required]]
+        descriptions = "".join(f" {name}: {_parameter_description(doc, name)}" for name in missing)
+        raise OptionError(f"{viewer} draws from ({names}); got {pluralize(len(datasets), 'dataset')}.{descriptions}")
+    for parameter, dataset in zip(positional, datasets, strict=False):
         if dataset is None and parameter.default is None:
             continue
         if not isinstance(dataset, xr.Dataset):
-            got = type(dataset).__name__
-            raise OptionError(f"{who} draws from datasets ({listed}); {parameter.name} is a {got}.")
+            kind = type(dataset).__name__
+            raise OptionError(f"{viewer} draws from datasets ({names}); {parameter.name} is a {kind}.")
         if parameter.name == "acts":
             validate(dataset)
 
 
-def _check_options(who: str, parameters: Mapping[str, Parameter], options: Mapping[str, Any]) -> None:
-    known = {name: held.default for name, held in parameters.items() if held.kind is Parameter.KEYWORD_ONLY}
-    shown = ", ".join(name if value is Parameter.empty else f"{name}={value!r}" for name, value in known.items())
+def _check_options(viewer: str, parameters: Mapping[str, Parameter], options: Mapping[str, Any]) -> None:
+    defaults = {name: item.default for name, item in parameters.items() if item.kind is Parameter.KEYWORD_ONLY}
+    usage = ", ".join(name if value is Parameter.empty else f"{name}={value!r}" for name, value in defaults.items())
     for option in options:
-        if option not in known:
-            near = get_close_matches(option, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise OptionError(f"{who} has no option {option!r}.{hint} Options: {shown or 'none'}.")
-    missing = [name for name, value in known.items() if value is Parameter.empty and name not in options]
+        if option not in defaults:
+            matches = get_close_matches(option, defaults, n=1)
+            hint = f" Did you mean {matches[0]!r}?" if matches else ""
+            raise OptionError(f"{viewer} has no option {option!r}.{hint} Options: {usage or 'none'}.")
+    missing = [name for name, value in defaults.items() if value is Parameter.empty and name not in options]
     if missing:
-        raise OptionError(f"{who} needs the option {', '.join(missing)}. Options: {shown}.")
+        raise OptionError(f"{viewer} needs the option {', '.join(missing)}. Options: {usage}.")
 
 
-def _check_model(who: str, acts: xr.Dataset, model: Any) -> None:
-    """Refuse another model than the captured one: its picture would look as good and be wrong."""
-    known = acts.attrs.get("model_sha256")
-    if model is None or not known:
+def _check_model(viewer: str, acts: xr.Dataset, model: Any) -> None:
+    """Check that the model is the captured one: with another one the picture would look plausible and be wrong."""
+    weights = acts.attrs.get("model_sha256")
+    if model is None or not weights:
         return
     from interp.torch_utils import unwrap, weights_hash
 
-    if weights_hash(unwrap(model)) != known:
+    if weights_hash(unwrap(model)) != weights:
         name = acts.attrs.get("model", "the network")
         raise OptionError(
-            f"{who} got a model= with other weights than {name!r} had when it was captured. "
-            "Pass that one, or capture again."
+            f"{viewer} got a model= with other weights than {name!r} had when it was captured. "
+            "Pass the captured model, or capture again."
         )

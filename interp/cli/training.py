@@ -49,7 +49,7 @@ def train(
 
     Options of the task are flags of the same names. For transliteration, examples are `--language ru`, `--corpus DIR`
     (a text file, a Wikipedia dump, or a directory of them; the demo sentences by default), `--rules article+chat` and
-    `--mix 0.25`. An unknown flag is an error that lists all flags.
+    `--latin-share 0.25`. An unknown flag is an error that lists all flags.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Draw a `Scene`: as SVG markup for a page, or with matplotlib for a file."""
+"""Drawing of scenes: as SVG for pages, and with matplotlib for files."""
 
 from __future__ import annotations
 
@@ -18,8 +18,17 @@ FONTS = {"sans": ["DejaVu Sans"], "mono": ["DejaVu Sans Mono"]}
 
 
 def svg(scene: Scene, label: str = "") -> str:
-    """Return the scene as an ``<svg>`` element that scales with its container; colours are classes of `colors.css`."""
-    size = f'viewBox="0 0 {_format_number(scene.width)} {_format_number(scene.height)}" style="max-width:{_format_number(scene.width)}px"'
+    """Return the scene as an ``<svg>`` element that scales with its container; colours are classes of `colors.css`.
+
+    Parameters
+    ----------
+    scene : Scene
+        Scene to draw.
+    label : str
+        Description of the picture, for screen readers.
+    """
+    width, height = _format_number(scene.width), _format_number(scene.height)
+    size = f'viewBox="0 0 {width} {height}" style="max-width:{width}px"'
     body = "\n".join(_element(shape) for shape in scene.shapes)
     return f'<svg class="scene" role="group" aria-label="{escape(label)}" {size}>\n{body}\n</svg>'
 
@@ -28,40 +37,53 @@ def _format_number(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".")
 
 
+def _attributes(**values: float) -> str:
+    """Return numeric attributes of an element; ``_`` in a name becomes ``-``."""
+    return " ".join(f'{name.replace("_", "-")}="{_format_number(value)}"' for name, value in values.items())
+
+
+def _dash_attribute(dash: tuple[float, ...]) -> str:
+    return f' stroke-dasharray="{" ".join(map(_format_number, dash))}"' if dash else ""
+
+
 def _element(shape: Shape) -> str:
     if isinstance(shape, Edge):
         return _edge(shape)
     if isinstance(shape, Text):
         return _text(shape)
     if isinstance(shape, Area):
-        points = " ".join(f"{_format_number(x)},{_format_number(y)}" for x, y in shape.points)
-        line = f" line-{shape.outline}" if shape.outline else ""
-        body = f'<polygon class="{shape.color}" fill-opacity="{_format_number(shape.alpha)}" points="{points}"/>'
-        dash = f' stroke-dasharray="{" ".join(map(_format_number, shape.dash))}"' if shape.dash else ""
-        return body + (f'<polyline class="outline{line}"{dash} points="{points}"/>' if line else "")
+        return _area(shape)
     return _box(shape)
 
 
+def _area(area: Area) -> str:
+    points = " ".join(f"{_format_number(x)},{_format_number(y)}" for x, y in area.points)
+    polygon = f'<polygon class="{area.color}" {_attributes(fill_opacity=area.alpha)} points="{points}"/>'
+    if not area.outline:
+        return polygon
+    line = f'class="outline line-{area.outline}"{_dash_attribute(area.dash)}'
+    return f'{polygon}<polyline {line} points="{points}"/>'
+
+
 def _edge(edge: Edge) -> str:
-    ends = f'x1="{_format_number(edge.x1)}" y1="{_format_number(edge.y1)}" x2="{_format_number(edge.x2)}" y2="{_format_number(edge.y2)}"'
-    look = f'class="line-{edge.color}" stroke-width="{_format_number(edge.width)}" stroke-opacity="{_format_number(edge.alpha)}"'
-    dash = f' stroke-dasharray="{" ".join(map(_format_number, edge.dash))}"' if edge.dash else ""
+    style = f'class="line-{edge.color}" {_attributes(stroke_width=edge.width, stroke_opacity=edge.alpha)}'
+    ends = _attributes(x1=edge.x1, y1=edge.y1, x2=edge.x2, y2=edge.y2) + _dash_attribute(edge.dash)
     if edge.value is None:
-        return f"<line {look} {ends}{dash}/>"
-    joins = f'data-lower="{escape(edge.lower)}" data-upper="{escape(edge.upper)}" data-value="{edge.value:+.3g}"'
-    return f"<line {look} {ends}{dash} {joins}/>"
+        return f"<line {style} {ends}/>"
+    data = f'data-lower="{escape(edge.lower)}" data-upper="{escape(edge.upper)}" data-value="{edge.value:+.3g}"'
+    return f"<line {style} {ends} {data}/>"
 
 
 def _text(text: Text) -> str:
-    fonts = " ".join(name for name, on in (("mono", text.mono), ("bold", text.bold)) if on)
-    where = f'x="{_format_number(text.x)}" y="{_format_number(text.y)}" font-size="{_format_number(text.size)}" text-anchor="{text.anchor}"'
-    return f'<text class="{text.color} {fonts}" {where} dy=".35em">{escape(text.text)}</text>'
+    fonts = " ".join(name for name, is_on in (("mono", text.mono), ("bold", text.bold)) if is_on)
+    position = f'{_attributes(x=text.x, y=text.y, font_size=text.size)} text-anchor="{text.anchor}"'
+    return f'<text class="{text.color} {fonts}" {position} dy=".35em">{escape(text.text)}</text>'
 
 
 def _box(box: Box) -> str:
     line = f' line-{box.outline}" stroke-width="{_format_number(box.outline_width)}' if box.outline else ""
-    where = f'x="{_format_number(box.x)}" y="{_format_number(box.y)}" width="{_format_number(box.width)}" height="{_format_number(box.height)}" rx="{_format_number(box.round)}"'
-    rect = f'<rect class="{box.color}{line}" fill-opacity="{_format_number(box.alpha)}" {where}/>'
+    extent = _attributes(x=box.x, y=box.y, width=box.width, height=box.height, rx=box.round)
+    rect = f'<rect class="{box.color}{line}" {_attributes(fill_opacity=box.alpha)} {extent}/>'
     if box.label:
         rect += _text(_label(box))
     if not box.key:
@@ -76,61 +98,60 @@ def _label(box: Box) -> Text:
 
 
 def draw_on_figure(scene: Scene, figure: Figure) -> None:
-    """Draw the scene on an empty figure, one pixel of the scene a pixel at 100 dpi, in the light colours.
+    """Draw the scene on an empty figure in the light theme. At 100 dpi a pixel of the scene is a pixel of the figure.
 
     Parameters
     ----------
     scene : Scene
-        What to draw.
+        Scene to draw.
     figure : matplotlib.figure.Figure
-        Gets the size of the scene and one pair of axes without frame that fills it.
+        Figure, which gets the size of the scene and axes without a frame that fill it.
     """
     figure.set_dpi(DPI)
     figure.set_size_inches(scene.width / DPI, scene.height / DPI)
     figure.set_facecolor(colors.LIGHT["ground"])
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
     axes.set_axis_off()
-    for order, shape in enumerate(scene.shapes):
-        _paint(shape, axes, order)
+    for zorder, shape in enumerate(scene.shapes):
+        _paint(shape, axes, zorder)
 
 
 def _points(pixels: float) -> float:
     return pixels * 72 / DPI
 
 
-def _paint(shape: Shape, axes: Axes, order: int) -> None:
+def _paint(shape: Shape, axes: Axes, zorder: int) -> None:
     if isinstance(shape, Edge):
-        _paint_edge(shape, axes, order)
+        _paint_edge(shape, axes, zorder)
     elif isinstance(shape, Box):
-        _paint_box(shape, axes, order)
+        _paint_box(shape, axes, zorder)
     elif isinstance(shape, Area):
-        _paint_area(shape, axes, order)
+        _paint_area(shape, axes, zorder)
     else:
-        _paint_text(shape, axes, order)
+        _paint_text(shape, axes, zorder)
 
 
 def _dashes(dash: tuple[float, ...], width: float) -> str | tuple[float, tuple[float, ...]]:
-    return (0.0, tuple(part / max(width, 1e-9) for part in dash)) if dash else "-"
+    return (0.0, tuple(length / max(width, 1e-9) for length in dash)) if dash else "-"
 
 
-def _paint_edge(edge: Edge, axes: Axes, order: int) -> None:
+def _paint_edge(edge: Edge, axes: Axes, zorder: int) -> None:
     from matplotlib.lines import Line2D
 
     style: Any = {"linestyle": _dashes(edge.dash, edge.width), "solid_capstyle": "butt", "dash_capstyle": "butt"}
     color = colors.LIGHT[edge.color]
     width = _points(edge.width)
     ends = ([edge.x1, edge.x2], [edge.y1, edge.y2])
-    axes.add_artist(Line2D(*ends, color=color, linewidth=width, alpha=edge.alpha, zorder=order, **style))
+    axes.add_artist(Line2D(*ends, color=color, linewidth=width, alpha=edge.alpha, zorder=zorder, **style))
 
 
-def _paint_box(box: Box, axes: Axes, order: int) -> None:
+def _paint_box(box: Box, axes: Axes, zorder: int) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch, Patch, Rectangle
 
     fill = colors.LIGHT[box.color]
     line = {"edgecolor": colors.LIGHT[box.outline]} if box.outline else {"edgecolor": "none"}
     width = _points(box.outline_width) if box.outline else 0
-    look = {"facecolor": (fill, box.alpha), "linewidth": width, "zorder": order}
-    style: Any = look | line
+    style: Any = {"facecolor": (fill, box.alpha), "linewidth": width, "zorder": zorder} | line
     corner = (box.x, box.y)
     patch: Patch = Rectangle(corner, box.width, box.height, **style)
     if box.width == box.height == 2 * box.round:
@@ -140,32 +161,33 @@ def _paint_box(box: Box, axes: Axes, order: int) -> None:
         patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=shape, **style)
     axes.add_artist(patch)
     if box.label:
-        _paint_text(_label(box), axes, order)
+        _paint_text(_label(box), axes, zorder)
 
 
-def _paint_area(area: Area, axes: Axes, order: int) -> None:
+def _paint_area(area: Area, axes: Axes, zorder: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Polygon
 
     style: Any = {"linestyle": _dashes(area.dash, 1.6)}
     axes.add_artist(
-        Polygon(area.points, facecolor=colors.LIGHT[area.color], alpha=area.alpha, linewidth=0, zorder=order)
+        Polygon(area.points, facecolor=colors.LIGHT[area.color], alpha=area.alpha, linewidth=0, zorder=zorder)
     )
     if area.outline:
         edge = colors.LIGHT[area.outline]
-        across, down = zip(*area.points, strict=True)
-        axes.add_artist(Line2D(across, down, color=edge, linewidth=_points(1.6), zorder=order, **style))
+        x, y = zip(*area.points, strict=True)
+        axes.add_artist(Line2D(x, y, color=edge, linewidth=_points(1.6), zorder=zorder, **style))
 
 
-def _paint_text(text: Text, axes: Axes, order: int) -> None:
-    """Write text with its visual middle at ``y``: the base line lies .35 em lower, whatever the letters."""
-    on = text.color.removeprefix("on-")
-    color = colors.LIGHT[on] if on == text.color else colors.readable(colors.LIGHT[on])
-    place: Any = {"ha": {"start": "left", "middle": "center", "end": "right"}[text.anchor], "va": "baseline"}
-    look: Any = {
+def _paint_text(text: Text, axes: Axes, zorder: int) -> None:
+    """Write text with its visual middle at ``y``: the baseline is 0.35 em lower, for any letters."""
+    name = text.color.removeprefix("on-")
+    color = colors.LIGHT[name] if name == text.color else colors.readable(colors.LIGHT[name])
+    alignment: Any = {"ha": {"start": "left", "middle": "center", "end": "right"}[text.anchor], "va": "baseline"}
+    style: Any = {
         "fontfamily": FONTS["mono" if text.mono else "sans"],
         "fontsize": _points(text.size),
         "fontweight": "bold" if text.bold else "normal",
         "color": color,
     }
-    axes.text(text.x, text.y + 0.35 * text.size, sanitize(text.text), parse_math=False, zorder=order, **look, **place)
+    baseline = text.y + 0.35 * text.size
+    axes.text(text.x, baseline, sanitize(text.text), parse_math=False, zorder=zorder, **style, **alignment)

@@ -1,7 +1,7 @@
-"""A picture as a list of shapes in pixels, drawn alike as SVG for a page and by matplotlib for a file.
+"""Scenes: pictures as lists of shapes in pixels, drawn as SVG for pages and with matplotlib for files.
 
-Colours are names of `interp.plotting.colors`. A shape with a ``key`` is a node that a reader can point at: its ``note`` is
-what the tooltip says, one line after the other. An `Edge` joins two keys.
+Colours are names of `interp.plotting.colors`. A box with a ``key`` is a node, and its ``note`` is the text of its
+tooltip, in lines. An `Edge` with a ``value`` connects the nodes with the keys ``lower`` and ``upper``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from interp.plotting.text import sanitize, truncate_middle
 
 @dataclass(frozen=True)
 class Edge:
-    """A straight line; ``value`` is the number that its width stands for."""
+    """A straight line; ``value`` is the number that its width represents."""
 
     x1: float
     y1: float
@@ -33,7 +33,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle with rounded corners; a circle where ``round`` is half its side."""
+    """A rectangle; ``round`` is the radius of its corners. With half the side as radius it is a circle."""
 
     x: float
     y: float
@@ -52,7 +52,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Area:
-    """A filled outline through points ``(x, y)``."""
+    """A filled polygon through points ``(x, y)``."""
 
     points: tuple[tuple[float, float], ...]
     color: str
@@ -63,7 +63,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Text:
-    """One line of text, ``y`` its middle; ``anchor`` is ``start``, ``middle`` or ``end``."""
+    """One line of text; ``y`` is its vertical middle, and ``anchor`` is ``start``, ``middle`` or ``end``."""
 
     x: float
     y: float
@@ -80,7 +80,7 @@ Shape = Edge | Box | Area | Text
 
 @dataclass(frozen=True)
 class Scene:
-    """Shapes on a canvas of ``width`` x ``height`` pixels, the origin at the top left; later shapes lie on top."""
+    """Shapes on a canvas of ``width`` x ``height`` pixels, origin at the top left; later shapes are on top."""
 
     width: float
     height: float
@@ -100,18 +100,18 @@ def _moved(shape: Shape, dx: float, dy: float) -> Shape:
 
 
 def text_width(text: str, size: float) -> float:
-    """Return the most pixels that a line of text may take at a font size, in the widest of our fonts."""
+    """Return an upper bound of the width of a line of text at a font size, in pixels, for the widest of the fonts."""
     return sum(1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.64 for letter in text) * size
 
 
 def wrap_text(text: str, x: float, y: float, width: float, *, size: float = 13.0, color: str = "muted") -> list[Text]:
-    """Return text broken into lines of at most ``width`` pixels, the first with its middle at ``y``."""
+    """Return text in lines of at most ``width`` pixels; ``y`` is the middle of the first line."""
     lines = wrap(sanitize(text), max(int(width / (0.57 * size)), 8)) or [""]
     return [Text(x, y + row * size * 1.5, line, size, color=color) for row, line in enumerate(lines)]
 
 
 def with_title(scene: Scene, title: str, summary: str, caption: str, margin: float = 24.0) -> Scene:
-    """Return the scene with its title and sentence above it and its caption below, nothing overlapping."""
+    """Return the scene with title and summary above it and the caption below, without overlaps."""
     inner = max(scene.width, 480.0)
     head: list[Shape] = [Text(margin, margin + 16, sanitize(truncate_middle(title, 80)), 26, bold=True)]
     lines = wrap_text(summary, margin, margin + 52, inner, size=14)
@@ -121,18 +121,18 @@ def with_title(scene: Scene, title: str, summary: str, caption: str, margin: flo
     return Scene(inner + 2 * margin, height, (*head, *lines, *scene.shifted(margin, top), *foot))
 
 
-def nice_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return about ``most`` round numbers between ``low`` and ``high``, in steps of 1, 2 or 5 x a power of ten.
+def nice_ticks(low: float, high: float, n_ticks: int) -> list[float]:
+    """Return about ``n_ticks`` round numbers between ``low`` and ``high``, in steps of 1, 2 or 5 x a power of ten.
 
     Examples
     --------
-    >>> ticks(0.0, 1.0, 5)
+    >>> nice_ticks(0.0, 1.0, 5)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     """
     if not high > low:
         return [low]
-    rough = (high - low) / most
+    rough = (high - low) / n_ticks
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [round(at * step, 12) for at in range(first, last + 1)]
+    return [round(k * step, 12) for k in range(first, last + 1)]

@@ -1,4 +1,4 @@
-"""What a reader has chosen, as one object that views follow and a notebook reads and writes."""
+"""Selection of a reader: one object that views follow, and that notebooks read and write."""
 
 from __future__ import annotations
 
@@ -15,36 +15,38 @@ SCHEMA = "interp.selection"
 
 
 class Selection(param.Parameterized):
-    """A pair, a unit, a place in the text, a sentence of one's own and edits; all that a dashboard shows follows it.
+    """Selected pair, unit, position in the text, own sentence and edits. All views of a dashboard follow it.
 
-    Watch it as any object of param: ``selection.param.watch(redraw, ["pair", "unit"])``. Several values change in one
-    go with ``selection.param.update(pair="t=>ծ", unit="lstm.0.backward.h.11")``.
+    Watch it like any object of param: ``selection.param.watch(redraw, ["pair", "unit"])``. Set several values at once
+    with ``selection.param.update(pair="t=>ծ", unit="lstm.0.backward.h.11")``.
 
     Examples
     --------
-    >>> chosen = Selection(pair="t=>ծ", span=(3, 7))
-    >>> chosen.query()
+    >>> selection = Selection(pair="t=>ծ", span=(3, 7))
+    >>> selection.query()
     'pair=t%3D%3E%D5%AE&span=%5B3%2C+7%5D'
     >>> other = Selection()
-    >>> other.restore(Selection.parse(chosen.query()))
+    >>> other.restore(Selection.parse(selection.query()))
     >>> other.span
     (3, 7)
     """
 
-    pair = param.String(default="", doc="A pair, such as t=>ծ; empty for none.")
-    unit = param.String(default="", doc="A unit, such as lstm.0.backward.h.11; empty for none.")
-    units = param.List(default=[], item_type=str, doc="Further units of the strips.")
-    window = param.Integer(default=0, bounds=(0, None), doc="Which piece of a long store is shown, from 0.")
-    sample = param.Integer(default=-1, bounds=(-1, None), doc="A sample of the window; -1 for its first.")
+    pair = param.String(default="", doc="Name of a pair, such as t=>ծ; empty for none.")
+    unit = param.String(default="", doc="Name of a unit, such as lstm.0.backward.h.11; empty for none.")
+    units = param.List(default=[], item_type=str, doc="Names of further units of the strips.")
+    window = param.Integer(default=0, bounds=(0, None), doc="Number of the window of a long store, from 0.")
+    sample = param.Integer(default=-1, bounds=(-1, None), doc="Sample of the window; -1 for the first one.")
     span = param.NumericTuple(
-        default=None, length=2, allow_None=True, doc="Steps of the text that are selected, half-open."
+        default=None, length=2, allow_None=True, doc="First and last selected step of the text; the last is exclusive."
     )
     pattern = param.Dict(
-        default={}, doc="How a hypothesis about the span is searched: options of the probe, such as {'regex': 'tyun'}."
+        default={}, doc="Options of the probe hypothesis for the selected span, such as {'regex': 'tyun'}."
     )
-    text = param.String(default="", doc="A sentence to run through the model, instead of a sample.")
+    text = param.String(default="", doc="Sentence to run through the model instead of a sample.")
     edits = param.List(
-        default=[], item_type=dict, doc="What if: {'unit': name, 'to': 'zero', 'mean' or 'value', 'value': number}."
+        default=[],
+        item_type=dict,
+        doc="Edits of the model: {'unit': name, 'to': 'zero', 'mean' or 'value', 'value': number}.",
     )
 
     def __init__(self, **values: Any) -> None:
@@ -52,24 +54,29 @@ class Selection(param.Parameterized):
 
     @classmethod
     def names(cls) -> list[str]:
-        """Return what there is to choose, in order."""
+        """Return the names of the values, in order."""
         return [name for name in cls.param if name != "name"]
 
     def state(self) -> dict[str, Any]:
-        """Return the values that are not the default ones, as JSON has them."""
-        held = {name: getattr(self, name) for name in self.names()}
-        kept = {name: value for name, value in held.items() if value != self.param[name].default}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+        """Return the values that differ from the defaults, in types of JSON."""
+        values = {name: getattr(self, name) for name in self.names()}
+        changed = {name: value for name, value in values.items() if value != self.param[name].default}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take all values from a state, those it lacks by default; nothing changes where one of them is wrong.
+        """Set all values from a state. Missing ones get their default; after an error nothing has changed.
+
+        Parameters
+        ----------
+        state : mapping of str to value
+            Values by name, as `state` and `parse` return them.
 
         Raises
         ------
         UnknownNameError
-            A name that there is not.
+            For a name that is not one of `names`.
         OptionError
-            A value of another type.
+            For a value of another type or out of range.
         """
         for name in state:
             if name not in self.names():
@@ -80,51 +87,51 @@ class Selection(param.Parameterized):
         try:
             type(self)(**values)
         except (ValueError, TypeError) as error:
-            raise OptionError(f"This is no selection: {error}") from error
+            raise OptionError(f"Not a valid selection: {error}") from error
         self.param.update(**values)
 
     def query(self) -> str:
-        """Return the state as the query of a URL."""
-        return urlencode({name: _written(value) for name, value in self.state().items()})
+        """Return the state as the query string of a URL."""
+        return urlencode({name: _to_text(value) for name, value in self.state().items()})
 
     @classmethod
     def parse(cls, query: str) -> dict[str, Any]:
-        """Return the state that the query of a URL holds; names that are not ours are left out.
+        """Return the state in the query string of a URL; parameters with other names are ignored.
 
         Raises
         ------
         OptionError
-            A number or a list that can't be read.
+            For a number or a list that can't be parsed.
         """
         pairs = parse_qsl(query.removeprefix("?"), keep_blank_values=True)
-        return {name: _read(name, value, cls) for name, value in pairs if name in cls.names()}
+        return {name: _from_text(name, value, cls) for name, value in pairs if name in cls.names()}
 
     def to_json(self) -> str:
-        """Return the state as a small JSON document."""
+        """Return the state as a JSON document."""
         return json.dumps({"schema": SCHEMA, "version": 1, **self.state()}, ensure_ascii=False, indent=1) + "\n"
 
     def from_json(self, text: str) -> None:
-        """Take the state from what `to_json` returned.
+        """Set all values from a JSON document that `to_json` returned.
 
         Raises
         ------
         OptionError
-            Another document.
+            For another document.
         """
         try:
-            held = json.loads(text)
+            state = json.loads(text)
         except ValueError as error:
             raise OptionError(f"Expected a JSON file that a dashboard saved; {error}.") from error
-        if not isinstance(held, dict) or held.pop("schema", None) != SCHEMA or held.pop("version", None) != 1:
+        if not isinstance(state, dict) or state.pop("schema", None) != SCHEMA or state.pop("version", None) != 1:
             raise OptionError(f"Expected a JSON file that a dashboard saved: schema {SCHEMA!r}, version 1.")
-        self.restore(held)
+        self.restore(state)
 
 
-def _written(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _read(name: str, value: str, cls: type[Selection]) -> Any:
+def _from_text(name: str, value: str, cls: type[Selection]) -> Any:
     if isinstance(cls.param[name].default, str):
         return value
     try:

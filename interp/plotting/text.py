@@ -1,4 +1,4 @@
-"""Letters made safe and visible: whatever stands in a text, a reader sees it and no page runs it."""
+"""Text for pictures and pages: escaped, with visible characters, and formatted counts and captions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-# What may have to be replaced: looked for at once, as hardly any text has it.
+# Characters that may have to be replaced. One search of the whole text is fast, and few texts contain any.
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\U0001fffe-\U0010ffff]")
 VISIBLE_WHITESPACE = {" ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}
 
 
 def sanitize(text: str) -> str:
-    """Return text that XML and HTML can hold: control characters as their pictures, lone surrogates as ``\ufffd``."""
+    """Return text that is valid in XML and HTML: control characters as symbols, lone surrogates as ``\ufffd``."""
     return "".join(_printable(letter) for letter in text) if UNPRINTABLE.search(text) else text
 
 
@@ -31,35 +31,42 @@ def _printable(letter: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Return text for HTML or SVG, in an element or in a quoted attribute."""
+    """Return text for an element or a quoted attribute of HTML or SVG, sanitized and escaped."""
     return escape_html(sanitize(text), quote=True)
 
 
 def show_invisible(symbol: str) -> str:
-    """Return a label so that it can be seen: a space as ``␣``, a newline as ``⏎``, a combining mark on a ``◌``."""
+    """Return a label with visible characters: a space as ``␣``, a newline as ``⏎``, a combining mark on a ``◌``."""
     return "".join(_visible(letter) for letter in symbol)
 
 
 def _visible(letter: str) -> str:
     if letter in VISIBLE_WHITESPACE:
         return VISIBLE_WHITESPACE[letter]
-    kind = unicodedata.category(letter)
-    if kind in ("Cf", "Zs", "Zl", "Zp"):
+    category = unicodedata.category(letter)
+    if category in ("Cf", "Zs", "Zl", "Zp"):
         return "\ufffd"
-    return "◌" + letter if kind.startswith("M") else _printable(letter)
+    return "◌" + letter if category.startswith("M") else _printable(letter)
 
 
 def truncate_middle(text: str, limit: int = 40) -> str:
-    """Return text of at most ``limit`` characters, its middle as ``…``."""
+    """Return text of at most ``limit`` characters; the middle of a longer text is replaced by ``…``."""
     return text if len(text) <= limit else f"{text[: (limit - 1) // 2]}…{text[len(text) - limit // 2 :]}"
 
 
 def format_pair(name: str, limit: int = 12) -> str:
-    """Return the name of a pair for a title; one whose labels hold ``=>`` themselves stays as it is, in quotes.
+    """Return the name of a pair for a title; if its labels contain ``=>``, the name itself in quotes.
+
+    Parameters
+    ----------
+    name : str
+        Name of the pair, such as ``t=>ծ``.
+    limit : int
+        Maximum number of characters of a label.
 
     Examples
     --------
-    >>> pair("t=>ծ"), pair("a=>b=>c")
+    >>> format_pair("t=>ծ"), format_pair("a=>b=>c")
     ('t ⇒ ծ', '«a=>b=>c»')
     """
     parts = name.split("=>")
@@ -68,22 +75,22 @@ def format_pair(name: str, limit: int = 12) -> str:
     return " ⇒ ".join(truncate_middle(show_invisible(part), limit) for part in parts)
 
 
-DATASET_ATTRS = ("task", "language", "rules", "corpus", "split")  # attrs that say what the text was
+DATASET_ATTRS = ("task", "language", "rules", "corpus", "split")  # attrs that identify the text
 MIN_TOKENS, MIN_SOURCES = 300, 50
 GREY_NOTE = f"grey: under {MIN_TOKENS} tokens or {MIN_SOURCES} sources"
 
 
 def format_counts(tokens: int, sources: int) -> str:
-    """Return n as tokens / sources: ``1,112 / 214``."""
+    """Return the numbers of tokens and sources as ``1,112 / 214``."""
     return f"{tokens:,} / {sources:,}"
 
 
 def format_counts_short(tokens: int, sources: int) -> str:
-    """Return n as tokens / sources in at most 13 characters: ``24.8k / 4,714``.
+    """Return the numbers of tokens and sources in at most 13 characters: ``24.8k / 4,714``.
 
     Examples
     --------
-    >>> brief_counts(24_758, 4_714), brief_counts(9_999_999, 123_456)
+    >>> format_counts_short(24_758, 4_714), format_counts_short(9_999_999, 123_456)
     ('24.8k / 4,714', '10.0M / 123k')
     """
     return f"{_format_short(tokens)} / {_format_short(sources)}"
@@ -117,40 +124,46 @@ def format_offset(offset: int, noun: str = "") -> str:
     return f"{distance} {'after' if offset > 0 else 'before'}"
 
 
-def pluralize(n: int, what: str) -> str:
-    """Return a number of things in words: ``1 unit``, ``1,200 units``."""
-    return f"{n:,} {what}" + "s" * (n != 1)
+def format_number(value: float) -> str:
+    """Return a number with three significant digits and a minus sign (−)."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def pluralize(n: int, noun: str) -> str:
+    """Return a number with its noun in the singular or plural: ``1 unit``, ``1,200 units``."""
+    return f"{n:,} {noun}" + "s" * (n != 1)
 
 
 def has_enough_data(tokens: int, sources: int) -> bool:
-    """Return whether a figure rests on 300 tokens and 50 sources; below it is drawn grey."""
+    """Return whether there are at least 300 tokens and 50 sources; numbers from fewer are drawn in grey."""
     return tokens >= MIN_TOKENS and sources >= MIN_SOURCES
 
 
 def format_caption(acts: xr.Dataset, *parts: str, **options: Any) -> str:
-    """Return a caption: model and dataset (where its batches name one), n, then what the viewer adds, then its options.
+    """Return a caption: model, dataset (if the batches name one), n, further parts, and the options of the viewer.
 
     Parameters
     ----------
     acts : Dataset
-        Activations, or a result: model and text are named by its attrs, and its tokens counted where it has any.
+        Activations or a result. Its attrs name the model and the text; its tokens are counted if it has a coord
+        ``source (token,)``.
     *parts : str
-        What else there is to say: the window, the method.
+        Further parts, such as the window or the method.
     **options : value
-        The viewer's options as used.
+        Options of the viewer, with the values that were used.
     """
     data = _dataset_name(acts)
-    said = [f"Model {acts.attrs.get('model') or 'not named'}", *([f"data {data}"] if data else [])]
+    sentences = [f"Model {acts.attrs.get('model') or 'not named'}", *([f"data {data}"] if data else [])]
     if "source" in acts.coords:
         import numpy as np
 
-        captured = format_counts(acts.sizes["token"], np.unique(acts["source"].values).size)
-        said.append(f"n = {captured} tokens / sources captured")
-    chosen = ", ".join(f"{name}={value!r}" for name, value in options.items())
-    return "; ".join([*said, *parts]) + (f". Options: {chosen}." if chosen else ".")
+        counts = format_counts(acts.sizes["token"], np.unique(acts["source"].values).size)
+        sentences.append(f"n = {counts} tokens / sources captured")
+    keywords = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    return "; ".join([*sentences, *parts]) + (f". Options: {keywords}." if keywords else ".")
 
 
 def _dataset_name(acts: xr.Dataset) -> str:
-    known = [str(acts.attrs[name]) for name in DATASET_ATTRS if acts.attrs.get(name)]
-    last = known[-1:]  # a window of the split "demo" is "demo (window 2 of 11)", which says the corpus "demo" too
-    return " ".join(dict.fromkeys([name for name in known[:-1] if not last[0].startswith(f"{name} ")] + last))
+    names = [str(acts.attrs[name]) for name in DATASET_ATTRS if acts.attrs.get(name)]
+    last = names[-1:]  # a window of the split "demo" is "demo (window 2 of 11)", which includes the corpus "demo"
+    return " ".join(dict.fromkeys([name for name in names[:-1] if not last[0].startswith(f"{name} ")] + last))

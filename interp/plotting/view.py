@@ -1,4 +1,4 @@
-"""What a viewer returns: a picture with its title, caption, sentence and numbers, which saves and shows itself."""
+"""Views: pictures with title, caption, summary and data, which viewers return and notebooks show."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interp.errors import OptionError
+from interp.plotting.html import MAX_CELLS, iframe, read_asset, render_page
 from interp.plotting.render import draw_on_figure, svg
 from interp.plotting.scene import Scene, with_title
 
@@ -33,20 +34,20 @@ METADATA: Mapping[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class View(ABC):
-    """A picture: what is drawn, in numbers and in words, and how to draw it.
+    """A picture with its data and its text.
 
-    Subclass it and write `figure` and `holoviews`; write `picture` too where a page can do more than a still image.
+    Subclasses define `figure` and `holoviews`, and `picture` if the page shows more than a static image.
 
     Parameters
     ----------
     title : str
-        A few characters: ``t ⇒ ծ``.
+        Short title, such as ``t ⇒ ծ``.
     caption : str
-        Names model, dataset, n as tokens / sources, window and options; goes into every export.
+        Model, dataset, n as tokens / sources, window and options. It is part of every file.
     summary : str
-        One sentence that says what there is to see, for those who can't see it.
+        One sentence that describes the picture for readers who can't see it.
     data : mapping of str to Dataset or DataFrame
-        What is drawn. Pictures are drawn from it alone.
+        Data of the picture, by heading. The picture is drawn from these alone.
     """
 
     title: str
@@ -56,27 +57,27 @@ class View(ABC):
 
     @abstractmethod
     def figure(self) -> Figure:
-        """Return the picture as a matplotlib figure that belongs to no global state, with title and caption."""
+        """Return the picture as a matplotlib figure with title and caption, which pyplot does not manage."""
 
     @abstractmethod
     def holoviews(self) -> Any:
         """Return the picture as a HoloViews object."""
 
     def picture(self) -> str:
-        """Return the picture as HTML; by default the figure as inline SVG."""
+        """Return the picture as HTML; the figure as inline SVG by default."""
         markup = _export(self.figure(), "svg").decode()
         return f'<div class="still">{markup[markup.index("<svg") :]}</div>'
 
     def style(self) -> str:
-        """Return CSS that the page needs beside its own."""
+        """Return CSS that the picture needs besides that of every page; none by default."""
         return ""
 
     def script(self) -> str:
-        """Return JavaScript that runs at the end of the page."""
+        """Return JavaScript that runs at the end of the page; none by default."""
         return ""
 
     def tables(self) -> Mapping[str, pd.DataFrame]:
-        """Return the numbers of the picture as tables, by heading; a Dataset becomes one row per element."""
+        """Return the data of the picture as tables, by heading; a Dataset as one row per element."""
         import pandas as pd
 
         return {
@@ -84,35 +85,43 @@ class View(ABC):
             for name, data in self.data.items()
         }
 
-    def html(self, *, cells: int | None = None) -> str:
-        """Return one self-contained page: no request is made, and every label is escaped.
+    def html(self, *, max_cells: int = MAX_CELLS) -> str:
+        """Return a self-contained HTML page that makes no network request.
 
         Parameters
         ----------
-        cells : int, optional
-            The most cells of a table that is marked up; a larger one is a block of text. By default 700.
+        max_cells : int
+            Maximum number of cells of an HTML table; a larger table is one block of text.
         """
-        from interp.plotting.html import CELLS, page
-
-        return page(self, CELLS if cells is None else cells)
+        return render_page(
+            title=self.title,
+            summary=self.summary,
+            caption=self.caption,
+            picture=self.picture(),
+            tables=self.tables(),
+            style=self.style(),
+            script=self.script(),
+            max_cells=max_cells,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the view to a file: ``.html``, ``.png`` or ``.svg``. The same view gives the same bytes.
+        """Write the view to a file. The same view gives the same bytes.
 
         Parameters
         ----------
         path : path
-            Its directory must exist. An existing file is replaced when the new one is complete.
+            File with the suffix ``.html``, ``.png`` or ``.svg``, in an existing directory. An existing file is
+            replaced when the new one is complete.
 
         Returns
         -------
         Path
-            The file.
+            Path of the file.
 
         Raises
         ------
         OptionError
-            For another suffix, or a directory that is missing or can't be written.
+            For another suffix, or if the directory is missing or can't be written.
         """
         path = Path(path)
         writers: dict[str, Callable[[], bytes]] = {
@@ -122,7 +131,8 @@ class View(ABC):
         }
         if path.suffix not in writers:
             raise OptionError(
-                f"A view is saved as .html, .png or .svg; got {path.name!r}. Type view.save({path.stem + '.html'!r})."
+                f"Expected a file name that ends in .html, .png or .svg; got {path.name!r}. "
+                f"Type view.save({path.stem + '.html'!r})."
             )
         content = writers[path.suffix]()
         _replace(path, content)
@@ -131,24 +141,22 @@ class View(ABC):
     def _page(self) -> bytes:
         return self.html().encode()
 
-    def _image(self, kind: str) -> bytes:
-        return _export(self.figure(), kind)
+    def _image(self, file_format: str) -> bytes:
+        return _export(self.figure(), file_format)
 
     def _repr_html_(self) -> str:
-        from interp.plotting.html import frame
-
-        return frame(self)
+        return iframe(self.html())
 
 
 class SceneView(View):
-    """A view that is drawn from one `Scene`, alike on a page and in a file; subclasses write `compose`."""
+    """A view whose picture is a `Scene`, the same on a page and in a file. Subclasses define `compose`."""
 
     @abstractmethod
     def compose(self) -> Scene:
-        """Return the picture without title and caption."""
+        """Return the scene without title and caption."""
 
     def figure(self) -> Figure:
-        """Return the scene between its title and its caption as a matplotlib figure."""
+        """Return the scene with its title and caption as a matplotlib figure."""
         from matplotlib.figure import Figure
 
         with plain_style():
@@ -161,15 +169,13 @@ class SceneView(View):
         return f'<div class="scroller">{svg(self.compose(), self.summary)}</div>'
 
     def script(self) -> str:
-        """Return the tooltips of the scene's nodes."""
-        from interp.plotting.html import asset
-
-        return asset("nodes.js")
+        """Return the script for the tooltips of the scene's nodes."""
+        return read_asset("nodes.js")
 
 
 @contextmanager
 def plain_style() -> Iterator[None]:
-    """Draw with matplotlib's own defaults, whatever the user's style sheet says, and reproducible SVG."""
+    """Use matplotlib's defaults instead of the user's style, and write reproducible SVG."""
     import matplotlib as mpl
 
     with mpl.rc_context(), warnings.catch_warnings():
@@ -179,18 +185,18 @@ def plain_style() -> Iterator[None]:
         yield
 
 
-def _export(figure: Figure, kind: str) -> bytes:
+def _export(figure: Figure, file_format: str) -> bytes:
     buffer = BytesIO()
     with plain_style():
-        figure.savefig(buffer, format=kind, dpi=RASTER_DPI, metadata=METADATA[kind])
+        figure.savefig(buffer, format=file_format, dpi=RASTER_DPI, metadata=METADATA[file_format])
     return buffer.getvalue()
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file in one go: to a temporary one beside it, then renamed."""
+    """Write a file atomically: to a temporary file in the same directory, which is then renamed."""
     folder = path.parent
     if not folder.is_dir():
-        raise OptionError(f"There is no directory {str(folder)!r}. Make it, or type another path for {path.name!r}.")
+        raise OptionError(f"There is no directory {str(folder)!r}. Create it, or type another path for {path.name!r}.")
     try:
         handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:
@@ -201,6 +207,6 @@ def _replace(path: Path, content: bytes) -> None:
         Path(draft).chmod(0o644)
         Path(draft).replace(path)
     except OSError as error:
-        raise OptionError(f"Can't write {str(path)!r} ({error.strerror}). Type a path you may write to.") from error
+        raise OptionError(f"Can't write {str(path)!r} ({error.strerror}). Type another path.") from error
     finally:
         Path(draft).unlink(missing_ok=True)

@@ -21,8 +21,8 @@ def check_plugin_test(
 ) -> Callable[[Any], None]:
     """Return a pytest test with one case per object of a plugin and rule.
 
-    A test file needs only ``test_conformance = interp.testing.check_plugin_test(my_plugin)``. Objects run on the network of
-    `toy`; rules that don't apply to an object are skipped with a reason.
+    A test file needs only ``test_conformance = interp.testing.check_plugin_test(my_plugin)``. Objects run on the
+    network of `toy_capture`; rules that don't apply to an object are skipped with a reason.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def check_plugin_test(
     options : mapping of str to mapping or callable, optional
         Options by the name of an object (``"viewer …"`` if a probe has the same name): a mapping, or a function
         ``toy -> mapping``. Required options are filled in from the toy if it has them: ``model``, ``batches``,
-        ``connectivity``, ``unit``, ``units``, ``pair``, ``ranking``. ``"toy_sources": 4`` makes the toy smaller for slow
-        objects.
+        ``connectivity``, ``unit``, ``units``, ``pair``, ``ranking``. ``"toy_sources": 4`` makes the toy smaller for
+        slow objects.
     expected_failures : mapping of str to str, optional
         ``{"object/rule": reason}``. An expected failure that passes is reported as a failure.
 
@@ -79,7 +79,7 @@ def check_plugin(
     Returns
     -------
     list of Outcome
-        Fields ``check`` (``object/rule``), ``state`` (passed, failed, skipped, expected failure) and ``told`` (the
+        Fields ``check`` (``object/rule``), ``state`` (passed, failed, skipped, expected failure) and ``message`` (the
         reason).
     """
     from interp.testing.conformance.runner import check_expected_failures, collect_checks, run_check

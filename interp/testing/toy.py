@@ -172,8 +172,8 @@ def toy_capture(kind: str = "LSTM", seed: int = 0, *, sources: int = 80) -> Toy:
     Returns
     -------
     Toy
-        Fields ``model``, ``batches``, ``acts`` ``(token, unit)``, ``connectivity``, and the names ``unit``, ``units`` and
-        ``pair``.
+        Fields ``model``, ``batches``, ``acts`` ``(token, unit)``, ``connectivity``, and the names ``unit``, ``units``
+        and ``pair``.
 
     Raises
     ------

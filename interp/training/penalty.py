@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import torch
 
 
-
-
 @dataclass(frozen=True)
 class PenaltyInputs:
     """Activations of the units of a penalty in one forward, with gradients and without padding.
@@ -60,8 +58,8 @@ class Penalty(ABC):
     name : str
         Kebab-case name.
     separate_forward : bool
-        Forward that `transform` acts on: that of the task's loss if False, a separate forward of the same batch for this
-        penalty alone if True.
+        Forward that `transform` acts on: that of the task's loss if False, a separate forward of the same batch for
+        this penalty alone if True.
     units : str, sequence of str, mapping or None
         Names, or labels as for `select`, such as ``{"module": "hidden"}``. None selects the output of the last
         recurrent module: ``h`` of its last layer in all directions.

@@ -1,11 +1,13 @@
-"""Evaluate the shipped networks, baselines and other packages, and write the tables into the cards and the README.
+"""Evaluate the shipped networks, baselines and other packages, and write the tables into the cards and the documents.
 
 python models/scripts/write_figures.py --corpus DIR --wiki DUMP --dev FILE --report DIR
 python models/scripts/write_figures.py --report DIR
 
 ``--corpus`` is the training corpus of the networks (the n-gram is fitted on its ``train`` split), ``--wiki`` a dump
 whose ``test`` articles are not in it, ``--dev`` a text file outside the training text, and ``--report`` a report of
-``interp reproduce --with-ablations`` on the test split of the dump. With a report alone, only its claims are written.
+``interp reproduce --with-ablations`` on the test split of the dump. With a report alone, only its claims are written,
+into
+docs/claims.md and the card; the summary of the figures goes into docs/transliteration.md.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from interp_transliteration.languages.romaniser import restore
 from interp_transliteration.task import TransliterationTask
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "models" / "interp_models"
+DOCS, FOLDER = ROOT / "docs", ROOT / "models" / "interp_models"
 MODELS = ("armenian-bilstm", "armenian-bilstm-large")
 BEAM_WIDTH = 12
 
@@ -51,7 +53,7 @@ def main(
         raise typer.BadParameter("give --corpus, --wiki and --dev together, or --report alone")
     if report is not None:
         claims = _claims_table(report / "tables" / "verdicts.csv")
-        _insert(ROOT / "README.md", "claims", claims)
+        _insert(DOCS / "claims.md", "claims", claims)
         _insert(FOLDER / MODELS[0] / "README.md", "claims", claims)
 
 
@@ -66,7 +68,7 @@ def _write_figures(corpus: Path, wiki: Path, dev: Path, limit: int) -> None:
         table.to_csv(FOLDER / MODELS[0] / name, float_format="%.6g")
     summary = pd.concat([_with_text_name(pair[0], name) for name, pair in tables.items()])
     tracks = "\n\n".join(_with_title(name, pair[1]) for name, pair in tables.items())
-    _insert(ROOT / "README.md", "figures", "\n".join(to_markdown(summary)))
+    _insert(DOCS / "transliteration.md", "figures", "\n".join(to_markdown(summary)))
     for name in MODELS:
         if name in interp.models():
             _insert(FOLDER / name / "README.md", "figures", "\n".join(to_markdown(summary)))

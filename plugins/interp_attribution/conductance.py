@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 Labels = Mapping[str, np.ndarray]
 
-SEEN_BY = {"recurrence": "state", "readout": "output"}  # the option seen_by= of interp's edits, for each scope
+SCOPES = ("recurrence", "readout")  # values of the option scope= of edits
 
 
-def edit_scope(scope: str) -> str:
-    """Return the scope as interp's edits take it; `OptionError` for an unknown one."""
-    if scope not in SEEN_BY:
+def check_scope(scope: str) -> None:
+    """Raise `OptionError` for an unknown scope."""
+    if scope not in SCOPES:
         raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
-    return SEEN_BY[scope]
 
 
 @dataclass
@@ -41,7 +40,7 @@ class StraightLinePath:
     offsets : array (offset,) of int
         Steps of the units, relative to the token's own.
     scope : str
-        Scope as interp's edits take it, see `edit_scope`.
+        Scope of the units, see `interp.Edit`: ``recurrence`` or ``readout``.
     n_steps : int
         Number of quadrature nodes.
     names : list of str

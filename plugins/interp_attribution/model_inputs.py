@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from interp import Batch, OptionError, UnknownNameError
-from interp.adapters import first_tensor, is_time_first
 from interp_attribution.batch_indexing import BatchSamples, lookup_layout, pack_samples, unpack_samples
 
 if TYPE_CHECKING:
@@ -130,6 +129,8 @@ def make_model_inputs(model: nn.Module, batch: Any, embedding: str = "") -> Mode
     import torch
     from torch.nn.utils.rnn import PackedSequence
 
+    from interp.adapters import first_tensor, is_time_first
+
     batch = batch if isinstance(batch, Batch) else Batch(batch)
     first = first_tensor(batch.inputs)
     if first is None:
@@ -246,6 +247,8 @@ def model_errors_as_option_errors() -> Iterator[None]:
 def output_tensor(output: Any) -> Tensor:
     """Return the first tensor of a model's output; `OptionError` if it has none."""
     from torch.nn.utils.rnn import PackedSequence
+
+    from interp.adapters import first_tensor
 
     tensor = first_tensor(output)
     if tensor is None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, UnknownNameError
-from interp.adapters import first_tensor
 from interp_attribution.batch_indexing import unpack_samples
 
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ class TargetReadout:
         """Return the outputs at ``step (row,)``, ``(row, output)``; `OptionError` for other shapes."""
         import torch
         from torch.nn.utils.rnn import PackedSequence
+
+        from interp.adapters import first_tensor
 
         tensor = first_tensor(output if self.select_output is None else self.select_output(output))
         if isinstance(tensor, PackedSequence):

@@ -9,7 +9,7 @@ import numpy as np
 
 from interp import OptionError, probe
 from interp_attribution.baselines import make_baselines
-from interp_attribution.conductance import StraightLinePath, edit_scope, residual_attribution, unit_conductance
+from interp_attribution.conductance import StraightLinePath, check_scope, residual_attribution, unit_conductance
 from interp_attribution.dataset import AttributionData, TokenBatch
 from interp_attribution.quadrature import RunningMean, source_means
 
@@ -87,8 +87,9 @@ def unit_attribution(
     data = AttributionData(acts, model, batches, target, contrast_with, output, embedding)
     if n_steps < 2:
         raise OptionError(f"n_steps= must be at least 2; got {n_steps}.")
+    check_scope(scope)
     names = [str(name) for name in acts["unit"].values] if units is None else units
-    path = StraightLinePath(data, names, check_offsets(data, offset), edit_scope(scope), n_steps)
+    path = StraightLinePath(data, names, check_offsets(data, offset), scope, n_steps)
     baselines = make_baselines(
         data.model, data.inputs, kind=baseline, count=n_baselines, pool=baseline_pool, embedding=embedding, seed=seed
     )

@@ -19,14 +19,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LAYER_COORDS = ("module", "layer", "direction", "quantity")
-SEEN_BY = {"recurrence": "state", "readout": "output"}  # the option seen_by= of interp's edits, for each scope
+SCOPES = ("recurrence", "readout")  # values of the option scope= of edits
 
 
-def edit_scope(scope: str) -> str:
-    """Return the scope as interp's edits take it; `OptionError` for an unknown one."""
-    if scope not in SEEN_BY:
+def check_scope(scope: str) -> None:
+    """Raise `OptionError` for an unknown scope."""
+    if scope not in SCOPES:
         raise OptionError(f"scope= must be 'recurrence' or 'readout'; got {scope!r}.")
-    return SEEN_BY[scope]
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class LinearBackend:
 
 
 def layer_rotations(acts: xr.Dataset, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the columns ``(unit,)`` and the rotation ``(unit, direction)`` of each layer that `interp.rotate_basis` rotates.
+    """Return the columns ``(unit,)`` and the rotation ``(unit, direction)`` of each layer for `interp.rotate_basis`.
 
     Parameters
     ----------
@@ -150,8 +149,8 @@ def layer_rotations(acts: xr.Dataset, seed: int) -> list[tuple[np.ndarray, np.nd
 class RotatedBackend(LinearBackend):
     """Logits with directions of a rotated layer ablated: the control for curves about single units.
 
-    Columns stand for the directions of `interp.rotate_basis`. The component of a token along an ablated direction is replaced
-    by that of its donor, and the other components of the layer are unchanged.
+    Columns stand for the directions of `interp.rotate_basis`. The component of a token along an ablated direction is
+    replaced by that of its donor, and the other components of the layer are unchanged.
 
     Parameters
     ----------
@@ -254,7 +253,7 @@ class ModelBackend:
             options.n_draws,
             options.seed,
             self.at,
-            edit_scope(options.scope),
+            options.scope,
         )
         position = {int(unit): k for k, unit in enumerate(self.logits)}
         return np.asarray(self._run(edit)[..., [position[int(column)] for column in columns]])

@@ -57,8 +57,9 @@ def ablation_curve(
     k_values : sequence of int, optional
         Values of k; by default every k for up to 60 units, else 24 values that are denser for small k.
     rotated : int, optional
-        Seed of `interp.rotate_basis`: the names in the ranking then stand for directions of the rotated layer, as ranked by a
-        probe with ``basis="rotated"``, and directions are ablated instead of units. Not available with ``batches``.
+        Seed of `interp.rotate_basis`: the names in the ranking then stand for directions of the rotated layer, as
+        ranked by a probe with ``basis="rotated"``, and directions are ablated instead of units. Not available with
+        ``batches``.
 
     Returns
     -------

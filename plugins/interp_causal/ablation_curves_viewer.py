@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import SceneView, SchemaError, viewer
-from interp.plotting import GREY_NOTE, format_caption, format_counts, format_pair, has_enough_data, scene
-from interp_causal.panel import Panel, limits, number
+from interp.plotting import (
+    GREY_NOTE,
+    Axes,
+    axis_range,
+    format_caption,
+    format_counts,
+    format_number,
+    format_pair,
+    has_enough_data,
+    scene,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,15 +48,15 @@ class AblationCurves(SceneView):
         """Return a scene with both panels side by side, on one scale."""
         frame, n = self.tables()["curves"], int(self._curve["k"].values[-1])
         columns = [frame[name] for name in frame if str(name).startswith(tuple(SIDES))]
-        y_range = limits(*columns, [float(self._curve["whole"])])
+        y_range = axis_range(*columns, [float(self._curve["whole"])])
         shapes = _legend(self._curve)
         for position, side in enumerate(SIDES):
             left = LEFT + position * (WIDTH + GAP)
-            panel = Panel(left, TOP, WIDTH, HEIGHT, (0, n), y_range, np.sqrt)
-            shapes += _panel_axes(panel, n, SIDES[side], position == 0)
-            shapes += _curves(panel, frame, side)
-            shapes += _k80_mark(panel, self._curve) if side == "removed" else []
-            shapes += _dots(panel, frame, side, n)
+            axes = Axes(left, TOP, WIDTH, HEIGHT, (0, n), y_range, np.sqrt)
+            shapes += _labelled_axes(axes, n, SIDES[side], position == 0)
+            shapes += _curves(axes, frame, side)
+            shapes += _k80_mark(axes, self._curve) if side == "removed" else []
+            shapes += _dots(axes, frame, side, n)
         return scene.Scene(LEFT + 2 * WIDTH + GAP + 16, TOP + HEIGHT + 54, tuple(shapes))
 
     def holoviews(self) -> Any:
@@ -97,55 +106,57 @@ def curve_table(curve: xr.Dataset) -> pd.DataFrame:
     return frame
 
 
-def _panel_axes(panel: Panel, n: int, title: str, is_first: bool) -> list[scene.Shape]:
-    """Return the axes of a panel and their titles."""
+def _labelled_axes(axes: Axes, n: int, title: str, is_first: bool) -> list[scene.Shape]:
+    """Return the ticks and grid lines of a panel, and its titles."""
     ticks = [0, *(k for k in TICKS if k < 0.8 * n), n]
-    ticks = [k for k in ticks if k in (0, n) or panel.x(n) - panel.x(k) > 34]
-    bottom = panel.top + panel.height
-    shapes: list[scene.Shape] = [scene.Text(panel.left, panel.top - 20, title, 15)]
-    shapes += panel.axes(ticks, [f"{k:,}" for k in ticks], 6, is_first)
-    shapes.append(scene.Text(panel.left + panel.width / 2, bottom + 40, "k (square-root scale)", 13, "middle", "muted"))
+    ticks = [k for k in ticks if k in (0, n) or axes.x(n) - axes.x(k) > 34]
+    levels = scene.nice_ticks(*axes.y_range, 6)
+    shapes: list[scene.Shape] = [scene.Text(axes.left, axes.top - 20, title, 15)]
+    shapes += axes.y_axis(levels, [format_number(level) for level in levels] if is_first else ())
+    shapes += axes.x_axis(ticks, [f"{k:,}" for k in ticks])
+    shapes.append(scene.Text(axes.center, axes.bottom + 40, "k (square-root scale)", 13, "middle", "muted"))
     if is_first:
-        shapes.append(scene.Text(0, panel.top - 44, "effect, nats", 13, color="muted"))
+        shapes.append(scene.Text(0, axes.top - 44, "effect, nats", 13, color="muted"))
     return shapes
 
 
-def _curves(panel: Panel, frame: pd.DataFrame, side: str) -> list[scene.Shape]:
+def _curves(axes: Axes, frame: pd.DataFrame, side: str) -> list[scene.Shape]:
     """Return the curve of the ranking and of random orders, with their bands."""
     k, shapes = frame["k"], list[scene.Shape]()
     if f"{side}_random" in frame:
-        shapes += panel.band(k, frame[f"{side}_random_low"], frame[f"{side}_random_high"], "missing", 0.55)
-        shapes += panel.line(k, frame[f"{side}_random"], "muted", DASH)
-    shapes += panel.band(k, frame[f"{side}_ci_low"], frame[f"{side}_ci_high"], "s16", 0.35)
-    return shapes + panel.line(k, frame[side], "ink")
+        shapes += axes.band(k, frame[f"{side}_random_low"], frame[f"{side}_random_high"], "missing", 0.55)
+        shapes += axes.line(k, frame[f"{side}_random"], "muted", DASH)
+    shapes += axes.band(k, frame[f"{side}_ci_low"], frame[f"{side}_ci_high"], "s16", 0.35)
+    return shapes + axes.line(k, frame[side], "ink")
 
 
-def _k80_mark(panel: Panel, curve: xr.Dataset) -> list[scene.Shape]:
+def _k80_mark(axes: Axes, curve: xr.Dataset) -> list[scene.Shape]:
     """Return the mark of k80: lines from 80 % of the effect of all units down to the k that reaches it."""
     k80, level = int(curve["k80"]), EFFECT_FRACTION * float(curve["whole"])
     if k80 < 0:
         return []
-    x, y, bottom = panel.x(k80), panel.y(level), panel.top + panel.height
-    anchor, shift = ("end", -9) if x > panel.left + 0.75 * panel.width else ("start", 9)
+    x, y = axes.x(k80), axes.y(level)
+    anchor, shift = ("end", -9) if x > axes.left + 0.75 * axes.width else ("start", 9)
     return [
-        scene.Edge(panel.left, y, x, y, "ink", 1.2, (2, 3)),
-        scene.Edge(x, y, x, bottom, "ink", 1.2, (2, 3)),
+        scene.Edge(axes.left, y, x, y, "ink", 1.2, (2, 3)),
+        scene.Edge(x, y, x, axes.bottom, "ink", 1.2, (2, 3)),
         scene.Box(x - 6, y - 6, 12, 12, "positive", round=6, outline="ink", outline_width=1.5),
-        scene.Text(panel.left + 6, y - 11, f"{EFFECT_FRACTION:.0%} of all".replace("%", " %"), 12, color="muted"),
-        scene.Text(x + shift, bottom - 14, f"k80 = {k80:,}", 14, anchor, bold=True),
+        scene.Text(axes.left + 6, y - 11, f"{EFFECT_FRACTION:.0%} of all".replace("%", " %"), 12, color="muted"),
+        scene.Text(x + shift, axes.bottom - 14, f"k80 = {k80:,}", 14, anchor, bold=True),
     ]
 
 
-def _dots(panel: Panel, frame: pd.DataFrame, side: str, n: int) -> list[scene.Shape]:
+def _dots(axes: Axes, frame: pd.DataFrame, side: str, n: int) -> list[scene.Shape]:
     """Return a dot for each measured k, with its values as a note."""
     shapes: list[scene.Shape] = []
     for row in frame.to_dict("records"):
-        low, high = (number(row[f"{side}_{end}"]) for end in ("ci_low", "ci_high"))
-        note = f"{side} the first {int(row['k']):,} of {n:,} units\neffect {number(row[side])} nats ({low} to {high})"
+        low, high = (format_number(row[f"{side}_{end}"]) for end in ("ci_low", "ci_high"))
+        note = f"{side} the first {int(row['k']):,} of {n:,} units\n"
+        note += f"effect {format_number(row[side])} nats ({low} to {high})"
         if f"{side}_random" in row:
-            low, high = (number(row[f"{side}_random_{end}"]) for end in ("low", "high"))
-            note += f"\nrandom orders {number(row[f'{side}_random'])} ({low} to {high})"
-        x, y = panel.x(row["k"]), panel.y(row[side])
+            low, high = (format_number(row[f"{side}_random_{end}"]) for end in ("low", "high"))
+            note += f"\nrandom orders {format_number(row[f'{side}_random'])} ({low} to {high})"
+        x, y = axes.x(row["k"]), axes.y(row[side])
         shapes.append(scene.Box(x - 3, y - 3, 6, 6, "ink", round=3, key=f"{side} {int(row['k'])}", note=note))
     return shapes
 
@@ -206,7 +217,8 @@ def ablation_curves(curve: xr.Dataset) -> AblationCurves:
 def summary(curve: xr.Dataset, name: str) -> str:
     """Return a sentence with the effect of all units and the number of units that have most of it."""
     whole, k80, n = float(curve["whole"]), int(curve["k80"]), int(curve["k"].values[-1])
-    effect = f"Ablating all {n:,} units lowers the log-odds of {name or 'the correct output'} by {number(whole)} nats"
+    decrease = f"the log-odds of {name or 'the correct output'} by {format_number(whole)} nats"
+    effect = f"Ablating all {n:,} units lowers {decrease}"
     if k80 < 0:
         return f"{effect}: there is no effect to attribute to units."
     first = "unit has" if k80 == 1 else f"{k80:,} units have"

@@ -16,7 +16,7 @@ from interp_causal.ablation_backends import (
     AblationOptions,
     LinearBackend,
     ModelBackend,
-    edit_scope,
+    check_scope,
     token_effects,
 )
 from interp_causal.estimators import (
@@ -204,7 +204,7 @@ def make_setup(
     """Return the setup of a probe, after checking its options."""
     if model is None:
         raise OptionError("Pass the captured model: model=.")
-    edit_scope(options.scope)
+    check_scope(options.scope)
     if options.scope == "recurrence" and batches is None:
         raise OptionError("scope='recurrence' requires running the model: pass batches=, or scope='readout'.")
     if isinstance(labels, str) or len(labels) != 2:

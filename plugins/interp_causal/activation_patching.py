@@ -9,7 +9,7 @@ import numpy as np
 
 from interp import OptionError, probe
 from interp.statistics import jackknife, jackknife_groups
-from interp_causal.ablation_backends import AblationOptions, edit_scope
+from interp_causal.ablation_backends import AblationOptions
 from interp_causal.ablation_effect import make_setup, unit_columns
 from interp_causal.estimators import log_odds, source_weights
 from interp_causal.evaluation_tokens import sort_tokens
@@ -87,7 +87,7 @@ def activation_patching(
     shares, patched = [], []
     for units in groups.values():
         names = [str(acts["unit"].values[k]) for k in unit_columns(acts, units)]
-        values = odds.run_twins(Patch(names, acts, at, scope=edit_scope(scope)))
+        values = odds.run_twins(Patch(names, acts, at, scope=scope))
         patched.append(float(odds.weights @ values))
         shares.append(restored_share(values - twin, sample - twin, odds.source))
     variables = dict(zip(("restored", "ci_low", "ci_high"), np.array(shares).T, strict=True))

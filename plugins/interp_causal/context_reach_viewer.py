@@ -13,8 +13,11 @@ import numpy as np
 from interp import OptionError, SceneView, SchemaError, UnknownNameError, viewer
 from interp.plotting import (
     GREY_NOTE,
+    Axes,
+    axis_range,
     format_caption,
     format_counts,
+    format_number,
     format_offset,
     format_pair,
     has_enough_data,
@@ -23,7 +26,6 @@ from interp.plotting import (
     truncate_middle,
 )
 from interp_causal.estimators import mean_with_interval, source_weights
-from interp_causal.panel import Panel, limits, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,14 +55,14 @@ class ContextReach(SceneView):
         groups: Any = self.data["groups"]
         per_row = min(len(groups), 3) if len(groups) != 4 else 2
         width = (ROW_WIDTH - (per_row - 1) * GAP) / per_row
-        y_range = limits(self._reach["mean"], self._reach["ci_high"])
+        y_range = axis_range(self._reach["mean"], self._reach["ci_high"])
         half_range = int(self._reach["offset"].max()) + 0.6
         shapes: list[scene.Shape] = [scene.Text(0, 10, "mean |attribution|", 13, color="muted")]
         for position, group in enumerate(groups.to_dict("records")):
             row, column = divmod(position, per_row)
             corner = (LEFT + column * (width + GAP), TOP + 30 + row * (PANEL_HEIGHT + 96))
-            panel = Panel(*corner, width, PANEL_HEIGHT, (-half_range, half_range), y_range)
-            shapes += _panel(panel, self._reach[self._reach["group"] == group["group"]], group, column == 0)
+            axes = Axes(*corner, width, PANEL_HEIGHT, (-half_range, half_range), y_range)
+            shapes += _panel(axes, self._reach[self._reach["group"] == group["group"]], group, column == 0)
         rows = math.ceil(len(groups) / per_row)
         return scene.Scene(LEFT + ROW_WIDTH + 8, TOP + rows * (PANEL_HEIGHT + 96), tuple(shapes))
 
@@ -79,23 +81,25 @@ class ContextReach(SceneView):
         return hv.Layout(curves)
 
 
-def _panel(panel: Panel, frame: pd.DataFrame, group: Mapping[Any, Any], is_first: bool) -> list[scene.Shape]:
+def _panel(axes: Axes, frame: pd.DataFrame, group: Mapping[Any, Any], is_first: bool) -> list[scene.Shape]:
     """Return the title, axes and bars of a group; in grey for few tokens or sources."""
     has_enough = has_enough_data(group["tokens"], group["sources"])
     ink, color = ("ink", "s20") if has_enough else ("muted", "missing")
     n = format_counts(group["tokens"], group["sources"])
     shapes: list[scene.Shape] = [
-        scene.Text(panel.left, panel.top - 16, _display_name(group["group"], 6), 17, color=ink, mono=True),
-        scene.Text(panel.left + panel.width, panel.top - 16, f"n = {n}", 13, "end", ink),
+        scene.Text(axes.left, axes.top - 16, _display_name(group["group"], 6), 17, color=ink, mono=True),
+        scene.Text(axes.right, axes.top - 16, f"n = {n}", 13, "end", ink),
     ]
     last = int(frame["offset"].max())
-    ticks = [offset for offset in range(-last, last + 1) if offset % _tick_step(last, panel.width) == 0]
+    ticks = [offset for offset in range(-last, last + 1) if offset % _tick_step(last, axes.width) == 0]
     labels = [f"{offset:+d}".replace("-", "−") if offset else "0" for offset in ticks]
-    shapes += panel.axes(ticks, labels, 5, is_first)
-    title, bottom = "letters before (−) and after (+)", panel.top + panel.height
-    shapes.append(scene.Text(panel.left + panel.width / 2, bottom + 38, title, 12, "middle", "muted"))
+    levels = scene.nice_ticks(*axes.y_range, 5)
+    shapes += axes.y_axis(levels, [format_number(level) for level in levels] if is_first else ())
+    shapes += axes.x_axis(ticks, labels)
+    title = "letters before (−) and after (+)"
+    shapes.append(scene.Text(axes.center, axes.bottom + 38, title, 12, "middle", "muted"))
     for row in frame.to_dict("records"):
-        shapes += _bar(panel, row, color)
+        shapes += _bar(axes, row, color)
     return shapes
 
 
@@ -104,19 +108,19 @@ def _tick_step(max_offset: int, width: float) -> int:
     return next((step for step in (1, 2, 5, 10, 20) if width / (2 * max_offset + 1) * step >= 30), 50)
 
 
-def _bar(panel: Panel, row: Mapping[Any, Any], color: str) -> list[scene.Shape]:
+def _bar(axes: Axes, row: Mapping[Any, Any], color: str) -> list[scene.Shape]:
     """Return the bar of one offset with its interval; nothing for an offset that no token has."""
     if not np.isfinite(row["mean"]):
         return []
-    width = 0.78 * (panel.x(1) - panel.x(0))
-    x, y, bottom = panel.x(row["offset"]), panel.y(row["mean"]), panel.y(0)
+    width = 0.78 * (axes.x(1) - axes.x(0))
+    x, y, bottom = axes.x(row["offset"]), axes.y(row["mean"]), axes.y(0)
     n = format_counts(int(row["tokens"]), int(row["sources"]))
-    note = f"{format_offset(int(row['offset']), 'letter')}\nmean |attribution| {number(row['mean'])}\n"
-    note += f"95 % interval {number(row['ci_low'])} to {number(row['ci_high'])}\nn = {n}"
+    note = f"{format_offset(int(row['offset']), 'letter')}\nmean |attribution| {format_number(row['mean'])}\n"
+    note += f"95 % interval {format_number(row['ci_low'])} to {format_number(row['ci_high'])}\nn = {n}"
     key = f"{row['group']} {int(row['offset'])}"
     shapes: list[scene.Shape] = [scene.Box(x - width / 2, y, width, bottom - y, color, key=key, note=note)]
     if np.isfinite([row["ci_low"], row["ci_high"]]).all():
-        ends = [panel.y(max(row[end], 0.0)) for end in ("ci_low", "ci_high")]
+        ends = [axes.y(max(row[end], 0.0)) for end in ("ci_low", "ci_high")]
         shapes.append(scene.Edge(x, ends[0], x, ends[1], "ink", 1.6))
         shapes += [scene.Edge(x - 3, end, x + 3, end, "ink", 1.6) for end in ends]
     return shapes
@@ -305,7 +309,7 @@ def summary(frame: pd.DataFrame, groups: pd.DataFrame) -> str:
         best = frame[frame["group"] == row["group"]].sort_values("mean", ascending=False, kind="stable").iloc[0]
         width = int(row["within_90_percent"])
         within = f"within {width} letter{'s' * (width > 1)}" if width else "at the letter itself"
-        largest = f"largest at {format_offset(int(best['offset']), 'letter')} ({number(best['mean'])})"
+        largest = f"largest at {format_offset(int(best['offset']), 'letter')} ({format_number(best['mean'])})"
         parts.append(f"{_display_name(row['group'])} {largest}, 90 % {within}")
     more = f"; and {len(groups) - 3} more" if len(groups) > 3 else ""
     return f"Mean |attribution|: {'; '.join(parts)}{more}."

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp import OptionError, SchemaError, select, viewer
-from interp.plotting import format_caption, format_offset, format_pair, select_unit, truncate_middle
+from interp.plotting import SIGMOID_GATES, format_caption, format_offset, format_pair, select_unit, truncate_middle
 from interp_cell_strips.cell_strips import CellStrips
-from interp_cell_strips.data import MAX_CHARACTERS, SIGMOID_GATES, scale_limits, select_units
+from interp_cell_strips.data import MAX_CHARACTERS, scale_limits, select_units
 from interp_cell_strips.line_wrapping import interleave_sources
 
 if TYPE_CHECKING:

@@ -96,9 +96,9 @@ def before_after(
     Parameters
     ----------
     acts : Dataset
-        Activations without edits, dims ``(token, unit)``, from `interp.run`, with labels ``input`` and ``output``.
+        Activations without edits, dims ``(token, unit)``, from `interp.capture`, with labels ``input`` and ``output``.
     edited : Dataset
-        Result of ``interp.run(model, batches, edits=…)`` for the same batches.
+        Result of ``interp.capture(model, batches, edits=…)`` for the same batches.
     samples : sequence of int, optional
         Samples to show; by default the first one with a changed character.
     draw : int
@@ -166,10 +166,10 @@ def compare_runs(acts: xr.Dataset, edited: xr.Dataset, candidates: str) -> xr.Da
         sizes = [run.sizes["token"] for run in runs]
         raise OptionError(
             f"Expected the same tokens before and after; got {sizes[0]:,} and {sizes[1]:,}, or other samples. "
-            "Type interp.run(model, batches) and interp.run(model, batches, edits=…) with the same batches."
+            "Type interp.capture(model, batches) and interp.capture(model, batches, edits=…) with the same batches."
         )
     if not acts.sizes["token"]:
-        raise OptionError("There are no tokens: pass more batches to interp.run, or select more of its tokens.")
+        raise OptionError("There are no tokens: pass more batches to interp.capture, or select more of its tokens.")
     data = {name: ("token", outputs_of(run)) for name, run in zip(RUNS, runs, strict=True)}
     labels = {str(name): coord for name, coord in acts.coords.items() if coord.dims == ("token",)}
     changed = data["before"][1] != data["after"][1]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from interp import OptionError, SceneView, viewer
-from interp.plotting import format_caption, pluralize, render, scene, show_invisible, truncate_middle
-from interp_cell_strips.data import SIGMOID_GATES, strips_dataset
+from interp.plotting import SIGMOID_GATES, format_caption, pluralize, render, scene, show_invisible, truncate_middle
+from interp_cell_strips.data import strips_dataset
 from interp_cell_strips.minimap import draw_minimap
 from interp_cell_strips.rows import Row, Scale, iter_lines, list_scales, render_html
 from interp_cell_strips.scene import compose_strips

@@ -39,12 +39,12 @@ def classifier(
 ) -> xr.Dataset:
     """Accuracy of a logistic regression from units to the output of an input, with baselines that use no units.
 
-    Scaling and weights are fitted on one half of the sources (`interp.split_by_source`, the first), and accuracies are measured
-    on the other. The result also has: the accuracy of the most frequent label, of a classifier of the input, and of a
-    classifier of the letters from two before to two after; a control task, in which each type of token has a random
-    label of its own; and the length of an online code. An accuracy depends on the position of the decision threshold:
-    units that encode a label in their variance, or two units together as an exclusive or, may be above the majority.
-    The code length is based on probabilities: for such units it is no shorter than ``codelength_input``.
+    Scaling and weights are fitted on one half of the sources (`interp.split_by_source`, the first), and accuracies are
+    measured on the other. The result also has: the accuracy of the most frequent label, of a classifier of the input,
+    and of a classifier of the letters from two before to two after; a control task, in which each type of token has a
+    random label of its own; and the length of an online code. An accuracy depends on the position of the decision
+    threshold: units that encode a label in their variance, or two units together as an exclusive or, may be above the
+    majority. The code length is based on probabilities: for such units it is no shorter than ``codelength_input``.
 
     Parameters
     ----------

@@ -220,7 +220,7 @@ class Dashboard:
                 return False
             view = interp.draw(panel.viewer, *datasets, **keywords)
             self.views[panel.name], self._inputs[panel.name] = view, inputs
-            self.send({**message, "html": view.html(cells=0), "title": view.title})
+            self.send({**message, "html": view.html(max_cells=0), "title": view.title})
         except (Missing, InterpError) as error:
             return self._send_missing(panel, message, str(error))
         except Exception as error:  # viewers of users may raise anything; the other panels have to work

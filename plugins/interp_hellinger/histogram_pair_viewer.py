@@ -13,8 +13,10 @@ import numpy as np
 from interp import OptionError, SceneView, select, viewer
 from interp.plotting import (
     GREY_NOTE,
+    Axes,
     format_caption,
     format_counts,
+    format_number,
     has_enough_data,
     scene,
     select_pair,
@@ -73,13 +75,14 @@ class HistogramPair(SceneView):
         """Return both histograms as steps, in proportions."""
         bins: Any = self.data["bins"]
         top = max(float(bins[f"share_{side}"].max()) for side in SIDES) * 1.08 or 1.0
-        axes = _Axes(float(bins["low"].iloc[0]), float(bins["high"].iloc[-1]), top)
-        shapes = axes.shapes()
+        x_range = float(bins["low"].iloc[0]), float(bins["high"].iloc[-1])
+        axes = Axes(LEFT, TOP, WIDTH, HEIGHT, x_range, (0.0, top))
+        shapes = _grid(axes)
         for side in SIDES:
             shapes.append(scene.Area(_steps(bins, side, axes), COLORS[side], 0.32, COLORS[side], DASHES[side]))
         name = f"activation of {truncate_middle(self.unit, 60)}"
         shapes += [*_hover_targets(bins, axes), *self._legend(), *self._token_line(axes)]
-        shapes.append(scene.Text(LEFT + WIDTH / 2, TOP + HEIGHT + 50, name, 14, "middle"))
+        shapes.append(scene.Text(axes.center, axes.bottom + 50, name, 14, "middle"))
         return scene.Scene(LEFT + WIDTH + 24, TOP + HEIGHT + 66, tuple(shapes))
 
     def picture(self) -> str:
@@ -107,14 +110,15 @@ class HistogramPair(SceneView):
             shapes.append(scene.Text(LEFT + 260, y, f"n = {self.counts[side]}", 14, color=color))
         return shapes
 
-    def _token_line(self, axes: _Axes) -> list[scene.Shape]:
+    def _token_line(self, axes: Axes) -> list[scene.Shape]:
         """Return the line of one token, with its labels and value."""
         if self.token is None:
             return []
-        x = axes.x(min(max(self.token["value"], axes.low), axes.high))
-        anchor = "end" if x > LEFT + WIDTH / 2 else "start"
+        low, high = axes.x_range
+        x = axes.x(min(max(self.token["value"], low), high))
+        anchor = "end" if x > axes.center else "start"
         label = scene.Text(x + (-7 if anchor == "end" else 7), TOP + 10, self.token["label"], 13, anchor, mono=True)
-        return [scene.Edge(x, TOP - 4, x, TOP + HEIGHT, "ink", 2), label]
+        return [scene.Edge(x, TOP - 4, x, axes.bottom, "ink", 2), label]
 
     def holoviews(self) -> Any:
         """Return the histograms as an overlay of HoloViews ``Histogram``."""
@@ -129,41 +133,20 @@ class HistogramPair(SceneView):
         return hv.Overlay([*elements, *lines])
 
 
-@dataclass(frozen=True)
-class _Axes:
-    """Map activations ``low`` to ``high`` and proportions 0 to ``top`` to pixels."""
-
-    low: float
-    high: float
-    top: float
-
-    def x(self, value: float) -> float:
-        return LEFT + (value - self.low) / (self.high - self.low) * WIDTH
-
-    def y(self, share: float) -> float:
-        return TOP + HEIGHT * (1 - share / self.top)
-
-    def shapes(self) -> list[scene.Shape]:
-        shapes: list[scene.Shape] = []
-        for share in scene.nice_ticks(0.0, self.top, 5):
-            y = self.y(share)
-            shapes.append(scene.Edge(LEFT, y, LEFT + WIDTH, y))
-            shapes.append(scene.Text(LEFT - 10, y, f"{100 * share:.3g} %", 13, "end", "muted"))
-        for value in scene.nice_ticks(self.low, self.high, 8):
-            x = self.x(value)
-            shapes.append(scene.Edge(x, TOP + HEIGHT, x, TOP + HEIGHT + 6, "muted"))
-            shapes.append(scene.Text(x, TOP + HEIGHT + 20, f"{value:.3g}".replace("-", "−"), 13, "middle", "muted"))
-        return shapes
+def _grid(axes: Axes) -> list[scene.Shape]:
+    shares, values = scene.nice_ticks(*axes.y_range, 5), scene.nice_ticks(*axes.x_range, 8)
+    lines = axes.y_axis(shares, [f"{100 * share:.3g} %" for share in shares], zero_color="line")
+    return lines + axes.x_axis(values, [format_number(value) for value in values], length=6, label_offset=20)
 
 
-def _steps(bins: pd.DataFrame, side: str, axes: _Axes) -> tuple[tuple[float, float], ...]:
-    points = [(axes.x(axes.low), axes.y(0.0))]
+def _steps(bins: pd.DataFrame, side: str, axes: Axes) -> tuple[tuple[float, float], ...]:
+    points = [(axes.x(axes.x_range[0]), axes.y(0.0))]
     for low, high, share in bins[["low", "high", f"share_{side}"]].itertuples(index=False):
         points += [(axes.x(low), axes.y(share)), (axes.x(high), axes.y(share))]
-    return (*points, (axes.x(axes.high), axes.y(0.0)))
+    return (*points, (axes.x(axes.x_range[1]), axes.y(0.0)))
 
 
-def _hover_targets(bins: pd.DataFrame, axes: _Axes) -> list[scene.Shape]:
+def _hover_targets(bins: pd.DataFrame, axes: Axes) -> list[scene.Shape]:
     """Return a transparent column over each bin, which carries its tooltip."""
     shapes: list[scene.Shape] = []
     for index, row in enumerate(bins.to_dict("records")):

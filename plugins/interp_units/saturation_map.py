@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, SceneView, SchemaError, select, viewer
-from interp.plotting import format_caption, format_counts, scene, truncate_middle
+from interp.plotting import Axes, format_caption, format_counts, scene, truncate_middle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,9 +51,10 @@ class SaturationMap(SceneView):
         ]
         for row, (_, units) in enumerate(rows):
             for gate, part in units.groupby("quantity", sort=False):
-                x, y = LEFT + gates.index(gate) * (SIZE + BETWEEN), TOP + row * PITCH
-                shapes += _axes(x, y, f"below {self.low:g}", _gate_name(part.iloc[0]))
-                shapes += [_point(record, x, y) for record in part[drawn[part.index]].to_dict("records")]
+                corner = (LEFT + gates.index(gate) * (SIZE + BETWEEN), TOP + row * PITCH)
+                axes = Axes(*corner, SIZE, SIZE, (0, 1), (0, 1))
+                shapes += _square(axes, f"below {self.low:g}", _gate_name(part.iloc[0]))
+                shapes += [_point(record, axes) for record in part[drawn[part.index]].to_dict("records")]
         width = LEFT + len(gates) * (SIZE + BETWEEN)
         return scene.Scene(max(width, 440.0), TOP + len(rows) * PITCH - 22, tuple(shapes))
 
@@ -79,19 +80,24 @@ def _gate_name(row: Any) -> str:
     return f"{gate} of {truncate_middle(row['module'], 12)}.{row['layer']}{ARROWS.get(row['direction'], '')}"
 
 
-def _axes(x: float, y: float, threshold: str, name: str) -> list[scene.Shape]:
-    shapes: list[scene.Shape] = [scene.Text(x, y - 14, name, 13.5), scene.Box(x, y, SIZE, SIZE, "panel", alpha=0.45)]
-    shapes.append(scene.Edge(x, y, x + SIZE, y + SIZE, "muted", 1.2, (4, 3)))
+def _square(axes: Axes, threshold: str, name: str) -> list[scene.Shape]:
+    """Return the square of a gate with its name, its diagonal and the labels of both axes."""
+    shapes: list[scene.Shape] = [
+        scene.Text(axes.left, axes.top - 14, name, 13.5),
+        scene.Box(axes.left, axes.top, SIZE, SIZE, "panel", alpha=0.45),
+        scene.Edge(axes.left, axes.top, axes.right, axes.bottom, "muted", 1.2, (4, 3)),
+    ]
     for share in (0.0, 0.5, 1.0):
-        shapes.append(scene.Text(x + share * SIZE, y + SIZE + 16, f"{share:g}", 12, "middle", "muted"))
-        shapes.append(scene.Text(x - 9, y + (1 - share) * SIZE, f"{share:g}", 12, "end", "muted"))
-    return [*shapes, scene.Text(x + SIZE / 2, y + SIZE + 35, f"share of tokens {threshold}", 13, "middle", "muted")]
+        shapes.append(scene.Text(axes.x(share), axes.bottom + 16, f"{share:g}", 12, "middle", "muted"))
+        shapes.append(scene.Text(axes.left - 9, axes.y(share), f"{share:g}", 12, "end", "muted"))
+    label = f"share of tokens {threshold}"
+    return [*shapes, scene.Text(axes.center, axes.bottom + 35, label, 13, "middle", "muted")]
 
 
-def _point(row: Mapping[Any, Any], x: float, y: float) -> scene.Box:
+def _point(row: Mapping[Any, Any], axes: Axes) -> scene.Box:
     note = f"{truncate_middle(row['unit'])}\nnearly open {row[HIGH]:.1%}\nnearly closed {row[LOW]:.1%}"
-    left, top = x + row[LOW] * SIZE - 4, y + (1 - row[HIGH]) * SIZE - 4
-    return scene.Box(left, top, 8, 8, "s22", 4, alpha=0.5, key=row["unit"], note=note.replace("%", " %"))
+    x, y = axes.x(row[LOW]) - 4, axes.y(row[HIGH]) - 4
+    return scene.Box(x, y, 8, 8, "s22", 4, alpha=0.5, key=row["unit"], note=note.replace("%", " %"))
 
 
 @viewer(name="saturation-map")

@@ -45,7 +45,7 @@ def test_labels_that_do_not_fit_are_rejected(values):
 
 def test_labels_without_lengths_are_split_into_equal_samples():
     labels = TokenLabels({"x": "abcdef"}, 3, None)
-    assert labels.of(np.array([2]), 1, 2)["x"].tolist() == ["c", "d"]
+    assert labels.for_samples(np.array([2]), 1, 2)["x"].tolist() == ["c", "d"]
 
 
 def test_a_label_of_some_batches_only_is_rejected():

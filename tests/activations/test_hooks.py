@@ -105,7 +105,7 @@ FAULTS = {
     "active dropout": (training, {}, r"Dropout is active in 'lstm'.*model\.eval\(\)"),
     "NaN weights": (with_nan, {}, r"'lstm\.weight_hh_l0' have NaN"),
     "two time axes": (TwoAxes, {}, r"(?s)do not share the time axis.*modules=\['encoder'\].*modules=\['decoder'\]"),
-    "no such module": (Tagger, {"modules": ["hiden"]}, r"No module named 'hiden'\. Did you mean 'hidden'"),
+    "no such module": (Tagger, {"modules": ["hiddn"]}, r"No module named 'hiddn'\. Did you mean 'hidden'"),
     "no such quantity": (Tagger, {"quantities": ["z"]}, "No quantity named 'z'"),
     "no such unit": (Tagger, {"units": ["lstm.0.forward.h.9"]}, "No unit named"),
     "no such label": (Tagger, {"where": {"letter": "a"}}, "No label named 'letter'"),

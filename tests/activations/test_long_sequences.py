@@ -9,6 +9,7 @@ from torch import nn
 
 import interp
 from interp.activations import long_sequences as long
+from interp.activations import session
 
 pytestmark = pytest.mark.usefixtures("engine_mode")
 
@@ -37,6 +38,7 @@ class Smooth(Series):
 def short(monkeypatch):
     """Use time chunks of 100 steps."""
     monkeypatch.setattr(long, "CHUNK_STEPS", 100)
+    monkeypatch.setattr(session, "CHUNK_STEPS", 100)
 
 
 def labelled(x, steps):
@@ -52,6 +54,7 @@ def test_chunks_give_the_values_of_the_whole_sequence(monkeypatch, shape, module
     options = {"dtype": "float64", "modules": modules, "progress": False}
     whole = interp.capture(model, batch, **options)
     monkeypatch.setattr(long, "CHUNK_STEPS", 100)
+    monkeypatch.setattr(session, "CHUNK_STEPS", 100)
     sizes = [chunk.sizes["token"] for chunk in interp.stream(model, batch, **options)]
     chunked = interp.capture(model, batch, **options)
     assert sizes == [100] * 7 + [30]

@@ -64,8 +64,8 @@ def test_units_by_labels_and_by_dataset(tagger, ragged):
 
 def test_modules_by_name(tagger, ragged):
     assert set(capture(tagger, ragged, modules=["hidden"])["module"].values) == {"hidden"}
-    with pytest.raises(interp.UnknownNameError, match=r"No module named 'hiden'\. Did you mean 'hidden'"):
-        capture(tagger, ragged, modules=["hiden"])
+    with pytest.raises(interp.UnknownNameError, match=r"No module named 'hiddn'\. Did you mean 'hidden'"):
+        capture(tagger, ragged, modules=["hiddn"])
 
 
 def test_micro_batches_without_a_matching_token_are_not_run(tagger, ragged):

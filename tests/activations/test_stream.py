@@ -6,13 +6,14 @@ import torch
 from helpers.nets import capture
 
 import interp
+from interp.base import ActivationStream
 
 pytestmark = pytest.mark.usefixtures("engine_mode")
 
 
 def test_a_stream_yields_whole_samples_and_is_re_iterable(tagger, ragged):
     source = interp.stream(tagger, [ragged, torch.randn(3, 4, 5)], batch_size=2, dtype="float64")
-    assert isinstance(source, interp.Stream)
+    assert isinstance(source, ActivationStream)
     whole = capture(tagger, [interp.Batch(ragged.inputs, ragged.lengths), torch.randn(3, 4, 5)], batch_size=2)
     first = list(interp.stream(tagger, interp.Batch(ragged.inputs, ragged.lengths), batch_size=2, dtype="float64"))
     assert [np.unique(chunk["sample"].values).tolist() for chunk in first] == [[0, 1], [2, 3], [4]]

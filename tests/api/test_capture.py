@@ -94,5 +94,5 @@ def test_verification_detects_a_module_with_another_formula(tagger):
 
 def test_check_all_compares_every_row(tagger):
     x = torch.randn(40, 4, 5)
-    assert capture(tagger, x, check="all").attrs["verification_rows"] == 160
+    assert capture(tagger, x, verify="all").attrs["verification_rows"] == 160
     assert capture(tagger, x).attrs["verification_rows"] < 160

@@ -1,4 +1,4 @@
-"""Draw: what is wrong with a call is said before the viewer runs."""
+"""The verb draw: errors in a call are raised before the viewer runs."""
 
 import pytest
 import xarray as xr
@@ -54,7 +54,7 @@ def test_the_number_of_datasets_is_checked(drawn_acts, drawn_dist, more):
         interp.draw(example, drawn_acts, *[drawn_dist] * more, pair="t=>ծ")
 
 
-def test_what_is_no_dataset_is_named(drawn_acts):
+def test_an_argument_of_another_type_is_named(drawn_acts):
     with pytest.raises(OptionError, match="dist is a list"):
         interp.draw(example, drawn_acts, [], pair="t=>ծ")
 
@@ -75,7 +75,7 @@ def test_an_unknown_viewer_is_named(drawn_acts):
 
 
 def test_a_function_without_the_decorator_is_refused(drawn_acts):
-    with pytest.raises(OptionError, match=r"under @interp\.viewer"):
+    with pytest.raises(OptionError, match=r"decorated with @interp\.viewer"):
         interp.draw(lambda acts: None, drawn_acts)
 
 
@@ -93,7 +93,7 @@ def test_one_pair_by_either_name(drawn_dist, pair):
     assert str(interp.plotting.select_pair(drawn_dist, pair).pair_output.values) == "ծ"
 
 
-def test_what_is_not_there_is_named(drawn_dist):
+def test_unknown_pairs_and_units_are_named(drawn_dist):
     with pytest.raises(UnknownNameError, match=r"No pair named 't=>ց'.*t=>ծ"):
         interp.plotting.select_pair(drawn_dist, ("t", "ց"))
     with pytest.raises(UnknownNameError, match=r"No unit named 'lstm.0.forward.h.999'. Did you mean"):
@@ -108,9 +108,7 @@ def test_what_is_not_there_is_named(drawn_dist):
 
 
 def test_a_missing_result_is_described(drawn_acts):
-    with pytest.raises(
-        OptionError, match=r'got 1 dataset. dist: What the probe hellinger returned: interp.measure\("hell'
-    ):
+    with pytest.raises(OptionError, match=r'got 1 dataset. dist: Result of the probe hellinger: interp.measure\("hell'):
         interp.draw("layered-graph", drawn_acts, pair="t=>ծ")
 
 

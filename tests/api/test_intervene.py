@@ -120,7 +120,7 @@ FAULTS = {
     "unknown unit": (lambda: interp.Clamp("rnn.0.forward.h.7", 0), "No unit named 'rnn.0.forward.h.7'. Did you mean"),
     "unknown module": (lambda: interp.Clamp("rn.0.forward.h.1", 0), r"Did you mean .*'rnn\.0\.forward\.h\.1'"),
     "unknown quantity": (lambda: interp.Clamp("rnn.0.forward.z.1", 0), "No unit named"),
-    "unknown label": (lambda: interp.Clamp({"modul": "rnn"}, 0), "No unit label named 'modul'. Did you mean 'module'"),
+    "unknown label": (lambda: interp.Clamp({"modu": "rnn"}, 0), "No unit label named 'modu'. Did you mean 'module'"),
     "no such units": (lambda: interp.Clamp({"module": "rnn", "index": 99}, 0), "matches none of the"),
     "no units": (lambda: interp.Clamp([], 0), "units= is empty"),
     "a unit twice": (lambda: interp.Clamp([H, H], 0), f"names '{H}' twice"),

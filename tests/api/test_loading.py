@@ -32,7 +32,9 @@ def toy(monkeypatch, tmp_path):
     def register_models(register):
         register(spec)
 
-    monkeypatch.setattr(loading, "registry", lambda: Registry({"mine": module_with(register_models=register_models)}))
+    monkeypatch.setattr(
+        loading, "active_registry", lambda: Registry({"mine": module_with(register_models=register_models)})
+    )
     return path
 
 
@@ -80,8 +82,8 @@ def test_weights_of_another_network_and_pickles_are_rejected(toy, tmp_path):
 def test_unknown_names_and_options_are_named():
     with pytest.raises(UnknownNameError, match="Did you mean 'armenian-bilstm'"):
         interp.load_model("armenian-bilst")
-    with pytest.raises(OptionError, match="no option 'langage'; it has language"):
-        interp.load_task("transliteration", langage="hy")
+    with pytest.raises(OptionError, match="no option 'lang'; it has language"):
+        interp.load_task("transliteration", lang="hy")
 
 
 def test_the_shipped_model_has_the_alphabets_of_the_language_pack():

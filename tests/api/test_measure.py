@@ -27,7 +27,7 @@ class Longest(interp.Reducer):
     def __init__(self, *, scale: float = 1.0):
         self.scale = scale
 
-    def start(self, units, **needed):
+    def init_state(self, units, **needed):
         return {"longest": np.zeros(1)}
 
     def update(self, state, chunk):
@@ -36,7 +36,7 @@ class Longest(interp.Reducer):
     def merge(self, a, b):
         return {"longest": np.maximum(a["longest"], b["longest"])}
 
-    def finish(self, state):
+    def finalize(self, state):
         return xr.Dataset({"longest": float(state["longest"][0] * self.scale)})
 
 

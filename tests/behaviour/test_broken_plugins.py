@@ -80,7 +80,7 @@ class Last(interp.Reducer):
 
     name = "strange"
 
-    def start(self, units):
+    def init_state(self, units):
         return {"mean": np.zeros(units.sizes["unit"])}
 
     def update(self, state, chunk):
@@ -89,7 +89,7 @@ class Last(interp.Reducer):
     def merge(self, a, b):
         return b
 
-    def finish(self, state):
+    def finalize(self, state):
         return xr.Dataset({"mean": ("unit", state["mean"])})
 
 
@@ -122,7 +122,7 @@ def test_adapters_with_a_taken_name_fail():
         def step(self, weights, x, state, tap):
             return tuple(one * 0.5 for one in super().step(weights, x, state, tap))
 
-        def compiled(self, weights):
+        def compiled_loop(self, weights):
             return None
 
     messages = failures(plugin(adapters=[Wrong()]))
@@ -153,7 +153,7 @@ def test_broken_plugins_are_named_and_skipped(fault, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     points = [*entry_points(group="interp"), EntryPoint(fault, f"strange_{fault}", "interp")]
     monkeypatch.setattr(host, "entry_points", lambda group: points)
-    monkeypatch.setattr(host, "_ours", lambda point: point.name != fault)
+    monkeypatch.setattr(host, "_is_builtin", lambda point: point.name != fault)
     with pytest.warns(UserWarning, match=re.escape(f"'{fault}'")) as warned:
         registry = host.discover({})
     warning = " ".join(str(one.message) for one in warned)
@@ -231,7 +231,7 @@ class Lists(Last):
     def __init__(self, *, above: float = 0.5) -> None:
         pass
 
-    def start(self, units):
+    def init_state(self, units):
         return {"mean": [0.0] * units.sizes["unit"]}
 
     def options(self):
@@ -269,7 +269,7 @@ def test_adapters_that_differ_from_their_module_fail():
         def step(self, weights, x, state, tap):
             return tuple(one * 0.5 for one in super().step(weights, x, state, tap))
 
-        def compiled(self, weights):
+        def compiled_loop(self, weights):
             return None
 
     assert "differs from the module" in failures(plugin(adapters=[Wrong()]))["strange/exact"]

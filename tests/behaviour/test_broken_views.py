@@ -1,4 +1,4 @@
-"""Views that are broken on purpose, each for one rule: the kit names the view and the rule."""
+"""Views that break one rule each: the conformance kit names the view and the rule."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ import interp
 
 
 @dataclass(frozen=True, kw_only=True)
-class Caller(interp.SceneView):
-    """A view that asks another place for a picture."""
+class RequestingView(interp.SceneView):
+    """A view with a picture from another site."""
 
     def compose(self):
         return interp.plotting.scene.Scene(100, 20, (interp.plotting.scene.Text(0, 10, "here"),))
@@ -24,22 +24,22 @@ class Caller(interp.SceneView):
         return "main { background: url(https://example.org/paper.png) }"
 
 
-class Calm(Caller):
-    """A view that asks nobody."""
+class ValidView(RequestingView):
+    """A view without requests."""
 
     def style(self):
         return ""
 
 
-class Trusting(Calm):
-    """A view that takes labels for markup."""
+class UnescapedView(ValidView):
+    """A view that does not escape labels."""
 
     def picture(self):
         return f"<p>{self.summary}</p>"
 
 
-class Hasty(Calm):
-    """A view that is another one each time."""
+class RandomView(ValidView):
+    """A view that differs from call to call."""
 
     def compose(self):
         return interp.plotting.scene.Scene(
@@ -47,58 +47,58 @@ class Hasty(Calm):
         )
 
 
-def drawing(**changed):
-    """Return a viewer whose view is right but for what is changed."""
-    kind = changed.pop("kind", Calm)
+def make_viewer(**changes):
+    """Return a viewer whose view is valid except for the changes."""
+    kind = changes.pop("kind", ValidView)
 
     @interp.viewer(name="strange")
     def strange(acts: xr.Dataset) -> interp.View:
-        """Nothing, of (token, unit)."""
+        """Draw one word, from acts (token, unit)."""
         letters = sorted(set(acts["input"].values.tolist()))
-        right = {
+        fields = {
             "title": "Here",
             "caption": "here",
             "summary": " ".join(letters),
             "data": {"acts": acts[["activation"]]},
         }
-        return kind(**(right | changed))
+        return kind(**(fields | changes))
 
     return strange
 
 
 def test_a_view_that_phones_home_is_caught():
     @interp.viewer(name="strange")
-    def phoning(acts: xr.Dataset) -> Caller:
-        """Nothing, of (token, unit)."""
-        return Caller(title="Here", caption="here", summary="Here.", data={"acts": acts})
+    def requesting(acts: xr.Dataset) -> RequestingView:
+        """Draw one word, from acts (token, unit)."""
+        return RequestingView(title="Here", caption="here", summary="Here.", data={"acts": acts})
 
-    told = failures(plugin(viewers=[phoning]))
-    assert list(told) == ["strange/no-requests"]
-    assert "example.org" in told["strange/no-requests"]
+    messages = failures(plugin(viewers=[requesting]))
+    assert list(messages) == ["strange/no-requests"]
+    assert "example.org" in messages["strange/no-requests"]
 
 
 @pytest.mark.parametrize(
-    ("changed", "rule"),
+    ("changes", "rule"),
     [
         ({"data": {}}, "data-first"),
         ({"data": {"numbers": [1, 2]}}, "data-first"),
         ({"summary": " "}, "has-text"),
         ({"title": "x" * 61}, "has-text"),
-        ({"kind": Trusting}, "text-stays-text"),
-        ({"kind": Hasty}, "files"),
+        ({"kind": UnescapedView}, "text-stays-text"),
+        ({"kind": RandomView}, "files"),
     ],
     ids=str,
 )
-def test_a_broken_view_is_caught(changed, rule):
-    assert f"strange/{rule}" in failures(plugin(viewers=[drawing(**changed)]))
+def test_a_broken_view_is_caught(changes, rule):
+    assert f"strange/{rule}" in failures(plugin(viewers=[make_viewer(**changes)]))
 
 
-def test_a_view_that_asks_nobody_passes_also_with_a_link_and_with_the_word_fetch():
+def test_a_view_without_requests_passes_with_a_link_and_the_word_fetch():
     @dataclass(frozen=True, kw_only=True)
-    class Linked(Calm):
-        """A view that says where its formula is from."""
+    class LinkedView(ValidView):
+        """A view with a link to the source of its formula."""
 
         def picture(self):
             return '<p>what dogs fetch: <a href="https://example.org/">a formula</a></p>'
 
-    assert not failures(plugin(viewers=[drawing(kind=Linked)]))
+    assert not failures(plugin(viewers=[make_viewer(kind=LinkedView)]))

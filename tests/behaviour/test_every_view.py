@@ -1,4 +1,4 @@
-"""Every registered viewer: hostile text shows as text; what can't be drawn says what is missing and how to get it."""
+"""All registered viewers: text is escaped, and errors about missing data name the call that produces it."""
 
 import re
 from dataclasses import replace
@@ -17,8 +17,8 @@ from interp import InterpError, SceneView
 from interp.plotting import scene
 from interp.registry import active_registry
 
-MADE = r"interp\.(measure|run|capture)|measure\('"
-TOLD = rf"{MADE}|\b[Tt]ype |\b[Pp]ass |[Cc]apture |[Mm]easure "
+CALL = r"interp\.(measure|capture)|measure\('"
+REMEDY = rf"{CALL}|\b[Tt]ype |\b[Pp]ass |[Cc]apture |[Mm]easure "
 names = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=5)
 
 
@@ -29,7 +29,7 @@ def world(drawn_acts, drawn_links):
 
 @pytest.fixture(scope="module")
 def plain(world):
-    """The elements of each page without anything odd in it."""
+    """Elements of each page with ordinary labels."""
     return {name: Tags(draw(world).html()) for name, draw in DRAWN.items()}
 
 
@@ -40,13 +40,13 @@ def test_every_viewer_is_here():
 # Hostile text.
 
 
-def nasty(test):
-    """Try each text that has gone wrong somewhere, beside those that are made up."""
-    return reduce(lambda given, text: example(text)(given), NASTY, test)
+def with_nasty_examples(test):
+    """Add each text of `NASTY` to the examples of a test."""
+    return reduce(lambda function, text: example(text)(function), NASTY, test)
 
 
 @pytest.mark.parametrize("name", DRAWN)
-@nasty
+@with_nasty_examples
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(names)
 def test_any_text_shows_as_text(world, plain, name, text):
@@ -67,22 +67,22 @@ def test_hostile_text_can_be_painted(world, name, tmp_path):
         assert view.save(tmp_path / f"a.{suffix}").stat().st_size
 
 
-# What is too little to draw.
+# Too little data to draw.
 
 
 def network(kind, linear=True):
-    """Return a world of a small network with gates of its own, ``t`` becoming ``ծ`` at some tokens."""
+    """Return a world of a small recurrent network in which ``t`` becomes ``ծ`` at some tokens."""
     torch.manual_seed(0)
     module = getattr(torch.nn, kind)(3, 4, batch_first=True)
-    lower = Tagged(module) if linear else module
+    model = Tagged(module) if linear else module
     labels = {"input": ["tatatatat"] * 6, "output": ["ծա_ածատաթ"] * 6, "predicted": ["ծա_ածատաթ"] * 6}
     batch = interp.Batch(torch.randn(6, 9, 3), labels=labels)
-    acts = interp.capture(lower.eval(), batch, progress=False)
-    return World(acts, "t", "ծ", interp.connectivity(lower, batch) if linear else None)
+    acts = interp.capture(model.eval(), batch, progress=False)
+    return World(acts, "t", "ծ", interp.connectivity(model, batch) if linear else None)
 
 
 class Tagged(torch.nn.Module):
-    """A recurrent module and outputs with symbols."""
+    """A recurrent module and a linear layer whose units have symbols."""
 
     def __init__(self, module):
         super().__init__()
@@ -93,16 +93,16 @@ class Tagged(torch.nn.Module):
         return self.tag(self.rnn(x)[0])
 
 
-def less(**chosen):
-    """Return a cut: the same results, fewer tokens or units in the capture."""
-    return lambda world: replace(world, acts=world.acts.isel(chosen), whole=world.acts)
+def subset(**indexers):
+    """Return a function that selects tokens or units of the capture of a world; results stay those of all."""
+    return lambda world: replace(world, acts=world.acts.isel(indexers), whole=world.acts)
 
 
 CASES = {
-    "no token": less(token=[]),
-    "one token": less(token=[0]),
-    "one unit": less(unit=[0]),
-    "no unit": less(unit=[]),
+    "no token": subset(token=[]),
+    "one token": subset(token=[0]),
+    "one unit": subset(unit=[0]),
+    "no unit": subset(unit=[]),
     "nothing found": lambda world: replace(world, empty=True),
     "only NaN": lambda world: replace(
         world, acts=world.acts.assign(activation=world.acts.activation * np.nan), whole=world.acts
@@ -112,25 +112,25 @@ CASES = {
 }
 
 
-def tried(draw, world):
-    """Return a view, or what the error says."""
+def try_draw(draw, world):
+    """Return the view or None, and the message of the error."""
     try:
         return draw(world), ""
     except InterpError as error:
         return None, str(error)
 
 
-WHOLE = ("a GRU", "no Linear")  # of these everything can be drawn
+SUFFICIENT = ("a GRU", "no Linear")  # cases in which every viewer can draw
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("name", DRAWN)
-def test_too_little_is_drawn_or_it_is_said_what_to_do(world, name, case, tmp_path):
-    view, said = tried(DRAWN[name], CASES[case](world))
+def test_too_little_data_is_drawn_or_the_error_has_a_remedy(world, name, case, tmp_path):
+    view, message = try_draw(DRAWN[name], CASES[case](world))
     if view is None:
-        assert re.search(TOLD, said), said
-        assert case not in WHOLE, said
+        assert re.search(REMEDY, message), message
+        assert case not in SUFFICIENT, message
         return
     for suffix in ("html", "png", "svg"):
         assert view.save(tmp_path / f"a.{suffix}").stat().st_size
@@ -139,17 +139,17 @@ def test_too_little_is_drawn_or_it_is_said_what_to_do(world, name, case, tmp_pat
 
 
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"cell-strips", "unit-card"}))
-def test_a_missing_result_says_how_it_is_made(world, name):
-    wanted = signature(active_registry().get("viewer", name)).parameters
-    options = {key: held for key, held in (("unit", world.unit), ("pair", "t=>ծ")) if key in wanted}
-    with pytest.raises(InterpError, match=MADE):
+def test_a_missing_result_names_the_call_that_makes_it(world, name):
+    parameters = signature(active_registry().get("viewer", name)).parameters
+    options = {key: value for key, value in (("unit", world.unit), ("pair", "t=>ծ")) if key in parameters}
+    with pytest.raises(InterpError, match=CALL):
         interp.draw(name, world.acts, **options)
 
 
 @pytest.mark.parametrize("name", sorted(set(DRAWN) - {"cell-strips", "unit-card", "before-after", "compare"}))
-def test_another_result_is_refused_with_what_is_expected(world, name):
+def test_an_unsuitable_result_names_the_expected_one(world, name):
     parameters = signature(active_registry().get("viewer", name)).parameters
-    options = {key: held for key, held in (("unit", world.unit), ("pair", "t=>ծ")) if key in parameters}
+    options = {key: value for key, value in (("unit", world.unit), ("pair", "t=>ծ")) if key in parameters}
     first = [world.acts] if "acts" in parameters else []
-    with pytest.raises(InterpError, match=MADE):
+    with pytest.raises(InterpError, match=CALL):
         interp.draw(name, *first, interp.measure("moments", world.acts), **options)

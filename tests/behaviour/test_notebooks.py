@@ -1,4 +1,4 @@
-"""What objects show when a cell of a notebook ends with them."""
+"""Representation of objects at the end of a notebook cell."""
 
 import asyncio
 import re
@@ -22,13 +22,13 @@ acts
 result
 
 # %%
-dist = interp.measure("hellinger", acts, minimum=50)
+dist = interp.measure("hellinger", acts, min_tokens=50)
 interp.draw("top-pairs", dist, unit=str(acts.unit.values[0]))
 """
 
 
-@pytest.mark.filterwarnings("ignore")  # of the kernel's own parts
-def test_a_notebook_runs_and_shows_what_a_cell_ends_with(tmp_path):
+@pytest.mark.filterwarnings("ignore")  # those of the kernel
+def test_a_notebook_runs_and_shows_the_value_of_a_cell(tmp_path):
     notebook = jupytext.reads(EXAMPLE.read_text(encoding="utf-8") + ENDS, "py:percent")
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
@@ -46,6 +46,6 @@ def test_reprs_are_worth_reading():
     assert repr(view).startswith("SaturationMap(title='Gate saturation', caption='Model toy-lstm")
     assert "unit module" not in repr(view)
     assert repr(world) == "Toy(pair='t=>d')"
-    told = repr(active_registry())
-    assert re.match(r"<Registry of \d+ plugins: armenian-models, attribution", told)
-    assert re.search(r"\n  probe    .*hellinger", told)
+    text = repr(active_registry())
+    assert re.match(r"<Registry of \d+ plugins: armenian-models, attribution", text)
+    assert re.search(r"\n  probe    .*hellinger", text)

@@ -22,7 +22,7 @@ GATES = ("i", "f", "g", "o", "c", "h")
 COLUMNS = ("", "units", "samples", "seconds", "seconds for all units", "slower by", "largest difference", "of at most")
 
 
-class Only(nn.Module):
+class OutputOnly(nn.Module):
     """LSTM that returns its output without the state."""
 
     def __init__(self, lstm):
@@ -38,7 +38,7 @@ class Fused(nn.Module):
 
     def __init__(self, model):
         super().__init__()
-        self.model, self.h = model, Only(model.lstm)
+        self.model, self.h = model, OutputOnly(model.lstm)
 
     def forward(self, x):
         return self.model.output(torch.cat([self.model.hidden(self.h(x)), x], -1))
@@ -79,30 +79,31 @@ class Loop(nn.Module):
 
 def fused(model, x, reference, step, column, names):
     """Return Captum's conductances of h of some units, through the fused kernel."""
-    whole = Fused(model)
-    found = NeuronConductance(lambda rows: whole(rows)[:, step, column], whole.h)
-    places = [int(name.rpartition(".")[2]) + 228 * ("backward" in name) for name in names]
-    return [told(found, x, reference, (step, place)) for place in places]
+    network = Fused(model)
+    conductance = NeuronConductance(lambda rows: network(rows)[:, step, column], network.h)
+    indices = [int(name.rpartition(".")[2]) + 228 * ("backward" in name) for name in names]
+    return [summed(conductance, x, reference, (step, index)) for index in indices]
 
 
 def loop(model, x, reference, step, column, names):
     """Return Captum's conductances of any units, through the unrolled loop."""
-    whole, values = Loop(model, step), []
+    network, values = Loop(model, step), []
     for name in names:
-        _, _, side, gate, place = name.split(".")
-        found = NeuronConductance(lambda rows: whole(rows)[:, column], whole.taps[f"{side} {gate}"])
-        values.append(told(found, x, reference, (int(place),)))
+        _, _, side, gate, index = name.split(".")
+        conductance = NeuronConductance(lambda rows: network(rows)[:, column], network.taps[f"{side} {gate}"])
+        values.append(summed(conductance, x, reference, (int(index),)))
     return values
 
 
-def told(found, x, reference, place):
-    return float(found.attribute(x, place, reference, n_steps=50, method="gausslegendre").sum())
+def summed(conductance, x, reference, neuron):
+    """Return the conductance of a neuron, summed over the inputs."""
+    return float(conductance.attribute(x, neuron, reference, n_steps=50, method="gausslegendre").sum())
 
 
-def chosen(names, only):
-    """Return ten units, evenly spaced over all."""
-    some = [name for name in names if name.split(".")[3] in only]
-    return [some[int(place)] for place in np.linspace(0, len(some) - 1, 10)]
+def ten_units(names, quantities):
+    """Return ten units of some quantities, evenly spaced."""
+    candidates = [name for name in names if name.split(".")[3] in quantities]
+    return [candidates[int(position)] for position in np.linspace(0, len(candidates) - 1, 10)]
 
 
 def main():
@@ -113,15 +114,15 @@ def main():
     options = parser.parse_args()
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration", language="hy")
     batches = list(task.batches("demo", limit=6 * options.samples, seed=0))
-    given, _, output = options.pair.partition("=>")
-    where = {"input": given, "output": output}
+    letter, _, output = options.pair.partition("=>")
+    where = {"input": letter, "output": output}
     acts = interp.capture(model, batches, quantities=[*GATES], progress=False, modules=["lstm"], where=where)
     first = np.unique(acts["sample"].values, return_index=True)[1]  # one token per sample
     acts = acts.isel(token=first[np.argsort(acts["source"].values[first], kind="stable")][: options.samples])
     settings = {"model": model, "batches": batches, "n_baselines": 1}
     interp.measure("unit-attribution", acts.isel(token=slice(2)), **settings)  # compile first
     start = time.perf_counter()
-    found = interp.measure("unit-attribution", acts, **settings)
+    result = interp.measure("unit-attribution", acts, **settings)
     seconds = time.perf_counter() - start
     names = [str(name) for name in acts["unit"].values]
     rows = [
@@ -136,34 +137,33 @@ def main():
             "",
         ]
     ]
-    few = acts.isel(token=slice(options.captum_samples))
-    for title, explain, only in (("Captum, h, fused kernel", fused, "h"), ("Captum, any gate, a loop", loop, GATES)):
-        rows.append(timed(title, explain, chosen(names, only), few, found, settings, seconds / acts.sizes["token"]))
+    part, per_sample = acts.isel(token=slice(options.captum_samples)), seconds / acts.sizes["token"]
+    variants = (("Captum, h, fused kernel", fused, ("h",)), ("Captum, any gate, a loop", loop, GATES))
+    for title, explain, quantities in variants:
+        rows.append(timed(title, explain, ten_units(names, quantities), part, result, settings, per_sample))
     table = [COLUMNS, ["---"] * len(COLUMNS), *rows]
     sys.stdout.writelines(f"| {' | '.join(row)} |\n" for row in table)
 
 
-def timed(title, explain, names, acts, found, settings, ours):
-    """Return the table row of one Captum variant; ``ours`` is our time in seconds per sample for all units."""
-    from interp_attribution.setting import Setting
+def timed(title, explain, names, acts, result, settings, interp_seconds):
+    """Return the table row of one Captum variant; ``interp_seconds`` is the time of interp per sample for all units."""
+    from interp_attribution.baselines import make_baselines
+    from interp_attribution.dataset import AttributionData
 
-    from interp_attribution.baselines import baselines_of
-
-    setting = Setting(acts, settings["model"], settings["batches"], "output", None, None, "")
-    baselines = baselines_of(setting, "samples", 1, None, "", 0)
-    wanted, seconds = np.full((acts.sizes["token"], len(names)), np.nan), 0.0
-    for rows in setting.rows(baselines, 1):
-        token, n, step = int(rows.token[0]), int(rows.lengths[0]), int(rows.at[0])
-        pair = rows.x[:, :n], rows.reference[:, :n]
+    data = AttributionData(acts, settings["model"], settings["batches"], "output", None, None, "")
+    baselines = make_baselines(data.model, data.inputs, kind="samples", count=1)
+    expected, seconds = np.full((acts.sizes["token"], len(names)), np.nan), 0.0
+    for tokens in data.token_batches(baselines, 1):
+        token, n, step = int(tokens.token[0]), int(tokens.lengths[0]), int(tokens.step[0])
+        pair = tokens.x[:, :n], tokens.baseline[:, :n]
         start = time.perf_counter()
-        wanted[token] = explain(settings["model"], *pair, step, int(rows.column[0]), names)
+        expected[token] = explain(settings["model"], *pair, step, int(tokens.column[0]), names)
         seconds += time.perf_counter() - start
-    got = found.conductance.sel(unit=names).values[: len(wanted)]
-    units = found.sizes["unit"]
-    every = seconds / len(names) * units
-    slower = every / len(wanted) / ours
-    return [title, str(len(names)), str(len(wanted)), f"{seconds:.1f}", f"{every:,.0f}",
-            f"{slower:,.0f}", f"{abs(got - wanted).max():.1e}", f"{abs(wanted).max():.2f}"]  # fmt: skip
+    actual = result.conductance.sel(unit=names).values[: len(expected)]
+    all_units = seconds / len(names) * result.sizes["unit"]
+    slower = all_units / len(expected) / interp_seconds
+    return [title, str(len(names)), str(len(expected)), f"{seconds:.1f}", f"{all_units:,.0f}",
+            f"{slower:,.0f}", f"{abs(actual - expected).max():.1e}", f"{abs(expected).max():.2f}"]  # fmt: skip
 
 
 if __name__ == "__main__":

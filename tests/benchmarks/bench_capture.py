@@ -1,13 +1,13 @@
 """Cost of a capture, as ratios to the plain forward of the same batches, measured alternately in one run.
 
-``python tests/benchmarks/bench_capture.py`` prints the table of the README. Rows: ``interp.capture`` with a fresh
-dataset, all quantities and the default self-check; the same with ``check="all"``; a bare forward hook, which reads only
-h of the last layer; a loop of ``nn.LSTMCell`` that keeps its gates; TorchLens, if it is installed, on the fused module
-(without gates) and on the cell loop. Slow peers run on fewer batches.
+``python tests/benchmarks/bench_capture.py --write docs/capturing.md`` replaces the table of that document. Columns:
+``interp.capture`` with a fresh dataset, all quantities and the default verification; the same with ``verify="all"``; a
+plain forward hook, which reads only h of the last layer; a loop of ``nn.LSTMCell`` that stores its gates; TorchLens, if
+it is installed, on the fused module (without gates) and on the cell loop. Slow peers run on fewer batches.
 
-The process keeps freed memory, so that fresh arrays use memory that was touched before: on a virtual machine whose host
-reclaims free memory, page faults may cost more than the forward itself, and are not part of a capture's cost. The cost
-of fresh memory is printed below the table; ``--give-back`` includes it in the measurement.
+The process does not return freed memory to the system, so that fresh arrays use memory that was touched before: on a
+virtual machine whose host reclaims free memory, page faults may cost more than the forward itself, and are not part of
+the cost of a capture. Their cost is printed below the table; ``--release-memory`` includes it in the measurement.
 """
 
 import argparse
@@ -30,7 +30,7 @@ import interp
 WIDTH, CELLS, STEPS = 96, 228, 128
 PEERS = (
     "interp",
-    'interp, check="all"',
+    'interp, verify="all"',
     "forward hook (h only)",
     "cell loop (gates)",
     "TorchLens (no gates)",
@@ -56,17 +56,17 @@ def plain(module: nn.Module) -> Run:
     return run
 
 
-def ours(module: nn.Module, batch: int, **options: Any) -> Run:
+def captured(module: nn.Module, batch: int, **options: Any) -> Run:
     """Return a function that runs the whole call of `interp.capture`."""
     return lambda batches: interp.capture(module, batches, batch_size=batch, progress=False, **options)
 
 
 def hooked(module: nn.Module) -> Run:
-    """Return a function that runs the forward with a hook that keeps the output."""
+    """Return a function that runs the forward with a hook that stores the output."""
 
     def run(batches: list[Tensor]) -> None:
-        kept: list[Tensor] = []
-        handle = module.register_forward_hook(lambda _module, _args, output: kept.append(output[0]))
+        outputs: list[Tensor] = []
+        handle = module.register_forward_hook(lambda _module, _args, output: outputs.append(output[0]))
         plain(module)(batches)
         handle.remove()
 
@@ -74,11 +74,11 @@ def hooked(module: nn.Module) -> Run:
 
 
 class Cells(nn.Module):
-    """One layer in both directions as an unrolled loop of LSTM cells, which keeps its gates."""
+    """One layer in both directions as an unrolled loop of LSTM cells, which stores its gates."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
-        self.module, self.kept = module, []  # type: ignore[var-annotated]
+        self.module, self.gates = module, []  # type: ignore[var-annotated]
 
     def forward(self, x: Tensor) -> Tensor:
         outs = []
@@ -93,13 +93,13 @@ class Cells(nn.Module):
         return torch.cat(outs, 2)
 
     def cell(self, suffix: str, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute one step and keep its gates."""
+        """Compute one step and store its gates."""
         part = {name: getattr(self.module, name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")}
         a = nn.functional.linear(x, part["weight_ih"], part["bias_ih"])
         i, f, g, o = (a + nn.functional.linear(h, part["weight_hh"], part["bias_hh"])).chunk(4, 1)
         i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
         c = f * c + i * g
-        self.kept.append((i, f, g, o, c))
+        self.gates.append((i, f, g, o, c))
         return o * c.tanh(), c
 
 
@@ -113,8 +113,8 @@ def lens(module: nn.Module) -> Run:
 def peers(kind: str, layers: int, batch: int) -> Iterator[tuple[str, Run, int]]:
     """Yield (name, function to run, maximal number of batches)."""
     module = build(kind, layers)
-    yield PEERS[0], ours(module, batch), 10**9
-    yield PEERS[1], ours(module, batch, check="all"), 10**9
+    yield PEERS[0], captured(module, batch), 10**9
+    yield PEERS[1], captured(module, batch, verify="all"), 10**9
     yield PEERS[2], hooked(module), 10**9
     if kind == "LSTM" and layers == 1:
         yield PEERS[3], plain(Cells(module)), 2
@@ -130,10 +130,10 @@ def keep_freed_memory() -> None:
     libc = ctypes.CDLL(None)
     for parameter, value in (never_map, never_trim):
         if not libc.mallopt(parameter, value):
-            raise OSError("The C library takes no such options; measure with --give-back.")
+            raise OSError("The C library does not support these options; measure with --release-memory.")
 
 
-def touching(wait: float) -> float:
+def page_fault_seconds(wait: float) -> float:
     """Return the seconds per GB to touch fresh memory that has been free for ``wait`` seconds."""
     code = f"""
 import time, numpy as np
@@ -156,21 +156,21 @@ def seconds(run: Run, batches: list[Tensor]) -> float:
 def ratios(kind: str, layers: int, batch: int, sequences: int, repeat: int) -> dict[str, float]:
     """Return the median ratio of each peer to the plain forward, measured alternately."""
     batches = [torch.randn(batch, STEPS, WIDTH) for _ in range(max(1, sequences // batch))]
-    base, found = plain(build(kind, layers)), {}
-    for name, run, most in peers(kind, layers, batch):
-        some = batches[:most]
-        for warm in (base, run):
-            warm(some)  # a full run, which touches all memory first
-        found[name] = statistics.median(seconds(run, some) / seconds(base, some) for _ in range(repeat))
-    return found
+    base, medians = plain(build(kind, layers)), {}
+    for name, run, max_batches in peers(kind, layers, batch):
+        part = batches[:max_batches]
+        for warm_up in (base, run):
+            warm_up(part)  # a full run, which touches all memory first
+        medians[name] = statistics.median(seconds(run, part) / seconds(base, part) for _ in range(repeat))
+    return medians
 
 
 def table(rows: list[tuple[str, dict[str, float]]]) -> str:
     """Return the ratios as a Markdown table."""
-    names = [name for name in PEERS if any(name in found for _, found in rows)]
+    names = [name for name in PEERS if any(name in medians for _, medians in rows)]
     lines = ["| x plain forward | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for title, found in rows:
-        cells = [f"{found[name]:,.{2 if found[name] < 20 else 0}f}" if name in found else "" for name in names]
+    for title, medians in rows:
+        cells = [f"{medians[name]:,.{2 if medians[name] < 20 else 0}f}" if name in medians else "" for name in names]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -191,21 +191,21 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=1024, help="sequences per call; a quarter with several layers")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--write", type=Path, help="document in which to replace the table")
-    parser.add_argument("--give-back", action="store_true", help="return freed memory to the system")
-    chosen = parser.parse_args()
-    warm, cold = touching(0), touching(8)
-    if not chosen.give_back:
+    parser.add_argument("--release-memory", action="store_true", help="return freed memory to the system")
+    options = parser.parse_args()
+    warm, cold = page_fault_seconds(0), page_fault_seconds(8)
+    if not options.release_memory:
         keep_freed_memory()
     rows = []
-    for kind, layers, batch in product(chosen.kind, chosen.layers, chosen.batch):
-        found = ratios(kind, layers, batch, chosen.sequences // (1 if layers == 1 else 4), chosen.repeat)
-        rows.append((f"{kind}, {layers} layer{'s' * (layers > 1)}, batch {batch}", found))
+    for kind, layers, batch in product(options.kind, options.layers, options.batch):
+        medians = ratios(kind, layers, batch, options.sequences // (1 if layers == 1 else 4), options.repeat)
+        rows.append((f"{kind}, {layers} layer{'s' * (layers > 1)}, batch {batch}", medians))
         print(*rows[-1], file=sys.stderr, flush=True)  # noqa: T201
-    memory = f"{warm:.2f} s a GB that was just freed, {cold:.2f} s a GB that has been free for 8 s"
-    report = f"{table(rows)}\n\nFresh memory costs here, not in these figures: {memory}."
+    memory = f"{warm:.2f} s per GB if the memory was freed recently, {cold:.2f} s per GB if it was freed 8 s ago"
+    report = f"{table(rows)}\n\nThe table excludes first-touch page faults: {memory}."
     print(report)  # noqa: T201
-    if chosen.write:
-        insert(chosen.write, report)
+    if options.write:
+        insert(options.write, report)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from bench_memory import Spellings
 import interp
 
 GATES = ["h", "c", "i", "f", "g", "o", "c_prev"]
-SOME = 24  # units measured by the peers
+N_PEER_UNITS = 24  # units measured by the peers
 
 
 def timed(call: Callable[[], object], times: int) -> float:
@@ -36,10 +36,11 @@ def timed(call: Callable[[], object], times: int) -> float:
 
 def sides(acts: xr.Dataset, dist: xr.Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the tokens of each pair, and those of its input without them."""
-    given, becomes = acts.input.values, acts.output.values
+    inputs, outputs = acts.input.values, acts.output.values
     pairs = zip(dist.pair_input.values, dist.pair_output.values, strict=True)
     return [
-        (np.flatnonzero((given == a) & (becomes == b)), np.flatnonzero((given == a) & (becomes != b))) for a, b in pairs
+        (np.flatnonzero((inputs == a) & (outputs == b)), np.flatnonzero((inputs == a) & (outputs != b)))
+        for a, b in pairs
     ]
 
 
@@ -69,7 +70,7 @@ def by_line(values: np.ndarray, rows: np.ndarray, lines: int) -> None:
 
 def columns(values: np.ndarray) -> Iterator[np.ndarray]:
     """Yield some units of a matrix (token, unit) in float64."""
-    for unit in range(0, values.shape[1], values.shape[1] // SOME):
+    for unit in range(0, values.shape[1], values.shape[1] // N_PEER_UNITS):
         yield values[:, unit].astype(float)
 
 
@@ -83,14 +84,14 @@ def peers(acts: xr.Dataset, dist: xr.Dataset) -> dict[str, float]:
     """Return values per second of the peers, on some units of the matrix."""
     values, parts = acts.activation.values, sides(acts, dist)
     names = np.char.add(np.char.add(acts.input.values.astype(str), "=>"), acts.output.values.astype(str))
-    known, rows = np.unique(names, return_inverse=True)
+    lines, rows = np.unique(names, return_inverse=True)
     seconds = {
         "a loop of np.histogram": timed(lambda: by_histogram(values, parts), 1),
         "a loop of np.bincount": timed(lambda: by_bincount(values, parts), 2),
-        "one np.bincount a unit": timed(lambda: by_line(values, rows, known.size), 2),
+        "one np.bincount per unit": timed(lambda: by_line(values, rows, lines.size), 2),
     }
-    units = len(range(0, values.shape[1], values.shape[1] // SOME))
-    return {name: len(values) * units / held for name, held in seconds.items()}
+    units = len(range(0, values.shape[1], values.shape[1] // N_PEER_UNITS))
+    return {name: len(values) * units / duration for name, duration in seconds.items()}
 
 
 def stored(limit: int) -> None:
@@ -98,24 +99,24 @@ def stored(limit: int) -> None:
     model = interp.load_model("armenian-bilstm")
     batches = interp.load_task("transliteration").batches("demo", limit=limit, seed=0)
     acts = interp.capture(model, batches, quantities=GATES, progress=False)
-    warm = interp.select(acts, sample=slice(0, 40))
+    warm_up = interp.select(acts, sample=slice(0, 40))
     for estimator in ("raw", "debiased"):
-        interp.measure("hellinger", warm, estimator=estimator, min_tokens=20, min_sources=5)
+        interp.measure("hellinger", warm_up, estimator=estimator, min_tokens=20, min_sources=5)
     size, before = acts.activation.size, peak()
     calls = {
-        "article, all": lambda: interp.measure("hellinger", acts, estimator="raw"),
-        "honest, all": lambda: interp.measure("hellinger", acts),
-        "honest, t=>ծ": lambda: interp.measure("hellinger", acts, pairs=["t=>ծ"]),
+        "raw, all pairs": lambda: interp.measure("hellinger", acts, estimator="raw"),
+        "debiased, all pairs": lambda: interp.measure("hellinger", acts),
+        "debiased, t=>ծ": lambda: interp.measure("hellinger", acts, pairs=["t=>ծ"]),
     }
     lines = ["| | seconds | million values/s |", "|---|---|---|"]
     for name, call in calls.items():
         seconds = timed(call, 2)
         lines.append(f"| {name} | {seconds:.2f} | {size / seconds / 1e6:.0f} |")
-    over = peak() - before
-    for name, rate in peers(acts, calls["article, all"]()).items():
-        lines.append(f"| {name}, over {SOME} units | | {rate / 1e6:.1f} |")
-    said = f"{acts.sizes['token']:,} tokens, {acts.sizes['unit']:,} units; memory over the activations"
-    print("\n".join(lines), f"\n\n{said}: {over:.0f} MB.")  # noqa: T201
+    increase = peak() - before
+    for name, rate in peers(acts, calls["raw, all pairs"]()).items():
+        lines.append(f"| {name}, over {N_PEER_UNITS} units | | {rate / 1e6:.1f} |")
+    note = f"{acts.sizes['token']:,} tokens, {acts.sizes['unit']:,} units; memory beyond the activations"
+    print("\n".join(lines), f"\n\n{note}: {increase:.0f} MB.")  # noqa: T201
 
 
 def peak() -> float:
@@ -126,24 +127,25 @@ def peak() -> float:
 def streamed(limit: int, units: int, store: bool) -> None:
     """Print seconds and peak memory of a measurement while the network runs; with ``store`` compare it with a store."""
     model, options = interp.load_model("armenian-bilstm"), {"quantities": GATES, "progress": False}
-    few = interp.stream(model, Spellings(64), **options)
-    interp.measure("hellinger", few, min_tokens=20, min_sources=5)
+    warm_up = interp.stream(model, Spellings(64), **options)
+    interp.measure("hellinger", warm_up, min_tokens=20, min_sources=5)
     if units:
-        names = next(iter(few))["unit"].values
+        names = next(iter(warm_up))["unit"].values
         options["units"] = names[:: -(-len(names) // units)].tolist()
     before, start = peak(), time.perf_counter()
-    found = interp.measure("hellinger", interp.stream(model, Spellings(limit), **options))
+    result = interp.measure("hellinger", interp.stream(model, Spellings(limit), **options))
     seconds = time.perf_counter() - start
-    size = f"{found.attrs['n_tokens']:,} tokens, {found.sizes['unit']:,} units x {found.sizes['pair']} pairs"
-    print(f"{size}: {seconds:.0f} s in 3 passes, {peak() - before:.0f} MB over {before:.0f} MB before.", flush=True)  # noqa: T201
+    size = f"{result.attrs['n_tokens']:,} tokens, {result.sizes['unit']:,} units x {result.sizes['pair']} pairs"
+    memory = f"{peak() - before:.0f} MB beyond the initial {before:.0f} MB"
+    print(f"{size}: {seconds:.0f} s in 3 passes, {memory}.", flush=True)  # noqa: T201
     if store:
         with tempfile.TemporaryDirectory() as folder:
-            kept = interp.capture(model, Spellings(limit), store=f"{folder}/acts.zarr", **options)
+            acts = interp.capture(model, Spellings(limit), store=f"{folder}/acts.zarr", **options)
             start = time.perf_counter()
-            again = interp.measure("hellinger", kept)
-            same = all(np.array_equal(again[name], found[name], equal_nan=True) for name in found.data_vars)
+            from_store = interp.measure("hellinger", acts)
+            same = all(np.array_equal(from_store[name], result[name], equal_nan=True) for name in result.data_vars)
         seconds = time.perf_counter() - start
-        print(f"Over a store: {seconds:.0f} s, {'the same' if same else 'ANOTHER result'}; {peak():.0f} MB in all.")  # noqa: T201
+        print(f"From a store: {seconds:.0f} s, {'same' if same else 'DIFFERENT'} result; peak {peak():.0f} MB.")  # noqa: T201
 
 
 def main() -> None:
@@ -153,11 +155,11 @@ def main() -> None:
     parser.add_argument("--stream", action="store_true", help="measure while the network runs, instead of in memory")
     parser.add_argument("--units", type=int, default=0, help="units of a stream; all by default")
     parser.add_argument("--store", action="store_true", help="also store the stream, and compare")
-    chosen = parser.parse_args()
-    if chosen.stream:
-        streamed(chosen.limit, chosen.units, chosen.store)
+    options = parser.parse_args()
+    if options.stream:
+        streamed(options.limit, options.units, options.store)
     else:
-        stored(chosen.limit)
+        stored(options.limit)
 
 
 if __name__ == "__main__":

@@ -43,14 +43,14 @@ class Spellings:
             yield from self.task.batches("demo", limit=min(self.PART, self.limit - start), seed=seed)
 
 
-def measured(limit: int, store: str | None, quantities: list[str] | None) -> Row:
+def measure_capture(limit: int, store: str | None, quantities: list[str] | None) -> Row:
     """Return tokens, units, MB of the matrix, MB before, peak MB and seconds of one capture in this process."""
     import interp
 
     model = interp.load_model("armenian-bilstm")
     batches = Spellings(limit)
-    next(iter(batches))  # reads the corpus
-    interp.capture(model, next(iter(batches)), modules=["output"], progress=False)  # loads everything
+    next(iter(batches))  # read the corpus
+    interp.capture(model, next(iter(batches)), modules=["output"], progress=False)  # load all modules
     before, start = resident(), time.perf_counter()
     acts = interp.capture(model, batches, quantities=quantities or "all", store=store, progress=False)
     seconds = time.perf_counter() - start
@@ -59,23 +59,26 @@ def measured(limit: int, store: str | None, quantities: list[str] | None) -> Row
     return {**acts.sizes, "matrix": size, "before": before, "peak": peak, "seconds": seconds}
 
 
-def fresh(limit: int, store: bool, quantities: list[str]) -> Row:
+def measure_in_subprocess(limit: int, store: bool, quantities: list[str]) -> Row:
     """Return the measurements of a separate process."""
     with tempfile.TemporaryDirectory() as folder:
-        place = ["--into", f"{folder}/acts.zarr"] if store else []
-        named = ["--quantities", *quantities] if quantities else []
-        command = [sys.executable, __file__, "--one", str(limit), *place, *named]
-        found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        return json.loads(found.stdout)  # type: ignore[no-any-return]
+        output = ["--into", f"{folder}/acts.zarr"] if store else []
+        names = ["--quantities", *quantities] if quantities else []
+        command = [sys.executable, __file__, "--one", str(limit), *output, *names]
+        process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return json.loads(process.stdout)  # type: ignore[no-any-return]
 
 
-def table(rows: list[Row], last: str, figure: dict[int, str]) -> str:
+def table(rows: list[Row], last_column: str, last_cells: dict[int, str]) -> str:
     """Return the rows as a Markdown table."""
-    lines = [f"| tokens | units | matrix MB | before MB | peak MB | seconds | MB/s | {last} |", "|---" * 8 + "|"]
-    for place, row in enumerate(rows):
+    lines = [
+        f"| tokens | units | matrix MB | initial MB | peak MB | seconds | MB/s | {last_column} |",
+        "|---" * 8 + "|",
+    ]
+    for position, row in enumerate(rows):
         numbers = [row[name] for name in ("token", "unit", "matrix", "before", "peak")]
         cells = [*(f"{number:,.0f}" for number in numbers), f"{row['seconds']:.1f}"]
-        lines.append("| " + " | ".join([*cells, f"{row['matrix'] / row['seconds']:.0f}", figure[place]]) + " |")
+        lines.append("| " + " | ".join([*cells, f"{row['matrix'] / row['seconds']:.0f}", last_cells[position]]) + " |")
     return "\n".join(lines)
 
 
@@ -87,17 +90,18 @@ def main() -> None:
     parser.add_argument("--quantities", nargs="*", default=[], help="quantities; all by default")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--into", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.one:
-        print(json.dumps(measured(chosen.one, chosen.into, chosen.quantities)))  # noqa: T201
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure_capture(options.one, options.into, options.quantities)))  # noqa: T201
         return
-    for store, limits in ((False, chosen.memory), (True, chosen.store)):
-        rows = [fresh(limit, store, chosen.quantities) for limit in limits]
+    for store, limits in ((False, options.memory), (True, options.store)):
+        rows = [measure_in_subprocess(limit, store, options.quantities) for limit in limits]
         if store:
-            figures = [f"{row['peak'] / rows[0]['peak']:.3f}" for row in rows]
+            last = [f"{row['peak'] / rows[0]['peak']:.3f}" for row in rows]
         else:
-            figures = [f"{row['peak'] - row['before']:.0f} of {1.15 * row['matrix'] + 100:.0f}" for row in rows]
-        print(table(rows, "x the first" if store else "over before, of what may be", dict(enumerate(figures))), "\n")  # noqa: T201
+            last = [f"{row['peak'] - row['before']:.0f} of {1.15 * row['matrix'] + 100:.0f}" for row in rows]
+        column = "x first row" if store else "peak - initial, of the target"
+        print(table(rows, column, dict(enumerate(last))), "\n")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -22,13 +22,13 @@ NAMES = ["open", "overview", "cell-strips", "cell-strips around", "histogram-pai
 NAMES += ["hypothesis, regex"]
 
 
-def work(name: str, acts: Any, dist: Any) -> Callable[[], Any]:
+def row_function(name: str, acts: Any, dist: Any) -> Callable[[], Any]:
     """Return the function that does the work of a row on an open store."""
     import interp
 
     units, span = acts["unit"].values[:8].tolist(), {"span": (5, 10, 11), "quantile": 0.3}
     pair = str(dist["pair"].values[0])
-    done: dict[str, Callable[[], Any]] = {
+    functions: dict[str, Callable[[], Any]] = {
         "open": lambda: None,
         "overview": lambda: interp.draw("overview", dist).html(),
         "cell-strips": lambda: interp.draw("cell-strips", acts, units=units).html(),
@@ -38,27 +38,27 @@ def work(name: str, acts: Any, dist: Any) -> Callable[[], Any]:
         "hypothesis": lambda: interp.measure("hypothesis", acts, **span),
         "hypothesis, regex": lambda: interp.measure("hypothesis", acts, regex="ba", **span),
     }
-    return done[name]
+    return functions[name]
 
 
-def measured(name: str, folder: Path) -> dict[str, float]:
+def measure_row(name: str, folder: Path) -> dict[str, float]:
     """Return the seconds to open, the seconds of the work, and the peak memory of this process in MB."""
     import interp
 
     start = time.perf_counter()
     acts, dist = interp.open(folder / "acts.zarr"), interp.open(folder / "dist.zarr")
     opened = time.perf_counter() - start
-    work(name, acts, dist)()
+    row_function(name, acts, dist)()
     seconds = time.perf_counter() - start - opened
-    status = Path("/proc/self/status").read_text(encoding="ascii")  # getrusage counts the parent's too
+    status = Path("/proc/self/status").read_text(encoding="ascii")  # getrusage includes the peak of the parent process
     return {"open": opened, "seconds": seconds, "peak": int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 1024}
 
 
-def fresh(name: str, folder: Path) -> str:
+def measure_in_subprocess(name: str, folder: Path) -> str:
     """Return a row of the table, measured in a separate process."""
     command = [sys.executable, __file__, "--one", name, "--folder", str(folder)]
-    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return f"| {name} | {found['open']:.2f} | {found['seconds']:.2f} | {found['peak']:,.0f} |"
+    row = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return f"| {name} | {row['open']:.2f} | {row['seconds']:.2f} | {row['peak']:,.0f} |"
 
 
 def main() -> None:
@@ -66,21 +66,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=10_000_000)
     parser.add_argument("--units", type=int, default=200)
-    parser.add_argument("--folder", type=Path, help="folder of the store; written if it is missing, and kept")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="folder of the stores; temporary by default",
+    )
     parser.add_argument("--only", nargs="*", default=NAMES, help="rows to measure")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    if chosen.one:
-        print(json.dumps(measured(chosen.one, chosen.folder)))  # noqa: T201
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure_row(options.one, options.folder)))  # noqa: T201
         return
-    with tempfile.TemporaryDirectory() as aside:
-        folder = chosen.folder or Path(aside)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "dist.zarr").exists():
-            long_store(folder, chosen.tokens, chosen.units)
+            long_store(folder, options.tokens, options.units)
         print("| | opened (s) | then (s) | peak (MB) |", "|---|---|---|---|", sep="\n")  # noqa: T201
-        for name in chosen.only:
-            print(fresh(name, folder), flush=True)  # noqa: T201
+        for name in options.only:
+            print(measure_in_subprocess(name, folder), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Speed and memory of `interp transliterate`: ``python tests/benchmarks/bench_transliterate.py [MEGABYTES]``.
 
-The peer is the bare network on the same lines. Memory is that of the command on files of one and of several megabytes.
+The peer is the network alone on the same lines. Memory is that of the command on files of one and of several megabytes.
 """
 
 import resource
@@ -12,14 +12,14 @@ from time import perf_counter
 
 import torch
 import typer
-from interp_transliteration.transliterator import Transliterator
 
+from interp_transliteration.decoding.transliterator import Transliterator
 from interp_transliteration.task import TransliterationTask
 
 THREADS = 2
 
 
-def typed():
+def typed_lines():
     """Return the demo sentences as typed."""
     task = TransliterationTask()
     return [line for batch in task.batches("demo", limit=1000) for line in batch.typed]
@@ -32,17 +32,17 @@ def speed(name, lines, write):
         start = perf_counter()
         write(lines)
         best = max(best, size / (perf_counter() - start))
-    typer.echo(f"{name}: {best:,.0f} characters a second")
+    typer.echo(f"{name}: {best:,.0f} characters per second")
     return best
 
 
-def bare(writer):
-    """Return a function that only runs the network on lines, one after the other."""
+def network_only(writer):
+    """Return a function that runs only the network, line by line."""
 
     def run(lines):
         with torch.inference_mode():
             for line in lines:
-                writer.network(*writer.task.codes([line])).argmax(-1)
+                writer.network(*writer.task.encode_lines([line])).argmax(-1)
 
     return run
 
@@ -58,11 +58,11 @@ def peak(path):
 def main():
     """Measure speed with two threads, then memory on growing files."""
     torch.set_num_threads(THREADS)
-    writer, lines = Transliterator(), typed()
-    one = speed("one line at a time", lines[:300], lambda some: [writer([line]) for line in some])
+    writer, lines = Transliterator(), typed_lines()
+    one = speed("one line at a time", lines[:300], lambda part: [writer([line]) for line in part])
     speed("in batches", lines, writer)
-    alone = speed("the bare network, one line at a time", lines[:300], bare(writer))
-    typer.echo(f"one line at a time takes {alone / one:.2f} times as long as the bare network")
+    alone = speed("the network alone, one line at a time", lines[:300], network_only(writer))
+    typer.echo(f"one line at a time takes {alone / one:.2f} times as long as the network alone")
     text = "\n".join(lines) + "\n"
     with tempfile.TemporaryDirectory() as folder:
         for megabytes in (1, int(sys.argv[1]) if len(sys.argv) > 1 else 5):
@@ -70,7 +70,7 @@ def main():
             path.write_text(text * (megabytes * 1_000_000 // len(text) + 1), encoding="utf-8")
             memory, seconds = peak(path)
             typer.echo(
-                f"{megabytes} MB: peak {memory / 1e6:,.0f} MB, {path.stat().st_size / seconds:,.0f} bytes a second"
+                f"{megabytes} MB: peak {memory / 1e6:,.0f} MB, {path.stat().st_size / seconds:,.0f} bytes per second"
             )
 
 

@@ -50,9 +50,9 @@ class Cluster:
             stderr=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=self.folder,
         )  # fmt: skip
         for line in process.stderr:
-            found = re.search(r"Scheduler at:\s+tcp://127\.0\.0\.1:(\d+)", line)
-            if found:
-                self.port = int(found[1])
+            match = re.search(r"Scheduler at:\s+tcp://127\.0\.0\.1:(\d+)", line)
+            if match:
+                self.port = int(match[1])
                 break
         return process
 
@@ -63,8 +63,9 @@ class Cluster:
             stderr=subprocess.DEVNULL, env=ENVIRONMENT, cwd=self.folder,
         )  # fmt: skip
 
-    def kill(self, what: str) -> None:
-        if what == "scheduler":
+    def kill(self, target: str) -> None:
+        """Kill the scheduler (and its workers) or one worker, and start new ones."""
+        if target == "scheduler":
             for process in [self.scheduler, *self.workers]:
                 kill(process)
             self.scheduler = self.start_scheduler()
@@ -86,35 +87,35 @@ def kill(process: subprocess.Popen) -> None:
 def command(verb: str, folder: Path, output: Path, limit: int, scheduler: str | None) -> list[str]:
     capture = ["capture", "armenian-bilstm", "--limit", str(limit), "--modules", "lstm", "--quantities", "h,f"]
     measure = ["measure", "hellinger", str(folder / "acts.zarr"), "--min-tokens", "50"]
-    words = capture if verb == "capture" else measure
-    more = ["--scheduler", scheduler] if scheduler else []
-    return [sys.executable, "-W", "ignore", "-c", MAIN, *words, "--output", str(output), *more]
+    arguments = capture if verb == "capture" else measure
+    options = ["--scheduler", scheduler] if scheduler else []
+    return [sys.executable, "-W", "ignore", "-c", MAIN, *arguments, "--output", str(output), *options]
 
 
-def run(words: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
+def start_process(arguments: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT)
 
 
-def states(output: Path) -> Path:
+def state_directory(output: Path) -> Path:
     """Return the state directory of a running measurement."""
     return output.with_name(f".{output.name}.states")
 
 
-def recorded(output: Path) -> set[Path]:
+def finished_files(output: Path) -> set[Path]:
     """Return the files of finished work."""
-    return {*output.glob(".parts/*.json"), *states(output).glob("*/*.npz")}
+    return {*output.glob(".parts/*.json"), *state_directory(output).glob("*/*.npz")}
 
 
-def watched(process: subprocess.Popen[str], output: Path, done: set[Path]) -> set[str]:
-    """Wait for a command, and return the finished work that it repeats."""
-    numbers = {(path.parent.name, path.stem) for path in done}  # each pass has its own folder
-    again: set[str] = set()
+def wait_for_repeats(process: subprocess.Popen[str], output: Path, finished: set[Path]) -> set[str]:
+    """Wait for a command, and return the names of finished work that it repeats."""
+    shards = {(path.parent.name, path.stem) for path in finished}  # each pass has its own folder
+    repeats: set[str] = set()
     while process.poll() is None:
-        for path in [*output.glob(".parts/*.partial"), *states(output).glob("*/*.partial")]:
-            if (path.parent.name, path.name.partition(".")[0]) in numbers:
-                again.add(path.name)
+        for path in [*output.glob(".parts/*.partial"), *state_directory(output).glob("*/*.partial")]:
+            if (path.parent.name, path.name.partition(".")[0]) in shards:
+                repeats.add(path.name)
         time.sleep(0.005)
-    return again
+    return repeats
 
 
 def main(
@@ -123,59 +124,60 @@ def main(
     seed: Annotated[int, typer.Option(help="Random seed of the processes and times.")] = 0,
 ) -> None:
     """Kill, resume and compare."""
-    draw = random.Random(seed)
+    rng = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="kill-"))
-    wanted: dict[str, tuple[xr.Dataset, float]] = {}
+    undisturbed: dict[str, tuple[xr.Dataset, float]] = {}
     cluster = Cluster(folder)
-    bad = 0
+    n_failed = 0
     try:
         for verb in ("capture", "measure"):
             start = time.time()
             output = folder / ("acts.zarr" if verb == "capture" else "result.zarr")
-            process = run(command(verb, folder, output, limit, cluster.address))
+            process = start_process(command(verb, folder, output, limit, cluster.address))
             text = process.communicate()[0]
             assert process.returncode == 0, text
-            wanted[verb] = interp.open(output), time.time() - start
-            typer.echo(f"{verb}: {wanted[verb][0].sizes}, {wanted[verb][1]:.0f} s undisturbed")
+            undisturbed[verb] = interp.open(output), time.time() - start
+            typer.echo(f"{verb}: {undisturbed[verb][0].sizes}, {undisturbed[verb][1]:.0f} s undisturbed")
         for number in range(times):
-            verb, what = ("capture", "measure")[number % 2], draw.choice(["worker", "scheduler", "client"])
-            whole, seconds = wanted[verb]
+            verb, target = ("capture", "measure")[number % 2], rng.choice(["worker", "scheduler", "client"])
+            expected, seconds = undisturbed[verb]
             output = folder / f"{number}.zarr"
-            words = command(verb, folder, output, limit, cluster.address)
-            process = run(words)
-            after = draw.uniform(2, max(3.0, seconds - 1))
-            time.sleep(after)
-            if what == "client":
+            arguments = command(verb, folder, output, limit, cluster.address)
+            process = start_process(arguments)
+            delay = rng.uniform(2, max(3.0, seconds - 1))
+            time.sleep(delay)
+            if target == "client":
                 kill(process)
             else:
-                cluster.kill(what)
-            done = recorded(output) if what != "worker" else set()
-            first = watched(process, output, done)
+                cluster.kill(target)
+            finished = finished_files(output) if target != "worker" else set()
+            first_repeats = wait_for_repeats(process, output, finished)
             code, text = process.returncode, process.stdout.read()
-            finished = verb == "measure" and output.exists() and not states(output).exists()  # killed during cleanup
-            if code != 0 and not finished:
-                done = recorded(output)
-                process = run(words)
-                again = watched(process, output, done)
+            # The result is complete if the client was killed while it deleted the states.
+            complete = verb == "measure" and output.exists() and not state_directory(output).exists()
+            if code != 0 and not complete:
+                finished = finished_files(output)
+                process = start_process(arguments)
+                repeats = wait_for_repeats(process, output, finished)
                 text = process.stdout.read()
             else:
-                again = first
-            good = (finished or process.returncode == 0) and interp.open(output).identical(whole)
-            left = sorted(path.name for path in folder.glob(f".{output.name}*")) + [
+                repeats = first_repeats
+            identical = (complete or process.returncode == 0) and interp.open(output).identical(expected)
+            leftovers = sorted(path.name for path in folder.glob(f".{output.name}*")) + [
                 path.name for path in output.glob(".*") if output.exists()
             ]
-            bad += not (good and not again and not left)
+            n_failed += not (identical and not repeats and not leftovers)
             typer.echo(
-                f"{number + 1}. {verb}, {what} killed after {after:.1f} s, {len(done)} recorded: first run ended with "
-                f"{code}; {'identical' if good else 'DIFFERENT ' + text[-400:]}; again: {sorted(again) or 'nothing'}; "
-                f"left: {left or 'nothing'}"
+                f"{number + 1}. {verb}, {target} killed after {delay:.1f} s, {len(finished)} shards finished; exit "
+                f"code of the first run: {code}; {'identical' if identical else 'DIFFERENT ' + text[-400:]}; repeated: "
+                f"{sorted(repeats) or 'nothing'}; leftovers: {leftovers or 'none'}"
             )
             shutil.rmtree(output, ignore_errors=True)
     finally:
         cluster.close()
         shutil.rmtree(folder, ignore_errors=True)
-    typer.echo(f"{times - bad} of {times} as they should be")
-    raise typer.Exit(bad > 0)
+    typer.echo(f"{times - n_failed} of {times} rounds passed")
+    raise typer.Exit(n_failed > 0)
 
 
 if __name__ == "__main__":

@@ -19,32 +19,34 @@ from typing import Annotated
 
 import psutil
 import typer
-from bench_dashboard import ARGUMENTS, Server, clicks
+from bench_dashboard import CHROMIUM_FLAGS, Server, click_times
 
-UNITS = {"index": [*range(50)]}  # of four nodes: 200
+UNITS = {"index": [*range(50)]}  # of two directions and two quantities: 200 units
 
 
 class Memory:
     """Monitor that records the memory of a process every second, in MB."""
 
     def __init__(self, process: int) -> None:
-        self.process, self.held = psutil.Process(process), list[float]()
-        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.process, self.samples = psutil.Process(process), list[float]()
+        self.thread = threading.Thread(target=self.record, daemon=True)
         self.thread.start()
 
-    def watch(self) -> None:
-        """Record memory until the process ends."""
+    def record(self) -> None:
+        """Record the memory until the process ends."""
         try:
             while self.process.status() != psutil.STATUS_ZOMBIE:
-                self.held.append(self.process.memory_info().rss / 2**20)
+                self.samples.append(self.process.memory_info().rss / 2**20)
                 time.sleep(1)
         except psutil.NoSuchProcess:
             return
 
     def parts(self, number: int = 10) -> str:
         """Return the peak of each part of the time."""
-        size = max(1, len(self.held) // number)
-        return ", ".join(f"{max(self.held[at : at + size]):,.0f}" for at in range(0, len(self.held), size))
+        size = max(1, len(self.samples) // number)
+        return ", ".join(
+            f"{max(self.samples[start : start + size]):,.0f}" for start in range(0, len(self.samples), size)
+        )
 
 
 def capture(folder: Path, samples: int) -> None:
@@ -52,13 +54,12 @@ def capture(folder: Path, samples: int) -> None:
     import interp
 
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
-    asked = {"modules": ["lstm"], "quantities": ["h", "f"], "units": UNITS}
-    acts = interp.capture(model, task.batches("demo", limit=samples), store=folder / "acts.zarr", **asked)
+    options = {"modules": ["lstm"], "quantities": ["h", "f"], "units": UNITS}
+    acts = interp.capture(model, task.batches("demo", limit=samples), store=folder / "acts.zarr", **options)
     typer.echo(f"{acts.sizes['token']:,} tokens of {acts.sizes['unit']} units")
     part = acts.isel(token=slice(acts.sizes["token"] // 10))
-    interp.save(
-        interp.measure("hellinger", part, min_tokens=max(20, part.sizes["token"] // 3000)), folder / "dist.zarr"
-    )
+    dist = interp.measure("hellinger", part, min_tokens=max(20, part.sizes["token"] // 3000))
+    interp.save(dist, folder / "dist.zarr")
 
 
 def main(
@@ -77,28 +78,28 @@ def main(
         memory = Memory(process.pid)
         if process.wait():
             raise typer.Exit(1)
-        typer.echo(f"capture and measure, {time.perf_counter() - start:,.0f} s, MB held: {memory.parts()}")
+        typer.echo(f"capture and measure, {time.perf_counter() - start:,.0f} s, MB in use: {memory.parts()}")
         server = Server([f"{name}/acts.zarr", f"{name}/dist.zarr"], "armenian-bilstm")
         memory, start = Memory(server.process.pid), time.perf_counter()
         try:
-            count = look(server.url, number)
+            count = click_dashboard(server.url, number)
         finally:
             server.stop()
-        typer.echo(f"dashboard, {count} clicks, {time.perf_counter() - start:,.0f} s, MB held: {memory.parts()}")
+        typer.echo(f"dashboard, {count} clicks, {time.perf_counter() - start:,.0f} s, MB in use: {memory.parts()}")
 
 
-def look(url: str, number: int) -> int:
+def click_dashboard(url: str, number: int) -> int:
     """Open the dashboard and click; return the number of clicks."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(url)
         page.locator(".dash[data-settled]").wait_for(timeout=60_000)
-        took = clicks(page, number)
+        times = click_times(page, number)
         browser.close()
-    return sum(map(len, took.values()))
+    return sum(map(len, times.values()))
 
 
 if __name__ == "__main__":

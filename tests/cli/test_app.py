@@ -149,7 +149,7 @@ def test_several_stores_give_a_dim_model(stored, tmp_path):
 @pytest.mark.parametrize(
     ("words", "error", "sentence"),
     [
-        (["rnage", "ACTS"], interp.UnknownNameError, "Did you mean.*'range'"),
+        (["rangee", "ACTS"], interp.UnknownNameError, "Did you mean.*'range'"),
         (
             ["hellinger", "ACTS", "--min-token", "3"],
             interp.OptionError,

@@ -48,7 +48,7 @@ class World:
         return self._of(self._measured("hellinger", estimator="raw", min_tokens=1, pairs=pairs), "pair")
 
     @property
-    def found(self):
+    def matches(self):
         return self._of(self._measured("hypothesis", span=(0, 0, 0), quantile=0.45, n_units=4), "place")
 
     @property
@@ -83,11 +83,13 @@ DRAWN: dict[str, Callable[[World], interp.View]] = {
     "ablation-curves": lambda w: interp.draw("ablation-curves", w.curve),
     "attribution-strip": lambda w: interp.draw("attribution-strip", w.acts, w.attribution, unit=w.unit),
     "before-after": lambda w: interp.draw("before-after", w.acts, w.edited),
-    "cell-strips": lambda w: interp.draw("cell-strips", w.acts, units=w.acts.unit.values[:2].tolist(), limit=60),
+    "cell-strips": lambda w: interp.draw(
+        "cell-strips", w.acts, units=w.acts.unit.values[:2].tolist(), max_characters=60
+    ),
     "compare": lambda w: interp.draw("compare", w.acts, w.acts, w.dist, w.dist, n_units=6),
     "context-reach": lambda w: interp.draw("context-reach", w.attribution),
     "histogram-pair": lambda w: interp.draw("histogram-pair", w.acts, w.dist, unit=w.unit, pair=(w.letter, w.output)),
-    "hypothesis": lambda w: interp.draw("hypothesis", w.found, max_places=5),
+    "hypothesis": lambda w: interp.draw("hypothesis", w.matches, max_places=5),
     "layered-graph": lambda w: interp.draw(
         "layered-graph", w.acts, w.dist, connectivity=w.connectivity, pair=(w.letter, w.output), n_hidden=4, n_units=3
     ),

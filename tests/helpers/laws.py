@@ -46,9 +46,8 @@ def hold(reducer, seed, acts=None):
     """
     draw = np.random.default_rng(seed)
     acts = small(seed) if acts is None else acts
-    inputs = {
-        name.replace("-", "_"): interp.measure(make_dependency(reducer, name), acts) for name in reducer.depends_on
-    }
+    required = {name: make_dependency(reducer, name) for name in reducer.depends_on}
+    inputs = {name.replace("-", "_"): interp.measure(one, acts) for name, one in required.items()}
     states = []
     for chunk in parts_of(acts, draw):
         is_new = bool(draw.integers(2)) or not states

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import interp
+from interp.adapters import first_tensor
 from interp_attribution.batch_indexing import (
     BatchSamples,
     as_batch_list,
-    first_tensor,
     labels_by_sample,
     lookup_layout,
     pack_samples,

@@ -44,7 +44,7 @@ def test_token_keys_are_unique():
 def test_plan_describes_each_input(drawn_acts):
     reducer = TokenPass(min_tokens=50, min_sources=20)
     units = drawn_acts.drop_vars([name for name, values in drawn_acts.variables.items() if values.dims != ("unit",)])
-    layout = reducer.finish(reducer.update(reducer.start(units), drawn_acts))
+    layout = reducer.finalize(reducer.update(reducer.init_state(units), drawn_acts))
     plan = layout["plan"].values
     inputs = np.unique(layout.pair_input)
     assert len(plan) == inputs.size

@@ -20,11 +20,11 @@ SYMBOLS = ["_", "ծ", "ց", "տ", "թ", "հ"]
 PAIRS = [("t", "ծ"), ("t", "թ"), ("t", "տ"), ("s", "_"), ("h", "_"), ("h", "հ")]
 
 
-def small_network(name, *, untrained=None):
+def small_network(name, *, random_init=None):
     """Return a network like the shipped one with few cells."""
     pack = interp.load_task("transliteration").pack
     with torch.random.fork_rng():
-        torch.manual_seed(99 if untrained is None else untrained)
+        torch.manual_seed(99 if random_init is None else random_init)
         return CharacterBiLSTM(pack.inputs, pack.outputs, cells=CELLS, name=name).eval()
 
 

@@ -1,4 +1,4 @@
-"""Colours: letters can be read on every one, and signs be told apart by everybody."""
+"""Colours: text is readable on each, and signs differ with every type of colour vision."""
 
 import numpy as np
 import pytest
@@ -29,22 +29,22 @@ THEMES = {"light": colors.LIGHT, "dark": colors.DARK}
 
 
 def lab(linear):
-    """CIELAB of linear sRGB, white D65."""
+    """Return linear sRGB in CIELAB, for white D65."""
     xyz = np.array(TO_XYZ) @ linear / [0.95047, 1, 1.08883]
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
 def difference(a, b, vision):
-    """The dE76 of two colours as somebody sees them."""
-    seen = [lab(np.clip(np.array(VISION[vision]) @ colors.linear(color), 0, 1)) for color in (a, b)]
-    return float(np.linalg.norm(seen[0] - seen[1]))
+    """Return the dE76 of two colours for a type of colour vision."""
+    first, second = [lab(np.clip(np.array(VISION[vision]) @ colors.linear(color), 0, 1)) for color in (a, b)]
+    return float(np.linalg.norm(first - second))
 
 
 def test_contrast_of_known_colours():
     assert colors.contrast("#000000", "#ffffff") == pytest.approx(21)
     assert colors.contrast("#ffffff", "#ffffff") == 1
-    assert colors.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # the grey that just fails
+    assert colors.contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)  # the lightest grey below 4.5
 
 
 def test_the_difference_of_known_colours():

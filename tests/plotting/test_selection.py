@@ -1,4 +1,4 @@
-"""A selection: what a notebook reads and writes, a URL and a file carry."""
+"""Selections: state in a notebook, a URL and a file."""
 
 import json
 
@@ -27,20 +27,20 @@ STATES = st.fixed_dictionaries(
 
 @given(STATES)
 def test_a_state_survives_a_url_and_a_file(state):
-    chosen, by_url, by_file = Selection(**state), Selection(), Selection()
-    by_url.restore(Selection.parse("?" + chosen.query()))
-    by_file.from_json(chosen.to_json())
-    assert by_url.state() == by_file.state() == chosen.state()
+    selection, by_url, by_file = Selection(**state), Selection(), Selection()
+    by_url.restore(Selection.parse("?" + selection.query()))
+    by_file.from_json(selection.to_json())
+    assert by_url.state() == by_file.state() == selection.state()
     assert all(getattr(by_url, name) == value for name, value in state.items())
 
 
-def test_those_who_watch_are_told_once_for_all_that_changes():
-    chosen, seen = Selection(), []
-    chosen.param.watch(lambda *events: seen.append({event.name for event in events}), Selection.names())
-    chosen.restore({"pair": "t=>ծ", "unit": "a.out.0"})
-    assert seen == [{"pair", "unit"}]
-    chosen.restore({"pair": "t=>ծ", "unit": "a.out.0"})
-    assert len(seen) == 1
+def test_watchers_are_called_once_for_all_changes():
+    selection, changes = Selection(), []
+    selection.param.watch(lambda *events: changes.append({event.name for event in events}), Selection.names())
+    selection.restore({"pair": "t=>ծ", "unit": "a.out.0"})
+    assert changes == [{"pair", "unit"}]
+    selection.restore({"pair": "t=>ծ", "unit": "a.out.0"})
+    assert len(changes) == 1
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_those_who_watch_are_told_once_for_all_that_changes():
     [{"window": -1}, {"window": "x"}, {"span": [1]}, {"units": [3]}, {"units": "ab"}, {"pair": 3}, {"edits": ["a"]}],
 )
 def test_a_wrong_state_changes_nothing(state):
-    chosen = Selection(pair="t=>ծ")
+    selection = Selection(pair="t=>ծ")
     with pytest.raises(OptionError):
-        chosen.restore({"pair": "other", **state})
-    assert chosen.state() == ({"pair": "t=>ծ"})
+        selection.restore({"pair": "other", **state})
+    assert selection.state() == {"pair": "t=>ծ"}
 
 
-def test_a_name_that_is_none_of_ours_is_refused_in_a_file_and_left_out_of_a_url():
+def test_an_unknown_name_is_an_error_in_a_file_and_ignored_in_a_url():
     with pytest.raises(UnknownNameError, match="units"):
         Selection().restore({"unitz": []})
     assert Selection.parse("unit=a&utm_source=b") == {"unit": "a"}
@@ -66,7 +66,7 @@ def test_another_file_is_refused(text):
         Selection().from_json(text)
 
 
-def test_a_file_has_what_was_chosen_and_nothing_else():
+def test_a_file_contains_the_changed_values_only():
     assert json.loads(Selection(unit="a").to_json()) == {"schema": "interp.selection", "version": 1, "unit": "a"}
 
 

@@ -1,4 +1,4 @@
-"""Views: they save themselves, the same bytes each time, whole or not at all, and ask nothing of the network."""
+"""Views: pages and files are reproducible, written completely or not at all, and make no network request."""
 
 import os
 import re
@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from itertools import pairwise
 from xml.dom.minidom import parseString
 
 import matplotlib as mpl
@@ -16,13 +15,13 @@ import xarray as xr
 
 import interp
 from interp import OptionError, SceneView, View
-from interp.plotting import format_caption, format_counts, has_enough_data, scene
+from interp.plotting import scene
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)> $\\frac{1}$ \u202e \x00 \ud800 'ա\"&"
 
 
 class Plain(SceneView):
-    """The smallest scene."""
+    """A scene with one shape of each kind."""
 
     def compose(self):
         return scene.Scene(
@@ -43,7 +42,7 @@ class Plain(SceneView):
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn(View):
-    """A view that draws with matplotlib itself."""
+    """A view that draws with matplotlib."""
 
     def figure(self):
         from matplotlib.figure import Figure
@@ -57,21 +56,21 @@ class Drawn(View):
 
 
 def view(kind=Plain, **changes):
-    words = {"title": "t ⇒ ծ", "caption": "Model x; n = 1 / 1.", "summary": "One thing is there."}
-    return kind(**(words | {"data": {"numbers": pd.DataFrame({"a": [1.5], HOSTILE: [HOSTILE]})}} | changes))
+    texts = {"title": "t ⇒ ծ", "caption": "Model x; n = 1 / 1.", "summary": "One thing is there."}
+    return kind(**(texts | {"data": {"numbers": pd.DataFrame({"a": [1.5], HOSTILE: [HOSTILE]})}} | changes))
 
 
 class Page(HTMLParser):
-    """Collects what a browser would see."""
+    """Parser that collects tags, links, event handlers and text."""
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.asked, self.handlers, self.text = [], [], [], []
+        self.tags, self.links, self.handlers, self.text = [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.asked += [value for name, value in attrs if name in ("src", "href", "data", "action", "poster")]
+        self.links += [value for name, value in attrs if name in ("src", "href", "data", "action", "poster")]
         self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
     def handle_data(self, data):
@@ -89,7 +88,7 @@ def test_the_same_view_gives_the_same_bytes(tmp_path, kind, suffix):
 @pytest.mark.parametrize("kind", [Plain, Drawn])
 def test_a_page_asks_for_nothing_and_runs_its_own_script_only(kind):
     page = Page(view(kind, title=HOSTILE, caption=HOSTILE, summary=HOSTILE).html())
-    assert not page.asked
+    assert not page.links
     assert not page.handlers
     assert page.tags.count("script") == 1
     assert "img" not in page.tags
@@ -131,8 +130,8 @@ def test_svg_is_well_formed_keeps_its_letters_and_has_no_date(tmp_path, kind):
 
 
 def test_the_figure_has_title_and_caption():
-    words = {text.get_text() for axes in view().figure().axes for text in axes.texts}
-    assert {"t ⇒ ծ", "One thing is there.", "Model x; n = 1 / 1."} <= words
+    texts = {text.get_text() for axes in view().figure().axes for text in axes.texts}
+    assert {"t ⇒ ծ", "One thing is there.", "Model x; n = 1 / 1."} <= texts
 
 
 def test_drawing_leaves_no_global_state(tmp_path):
@@ -186,12 +185,12 @@ def test_a_view_that_fails_leaves_the_old_file(tmp_path, suffix):
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     target = tmp_path / "a.html"
     target.write_bytes(b"old")
-    real = os.fdopen
+    fdopen = os.fdopen
 
-    def full(*args, **kwargs):
-        file = real(*args, **kwargs)
+    def open_full(*args, **kwargs):
+        file = fdopen(*args, **kwargs)
 
-        class Full:
+        class FullDisk:
             def __enter__(self):
                 return self
 
@@ -201,9 +200,9 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
             def write(self, _):
                 raise OSError(28, "No space left on device")
 
-        return Full()
+        return FullDisk()
 
-    monkeypatch.setattr("os.fdopen", full)
+    monkeypatch.setattr("os.fdopen", open_full)
     with pytest.raises(OptionError, match="No space left"):
         view().save(target)
     assert target.read_bytes() == b"old"
@@ -222,57 +221,16 @@ def test_views_can_not_be_made_without_drawing():
         view(View)
 
 
-def test_shapes_scale_with_the_page_and_lines_do_not_run_into_each_other():
-    long = " ".join(["word"] * 300)
-    framed = scene.with_title(scene.Scene(400, 100, ()), "T", long, long)
-    lines = sorted(shape.y for shape in framed.shapes)
-    assert min(b - a for a, b in pairwise(lines)) >= 18
-    assert lines[-1] < framed.height
-    assert all(shape.x + scene.text_width(shape.text, shape.size * 0.9) <= framed.width for shape in framed.shapes)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "most", "expected"),
-    [
-        (0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
-        (-0.9, 0.9, 4, [-0.5, 0, 0.5]),
-        (3, 3, 5, [3]),
-        (0, 12000, 4, [0, 5000, 10000]),
-    ],
-)
-def test_ticks_are_round(low, high, most, expected):
-    assert scene.nice_ticks(low, high, most) == expected
-
-
-def test_captions_name_model_data_n_and_options(drawn_acts):
-    text = format_caption(drawn_acts, "a window", bins=3)
-    assert text.startswith(
-        "Model made-up-bilstm; data transliteration; n = 10,860 / 100 tokens / sources captured; a window"
-    )
-    assert text.endswith("Options: bins=3.")
-    wiki = {"task": "transliteration", "language": "hy", "corpus": "wiki", "split": "test", "rules": "chat"}
-    assert "; data transliteration hy chat wiki test." in format_caption(xr.Dataset(attrs=wiki))
-    demo = {"task": "transliteration", "corpus": "demo", "split": "demo"}
-    assert format_caption(xr.Dataset(attrs=demo)).count("demo") == 1
-    assert format_caption(xr.Dataset()) == "Model not named."
-
-
-def test_n_is_tokens_and_sources():
-    assert format_counts(1112, 214) == "1,112 / 214"
-    assert has_enough_data(300, 50)
-    assert not has_enough_data(299, 50)
-    assert not has_enough_data(300, 49)
-
-
 def test_light_imports():
     code = (
         "import sys, interp, interp_layered_graph.viewer, interp_cell_strips.cell_strips\n"
-        "from interp import SceneView, captions, draw, lettering, palette, scene\n"
-        "heavy = {'torch', 'matplotlib', 'holoviews', 'xarray', 'pandas', 'bokeh'} & set(sys.modules)\n"
+        "from interp import SceneView, draw\n"
+        "from interp.plotting import Axes, colors, render, render_document, scene\n"
+        "heavy = {'torch', 'matplotlib', 'holoviews', 'xarray', 'pandas', 'bokeh', 'jinja2'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 def test_the_view_is_public():

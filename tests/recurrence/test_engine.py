@@ -166,7 +166,7 @@ class Recorder(recurrence.StepObserver):
     def __init__(self, edit=lambda quantity, step, value: value):
         self.edit, self.values = edit, {}
 
-    def begin(self, step, samples):
+    def on_step(self, step, samples):
         self.step = step
 
     def __call__(self, quantity, function, *args):
@@ -221,7 +221,9 @@ def test_edits_of_the_readout_do_not_affect_the_recurrence():
     module = lstm(num_layers=1, bidirectional=False)
     x = torch.randn(6, 2, 3).double()
     plain = Recorder()
-    plain.readers = Recorder(lambda quantity, step, value: value * 0 if quantity == "o" and step == 2 else value)
+    plain.readout_observer = Recorder(
+        lambda quantity, step, value: value * 0 if quantity == "o" and step == 2 else value
+    )
     out, state = recurrence.run_sequence(adapter_for(module), module, x, None, lambda *_: plain)
     own, own_state = module(x)
     assert not out[2].any()

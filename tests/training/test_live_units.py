@@ -37,7 +37,7 @@ class Set(Mean):
 
     name = "set"
 
-    def edit(self, values, generator):
+    def transform(self, values, generator):
         return torch.full_like(values, 0.25)
 
 

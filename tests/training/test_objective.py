@@ -56,7 +56,7 @@ def test_each_penalty_changes_the_weights_and_is_recorded(name, kind, layers):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_penalty_of_weight_0_is_not_called_and_changes_no_bit(name, monkeypatch):
     kind = active_registry().get("penalty", name)
-    for method in ("prepare", "loss", "edit", "parameters"):
+    for method in ("setup", "loss", "transform", "parameters"):
         monkeypatch.setattr(kind, method, lambda *_, **__: pytest.fail("it was called"))
     plain, with_it = fresh(), fresh()
     losses = train(plain)
@@ -162,7 +162,7 @@ class Bad(interp.Penalty):
         (["l1"], OptionError, r"\('total-correlation', 0\.1\)"),
         ([("l1", 0.1, {"unit": "x"})], OptionError, "Did you mean 'units'"),
         ([("l1", 0.1, {"units": ["rnn.0.forward.h.99"]})], UnknownNameError, r"rnn\.0\.forward\.h\.99"),
-        ([("l1", 0.1, {"units": {"module": "hiden"}})], CaptureError, "hiden"),
+        ([("l1", 0.1, {"units": {"module": "hiddn"}})], CaptureError, "hiddn"),
         ([("vib", 0.1, {"units": ["out.out.1", "rnn.0.forward.h.1"]})], OptionError, "in one place"),
         ([("infogan", 0.1)], OptionError, "codes=16, and units= are 12"),
         ([("label-code", 0.1, {"codes": 2})], interp.SchemaError, "'output'.*letter"),
@@ -186,7 +186,7 @@ def test_parameters_of_penalties_have_their_own_gradient_norm():
     class Steep(interp.Penalty):
         name = "steep"
 
-        def prepare(self, live, labels):
+        def setup(self, live, labels):
             self.free = nn.Parameter(torch.zeros(()))
 
         def parameters(self):

@@ -1,5 +1,5 @@
 
-// Every node of the picture says its numbers.
+// Show the numbers of a node of the picture in a tooltip.
 {
   const nodes = [...document.querySelectorAll(".node")];
   roam(nodes, node => {

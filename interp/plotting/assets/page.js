@@ -1,5 +1,5 @@
 "use strict";
-// One tooltip for the page: text only, so that no label is ever read as markup.
+// The tooltip of the page. Its content is set as text, so that labels are never parsed as markup.
 const tip = document.querySelector(".tip");
 
 function showTip(text, box) {
@@ -14,7 +14,7 @@ function showTip(text, box) {
 
 function hideTip() { tip.hidden = true; }
 
-// What a reader chooses, and how high the page is, is told to a page around it: a dashboard listens, others don't.
+// In a frame, send the selection of the reader and the height of the page to the parent, which may be a dashboard.
 const framed = parent !== window;
 
 function tell(what) { if (framed) parent.postMessage({ interp: what }, "*"); }
@@ -22,12 +22,12 @@ function tell(what) { if (framed) parent.postMessage({ interp: what }, "*"); }
 function tellHeight() { tell({ height: document.body.scrollHeight }); }
 
 if (framed) {
-  tellHeight();  // a frame that is out of sight observes nothing
+  tellHeight();  // observers don't run in a frame that is out of view
   new ResizeObserver(tellHeight).observe(document.body);
   addEventListener("keydown", event => { if (event.key === "Escape") tell({ escape: true }); });
 }
 
-// The things that can be pointed at, in a grid of pixels: one tab stop, arrow keys move to the nearest in a direction.
+// Make items focusable: one tab stop for all, and arrow keys move to the nearest item in a direction.
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function roam(items, enter, leave) {
@@ -51,7 +51,7 @@ function roam(items, enter, leave) {
   });
 }
 
-// A thing with a key stands for a unit or a pair.
+// Send the key of an item, which is the name of a unit or a pair.
 function choose(item) { if (item.dataset.key) tell({ key: item.dataset.key, note: item.dataset.note }); }
 
 function nearest(items, from, [dx, dy]) {

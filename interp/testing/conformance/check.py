@@ -106,7 +106,7 @@ class CheckedObject:
         ]
         if missing:
             names = ", ".join(missing)
-            raise NotApplicable(f"no value for {names}. Pass conformance(…, options={{{self.name!r}: {{…}}}}).")
+            raise NotApplicable(f"no value for {names}. Pass check_plugin_test(…, options={{{self.name!r}: {{…}}}}).")
         return options
 
 

@@ -74,7 +74,7 @@ def exact(subject: CheckedObject) -> None:
         n_built += 1
     if not n_built:
         raise NotApplicable(
-            "its module can't be built from two sizes. Pass conformance(…, options={adapter: {'build': …}})."
+            "its module can't be built from two sizes. Pass check_plugin_test(…, options={adapter: {'build': …}})."
         )
 
 
@@ -193,7 +193,7 @@ def closed_alphabet(subject: CheckedObject) -> None:
     from interp.api.loading import load_model
 
     if "model" not in subject.fixed_options:
-        raise NotApplicable("no model of the task is named. Pass conformance(…, options={task: {'model': …}}).")
+        raise NotApplicable("no model of the task is named. Pass check_plugin_test(…, options={task: {'model': …}}).")
     task, model = build_task(subject), load_model(subject.fixed_options["model"])
     alphabet = set(next(iter(model.symbols.values())))  # type: ignore[operator]
     for batch in first_batches(subject):

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from inspect import Parameter, getdoc, isclass, signature
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,7 @@ from interp.testing.conformance.check import CheckedObject, NotApplicable
 
 HEAVY_PACKAGES = ("torch", "holoviews", "captum", "matplotlib", "panel", "sklearn", "dask", "zarr", "numba",
          "scipy", "tensorflow", "jax", "transformers")  # fmt: skip
+PUBLIC_MODULES = ("interp", "interp.adapters", "interp.plotting", "interp.statistics", "interp.testing")
 MAX_IMPORT_SECONDS = 2.0  # maximal import time of a plugin; built-in ones take 0.1
 IMPORT_SCRIPT = """
 import sys, time, importlib
@@ -75,26 +77,25 @@ def source_files(plugin: Any) -> list[Path]:
 
 
 def public_imports(subject: CheckedObject) -> None:
-    """Require imports of public names of interp and of `interp.testing` only."""
+    """Require imports of public names only: those of interp and of its public namespaces."""
     if getattr(subject.value, "__name__", "").partition(".")[0] == "interp":
         raise NotApplicable("it is part of interp")
     files = source_files(subject.value)
     if not files:
         raise NotApplicable("it has no source file")
-    import interp
-
-    public = set(vars(interp)["__all__"])
+    public = {module: set(vars(import_module(module))["__all__"]) for module in PUBLIC_MODULES}
     for path in files:
         for line, module, name in iter_imports(path):
-            if module == "interp" and name and name not in public:
+            if name and name not in public.get(module, {name}):
                 subject.fail(
-                    f"{path.name}, line {line} imports {name!r} from interp, which is not public.",
-                    "import only names in interp.__all__; request missing ones in the issue tracker.",
+                    f"{path.name}, line {line} imports {name!r} from {module}, which is not public.",
+                    f"import only names in {module}.__all__; request missing ones in the issue tracker.",
                 )
-            if module.startswith("interp.") and module != "interp.testing":
+            if module.startswith("interp.") and module not in PUBLIC_MODULES:
                 subject.fail(
                     f"{path.name}, line {line} imports {module}, which is private and may change at any time.",
-                    "import from `interp` itself (interp.__all__ lists what is public), or from interp.testing.",
+                    f"import from {', '.join(PUBLIC_MODULES[:-1])} or {PUBLIC_MODULES[-1]}; "
+                    "the __all__ of each lists the public names.",
                 )
 
 

@@ -136,8 +136,8 @@ def empty_symbols(subject: CheckedObject) -> None:
     toy = subject.toy()
     labels = {name: np.where(toy.acts[name].values == "t", "", toy.acts[name].values) for name in ("input", "output")}
     labels["output"] = np.where(labels["output"] == "_", "ու", labels["output"])
-    try_measure(subject, toy.with_activations(toy.acts.assign_coords({name: ("token", values) for name, values in labels.items()})),
-          "empty symbols")  # fmt: skip
+    acts = toy.acts.assign_coords({name: ("token", values) for name, values in labels.items()})
+    try_measure(subject, toy.with_activations(acts), "empty symbols")
 
 
 def try_measure(subject: CheckedObject, toy: Toy, case: str) -> None:
@@ -246,7 +246,7 @@ def merge_chunks(reducer: Reducer, acts: xr.Dataset) -> xr.Dataset:
 
 
 def required_results(reducer: Reducer, acts: xr.Dataset) -> dict[str, xr.Dataset]:
-    """Return the results that a reducer needs, as passed to `Reducer.start`."""
+    """Return the results that a reducer needs, as passed to `Reducer.init_state`."""
     from interp.measurement.reduce import make_dependency, read_only
 
     return {
@@ -259,7 +259,7 @@ def state_of_arrays(subject: CheckedObject) -> None:
     toy = subject.toy()
     reducer = run_or_skip(lambda: subject.value(**subject.options(toy)))
     cached_result(subject)
-    state = reducer.update(reducer.start(unit_coords(toy.acts), **required_results(reducer, toy.acts)), toy.acts)
+    state = reducer.update(reducer.init_state(unit_coords(toy.acts), **required_results(reducer, toy.acts)), toy.acts)
     wrong = [
         name for name, value in state.items() if not isinstance(value, np.ndarray | np.generic) or value.dtype == object
     ]

@@ -75,7 +75,8 @@ def viewer_dataset(name: str, parameter: Parameter, toy: Toy) -> xr.Dataset | No
         return measure(probe, toy.acts)
     except (UnknownNameError, InterpError):
         if parameter.default is Parameter.empty:
-            raise NotApplicable(f"no dataset for {name}. Pass conformance(…, options={{viewer: {{…}}}}).") from None
+            remedy = "Pass check_plugin_test(…, options={viewer: {…}})."
+            raise NotApplicable(f"no dataset for {name}. {remedy}") from None
         return None
 
 

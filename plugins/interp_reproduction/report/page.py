@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
-from string import Template
 from typing import TYPE_CHECKING, Any
 
 from interp import methods_text
-from interp.plotting import colors, escape, format_counts
+from interp.plotting import colors, format_counts, read_asset, render_document, render_template
 from interp_reproduction.estimators import sampling_floor
 from interp_reproduction.report.claim_table import ablation_section, claim_bodies, column_heads, describe_columns
 from interp_reproduction.report.figures import FORMATS, Figure, slug
-from interp_reproduction.report.markup import definition_boxes, frame_table, list_items, table_rows
+from interp_reproduction.report.markup import frame_table
 from interp_reproduction.report.tables import pair_table
 from interp_reproduction.settings import MIN_TOKENS, N_BINS
 
@@ -37,50 +33,43 @@ def write_page(
     ablations: AblationTables | None = None,
 ) -> None:
     """Write ``index.html`` into a folder that already contains all tables, datasets and figures."""
-    script = read_asset("report.js")
-    groups = {name: list(members) for name, members in groupby(figures, key=lambda figure: figure.group)}
     styles = dict.fromkeys(figure.view.style() for figure in figures if figure.view is not None)
+    groups = {name: list(members) for name, members in groupby(figures, key=lambda figure: figure.group)}
     dist = networks.run.raw_distances
-    content = {
-        "title": TITLE,
-        "policy": content_security_policy(script),
-        "style": "\n".join([colors.css(), *styles, read_asset("report.css")]),
-        "script": script,
-        "facts": definition_boxes(_facts(provenance)),
-        "nav": _navigation(groups, ablations),
-        "columns": escape(describe_columns(networks, ablations is not None)),
-        "heads": column_heads(claims),
-        "claims": claim_bodies(claims),
-        "cause": "" if ablations is None else ablation_section(ablations),
-        "figures": "\n".join(figure_section(name, members) for name, members in groups.items()),
-        "limits": list_items(limitations(networks, ablations is not None)),
-        "judged": escape(_verdict_methods(networks)),
-        "method": escape(methods_text(dist)),
-        "wiring": escape(_other_methods(provenance)),
-        "n_pairs": str(dist.sizes["pair"]),
-        "pairs": frame_table(pair_table(dist)),
-        "files": "\n".join(_file_item(path) for path in data_files(folder)),
-        "provenance": table_rows({name: _format_value(value) for name, value in provenance.items()}),
-    }
-    page = Template(read_asset("report.html")).substitute(content)
+    body = render_template(
+        _read_asset("report.html"),
+        title=TITLE,
+        facts=_facts(provenance),
+        sections=_sections(groups, ablations is not None),
+        columns=describe_columns(networks, ablations is not None),
+        heads=column_heads(claims),
+        claims=claim_bodies(claims),
+        cause="" if ablations is None else ablation_section(ablations),
+        figure_groups=groups,
+        formats=FORMATS,
+        slug=slug,
+        limitations=limitations(networks, ablations is not None),
+        verdict_methods=_verdict_methods(networks),
+        figure_methods=methods_text(dist),
+        other_methods=_other_methods(provenance),
+        n_pairs=dist.sizes["pair"],
+        pairs=frame_table(pair_table(dist)),
+        data_files=data_files(folder),
+        provenance={name: _format_value(value) for name, value in provenance.items()},
+    )
+    style = "\n".join([colors.css(), *styles, _read_asset("report.css")])
+    script = _read_asset("report.js")
+    page = render_document(title=TITLE, body=body, style=style, script=script, generator="interp reproduce")
     (folder / "index.html").write_text(page, encoding="utf-8")
 
 
-def _navigation(groups: Mapping[str, Any], ablations: AblationTables | None) -> str:
-    """Return the links to the sections on causes and figures."""
-    sections = ({} if ablations is None else {"cause": "Cause"}) | {slug(name): name for name in groups}
-    return " ".join(f'<a href="#{anchor}">{escape(name)}</a>' for anchor, name in sections.items())
+def _read_asset(name: str) -> str:
+    return read_asset(name, "interp_reproduction.report")
 
 
-def read_asset(name: str) -> str:
-    """Return a text file of this package."""
-    return files("interp_reproduction.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def content_security_policy(script: str) -> str:
-    """Return a content security policy that allows one script, by its hash, and no requests."""
-    digest = b64encode(sha256(script.encode()).digest()).decode()
-    return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+def _sections(groups: Mapping[str, Any], with_ablations: bool) -> dict[str, str]:
+    """Return the names of the sections on causes and figures, by their ids."""
+    return ({"cause": "Cause"} if with_ablations else {}) | {slug(name): name for name in groups}
 
 
 def _facts(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -93,25 +82,6 @@ def _facts(provenance: Mapping[str, Any]) -> dict[str, str]:
         if provenance[key] is not None:
             facts[label] = f"{100 * provenance[key]:.2f} %"
     return facts
-
-
-def figure_section(name: str, figures: Sequence[Figure]) -> str:
-    """Return a heading and its figures."""
-    body = "\n".join(map(_figure_markup, figures))
-    return f'<section id="{slug(name)}">\n<h2>{escape(name)}</h2>\n{body}\n</section>'
-
-
-def _figure_markup(figure: Figure) -> str:
-    description = f"<p>{escape(figure.description)}</p>"
-    if figure.view is None:
-        return f'<div class="view">{description}<p class="left-out">{escape(figure.reason)}</p></div>'
-    links = "".join(f'<a href="figures/{figure.name}{suffix}">{suffix[1:].upper()}</a>' for suffix in FORMATS)
-    return (
-        f'<figure class="view" id="{figure.name}">\n'
-        f"<h3>{escape(figure.view.title)}</h3>\n{description}\n"
-        f"{figure.view.picture()}\n<figcaption>{escape(figure.view.summary)} {escape(figure.view.caption)}"
-        f'<div class="links"><span>This picture on its own, with its data:</span>{links}</div></figcaption>\n</figure>'
-    )
 
 
 def limitations(networks: ReportNetworks, with_ablations: bool) -> list[str]:
@@ -158,11 +128,6 @@ def data_files(folder: Path) -> list[Path]:
     """Return the tables and stores of a report, relative to its folder, in order."""
     paths = [path for pattern in ("tables/*.csv", "data/*.zarr") for path in sorted(folder.glob(pattern))]
     return [path.relative_to(folder) for path in paths]
-
-
-def _file_item(path: Path) -> str:
-    name = escape(path.as_posix())
-    return f"<li><code>{name}</code></li>" if path.suffix == ".zarr" else f'<li><a href="{name}">{name}</a></li>'
 
 
 def _format_value(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.etree.ElementTree import ParseError
 
 from interp import CorpusError
+from interp.plotting import names_missing_extra
 from interp_transliteration.corpora.sentences import normalize
 
 if TYPE_CHECKING:
@@ -96,8 +97,15 @@ def read_articles(stream: BinaryIO, name: str) -> Iterator[tuple[str, list[str]]
         raise CorpusError(f"{name} has no complete page; download the dump again.")
 
 
-def _complete_pages(stream: BinaryIO, name: str) -> "Iterator[_Page]":
+@names_missing_extra
+def _malformed_xml() -> type[Exception]:
     from mwxml.errors import MalformedXML
+
+    return MalformedXML  # type: ignore[no-any-return]
+
+
+def _complete_pages(stream: BinaryIO, name: str) -> "Iterator[_Page]":
+    MalformedXML = _malformed_xml()  # noqa: N806 (a class)
 
     last = None
     try:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from io import BufferedIOBase
 from pathlib import Path
+from typing import BinaryIO
 
 from interp import CorpusError, OptionError
 from interp.plotting import write_atomically
@@ -62,7 +63,7 @@ class TextWriter:
     stream : binary file
     """
 
-    def __init__(self, stream: BufferedIOBase) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
 
     def __call__(self, text: str) -> None:
@@ -81,7 +82,7 @@ def open_writer(path: Path | None, sources: Sequence[Path]) -> Iterator[TextWrit
         If the file is also an input, or can't be written.
     """
     if path is None:
-        yield TextWriter(sys.stdout.buffer)  # type: ignore[arg-type]
+        yield TextWriter(sys.stdout.buffer)
         return
     if any(source.resolve() == path.resolve() for source in sources):
         raise OptionError(f"{path} is both input and output; give --output another name.")

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interp import OptionError, SceneView, viewer
-from interp.plotting import GREY_NOTE, format_caption, render, scene, select_unit, show_invisible, truncate_middle
+from interp.plotting import (
+    GREY_NOTE,
+    SIGMOID_GATES,
+    format_caption,
+    render,
+    scene,
+    select_unit,
+    show_invisible,
+    truncate_middle,
+)
 from interp_units.correlation import MAX_SAMPLE
 from interp_units.overview import check_distances
 from interp_units.unit_card import data
@@ -214,7 +223,7 @@ def _tables(
         "correlated": data.correlated(acts, column),
     }
     few = "No pair has enough tokens: measure with a lower min_tokens=."
-    names = ", ".join(data.SIGMOID_GATES)
+    names = ", ".join(SIGMOID_GATES)
     reasons = {
         "pairs": data.NO_DISTANCES if dist is None else few,
         "gates": f"No gate ({names}) of this neuron was captured: capture with quantities=.",
@@ -240,7 +249,7 @@ def _method(column: xr.Dataset, tables: Mapping[str, pd.DataFrame], scale: float
 
 
 def _is_gate(column: xr.Dataset) -> bool:
-    return str(column["quantity"].values) in data.SIGMOID_GATES
+    return str(column["quantity"].values) in SIGMOID_GATES
 
 
 def _side_names(contrast: xr.Dataset | None) -> dict[str, str]:

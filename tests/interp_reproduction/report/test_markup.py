@@ -1,15 +1,19 @@
-"""HTML fragments of the page."""
+"""Tables of the page."""
 
 import pandas as pd
 
-from interp_reproduction.report.markup import definition_boxes, frame_table, list_items, table_rows
+from interp_reproduction.report.markup import frame_table
 
 
 def test_all_text_is_escaped():
     text = "<script>&"
-    fragments = [definition_boxes({text: text}), list_items([text]), table_rows({text: text})]
-    fragments.append(frame_table(pd.DataFrame({text: [text]}), is_prose=True))
-    assert not [fragment for fragment in fragments if "<script>" in fragment]
+    assert "<script>" not in frame_table(pd.DataFrame({text: [text]}), is_prose=True)
+
+
+def test_spaces_are_visible_except_in_prose():
+    frame = pd.DataFrame({"a": ["b c"]})
+    assert "<bdi>b␣c</bdi>" in frame_table(frame)
+    assert "<bdi>b c</bdi>" in frame_table(frame, is_prose=True)
 
 
 def test_numbers_have_three_decimals_or_separators():
