@@ -1,4 +1,4 @@
-"""What several tests share: a made-up capture with the units of the Armenian network to draw, and a small disk."""
+"""Fixtures of several tests: a made-up capture to draw, captures of small models, and a small disk."""
 
 import os
 import subprocess

@@ -179,7 +179,8 @@ class EditedModel:
         if layout is None and not (edit.is_constant and not isinstance(edit, RecordingEdit)):
             raise CaptureError(
                 f"The tokens of the output of {target.module!r} are unknown: no recurrent module ran before it, or it "
-                "has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or use interp.run."
+                "has no time axis. Give the batch: interp.intervene(model, edits, batch=…), or "
+                "interp.capture(..., edits=…)."
             )
         if isinstance(edit, RecordingEdit):
             return edit.edit_output(target, layout or "", value)

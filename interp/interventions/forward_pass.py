@@ -137,7 +137,8 @@ class ForwardPass:
             flat = edit.applied_rows(labels, sample.size, self.draw)
         except UnknownNameError as error:
             raise UnknownNameError(
-                f"{error} Other labels come from a batch: use interp.intervene(model, edits, batch=…) or interp.run; "
+                f"{error} Other labels come from a batch: use interp.intervene(model, edits, batch=…) or "
+                "interp.capture(..., edits=…); "
                 "for cells and modules that are called several times, the batch needs lengths=."
             ) from error
         table = torch.full((lengths.size, int(lengths.max())), -1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,8 @@ from interp.errors import OptionError
 from interp.plotting.html import MAX_CELLS, iframe, read_asset, render_page
 from interp.plotting.render import draw_on_figure, svg
 from interp.plotting.scene import Scene, with_title
+from interp.registry import names_missing_extra
+from interp.storage.filesystem import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +105,7 @@ class View(ABC):
             max_cells=max_cells,
         )
 
+    @names_missing_extra
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the view to a file. The same view gives the same bytes.
 
@@ -193,20 +195,12 @@ def _export(figure: Figure, file_format: str) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file atomically: to a temporary file in the same directory, which is then renamed."""
+    """Write a file atomically; an error of the disk names the path."""
     folder = path.parent
     if not folder.is_dir():
         raise OptionError(f"There is no directory {str(folder)!r}. Create it, or type another path for {path.name!r}.")
     try:
-        handle, draft = tempfile.mkstemp(dir=folder, prefix=f".{path.stem}-", suffix=path.suffix)
-    except OSError as error:
-        raise OptionError(f"Can't write in {str(folder)!r} ({error.strerror}). Type another path.") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
+        with write_atomically(path) as stream:
+            stream.write(content)
     except OSError as error:
         raise OptionError(f"Can't write {str(path)!r} ({error.strerror}). Type another path.") from error
-    finally:
-        Path(draft).unlink(missing_ok=True)
