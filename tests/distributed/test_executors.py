@@ -155,7 +155,7 @@ def test_workers_run_the_model_of_a_stream(client, tmp_path):
 
 
 def test_distributed_capture_equals_local_capture(client, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "SHARD", 64)
+    monkeypatch.setattr(batches, "SAMPLES_PER_SHARD", 64)
     model, task = interp.load_model("armenian-bilstm"), interp.load_task("transliteration")
     options = {"batches": task.batches("demo", limit=200), "modules": ["lstm"], "quantities": ["h", "f"]}
     actual = interp.capture(model, store=tmp_path / "a.zarr", client=client, **options)

@@ -123,7 +123,7 @@ def test_states_of_another_call_are_rejected_and_kept(tmp_path):
 
 def test_sources_that_cannot_be_split_are_rejected(tmp_path):
     plain = next(name for name in TABLE if name not in REDUCERS)
-    with pytest.raises(OptionError, match=r"can't take client= or states=.*Reducers take streams"):
+    with pytest.raises(OptionError, match=r"can't take client= or checkpoint_dir=.*Reducers take streams"):
         interp.measure(plain, ACTS, checkpoint_dir=tmp_path / "a")
     with pytest.raises(OptionError, match="A list_iterator can't be split into shards"):
         interp.measure("moments", iter([ACTS]), checkpoint_dir=tmp_path / "b")

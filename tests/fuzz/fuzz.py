@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "common"))
+sys.path.insert(0, str(HERE.parent))  # helpers
 
 
 def with_atheris(target: str, seconds: int) -> None:
