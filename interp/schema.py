@@ -46,9 +46,9 @@ def format_unit_name(module: str, quantity: str, index: int, layer: int | None =
 
     Examples
     --------
-    >>> unit_name("lstm", "h", 147, 0, "forward")
+    >>> format_unit_name("lstm", "h", 147, 0, "forward")
     'lstm.0.forward.h.147'
-    >>> unit_name("hidden", "out", 37)
+    >>> format_unit_name("hidden", "out", 37)
     'hidden.out.37'
     """
     middle = f"{layer}.{direction}." if direction else ""

@@ -13,6 +13,7 @@ from torch import nn
 
 from interp.activations.batching import MicroBatch
 from interp.activations.plan import CapturePlan, ModulePlan, make_plan
+from interp.activations.provenance import check_model
 from interp.activations.recording import ForwardRecording
 from interp.activations.session import CaptureOptions, CaptureSession
 from interp.base import Batch
@@ -206,6 +207,7 @@ def new_session(
     CaptureError
         If a part of the model is under an `interp.intervene` that does not edit the whole model.
     """
+    check_model(model)
     if edits is not None or active_edits(unwrap(model)):
         return EditedSession(model, batches, options, () if edits is None else edits, streaming=streaming)
     require_unedited(unwrap(model))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from interp import OptionError
-from interp.plotting import write_atomically
 
 SCHEMA = "interp.notes"
 MAX_NOTE = 100_000  # characters
@@ -80,6 +79,8 @@ class Notes:
                 if (entry.get("name", ""), entry.get("note", "")) != (name, note):
                     previous = [{key: entry[key] for key in ("name", "note")}] if entry else []
                     units[unit] = {"name": name, "note": note, "earlier": [*entry.get("earlier", []), *previous]}
+                    from interp.plotting import write_atomically  # the command line imports this module
+
                     content = {"schema": SCHEMA, "version": 1, "units": units}
                     with write_atomically(self.path, durable=True) as stream:
                         stream.write(json.dumps(content, indent=1).encode())  # UTF-8 can't encode lone surrogates

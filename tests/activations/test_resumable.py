@@ -193,7 +193,7 @@ def test_other_directories_are_not_changed(tmp_path):
 
 def test_labels_of_many_chunks(stored, tmp_path, monkeypatch):
     """Labels are written a few blocks at a time; a word may occur in only one of them."""
-    monkeypatch.setattr("interp.storage.writer.LABELS", 64)
+    monkeypatch.setattr("interp.storage.writer.LABEL_CHUNK", 64)
     monkeypatch.setattr("interp.storage.encoding.LABEL_CHUNK", 64)
     acts = interp.capture(network(), batches(), store=tmp_path / "chunks.zarr")
     assert acts.sizes["token"] > 5 * 64

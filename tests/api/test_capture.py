@@ -79,7 +79,7 @@ def test_models_that_can_not_be_read_are_rejected(tagger):
 
 
 def test_invalid_options_are_rejected(tagger):
-    for options in ({"batch_size": 0}, {"dtype": "int8"}, {"check": "some"}):
+    for options in ({"batch_size": 0}, {"dtype": "int8"}, {"verify": "some"}):
         with pytest.raises(interp.OptionError, match=next(iter(options))):
             capture(tagger, torch.randn(2, 4, 5), **options)
 

@@ -135,7 +135,7 @@ FAULTS = {
     "values by sample": (lambda: interp.Clamp(H, np.zeros((4, 1))), r"\(sample, step, unit\).*value\[:, None\]"),
     "too few samples": (lambda: interp.Clamp(H, np.zeros((3, 1, 1))), "3 samples, but sample 3 is required"),
     "too few steps": (lambda: interp.Clamp(H, np.zeros((1, 5, 1))), "5 steps, but step 5 is required"),
-    "seen by nobody": (lambda: interp.Clamp(H, 0, scope='h'), "'state' or 'output'; got 'h'"),
+    "seen by nobody": (lambda: interp.Clamp(H, 0, scope='h'), "'recurrence' or 'readout'; got 'h'"),
     "to nothing": (lambda: interp.Ablate(H, "median"), "'resample', 'mean' or 'zero'"),
     "no donors": (lambda: interp.Ablate(H), "give donors="),
     "no draws": (lambda: interp.Ablate(H, donors=acts_of(), n_draws=0), "draws="),

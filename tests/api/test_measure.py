@@ -46,7 +46,7 @@ def test_a_function(drawn_acts):
     np.testing.assert_allclose(result.burst, drawn_acts.activation.values[mask].mean(axis=0), rtol=1e-5)
     assert result.attrs == {
         "schema": "interp.result",
-        "schema_version": 1,
+        "schema_version": 2,
         "interp_version": interp.__version__,
         "probe": "burst",
         "probe_version": "1",

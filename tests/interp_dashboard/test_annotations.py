@@ -71,7 +71,7 @@ def test_a_failed_write_leaves_the_file_unchanged(tmp_path, monkeypatch):
     notes = Notes(tmp_path / "n.json")
     notes.write("a", "name", "note")
     before = notes.path.read_bytes()
-    monkeypatch.setattr(json, "dump", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    monkeypatch.setattr(json, "dumps", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OptionError, match="No space left"):
         notes.write("a", "name", "other")
     assert notes.path.read_bytes() == before

@@ -22,7 +22,7 @@ def scripts():
 @pytest.mark.parametrize("kind", [(1, 0.0), (5, 0.9)])
 @pytest.mark.parametrize("truth", [0.0, 0.3, 0.6])
 def test_intervals_contain_the_truth(scripts, kind, truth):
-    runs = scripts["table_intervals"]["measured"](300, 3000, kind, truth, 120, seed=7)
+    runs = scripts["table_intervals"]["measure_runs"](300, 3000, kind, truth, 120, seed=7)
     covered = ((runs["ci_low"] <= truth) & (truth <= runs["ci_high"])).mean()
     assert covered >= 0.88, "nominal .95; the error of 120 runs is up to .06"
     assert abs(runs["distance"].mean() - truth) < 0.025
@@ -35,7 +35,7 @@ def test_intervals_contain_the_truth(scripts, kind, truth):
 def test_sample_size_is_the_number_of_sources(scripts):
     """Five equal tokens are no more evidence than one: counted as five, intervals would be far too narrow."""
     wide, one = (
-        scripts["table_intervals"]["measured"](300, 3000, kind, 0.3, 60, seed=3) for kind in ((5, 0.999), (1, 0.0))
+        scripts["table_intervals"]["measure_runs"](300, 3000, kind, 0.3, 60, seed=3) for kind in ((5, 0.999), (1, 0.0))
     )
     ratio = np.median(wide["ci_high"] - wide["ci_low"]) / np.median(one["ci_high"] - one["ci_low"])
     assert 0.8 < ratio < 1.6

@@ -37,7 +37,7 @@ def test_cells_are_edited_as_the_sequence_module(kind):
         for net, name in ((model, "cell"), (whole, "rnn"))
     )
     np.testing.assert_allclose(values(acts, module="cell"), values(expected, module="rnn"), rtol=0, atol=1e-14)
-    with pytest.raises(interp.CaptureError, match=r"'cell'.*scope='state'"):
+    with pytest.raises(interp.CaptureError, match=r"'cell'.*scope='recurrence'"):
         run(model, x, interp.Clamp({**pick, "module": "cell"}, 0.4, scope="readout"))
     acts = run(model, interp.Batch(x, [5, 5, 5], labels), interp.Clamp("read.out.1", 7.0, at={"input": "b"}))
     letters = acts["input"].values

@@ -20,6 +20,8 @@ SHAPES = {
     "packed": (2, True, True),
 }
 
+SLOT = {"recurrence": "state", "readout": "output"}  # arguments of the reference loop
+
 
 @pytest.fixture(params=KINDS)
 def kind(request):
@@ -76,7 +78,7 @@ def test_clamps_of_every_quantity(kind, shape, scope):
                 value[[1, 3]] = 0.3
             return value
 
-        assert_is_loop(acts, model, **{scope: change})
+        assert_is_loop(acts, model, **{SLOT[scope]: change})
         readers = acts if scope == "readout" else run(model, samples, modules=["dense"])
         changed = abs(values(acts, module="dense") - values(readers, module="dense")).max()
         assert changed > 1e-4 if scope == "recurrence" else changed == 0
@@ -128,7 +130,7 @@ def test_means_are_those_of_tokens_with_the_same_labels(quantity, scope):
             value[2] = means[samples.labels["input"][sample][step]]
         return value
 
-    assert_is_loop(interp.select(acts, quantity=list("hcifgo")), model, **{scope: change})
+    assert_is_loop(interp.select(acts, quantity=list("hcifgo")), model, **{SLOT[scope]: change})
 
 
 @pytest.mark.parametrize("scope", ["recurrence", "readout"])
@@ -154,7 +156,7 @@ def test_resampling_takes_one_token_of_another_source_for_the_whole_group(scope,
                     value[int(unit[-1])] = donor_values[row[int(sample), step], column]
             return value
 
-        assert_is_loop(interp.select(acts, draw=draw), model, **{scope: change})
+        assert_is_loop(interp.select(acts, draw=draw), model, **{SLOT[scope]: change})
     assert len({tuple(row) for row in donors.tolist()}) > 1
 
 

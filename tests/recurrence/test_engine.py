@@ -47,7 +47,7 @@ def engine(mode, block_rows):
         if mode == "stepping"
         else nullcontext()
     )
-    limit = mock.patch.object(cells, "FEW", 0 if mode == "product" else 99)
+    limit = mock.patch.object(cells, "SMALL_BATCH", 0 if mode == "product" else 99)
     with step, limit, mock.patch.object(recurrence, "ROWS", block_rows):
         yield
 

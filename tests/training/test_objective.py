@@ -90,7 +90,7 @@ def test_an_interrupted_run_resumes_with_identical_results(name, tmp_path):
 KILLED = """
 import os, signal, sys
 sys.path[:0] = [{folder!r}, {common!r}]
-import test_penalised as t
+import test_objective as t
 
 class Dies(t.Copying):
     calls = 0
@@ -108,7 +108,7 @@ t.interp.save_weights(model, {weights!r})
 
 def test_a_killed_run_resumes_with_identical_results(tmp_path, request):
     def run(dies, path, target):
-        here, common = request.path.parent, request.path.parents[1] / "common"
+        here, common = request.path.parent, request.path.parents[1]
         script = KILLED.format(folder=str(here), common=str(common), dies=dies, path=str(path), weights=str(target))
         return subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False).returncode
 
