@@ -189,7 +189,7 @@ def test_leaves_without_gradients_raise_clear_errors():
         leaves.gradient(torch.zeros(()))
     with pytest.raises(interp.CaptureError, match="no_grad"), torch.no_grad(), interp.intervene(model, leaves):
         model(*samples.inputs)
-    with pytest.raises(interp.CaptureError, match="inside interp.intervene"):
+    with pytest.raises(interp.CaptureError, match=r"inside interp\.intervene"):
         interp.capture(model, samples, edits=leaves, progress=False)
 
 
