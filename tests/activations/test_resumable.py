@@ -84,7 +84,7 @@ def stored(tmp_path):
         {},
         {"where": {"number": [1, 5]}},
         {"units": {"quantity": "i"}, "dtype": "float64"},
-        {"check": "all", "batch_size": 2},
+        {"verify": "all", "batch_size": 2},
         {"quantities": ["c_prev", "h"], "modules": ["rnn"]},
     ],
 )

@@ -151,7 +151,7 @@ FAULTS = {
         "No donor for 9 of 15 tokens: no donor token with input='b'",
     ),
     "a patch without tokens": (
-        lambda: interp.Patch(H, interp.select(acts_of(), step=[0, 1])), "from_= has no token at sample 0, step 2",
+        lambda: interp.Patch(H, interp.select(acts_of(), step=[0, 1])), "values_from= has no token at sample 0, step 2",
     ),
     "a patch of two draws": (
         lambda: interp.Patch(H, run(net(), batch(), interp.Ablate(H, donors=acts_of(), n_draws=2))), "select one draw",

@@ -1,11 +1,12 @@
 """Views: pages and files are reproducible, written completely or not at all, and make no network request."""
 
-import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.dom.minidom import parseString
 
 import matplotlib as mpl
@@ -162,8 +163,8 @@ def test_a_directory_that_refuses_is_an_error(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
-    with pytest.raises(OptionError, match=r"Can't write in .*Permission denied"):
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(OptionError, match=r"Can't write .*Permission denied"):
         view().save(tmp_path / "a.html")
     assert not list(tmp_path.iterdir())
 
@@ -185,28 +186,23 @@ def test_a_view_that_fails_leaves_the_old_file(tmp_path, suffix):
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):
     target = tmp_path / "a.html"
     target.write_bytes(b"old")
-    fdopen = os.fdopen
+    open_file = Path.open
 
-    def open_full(*args, **kwargs):
-        file = fdopen(*args, **kwargs)
-
+    @contextmanager
+    def open_full(path, *args):
         class FullDisk:
-            def __enter__(self):
-                return self
-
-            def __exit__(self, *_):
-                file.close()
-
             def write(self, _):
                 raise OSError(28, "No space left on device")
 
-        return FullDisk()
+        with open_file(path, *args):
+            yield FullDisk()
 
-    monkeypatch.setattr("os.fdopen", open_full)
-    with pytest.raises(OptionError, match="No space left"):
+    monkeypatch.setattr("pathlib.Path.open", open_full)
+    with pytest.raises(OptionError, match=r"Can't write .*a\.html.*No space left"):
         view().save(target)
+    monkeypatch.undo()
     assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
 
 
 def test_a_notebook_gets_a_sandboxed_frame():

@@ -48,7 +48,7 @@ def engine(mode, block_rows):
         else nullcontext()
     )
     limit = mock.patch.object(cells, "SMALL_BATCH", 0 if mode == "product" else 99)
-    with step, limit, mock.patch.object(recurrence, "ROWS", block_rows):
+    with step, limit, mock.patch.object(recurrence, "BLOCK_ROWS", block_rows):
         yield
 
 
