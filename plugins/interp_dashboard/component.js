@@ -302,7 +302,7 @@ export function render({ model }) {
   let timer;
   function showStatus({ text, error }) {
     status.textContent = text;
-    status.classList.toggle("error", !!error);
+    status.classList.toggle("is-error", !!error);
     clearTimeout(timer);
     if (!error) timer = setTimeout(() => { status.textContent = ""; }, 6000);
   }

@@ -57,7 +57,7 @@ def test_the_controls_are_readable(chromium, url, scheme):
     board.wait_for()
     page.get_by_label("Unit", exact=True).fill("none.such")
     page.get_by_label("Unit", exact=True).press("Enter")
-    page.locator(".status.error").get_by_text("There is no unit").wait_for()
+    page.locator(".status.is-error").get_by_text("There is no unit").wait_for()
     ratios = board.evaluate(CONTRAST)
     context.close()
     assert len(ratios) > 40

@@ -13,10 +13,10 @@ from interp_reproduction import pipeline
 SIZES = [(1440, "light"), (1440, "dark"), (800, "light"), (800, "dark")]
 
 
-def small_network(name, *, untrained=None):
+def small_network(name, *, random_init=None):
     pack = interp.load_task("transliteration").pack
     with torch.random.fork_rng():
-        torch.manual_seed(99 if untrained is None else untrained)
+        torch.manual_seed(99 if random_init is None else random_init)
         return CharacterBiLSTM(pack.inputs, pack.outputs, cells=15, name=name).eval()
 
 
