@@ -130,7 +130,7 @@ def gates(table: pd.DataFrame) -> Part:
             scene.Box(60, y - 8, 300, 16, "panel", key=str(row["unit"]), note=truncate_middle(note, 200)),
             scene.Box(60, y - 8, closed, 16, "negative"),
             scene.Box(360 - opened, y - 8, opened, 16, "positive"),
-            scene.Text(WIDTH, y, f"closed {100 * low:.0f} %, open {100 * high:.0f} %", 12.5, "end"),
+            scene.Text(WIDTH, y, f"shut {100 * low:.0f} %, open {100 * high:.0f} %", 12.5, "end"),
         ]
     return shapes, len(table) * ROW
 
